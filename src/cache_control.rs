@@ -1,0 +1,228 @@
+//! Cache-Control as a response carries it (RFC 9111 §5.2.2, RFC 5861, RFC 8246). It does not know which representation
+//! it is for.
+
+use std::{fmt, time::Duration};
+
+use http::{HeaderMap, HeaderValue, header};
+
+/// The Cache-Control of a response: how long browsers and CloudFront may keep it, and what they do then.
+///
+/// The directives are those of RFC 9111 §5.2.2 with `stale-while-revalidate` and `stale-if-error` (RFC 5861) and
+/// `immutable` (RFC 8246). `headers::CacheControl` lacks the two stale ones, hence a type here.
+///
+/// For CloudFront: `s-maxage` rules the edge and `max-age` the browser. Prefer equal values, or `max-age=0` with a long
+/// `s-maxage`: an edge that keeps a page longer than the browser may hands out copies that are stale on arrival.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::CacheControl;
+/// use std::time::Duration;
+///
+/// let policy = CacheControl::new()
+///     .with_public()
+///     .with_max_age(Duration::ZERO)
+///     .with_s_maxage(Duration::from_secs(600))
+///     .with_stale_while_revalidate(Duration::from_secs(60));
+/// assert_eq!(policy.to_string(), "public, max-age=0, s-maxage=600, stale-while-revalidate=60");
+/// assert_eq!(CacheControl::no_cache().to_string(), "no-cache");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheControl {
+    directives: Vec<Directive>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Directive {
+    Public,
+    Private,
+    NoCache,
+    NoStore,
+    NoTransform,
+    MustRevalidate,
+    ProxyRevalidate,
+    MaxAge(u64),
+    SMaxage(u64),
+    StaleWhileRevalidate(u64),
+    StaleIfError(u64),
+    Immutable,
+}
+
+impl CacheControl {
+    /// No directive at all; an empty policy is not sent.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `no-cache`: caches may store the response and must ask before each use. What pages and plain URLs get by default.
+    pub fn no_cache() -> Self {
+        Self::new().with_no_cache()
+    }
+
+    /// `no-store`: no cache keeps the response.
+    pub fn no_store() -> Self {
+        Self::new().with_no_store()
+    }
+
+    /// `public, max-age=31536000, immutable`: for a URL whose content never changes, such as a fingerprinted one.
+    pub fn immutable() -> Self {
+        Self::new().with_public().with_max_age(Duration::from_secs(31_536_000)).with_immutable()
+    }
+
+    /// Any cache may store the response (§5.2.2.9).
+    pub fn with_public(self) -> Self {
+        self.with(Directive::Public)
+    }
+
+    /// Only the visitor's own cache may store the response (§5.2.2.7).
+    pub fn with_private(self) -> Self {
+        self.with(Directive::Private)
+    }
+
+    /// A stored copy is asked about before each use (§5.2.2.4).
+    pub fn with_no_cache(self) -> Self {
+        self.with(Directive::NoCache)
+    }
+
+    /// No cache stores the response (§5.2.2.5).
+    pub fn with_no_store(self) -> Self {
+        self.with(Directive::NoStore)
+    }
+
+    /// Nobody on the way changes the content (§5.2.2.6).
+    pub fn with_no_transform(self) -> Self {
+        self.with(Directive::NoTransform)
+    }
+
+    /// A stale copy is never used without asking (§5.2.2.2).
+    pub fn with_must_revalidate(self) -> Self {
+        self.with(Directive::MustRevalidate)
+    }
+
+    /// The same for shared caches only (§5.2.2.8).
+    pub fn with_proxy_revalidate(self) -> Self {
+        self.with(Directive::ProxyRevalidate)
+    }
+
+    /// How long a copy is fresh, in whole seconds (§5.2.2.1).
+    pub fn with_max_age(self, age: Duration) -> Self {
+        self.with(Directive::MaxAge(age.as_secs()))
+    }
+
+    /// How long a copy is fresh in a shared cache such as CloudFront, in whole seconds (§5.2.2.10).
+    pub fn with_s_maxage(self, age: Duration) -> Self {
+        self.with(Directive::SMaxage(age.as_secs()))
+    }
+
+    /// How long a stale copy may be served while the cache asks in the background (RFC 5861 §3), in whole seconds.
+    pub fn with_stale_while_revalidate(self, age: Duration) -> Self {
+        self.with(Directive::StaleWhileRevalidate(age.as_secs()))
+    }
+
+    /// How long a stale copy may be served when the site answers with an error (RFC 5861 §4), in whole seconds.
+    pub fn with_stale_if_error(self, age: Duration) -> Self {
+        self.with(Directive::StaleIfError(age.as_secs()))
+    }
+
+    /// The content of this URL never changes: not even a reload asks (RFC 8246).
+    pub fn with_immutable(self) -> Self {
+        self.with(Directive::Immutable)
+    }
+
+    fn with(mut self, directive: Directive) -> Self {
+        self.directives.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&directive));
+        self.directives.push(directive);
+        self.directives.sort();
+        self
+    }
+}
+
+impl fmt::Display for CacheControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, directive) in self.directives.iter().enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            match directive {
+                Directive::Public => f.write_str("public"),
+                Directive::Private => f.write_str("private"),
+                Directive::NoCache => f.write_str("no-cache"),
+                Directive::NoStore => f.write_str("no-store"),
+                Directive::NoTransform => f.write_str("no-transform"),
+                Directive::MustRevalidate => f.write_str("must-revalidate"),
+                Directive::ProxyRevalidate => f.write_str("proxy-revalidate"),
+                Directive::MaxAge(seconds) => write!(f, "max-age={seconds}"),
+                Directive::SMaxage(seconds) => write!(f, "s-maxage={seconds}"),
+                Directive::StaleWhileRevalidate(seconds) => write!(f, "stale-while-revalidate={seconds}"),
+                Directive::StaleIfError(seconds) => write!(f, "stale-if-error={seconds}"),
+                Directive::Immutable => f.write_str("immutable"),
+            }?;
+        }
+        Ok(())
+    }
+}
+
+impl From<CacheControl> for HeaderValue {
+    fn from(cache_control: CacheControl) -> Self {
+        HeaderValue::from_str(&cache_control.to_string()).expect("directives are ASCII text without controls")
+    }
+}
+
+/// Whether a shared cache may store a response with these fields: by `public`, `s-maxage`, or a lifetime (or nothing at
+/// all) without `private` or `no-store` (RFC 9111 §3).
+pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
+    !headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
+        let Ok(line) = line.to_str() else { return false };
+        line.split(',').any(|directive| {
+            let name = directive.split('=').next().unwrap_or_default().trim();
+            name.eq_ignore_ascii_case("private") || name.eq_ignore_ascii_case("no-store")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directive_stands_once_and_the_last_value_wins() {
+        let policy = CacheControl::new().with_max_age(Duration::from_secs(1)).with_max_age(Duration::from_secs(2));
+        assert_eq!(policy.to_string(), "max-age=2");
+    }
+
+    #[test]
+    fn every_directive_is_spelled_as_registered() {
+        let second = Duration::from_millis(1999);
+        let all = CacheControl::immutable()
+            .with_private()
+            .with_no_cache()
+            .with_no_store()
+            .with_no_transform()
+            .with_must_revalidate()
+            .with_proxy_revalidate()
+            .with_s_maxage(second)
+            .with_stale_while_revalidate(second)
+            .with_stale_if_error(second);
+        assert_eq!(
+            HeaderValue::from(all),
+            "public, private, no-cache, no-store, no-transform, must-revalidate, proxy-revalidate, \
+             max-age=31536000, s-maxage=1, stale-while-revalidate=1, stale-if-error=1, immutable"
+        );
+    }
+
+    #[test]
+    fn what_a_shared_cache_may_store() {
+        for (value, shared) in [
+            ("no-cache", true),
+            ("public, max-age=1", true),
+            ("max-age=60", true),
+            ("private", false),
+            ("PRIVATE=\"set-cookie\"", false),
+            ("no-store", false),
+            ("max-age=60, no-store", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static(value))]);
+            assert_eq!(is_shared_cacheable(&headers), shared, "{value}");
+        }
+    }
+}

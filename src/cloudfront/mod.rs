@@ -1,0 +1,336 @@
+//! CloudFront: whether a representation is needed, and the response.
+//!
+//! 1. [`CloudFront::respond`]: a request and a representation come in
+//! 2. [`preconditions`] the conditions of the request against the validators (RFC 9110 §13)
+//! 3. the body is made, if it is needed
+//! 4. [`range`] the parts of it that were asked for (RFC 9110 §14)
+//! 5. [`layer`]: the same for a whole service
+//!
+//! What is decided is a pure function of the request's fields, the validators and the time. It does not know where
+//! content comes from, nor the front door that the response leaves through.
+
+mod layer;
+mod preconditions;
+mod range;
+
+use std::{future::Future, time::SystemTime};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{self, HeaderName},
+};
+use http_body_util::Full;
+
+pub use layer::CloudFrontService;
+
+use self::{preconditions::Outcome, range::Asked};
+use crate::{
+    CacheControl, Representation,
+    cache_control::is_shared_cacheable,
+    error::Result,
+    representation::{ScriptRoot, Selected, Selection},
+};
+
+/// Answers requests so that CloudFront and browsers can keep what they have: Cache-Control, ETag, 304 before the body is
+/// made, ranges.
+///
+/// It is a [`tower::Layer`] for a whole service, an axum `Router` as well as a `service_fn`, and
+/// [`respond`](Self::respond) does the same for one request.
+///
+/// What a response has (RFC 9110, RFC 9111):
+///
+/// - `Cache-Control`: the representation's own, else the default policy. 404 has `no-cache`, other errors and answers to
+///   unsafe methods `no-store`. A response that sets a cookie is `private, no-store` by default, and a shared policy on it
+///   becomes private: see [`with_shared_cookies`](Self::with_shared_cookies).
+/// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304, `X-Content-Type-Options: nosniff`.
+/// - 304 or 412 as §13.2.2 orders; 206, 416 and `multipart/byteranges` where the representation offers ranges; 405 with
+///   `Allow`; 204 with `Allow` to OPTIONS. HEAD is GET without the body.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+/// let cloudfront = CloudFront::new();
+/// let first = cloudfront.respond(&http::Request::new(()), content.html("<p>Hello")).await?;
+/// assert_eq!(first.headers()["cache-control"], "no-cache");
+///
+/// let again = http::Request::get("/").header("if-none-match", &first.headers()["etag"]).body(())?;
+/// assert_eq!(cloudfront.respond(&again, content.html("<p>Hello")).await?.status(), 304);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// As a layer, with a policy of its own:
+///
+/// ```
+/// use chalice_http_toolkit::{CacheControl, CloudFront, Representation};
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let policy = CacheControl::new().with_max_age(Duration::from_secs(60));
+/// let site = service_fn(async |_: http::Request<()>| {
+///     Ok::<http::Response<String>, std::convert::Infallible>(Representation::new("text/plain", "hello").into())
+/// });
+/// let site = CloudFront::new().with_default_cache_control(policy).layer(site);
+/// let response = site.oneshot(http::Request::new(())).await?;
+/// assert_eq!(response.headers()["cache-control"], "max-age=60");
+/// # Ok::<(), std::convert::Infallible>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct CloudFront {
+    default_cache_control: HeaderValue,
+    shared_cookies: bool,
+}
+
+impl Default for CloudFront {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CloudFront {
+    /// With `Cache-Control: no-cache` for what says nothing else: caches keep it, and ask before each use.
+    pub fn new() -> Self {
+        Self { default_cache_control: CacheControl::no_cache().into(), shared_cookies: false }
+    }
+
+    /// The Cache-Control of a 200 (or another success, or a redirect) that has none of its own. Default: `no-cache`.
+    pub fn with_default_cache_control(mut self, cache_control: CacheControl) -> Self {
+        self.default_cache_control = cache_control.into();
+        self
+    }
+
+    /// Lets shared caches keep responses that set a cookie, which then reaches every visitor. Default: not, whatever
+    /// Cache-Control says.
+    pub fn with_shared_cookies(mut self, shared: bool) -> Self {
+        self.shared_cookies = shared;
+        self
+    }
+
+    /// The response to a request: only the part of the representation that the client needs, if any.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the representation fails with when its tag or its body is made; such as
+    /// [`ErrorKind::Template`](crate::ErrorKind::Template).
+    pub fn respond<B>(
+        &self,
+        request: &Request<B>,
+        representation: Representation,
+    ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<B> {
+        let plan = self.decide(Asking::of(request), representation, SystemTime::now());
+        async move { plan?.make().await }
+    }
+
+    fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Plan> {
+        let Asking { method, headers, script_root } = asking;
+        let mut selected = representation.selected(&Selection { script_root, headers })?;
+        if let Some(refused) = refuse_method(method, &selected) {
+            return Ok(refused);
+        }
+        self.complete(&mut selected, method);
+        let head = method == Method::HEAD;
+        if selected.status != StatusCode::OK {
+            return Ok(Plan::Send { selected, range: None, head });
+        }
+        match preconditions::evaluate(method, headers, &selected.validators, now) {
+            Outcome::NotModified => Ok(Plan::Ready(not_modified(selected.headers))),
+            Outcome::Failed => {
+                Ok(Plan::Ready(plain(StatusCode::PRECONDITION_FAILED, "The page has changed meanwhile.\n")))
+            }
+            Outcome::Proceed => {
+                // Range is defined for GET alone (§14.2).
+                let asked = selected.ranges && method == Method::GET && headers.contains_key(header::RANGE);
+                let applies = asked && preconditions::range_applies(headers, &selected.validators, now);
+                let range = applies.then(|| lines_of(headers, &header::RANGE));
+                Ok(Plan::Send { selected, range, head })
+            }
+        }
+    }
+
+    /// Gives the representation the fields that every answer of it has: 200, 206 and 304 alike.
+    fn complete(&self, selected: &mut Selected, method: &Method) {
+        let Selected { status, headers, validators, .. } = selected;
+        let safe = matches!(*method, Method::GET | Method::HEAD);
+        if safe && *status == StatusCode::OK {
+            if let Some(tag) = &validators.entity_tag
+                && let Ok(value) = HeaderValue::from_str(&tag.to_string())
+            {
+                headers.insert(header::ETAG, value);
+            }
+            if let Some(modified) = validators.last_modified {
+                let date = httpdate::fmt_http_date(modified);
+                headers.extend(HeaderValue::from_str(&date).map(|value| (header::LAST_MODIFIED, value)));
+            }
+        }
+        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            let policy = match (safe, *status) {
+                (true, status) if status.is_success() || status.is_redirection() => self.default_cache_control.clone(),
+                (true, StatusCode::NOT_FOUND | StatusCode::GONE) => CacheControl::no_cache().into(),
+                _ => CacheControl::no_store().into(),
+            };
+            headers.insert(header::CACHE_CONTROL, policy);
+            self.guard_cookies(headers, "private, no-store");
+        }
+        self.guard_cookies(headers, "private, no-cache");
+    }
+
+    /// SECURITY: a shared cache never keeps what sets a cookie, unless the site says so by name.
+    fn guard_cookies(&self, headers: &mut HeaderMap, policy: &'static str) {
+        if headers.contains_key(header::SET_COOKIE) && !self.shared_cookies && is_shared_cacheable(headers) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+        }
+    }
+}
+
+/// What of a request a decision reads.
+struct Asking<'a> {
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    script_root: &'a str,
+}
+
+impl<'a> Asking<'a> {
+    fn of<B>(request: &'a Request<B>) -> Self {
+        let script_root = request.extensions().get::<ScriptRoot>().map_or("", ScriptRoot::as_str);
+        Self { method: request.method(), headers: request.headers(), script_root }
+    }
+}
+
+/// What was decided; nothing of the body has been made yet.
+enum Plan {
+    Ready(Response<Full<Bytes>>),
+    /// Send it, or the parts of it that these Range lines ask for.
+    Send {
+        selected: Selected,
+        range: Option<HeaderMap>,
+        head: bool,
+    },
+}
+
+impl Plan {
+    async fn make(self) -> Result<Response<Full<Bytes>>> {
+        match self {
+            Self::Ready(response) => Ok(response),
+            Self::Send { selected, range, head } => send(selected, range, head).await,
+        }
+    }
+}
+
+async fn send(selected: Selected, range: Option<HeaderMap>, head: bool) -> Result<Response<Full<Bytes>>> {
+    let Selected { mut status, mut headers, ranges, body, type_of, .. } = selected;
+    let mut body = body.bytes().await?;
+    if let Some(type_of) = type_of {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(type_of(&body)));
+    }
+    if ranges && status == StatusCode::OK {
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
+    match range.map_or(Asked::Whole, |lines| range::asked(&lines, body.len())) {
+        Asked::Whole => {}
+        Asked::Unsatisfiable => {
+            status = StatusCode::RANGE_NOT_SATISFIABLE;
+            insert(&mut headers, header::CONTENT_RANGE, format!("bytes */{}", body.len()));
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_ENCODING);
+            body = Bytes::new();
+        }
+        Asked::Parts(parts) => {
+            status = StatusCode::PARTIAL_CONTENT;
+            if let [part] = parts.as_slice() {
+                insert(&mut headers, header::CONTENT_RANGE, range::content_range(part, body.len()));
+                body = body.slice(part.clone());
+            } else {
+                let (content_type, parts) = range::multipart(&body, &parts, headers.get(header::CONTENT_TYPE));
+                insert(&mut headers, header::CONTENT_TYPE, content_type);
+                body = parts;
+            }
+        }
+    }
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    let body = if head { Bytes::new() } else { body };
+    Ok(response(status, headers, body))
+}
+
+/// The fields of a 304 (RFC 9110 §15.4.5): those that the 200 would have and a cache updates its copy by.
+fn not_modified(mut from: HeaderMap) -> Response<Full<Bytes>> {
+    let mut headers = HeaderMap::with_capacity(KEPT_BY_304.len());
+    for name in KEPT_BY_304 {
+        if let header::Entry::Occupied(entry) = from.entry(&name) {
+            let (_, values) = entry.remove_entry_mult();
+            values.for_each(|value| _ = headers.append(name.clone(), value));
+        }
+    }
+    response(StatusCode::NOT_MODIFIED, headers, Bytes::new())
+}
+
+const KEPT_BY_304: [HeaderName; 7] = [
+    header::CACHE_CONTROL,
+    header::CONTENT_LOCATION,
+    header::DATE,
+    header::ETAG,
+    header::EXPIRES,
+    header::LAST_MODIFIED,
+    header::VARY,
+];
+
+/// 405 for a method that the representation does not have, 204 for OPTIONS; both with Allow (RFC 9110 §9.3.7, §15.5.6).
+fn refuse_method(method: &Method, selected: &Selected) -> Option<Plan> {
+    let listed = |method: &Method| selected.methods.contains(method);
+    let allowed = selected.methods.is_empty()
+        || listed(method)
+        || (method == Method::HEAD && listed(&Method::GET))
+        || selected.status != StatusCode::OK;
+    if allowed && method != Method::OPTIONS {
+        return None;
+    }
+    let mut allow: Vec<&str> = selected.methods.iter().map(Method::as_str).collect();
+    if listed(&Method::GET) {
+        allow.push("HEAD");
+    }
+    allow.push("OPTIONS");
+    if method == Method::OPTIONS && selected.methods.is_empty() {
+        return None;
+    }
+    let mut refused = match *method {
+        Method::OPTIONS => response(StatusCode::NO_CONTENT, HeaderMap::new(), Bytes::new()),
+        _ => plain(StatusCode::METHOD_NOT_ALLOWED, "This page is there to be read only.\n"),
+    };
+    insert(refused.headers_mut(), header::ALLOW, allow.join(", "));
+    Some(Plan::Ready(refused))
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_LENGTH, text.len().into());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response(status, headers, Bytes::from_static(text.as_bytes()))
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn lines_of(headers: &HeaderMap, name: &HeaderName) -> HeaderMap {
+    headers.get_all(name).iter().map(|value| (name.clone(), value.clone())).collect()
+}

@@ -1,0 +1,157 @@
+//! Conditional requests (RFC 9110 §13), decided from the request's fields, the validators and the time. A pure function:
+//! no clock, no body. It does not know ranges, but for `If-Range`.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use crate::{EntityTag, entity_tag::TagList, representation::Validators};
+
+/// What the conditions of a request ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// No condition stands in the way.
+    Proceed,
+    /// The client has it already: 304.
+    NotModified,
+    /// The client did not mean this state of it: 412.
+    Failed,
+}
+
+/// Evaluates in the order of RFC 9110 §13.2.2. To be asked only where the plain answer would be a 2xx (§13.2.1).
+pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, validators: &Validators, now: SystemTime) -> Outcome {
+    let safe = matches!(*method, Method::GET | Method::HEAD);
+    let tag = validators.entity_tag.as_ref();
+    // Steps 1 and 2. A date that can't be compared is ignored (§13.1.4).
+    match tags(headers, header::IF_MATCH) {
+        Some(list) if !list.matches(tag, EntityTag::strong_eq) => return Outcome::Failed,
+        Some(_) => {}
+        None => {
+            let since = date(headers, header::IF_UNMODIFIED_SINCE, now);
+            if let (false, Some(since), Some(modified)) =
+                (headers.contains_key(header::IF_MATCH), since, validators.last_modified)
+                && whole_seconds(modified) > since
+            {
+                return Outcome::Failed;
+            }
+        }
+    }
+    // Steps 3 and 4. If-Modified-Since counts only where there is no If-None-Match at all (§13.1.3).
+    if headers.contains_key(header::IF_NONE_MATCH) {
+        let matches = tags(headers, header::IF_NONE_MATCH).is_some_and(|list| list.matches(tag, EntityTag::weak_eq));
+        return match (matches, safe) {
+            (false, _) => Outcome::Proceed,
+            (true, true) => Outcome::NotModified,
+            (true, false) => Outcome::Failed,
+        };
+    }
+    match (date(headers, header::IF_MODIFIED_SINCE, now), validators.last_modified) {
+        (Some(since), Some(modified)) if safe && since <= now && whole_seconds(modified) <= since => {
+            Outcome::NotModified
+        }
+        _ => Outcome::Proceed,
+    }
+}
+
+/// Whether a Range may be honoured: `If-Range` is absent, or names the strong tag or the exact date of what is there
+/// (RFC 9110 §13.1.5). A date is trusted only where it is a strong validator, a minute older than now (§8.8.2.2).
+pub(crate) fn range_applies(headers: &HeaderMap, validators: &Validators, now: SystemTime) -> bool {
+    let mut lines = headers.get_all(header::IF_RANGE).iter();
+    let Some(condition) = lines.next() else { return true };
+    let Ok(condition) = condition.to_str() else { return false };
+    if lines.next().is_some() {
+        return false;
+    }
+    match (condition.trim().parse::<EntityTag>(), &validators.entity_tag) {
+        (Ok(asked), Some(current)) => asked.strong_eq(current),
+        (Ok(_), None) => false,
+        (Err(_), _) => validators.last_modified.is_some_and(|modified| {
+            let old_enough = now.duration_since(modified).is_ok_and(|age| age >= Duration::from_secs(60));
+            old_enough && parse_date(condition, now) == Some(whole_seconds(modified))
+        }),
+    }
+}
+
+fn tags(headers: &HeaderMap, name: header::HeaderName) -> Option<TagList> {
+    TagList::parse(headers.get_all(name).iter())
+}
+
+/// The date of a field that stands once and can be read; else it is as if it were not there.
+fn date(headers: &HeaderMap, name: header::HeaderName, now: SystemTime) -> Option<SystemTime> {
+    let mut lines = headers.get_all(name).iter();
+    let text = lines.next().map(HeaderValue::to_str)?.ok()?;
+    if lines.next().is_some() { None } else { parse_date(text, now) }
+}
+
+/// A date in any of the three forms (RFC 9110 §5.6.7). The two-digit year of the second is the one of this century,
+/// unless that is more than 50 years ahead.
+fn parse_date(text: &str, now: SystemTime) -> Option<SystemTime> {
+    let text = text.trim();
+    let rfc850 = text.split_once(", ").and_then(|(_, rest)| {
+        let (date, time) = rest.split_once(' ')?;
+        let mut parts = date.split('-');
+        let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?.parse::<u64>().ok()?);
+        (date.len() == 9 && parts.next().is_none()).then_some((day, month, year, time))
+    });
+    let Some((day, month, year, time)) = rfc850 else {
+        return httpdate::parse_http_date(text).ok();
+    };
+    let this_year = year_of(now);
+    let candidate = this_year - this_year % 100 + year;
+    let year = if candidate > this_year + 50 { candidate - 100 } else { candidate };
+    // The name of the day is not looked at: a sender that has it wrong means the date.
+    let date = |year: u64| httpdate::parse_http_date(&format!("Thu, {day} {month} {year} {time}")).ok();
+    let parsed = date(year)?;
+    let fifty_years = Duration::from_secs(1_577_847_600);
+    if parsed > now + fifty_years { date(year - 100) } else { Some(parsed) }
+}
+
+fn year_of(time: SystemTime) -> u64 {
+    let text = httpdate::fmt_http_date(time);
+    text.split(' ').nth(3).and_then(|year| year.parse().ok()).unwrap_or(1970)
+}
+
+/// Dates in HTTP have no fractions: a file changed half a second later is the same age.
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SystemTime {
+        httpdate::parse_http_date(text).unwrap()
+    }
+
+    #[test]
+    fn all_three_forms_of_a_date_are_read() {
+        let expected = Some(at("Sun, 06 Nov 1994 08:49:37 GMT"));
+        let now = at("Sun, 22 Nov 2026 12:00:00 GMT");
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(parse_date(text, now), expected, "{text}");
+        }
+        for bad in [
+            "",
+            "yesterday",
+            "0",
+            "Sunday, 06-Nov-1994 08:49:37 GMT",
+            "Sun, 06-No-94 08:49:37 GMT",
+            "Sunday, 99-Nov-94 08:49:37 GMT",
+        ] {
+            assert_eq!(parse_date(bad, now), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_two_digit_year_slides_with_the_clock() {
+        for (now, year, expected) in
+            [(2026, 94, 1994), (2026, 76, 2076), (2026, 77, 1977), (2060, 1, 2001), (2099, 3, 2003)]
+        {
+            let now = at(&format!("Thu, 31 Dec {now} 23:00:00 GMT"));
+            let text = format!("Sunday, 06-Nov-{year:02} 08:49:37 GMT");
+            assert_eq!(parse_date(&text, now), Some(at(&format!("Thu, 06 Nov {expected} 08:49:37 GMT"))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Static files: their fingerprinted URLs and the representations of both kinds of URL. It does not know templates.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use super::{
+    media_type,
+    negotiate::{self, Coding},
+    path::AssetPath,
+    source::{Content, Files},
+};
+use crate::{
+    CacheControl, EntityTag,
+    entity_tag::hex,
+    representation::{Representation, Selection},
+};
+
+/// The static files of one moment.
+#[derive(Debug)]
+pub(crate) struct Assets {
+    files: Files,
+}
+
+/// A file that was found, and what the name in the URL said about its content.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Found {
+    name: String,
+    fingerprint: Fingerprint,
+}
+
+#[derive(Debug, PartialEq)]
+enum Fingerprint {
+    None,
+    Current,
+    /// Of other bytes than these: an older release's, or made up. Never `immutable`.
+    Outdated,
+}
+
+impl Assets {
+    pub(crate) fn new(files: Files) -> Self {
+        Self { files }
+    }
+
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The file for a name out of a URL, which may carry a fingerprint before its extension. A file of exactly that
+    /// name comes first.
+    pub(crate) fn find(&self, path: &AssetPath) -> Option<Found> {
+        let name = path.as_str();
+        if self.files.contains(name) {
+            return Some(Found { name: name.into(), fingerprint: Fingerprint::None });
+        }
+        let (plain, fingerprint) = without_fingerprint(name)?;
+        let content = self.files.get(&plain)?;
+        let current = fingerprint == fingerprint_of(content);
+        Some(Found { name: plain, fingerprint: if current { Fingerprint::Current } else { Fingerprint::Outdated } })
+    }
+
+    /// The name with the fingerprint of its content; the name as it is where a file already has the other one.
+    pub(crate) fn fingerprinted(&self, name: &str) -> Option<String> {
+        let fingerprinted = with_fingerprint(name, &fingerprint_of(self.files.get(name)?));
+        Some(if self.files.contains(&fingerprinted) { name.into() } else { fingerprinted })
+    }
+}
+
+/// The representation of a file, chosen by Accept-Encoding where the file also lies there compressed.
+pub(crate) fn represent(assets: Arc<Assets>, found: Found) -> Option<Representation> {
+    let plain = assets.files.get(&found.name)?.clone();
+    Some(Representation::select(move |selection| Ok(choose(&assets, &found, plain, selection))))
+}
+
+fn choose(assets: &Assets, found: &Found, plain: Content, selection: &Selection<'_>) -> Representation {
+    let encoded_name = |coding: &Coding| format!("{}{}", found.name, coding.suffix());
+    let available: Vec<Coding> =
+        Coding::ALL.into_iter().filter(|coding| assets.files.contains(&encoded_name(coding))).collect();
+    let coding = negotiate::coding(selection.headers, &available);
+    let encoded = coding.and_then(|coding| Some((coding, assets.files.get(&encoded_name(&coding))?.clone())));
+
+    let mut headers = HeaderMap::new();
+    media_type::describe(&mut headers, &found.name, &plain.bytes);
+    if let Some((coding, _)) = &encoded {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+    }
+    if !available.is_empty() {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    match found.fingerprint {
+        Fingerprint::Current => headers.insert(header::CACHE_CONTROL, CacheControl::immutable().into()),
+        Fingerprint::Outdated => headers.insert(header::CACHE_CONTROL, CacheControl::no_cache().into()),
+        Fingerprint::None => None,
+    };
+    let content = encoded.map_or(plain, |(_, content)| content);
+    Representation::with_headers(headers, content.bytes)
+        // A form of its own has bytes of its own, and so a tag of its own (RFC 9110 §8.8.3.3).
+        .with_entity_tag(EntityTag::of_digest(&content.digest))
+        .with_methods([Method::GET])
+        .with_ranges(true)
+}
+
+/// 80 bits: a wrong fingerprint is never trusted, it is compared with the content's.
+fn fingerprint_of(content: &Content) -> String {
+    hex(&content.digest[..10])
+}
+
+/// `css/site.css` → `css/site.0123456789abcdef0123.css`: in the same folder, so that relative links in a stylesheet
+/// keep working, and in the path, so that a CDN needs no query string in its key.
+fn with_fingerprint(name: &str, fingerprint: &str) -> String {
+    let file = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name[file..].rfind('.') {
+        Some(dot) => format!("{}.{fingerprint}{}", &name[..file + dot], &name[file + dot..]),
+        None => format!("{name}.{fingerprint}"),
+    }
+}
+
+fn without_fingerprint(name: &str) -> Option<(String, String)> {
+    let file = name.rfind('/').map_or(0, |slash| slash + 1);
+    let mut parts = name[file..].rsplitn(3, '.');
+    let (last, second) = (parts.next()?, parts.next()?);
+    match parts.next() {
+        Some(stem) if is_fingerprint(second) => Some((format!("{}{stem}.{last}", &name[..file]), second.into())),
+        _ if is_fingerprint(last) => Some((name[..name.len() - last.len() - 1].into(), last.into())),
+        _ => None,
+    }
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    text.len() == 20 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::source::{Embedded, Located};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_fingerprint_stands_before_the_extension() {
+        let print = "0123456789abcdef0123";
+        for (name, expected) in [
+            ("site.css", "site.0123456789abcdef0123.css"),
+            ("a.b/site.min.css", "a.b/site.min.0123456789abcdef0123.css"),
+            ("a.b/LICENSE", "a.b/LICENSE.0123456789abcdef0123"),
+        ] {
+            assert_eq!(with_fingerprint(name, print), expected);
+            assert_eq!(without_fingerprint(expected), Some((name.into(), print.into())));
+        }
+        for plain in ["site.css", "LICENSE", "a.0123.css", "a.0123456789ABCDEF0123.css"] {
+            assert_eq!(without_fingerprint(plain), None);
+        }
+    }
+
+    #[test]
+    fn only_the_fingerprint_of_the_content_is_current() {
+        const FILES: Embedded =
+            Embedded::new(&[("a.css", b"a"), ("x.00000000000000000000.css", b"x"), ("x.css", b"y")]);
+        let assets = Assets::new(Located::Embedded(FILES).files());
+        let found = |name: &str| assets.find(&AssetPath::from_name(name).unwrap()).map(|found| found.fingerprint);
+        assert_eq!(found("a.css"), Some(Fingerprint::None));
+        assert_eq!(found(&assets.fingerprinted("a.css").unwrap()), Some(Fingerprint::Current));
+        assert_eq!(found("a.00000000000000000000.css"), Some(Fingerprint::Outdated));
+        assert_eq!(found("x.00000000000000000000.css"), Some(Fingerprint::None), "a file has that very name");
+        assert_eq!(found("b.00000000000000000000.css"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn fingerprints_come_off_again(name in "[a-z.]{0,5}[a-z]/?[a-z]{1,5}(\\.[a-z]{1,4}){0,2}") {
+            let print = "0123456789abcdef0123";
+            prop_assert_eq!(without_fingerprint(&with_fingerprint(&name, print)), Some((name, print.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,561 @@
+//! The arguments of a page, fed into SHA-256 in a form that is the same for the same content: maps in the order of their
+//! keys, every value behind its type, no value's form the start of another's. It does not know which arguments a page
+//! reads; it is told their names.
+
+use std::{cell::Cell, fmt::Display};
+
+use minijinja::value::{Serde, Tuple, Value, ValueKind};
+use serde::ser::{self, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// Feeds those top-level fields of `arguments` whose names are `read` into `hash`, or says why that can't be done
+/// without rendering: an object of the site's own that only shows what it is when a template asks it.
+pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, read: Read<'_>) -> Result<(), Untaggable> {
+    let outcome = Cell::new(Ok(()));
+    let probe = Probe { arguments, read, hash: Cell::new(Some(hash)), outcome: &outcome };
+    // The engine marks its own serialization, and only within it does a `Value` among the arguments give itself up
+    // whole, with its being safe or not, instead of a plain string.
+    let _ = Value::from(Serde(&probe));
+    outcome.into_inner()
+}
+
+/// Feeds one value of the engine, such as a global.
+pub(crate) fn hash_value(hash: &mut Sha256, value: &Value) -> Result<(), Untaggable> {
+    hash_fields_of(hash, value, ALL)
+}
+
+fn hash_fields_of(hash: &mut Sha256, value: &Value, read: Read<'_>) -> Result<(), Untaggable> {
+    match value.kind() {
+        ValueKind::Undefined => hash.update([UNDEFINED]),
+        ValueKind::None => hash.update([NONE]),
+        ValueKind::Bool => hash.update([BOOL, value.is_true().into()]),
+        ValueKind::Number => return hash_number(hash, value),
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default();
+            hash_bytes(hash, if value.is_safe() { SAFE_TEXT } else { TEXT }, text.as_bytes());
+        }
+        ValueKind::Bytes => hash_bytes(hash, BYTES, value.as_bytes().unwrap_or_default()),
+        ValueKind::Seq if is_plain(value) => {
+            hash.update([
+                SEQUENCE,
+                if value.downcast_object_ref::<Tuple>().is_some() { TUPLE_VALUE } else { LIST_VALUE },
+            ]);
+            for item in value.try_iter().map_err(Untaggable::because)? {
+                hash_value(hash, &item)?;
+            }
+            hash.update([END]);
+        }
+        ValueKind::Map if is_plain(value) => {
+            let mut entries = Vec::new();
+            for key in value.try_iter().map_err(Untaggable::because)? {
+                if !read(key.as_str().unwrap_or_default()) {
+                    continue;
+                }
+                let item = value.get_item(&key).map_err(Untaggable::because)?;
+                entries.push((digest(|hash| hash_value(hash, &key))?, digest(|hash| hash_value(hash, &item))?));
+            }
+            hash_entries(hash, entries);
+        }
+        _ => return Err(Untaggable(format!("an object ({}) shows what it is only when it is rendered", value.kind()))),
+    }
+    Ok(())
+}
+
+/// Why arguments have no canonical form.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Untaggable(pub(crate) String);
+
+impl Untaggable {
+    fn because(reason: impl Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+impl Display for Untaggable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Untaggable {}
+
+impl ser::Error for Untaggable {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+/// Whether an object is one of the engine's own maps and lists, which are nothing but their entries. Others may render
+/// themselves as they like, be called, or give way when they are iterated; a hash map has no order of its own.
+fn is_plain(value: &Value) -> bool {
+    let name = value.as_object().map_or("", |object| object.type_name());
+    PLAIN.iter().any(|plain| name.starts_with(plain))
+}
+
+const PLAIN: [&str; 4] = [
+    "alloc::vec::Vec<",
+    "alloc::collections::btree::map::BTreeMap<",
+    "minijinja::value::StaticKeyMap",
+    "minijinja::value::tuple::Tuple",
+];
+
+fn hash_number(hash: &mut Sha256, value: &Value) -> Result<(), Untaggable> {
+    if !value.is_integer() {
+        hash_float(hash, f64::try_from(value.clone()).map_err(Untaggable::because)?);
+    } else if let Ok(number) = i128::try_from(value.clone()) {
+        hash_integer(hash, number);
+    } else {
+        hash_large(hash, u128::try_from(value.clone()).map_err(Untaggable::because)?);
+    }
+    Ok(())
+}
+
+fn hash_integer(hash: &mut Sha256, number: i128) {
+    hash.update([INTEGER]);
+    hash.update(number.to_le_bytes());
+}
+
+fn hash_large(hash: &mut Sha256, number: u128) {
+    match i128::try_from(number) {
+        Ok(number) => hash_integer(hash, number),
+        Err(_) => {
+            hash.update([LARGE]);
+            hash.update(number.to_le_bytes());
+        }
+    }
+}
+
+fn hash_float(hash: &mut Sha256, number: f64) {
+    hash.update([FLOAT]);
+    hash.update(number.to_bits().to_le_bytes());
+}
+
+fn hash_bytes(hash: &mut Sha256, kind: u8, bytes: &[u8]) {
+    hash.update([kind]);
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+/// Entries by key, whatever order they came in; of a repeated key the order is kept, as the last one counts.
+fn hash_entries(hash: &mut Sha256, mut entries: Vec<([u8; 32], [u8; 32])>) {
+    entries.sort_by_key(|(key, _)| *key);
+    hash.update([MAP]);
+    hash.update((entries.len() as u64).to_le_bytes());
+    for (key, value) in entries {
+        hash.update(key);
+        hash.update(value);
+    }
+}
+
+fn digest(feed: impl FnOnce(&mut Sha256) -> Result<(), Untaggable>) -> Result<[u8; 32], Untaggable> {
+    let mut hash = Sha256::new();
+    feed(&mut hash)?;
+    Ok(hash.finalize().into())
+}
+
+// What stands before each value. A change of these, or of anything that is fed, must come with a new `VERSION` of tags.
+const UNDEFINED: u8 = 0;
+const NONE: u8 = 1;
+const BOOL: u8 = 2;
+const INTEGER: u8 = 3;
+const LARGE: u8 = 4;
+const FLOAT: u8 = 5;
+const TEXT: u8 = 6;
+const SAFE_TEXT: u8 = 7;
+const BYTES: u8 = 8;
+const SEQUENCE: u8 = 9;
+const MAP: u8 = 10;
+const STRUCT: u8 = 11;
+const VARIANT: u8 = 12;
+const END: u8 = 13;
+
+// The sorts of sequences, which print differently.
+const LIST_VALUE: u8 = 0;
+const TUPLE_VALUE: u8 = 1;
+const SEQ: u8 = 2;
+const TUPLE: u8 = 3;
+const TUPLE_STRUCT: u8 = 4;
+
+/// Which fields count; asked at the top only.
+type Read<'a> = &'a dyn Fn(&str) -> bool;
+
+const ALL: Read<'static> = &|_| true;
+
+/// Serializes to nothing for the engine, and on the way to the hash.
+struct Probe<'a, T> {
+    arguments: &'a T,
+    read: Read<'a>,
+    hash: Cell<Option<&'a mut Sha256>>,
+    outcome: &'a Cell<Result<(), Untaggable>>,
+}
+
+impl<T: Serialize> Serialize for Probe<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(hash) = self.hash.take() {
+            self.outcome.set(self.arguments.serialize(Hasher { hash, read: self.read }));
+        }
+        serializer.serialize_unit()
+    }
+}
+
+/// What the engine writes in place of one of its own values while it serializes: a handle to be changed for the value.
+const HANDLE: &str = "\x01__minijinja_ValueHandle";
+
+struct Handle<'a, T: ?Sized>(&'a T);
+
+impl<T: Serialize + ?Sized> Handle<'_, T> {
+    fn redeem(&self) -> Value {
+        Value::from(Serde(self))
+    }
+}
+
+impl<T: Serialize + ?Sized> Serialize for Handle<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut handle = serializer.serialize_tuple_struct(HANDLE, 1)?;
+        ser::SerializeTupleStruct::serialize_field(&mut handle, self.0)?;
+        ser::SerializeTupleStruct::end(handle)
+    }
+}
+
+/// Feeds what is serialized into it.
+struct Hasher<'a> {
+    hash: &'a mut Sha256,
+    read: Read<'a>,
+}
+
+impl Hasher<'_> {
+    fn feed<T: Serialize + ?Sized>(hash: &mut Sha256, value: &T) -> Result<(), Untaggable> {
+        value.serialize(Hasher { hash, read: ALL })
+    }
+
+    fn variant(&mut self, name: &str) {
+        hash_bytes(self.hash, VARIANT, name.as_bytes());
+    }
+}
+
+/// A method for each type that has one form: `method(type) => what is fed`.
+macro_rules! scalars {
+    ($($method:ident($type:ty) => |$hash:ident, $value:ident| $feed:expr;)*) => {$(
+        fn $method(self, $value: $type) -> Result<(), Untaggable> {
+            let $hash = self.hash;
+            $feed;
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a> Serializer for Hasher<'a> {
+    type Ok = ();
+    type Error = Untaggable;
+    type SerializeSeq = Elements<'a>;
+    type SerializeTuple = Elements<'a>;
+    type SerializeTupleStruct = Elements<'a>;
+    type SerializeTupleVariant = Elements<'a>;
+    type SerializeMap = Entries<'a>;
+    type SerializeStruct = Fields<'a>;
+    type SerializeStructVariant = Fields<'a>;
+
+    scalars! {
+        serialize_bool(bool) => |hash, value| hash.update([BOOL, value.into()]);
+        serialize_i8(i8) => |hash, value| hash_integer(hash, value.into());
+        serialize_i16(i16) => |hash, value| hash_integer(hash, value.into());
+        serialize_i32(i32) => |hash, value| hash_integer(hash, value.into());
+        serialize_i64(i64) => |hash, value| hash_integer(hash, value.into());
+        serialize_i128(i128) => |hash, value| hash_integer(hash, value);
+        serialize_u8(u8) => |hash, value| hash_integer(hash, value.into());
+        serialize_u16(u16) => |hash, value| hash_integer(hash, value.into());
+        serialize_u32(u32) => |hash, value| hash_integer(hash, value.into());
+        serialize_u64(u64) => |hash, value| hash_integer(hash, value.into());
+        serialize_u128(u128) => |hash, value| hash_large(hash, value);
+        serialize_f32(f32) => |hash, value| hash_float(hash, value.into());
+        serialize_f64(f64) => |hash, value| hash_float(hash, value);
+        serialize_char(char) => |hash, value| hash_bytes(hash, TEXT, value.encode_utf8(&mut [0; 4]).as_bytes());
+        serialize_str(&str) => |hash, value| hash_bytes(hash, TEXT, value.as_bytes());
+        serialize_bytes(&[u8]) => |hash, value| hash_bytes(hash, BYTES, value);
+        serialize_unit_struct(&'static str) => |hash, _value| hash.update([NONE]);
+    }
+
+    fn serialize_unit(self) -> Result<(), Untaggable> {
+        self.serialize_none()
+    }
+
+    fn serialize_none(self) -> Result<(), Untaggable> {
+        self.hash.update([NONE]);
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Untaggable> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Untaggable> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Untaggable> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Untaggable> {
+        self.variant(variant);
+        Self::feed(self.hash, value)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'a>, Untaggable> {
+        Ok(Elements::new(self.hash, SEQ))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Elements<'a>, Untaggable> {
+        Ok(Elements::new(self.hash, TUPLE))
+    }
+
+    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Elements<'a>, Untaggable> {
+        if name == HANDLE {
+            return Ok(Elements { hash: self.hash, handle: Some(self.read) });
+        }
+        Ok(Elements::new(self.hash, TUPLE_STRUCT))
+    }
+
+    fn serialize_tuple_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Elements<'a>, Untaggable> {
+        self.variant(variant);
+        Ok(Elements::new(self.hash, TUPLE_STRUCT))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>, Untaggable> {
+        Ok(Entries { hash: self.hash, read: self.read, key: None, entries: Vec::new() })
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'a>, Untaggable> {
+        self.hash.update([STRUCT]);
+        Ok(Fields { hash: self.hash, read: self.read })
+    }
+
+    fn serialize_struct_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Fields<'a>, Untaggable> {
+        self.variant(variant);
+        self.hash.update([STRUCT]);
+        Ok(Fields { hash: self.hash, read: ALL })
+    }
+}
+
+struct Elements<'a> {
+    hash: &'a mut Sha256,
+    /// The element is a handle to a value of the engine, of whose fields only these count.
+    handle: Option<Read<'a>>,
+}
+
+impl<'a> Elements<'a> {
+    fn new(hash: &'a mut Sha256, sort: u8) -> Self {
+        hash.update([SEQUENCE, sort]);
+        Self { hash, handle: None }
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
+        match self.handle {
+            Some(read) => hash_fields_of(self.hash, &Handle(value).redeem(), read),
+            None => Hasher::feed(self.hash, value),
+        }
+    }
+
+    fn finish(self) -> Result<(), Untaggable> {
+        if self.handle.is_none() {
+            self.hash.update([END]);
+        }
+        Ok(())
+    }
+}
+
+/// The four sorts of sequences differ in the name of one method.
+macro_rules! elements {
+    ($($trait:ident::$method:ident,)*) => {$(
+        impl ser::$trait for Elements<'_> {
+            type Ok = ();
+            type Error = Untaggable;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
+                self.element(value)
+            }
+
+            fn end(self) -> Result<(), Untaggable> {
+                self.finish()
+            }
+        }
+    )*};
+}
+
+elements! {
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field,
+}
+
+struct Entries<'a> {
+    hash: &'a mut Sha256,
+    read: Read<'a>,
+    key: Option<Value>,
+    entries: Vec<([u8; 32], [u8; 32])>,
+}
+
+impl ser::SerializeMap for Entries<'_> {
+    type Ok = ();
+    type Error = Untaggable;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Untaggable> {
+        self.key = Some(Value::from(Serde(key)));
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
+        let key = self.key.take().unwrap_or_default();
+        if (self.read)(key.as_str().unwrap_or_default()) {
+            let key = digest(|hash| hash_value(hash, &key))?;
+            self.entries.push((key, digest(|hash| Hasher::feed(hash, value))?));
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Untaggable> {
+        hash_entries(self.hash, self.entries);
+        Ok(())
+    }
+}
+
+struct Fields<'a> {
+    hash: &'a mut Sha256,
+    read: Read<'a>,
+}
+
+impl Fields<'_> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
+        if (self.read)(name) {
+            hash_bytes(self.hash, TEXT, name.as_bytes());
+            Hasher::feed(self.hash, value)?;
+        }
+        Ok(())
+    }
+}
+
+macro_rules! fields {
+    ($($trait:ident,)*) => {$(
+        impl ser::$trait for Fields<'_> {
+            type Ok = ();
+            type Error = Untaggable;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
+                self.field(name, value)
+            }
+
+            fn end(self) -> Result<(), Untaggable> {
+                self.hash.update([END]);
+                Ok(())
+            }
+        }
+    )*};
+}
+
+fields! { SerializeStruct, SerializeStructVariant, }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minijinja::context;
+    use std::collections::{BTreeMap, HashMap};
+
+    fn hashed<T: Serialize>(arguments: &T) -> Result<[u8; 32], Untaggable> {
+        digest(|hash| hash_arguments(hash, arguments, ALL))
+    }
+
+    fn of<T: Serialize>(arguments: &T) -> [u8; 32] {
+        hashed(arguments).unwrap()
+    }
+
+    #[test]
+    fn what_renders_differently_hashes_differently() {
+        let forms = [
+            of(&()),
+            of(&0),
+            of(&0.0),
+            of(&-0.0),
+            of(&false),
+            of(&""),
+            of(&"0"),
+            of(&'a'),
+            of(&["a", "b"]),
+            of(&vec!["a", "b"]),
+            of(&vec!["ab"]),
+            of(&vec!["a".to_owned(), String::new(), "b".to_owned()]),
+            of(&vec![vec!["a"], vec!["b"]]),
+            of(&u128::MAX),
+            of(&i128::MAX),
+            of(&f64::NAN),
+            of(&Value::UNDEFINED),
+            of(&Value::from_safe_string("a".into())),
+            of(&Value::from("a".to_owned() + "\u{0}")),
+            of(&Value::from(vec![1, 2])),
+            of(&BTreeMap::from([("a", 1)])),
+            of(&BTreeMap::from([("a", 2)])),
+            of(&BTreeMap::from([("b", 1)])),
+        ];
+        for (at, form) in forms.iter().enumerate() {
+            assert_eq!(forms.iter().position(|other| other == form), Some(at));
+        }
+    }
+
+    #[test]
+    fn a_safe_string_inside_serializable_arguments_differs_from_a_plain_one() {
+        let page = |value: Value| BTreeMap::from([("body", vec![value])]);
+        assert_ne!(of(&page(Value::from("<b>"))), of(&page(Value::from_safe_string("<b>".into()))));
+        assert_eq!(of(&page(Value::from("<b>"))), of(&page(Value::from("<b>"))));
+    }
+
+    #[test]
+    fn the_order_of_a_map_does_not_count() {
+        let (mut a, mut b) = (HashMap::new(), HashMap::with_capacity(1000));
+        (0..100).for_each(|n| _ = a.insert(n.to_string(), n));
+        (0..100).rev().for_each(|n| _ = b.insert(n.to_string(), n));
+        assert_eq!(of(&a), of(&b));
+    }
+
+    #[test]
+    fn only_what_is_read_counts() {
+        let read: Read<'_> = &|name| name == "a";
+        let of = |value: &Value| digest(|hash| hash_arguments(hash, value, read)).unwrap();
+        assert_eq!(of(&context! { a => 1, b => 2 }), of(&context! { a => 1, b => 3 }));
+        assert_ne!(of(&context! { a => 1, b => 2 }), of(&context! { a => 2, b => 2 }));
+        let of = |value: &BTreeMap<&str, i32>| digest(|hash| hash_arguments(hash, value, read)).unwrap();
+        assert_eq!(of(&BTreeMap::from([("a", 1), ("b", 2)])), of(&BTreeMap::from([("a", 1)])));
+    }
+
+    #[test]
+    fn an_object_of_the_sites_own_has_no_form() {
+        assert!(hashed(&context! { items => Value::make_one_shot_iterator(0..3) }).is_err());
+        assert!(hashed(&context! { items => Value::from_object(Clock) }).is_err());
+    }
+
+    #[derive(Debug)]
+    struct Clock;
+
+    impl minijinja::value::Object for Clock {
+        fn render(self: &std::sync::Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("now")
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Content: what a site has to show, as representations.
+//!
+//! 1. [`source`] where files come from: a folder, or embedded
+//! 2. [`path`] which file a URL means
+//! 3. [`assets`], [`media_type`], [`negotiate`] static files, their types, their compressed forms
+//! 4. [`templates`] rendering
+//! 5. [`page_tag`], from [`syntax`] and [`canonical`]: the tag of a page without rendering it
+//!
+//! It does not know requests beyond what selects a representation, nor caches.
+
+mod assets;
+mod canonical;
+mod media_type;
+mod negotiate;
+mod page_tag;
+mod path;
+mod source;
+mod syntax;
+mod templates;
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use minijinja::Environment;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::Serialize;
+
+pub(crate) use path::is_well_encoded;
+pub use source::{Embedded, Source};
+
+use self::{
+    assets::Assets,
+    page_tag::{Closures, PageTag},
+    path::AssetPath,
+    source::Located,
+    templates::{Settings, Templates},
+};
+use crate::{
+    CacheControl, EntityTag, Representation, ScriptRoot, Stage,
+    error::{BoxError, Error, ErrorKind, Result},
+};
+
+/// Makes a site's representations: pages from templates, static files, assets, HTML, XML, JSON, redirects.
+///
+/// It is cheap to clone: make one and share it. Nothing is read before it is needed; a file that was read is kept. In
+/// development ([`Stage`]) an edited template or static file is seen by the next request.
+///
+/// # In templates
+///
+/// [MiniJinja](https://docs.rs/minijinja) templates have inheritance, includes, imports and macros. What they print is
+/// escaped by the template's extension: as HTML for `.html`, `.htm` and `.xml`, as JSON for `.json`. Two functions are
+/// added:
+///
+/// - `static('css/site.css')`: the URL of a static file with a fingerprint of its content. It is served as `public,
+///   max-age=31536000, immutable`. A name that is no file gives the plain URL and is logged once.
+/// - `url('/products')`: a link within the site, with the prefix under which it is mounted.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, Embedded};
+/// use minijinja::context;
+///
+/// const TEMPLATES: Embedded = Embedded::new(&[("hello.html", b"<h1>Hello, {{ name }}!</h1>")]);
+/// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+/// let page = content.render_template("hello.html", context! { name => "<you>" })?;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # use http_body_util::BodyExt;
+/// let response = chalice_http_toolkit::CloudFront::new().respond(&http::Request::new(()), page).await?;
+/// let body = response.into_body().collect().await?.to_bytes();
+/// assert_eq!(body, "<h1>Hello, &lt;you&gt;!</h1>");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
+///
+/// With a filter of the site's own, a global, and another place for static files:
+///
+/// ```
+/// use chalice_http_toolkit::ContentManager;
+///
+/// let content = ContentManager::new("templates", "static")?
+///     .with_static_prefix("/assets")
+///     .with_environment(|engine| {
+///         engine.add_filter("shout", |text: String| text.to_uppercase());
+///         engine.add_global("site", "Kiln & Clay");
+///     });
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ContentManager {
+    setup: Arc<Setup>,
+    now: Arc<RwLock<Option<Arc<Snapshot>>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Setup {
+    templates: Located,
+    files: Located,
+    settings: Arc<Settings>,
+    reload: bool,
+}
+
+/// The content of one moment: a page and its tag are always made from the same one.
+#[derive(Debug)]
+struct Snapshot {
+    templates: Templates,
+    assets: Arc<Assets>,
+    closures: Closures,
+}
+
+impl ContentManager {
+    /// Content from a folder (or other [`Source`]) of templates and one of static files.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::FolderNotFound`] where a folder is in none of the places that [`Source`] names and nothing is
+    /// embedded in its stead.
+    pub fn new(templates: impl Into<Source>, files: impl Into<Source>) -> Result<Self> {
+        let (templates, files) = (templates.into().locate()?, files.into().locate()?);
+        let settings = Arc::new(Settings::new("/static"));
+        let reload = Stage::current().is_development();
+        Ok(Self { setup: Arc::new(Setup { templates, files, settings, reload }), now: Arc::default() })
+    }
+
+    /// The path under which static files are served. Default: `/static`.
+    pub fn with_static_prefix(self, prefix: &str) -> Self {
+        self.with_settings(|settings| settings.static_prefix = ScriptRoot::new(prefix).as_str().to_owned())
+    }
+
+    /// Adds filters, functions, tests and globals to the template engine, or changes its settings. The closure runs
+    /// again whenever templates are loaded anew.
+    ///
+    /// What it adds must be pure: equal arguments, equal results for the life of a build. Whatever isn't (a clock, a
+    /// random number) is declared with [`with_volatile`](Self::with_volatile).
+    pub fn with_environment(self, configure: impl Fn(&mut Environment<'static>) + Send + Sync + 'static) -> Self {
+        self.with_settings(|settings| settings.configure.push(Arc::new(configure)))
+    }
+
+    /// Declares a function or filter of the site's own whose result changes from call to call. A page that uses it has
+    /// no tag and is sent with `no-store`. Default: `now`, `random`, `randrange`, `lipsum` and `csp_nonce`.
+    pub fn with_volatile(self, name: &str) -> Self {
+        self.with_settings(|settings| _ = settings.volatile.insert(name.to_owned()))
+    }
+
+    /// What stands in page tags for the application's code, such as a release's name: pages of two builds never share a
+    /// tag. Default: the id that the linker wrote into the executable, else a hash of the executable.
+    pub fn with_build_id(self, id: &str) -> Self {
+        self.with_settings(|settings| settings.build_id = Some(id.to_owned()))
+    }
+
+    /// Whether folders are looked at again for each request. Default: in development only ([`Stage`]).
+    pub fn with_reload(self, reload: bool) -> Self {
+        self.with(|setup| setup.reload = reload)
+    }
+
+    /// A page from a template, with any serializable arguments.
+    ///
+    /// Its ETag is known without rendering; it is rendered only if the client needs it. Status 200; Content-Type by the
+    /// template's extension (`text/html; charset=utf-8` for `.html` and for none).
+    ///
+    /// A page whose tag can't be known beforehand (arguments with objects that only show themselves when asked, the
+    /// `debug` function) is rendered first and tagged by its bytes. One that uses a volatile function has no tag and is
+    /// sent with `no-store`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TemplateNotFound`] here; [`ErrorKind::Template`], with the template and the line, when it is rendered.
+    pub fn render_template(&self, name: &str, arguments: impl Serialize + Send + 'static) -> Result<Representation> {
+        let snapshot = self.snapshot();
+        if !snapshot.templates.contains(name) {
+            let message = format!("there is no template `{name}`");
+            return Err(Error::new(ErrorKind::TemplateNotFound, message));
+        }
+        let (name, settings) = (name.to_owned(), self.setup.settings.clone());
+        Ok(Representation::select(move |selection| {
+            snapshot.page(&settings, name, arguments, selection.script_root.to_owned())
+        }))
+    }
+
+    /// Whether there is a template of this name.
+    pub fn has_template(&self, name: &str) -> bool {
+        self.snapshot().templates.contains(name)
+    }
+
+    /// The static file of this name (`css/site.css`), or the [`not_found`](Self::not_found) page.
+    ///
+    /// Content-Type by the extension, by content where that says nothing, with `nosniff`. A strong ETag from the
+    /// content; byte ranges; GET and HEAD only. Where `css/site.css.br` or `.gz` lie beside the file, a client that
+    /// accepts that coding gets it, with its own ETag and `Vary: accept-encoding`. A name with the current fingerprint is `public,
+    /// max-age=31536000, immutable`, one with an outdated fingerprint `no-cache`, a plain one has the default policy.
+    pub fn static_file(&self, name: &str) -> Representation {
+        self.static_at(AssetPath::from_name(name))
+    }
+
+    /// The static file that a request's URL means, which starts with the static prefix; else the
+    /// [`not_found`](Self::not_found) page.
+    ///
+    /// The path is decoded exactly once, segment by segment. What has `..`, a hidden file, a backslash, a NUL or an
+    /// encoded slash in it is not found.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Embedded};
+    ///
+    /// const FILES: Embedded = Embedded::new(&[("a b.txt", b"hello")]);
+    /// let content = ContentManager::new(Embedded::new(&[]), FILES)?;
+    /// let file = content.static_file_at(&"/static/a%20b.txt".parse().unwrap());
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn static_file_at(&self, uri: &Uri) -> Representation {
+        let path = uri.path().strip_prefix(&self.setup.settings.static_prefix).and_then(|rest| rest.strip_prefix('/'));
+        self.static_at(path.and_then(AssetPath::from_url))
+    }
+
+    fn static_at(&self, path: Option<AssetPath>) -> Representation {
+        let assets = self.snapshot().assets.clone();
+        let found = path.and_then(|path| assets.find(&path));
+        found.and_then(|found| assets::represent(assets, found)).unwrap_or_else(|| self.not_found())
+    }
+
+    /// An HTML page that is there as text. Its ETag is a hash of it.
+    pub fn html(&self, body: impl Into<Bytes>) -> Representation {
+        tagged("text/html; charset=utf-8", body.into())
+    }
+
+    /// An XML document that is there as text: `application/xml`. Its ETag is a hash of it.
+    pub fn xml(&self, body: impl Into<Bytes>) -> Representation {
+        tagged("application/xml; charset=utf-8", body.into())
+    }
+
+    /// A value as JSON: `application/json`. Its ETag is a hash of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Serialization`] where the value has no JSON form, such as a map whose keys are no strings.
+    pub fn json(&self, value: &(impl Serialize + ?Sized)) -> Result<Representation> {
+        let body = serde_json::to_vec(value)
+            .map_err(|error| Error::caused(ErrorKind::Serialization, "a value has no JSON form", error))?;
+        Ok(tagged("application/json", body.into()))
+    }
+
+    /// A redirect with status 302, which no cache keeps for ever; [`with_status`](Representation::with_status) makes it
+    /// another. A path (`/products`) is taken within the site: the mount prefix goes before it.
+    pub fn redirect(&self, location: &str) -> Representation {
+        let target = utf8_percent_encode(location, NOT_IN_URI).to_string();
+        Representation::select(move |selection| {
+            let within = target.starts_with('/') && !target.starts_with("//");
+            let location = format!("{}{target}", if within { selection.script_root } else { "" });
+            let value = HeaderValue::from_str(&location)
+                .map_err(|error| Error::caused(ErrorKind::Handler, "a redirect leads nowhere", error))?;
+            Ok(Representation::empty(StatusCode::FOUND).with_header(header::LOCATION, value))
+        })
+    }
+
+    /// Bytes of any kind, such as an image: their type is told from their content, with `nosniff`. A strong ETag from
+    /// the content; byte ranges; GET and HEAD only.
+    pub fn asset(&self, bytes: impl Into<Bytes>) -> Representation {
+        let bytes = bytes.into();
+        let tag = EntityTag::of(&bytes);
+        as_asset(Representation::new(media_type::sniff(&bytes), bytes)).with_entity_tag(tag)
+    }
+
+    /// Bytes that are costly to get, such as a blob in a database. `etag` is called at once and gives the version of the
+    /// content, or `None` where there is none (the [`not_found`](Self::not_found) page); `body` is called only if the
+    /// client needs the bytes. Type, `nosniff`, ranges and methods as for [`asset`](Self::asset).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Asset`] where a closure fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, Embedded};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// async fn version() -> Result<Option<String>, BoxError> {
+    ///     Ok(Some("row-7-version-3".into())) // SELECT version FROM pictures WHERE id = 7
+    /// }
+    /// async fn blob() -> Result<Vec<u8>, BoxError> {
+    ///     unreachable!("a 304 needs no bytes")
+    /// }
+    /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+    /// let picture = content.asset_with(version, blob).await?;
+    /// let request = http::Request::get("/").header("if-none-match", "\"row-7-version-3\"").body(())?;
+    /// assert_eq!(CloudFront::new().respond(&request, picture).await?.status(), 304);
+    /// # Ok::<(), BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn asset_with<T, E, Tag, TagFuture, Make, MakeFuture>(
+        &self,
+        etag: Tag,
+        body: Make,
+    ) -> Result<Representation>
+    where
+        T: AsRef<str>,
+        E: Into<BoxError>,
+        Tag: FnOnce() -> TagFuture,
+        TagFuture: Future<Output = Result<Option<T>, E>>,
+        Make: FnOnce() -> MakeFuture + Send + 'static,
+        MakeFuture: Future<Output = Result<Vec<u8>, E>> + Send,
+    {
+        let version = etag().await.map_err(|error| Error::caused(ErrorKind::Asset, "an asset's etag failed", error))?;
+        let Some(version) = version else {
+            return Ok(self.not_found());
+        };
+        let make = async move {
+            let bytes =
+                body().await.map_err(|error| Error::caused(ErrorKind::Asset, "an asset's body failed", error))?;
+            Ok(bytes.into())
+        };
+        let asset = as_asset(Representation::lazy("", make)).with_type_of(media_type::sniff);
+        Ok(asset.with_entity_tag(EntityTag::strong(version)))
+    }
+
+    /// The page for what is not there: status 404 and the template `404.html`, or a plain page where there is none.
+    /// `Cache-Control: no-cache`.
+    pub fn not_found(&self) -> Representation {
+        self.error_page(StatusCode::NOT_FOUND, None).with_cache_control(CacheControl::no_cache())
+    }
+
+    /// The page for a status: the template of that name (`500.html`, with the argument `detail` if one is given), or a
+    /// plain page where there is none. `Cache-Control: no-store`.
+    pub fn error_page(&self, status: StatusCode, detail: Option<&str>) -> Representation {
+        let template = format!("{}.html", status.as_u16());
+        let arguments = serde_json::json!({ "status": status.as_u16(), "detail": detail });
+        let page = self.render_template(&template, arguments).unwrap_or_else(|_| Self::plain_page(status, detail));
+        page.with_status(status).with_cache_control(CacheControl::no_store())
+    }
+
+    /// The page for a status where the site has no template for it: of its own, without a link to anything.
+    pub(crate) fn plain_page(status: StatusCode, detail: Option<&str>) -> Representation {
+        let title = status.canonical_reason().unwrap_or("Error");
+        let detail = detail.map_or_else(String::new, |text| format!("<pre>{}</pre>", minijinja::HtmlEscape(text)));
+        let page = format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1>{detail}</html>\n"
+        );
+        Representation::new("text/html; charset=utf-8", page)
+    }
+
+    fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.with(|setup| change(Arc::make_mut(&mut setup.settings)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Setup)) -> Self {
+        change(Arc::make_mut(&mut self.setup));
+        Self { now: Arc::default(), ..self }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        let current = self.now.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(snapshot) = current.filter(|snapshot| !self.setup.reload || self.setup.is_unchanged(snapshot)) {
+            return snapshot;
+        }
+        let snapshot = Arc::new(self.setup.snapshot());
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
+        snapshot
+    }
+}
+
+impl Setup {
+    fn snapshot(&self) -> Snapshot {
+        let assets = Arc::new(Assets::new(self.files.files()));
+        let templates = Templates::new(self.templates.files(), assets.clone(), &self.settings);
+        Snapshot { templates, assets, closures: Closures::default() }
+    }
+
+    fn is_unchanged(&self, snapshot: &Snapshot) -> bool {
+        self.templates.is_unchanged(snapshot.templates.files()) && self.files.is_unchanged(snapshot.assets.files())
+    }
+}
+
+impl Snapshot {
+    fn page<T>(
+        self: Arc<Self>,
+        settings: &Settings,
+        name: String,
+        arguments: T,
+        script_root: String,
+    ) -> Result<Representation>
+    where
+        T: Serialize + Send + 'static,
+    {
+        let content_type = media_type::of_template(&name);
+        let page = (name.as_str(), &arguments, script_root.as_str());
+        match self.closures.tag(&self.templates, &self.assets, settings, page) {
+            PageTag::Render(reason) => {
+                tracing::debug!(template = name, reason, "a page is rendered to know its tag");
+                let body = self.templates.render(&name, &arguments, &script_root)?;
+                Ok(tagged(&content_type, body))
+            }
+            PageTag::Volatile(reason) => {
+                tracing::debug!(template = name, reason, "a page has no tag");
+                let body = async move { self.templates.render(&name, &arguments, &script_root) };
+                Ok(Representation::lazy(&content_type, body).with_cache_control(CacheControl::no_store()))
+            }
+            PageTag::Tag(tag) => {
+                let body = async move { self.templates.render(&name, &arguments, &script_root) };
+                Ok(Representation::lazy(&content_type, body).with_entity_tag(tag))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ContentManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContentManager").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+fn tagged(content_type: &str, body: Bytes) -> Representation {
+    let tag = EntityTag::of(&body);
+    Representation::new(content_type, body).with_entity_tag(tag)
+}
+
+fn as_asset(representation: Representation) -> Representation {
+    representation
+        .with_header(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+        .with_methods([Method::GET])
+        .with_ranges(true)
+}
+
+/// What may not stand in a URI as it is; a backslash among them, which browsers take for a slash.
+const NOT_IN_URI: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');

@@ -1,0 +1,261 @@
+//! The tag of a page, known without rendering it: a hash over everything that its bytes can depend on. It decides what
+//! counts; `syntax` says what a template mentions and `canonical` how arguments are fed.
+//!
+//! 1. the closure: every template that can take part, with its source, found by following extends, include and import;
+//! 2. every static file that they name, by content, and every global that they mention, by value;
+//! 3. the crate's version, the application's build id, the prefix of static URLs;
+//! 4. per request: the mount prefix, and the arguments whose names the closure mentions.
+//!
+//! 1 to 3 are hashed once and kept; 4 is all that a request costs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs::File,
+    io::{BufReader, Read},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+
+use minijinja::value::Value;
+use object::{Object, read::ReadCache};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{
+    assets::Assets,
+    canonical,
+    syntax::{self, Mentions, Reference},
+    templates::{Settings, Templates},
+};
+use crate::{EntityTag, entity_tag::hex};
+
+/// What can be said about a page before it is rendered.
+#[derive(Debug, PartialEq)]
+pub(crate) enum PageTag {
+    /// Equal tags mean equal bytes.
+    Tag(EntityTag),
+    /// The page has to be rendered, and its bytes tagged; the text says why.
+    Render(String),
+    /// The page is another at each request; the text names the reason.
+    Volatile(String),
+}
+
+/// The closures of the templates of one moment, by the name of the template that is rendered.
+#[derive(Debug, Default)]
+pub(crate) struct Closures(RwLock<HashMap<String, Arc<Closure>>>);
+
+/// All that a page depends on but its arguments and where the site is mounted.
+#[derive(Debug)]
+struct Closure {
+    digest: [u8; 32],
+    names: BTreeSet<String>,
+    verdict: Verdict,
+}
+
+#[derive(Debug)]
+enum Verdict {
+    Taggable,
+    Render(String),
+    Volatile(String),
+}
+
+/// Bumped by whoever changes what is fed into a tag, so that no tag of an older release is taken for one of this.
+const VERSION: &str = "1";
+
+impl Closures {
+    pub(crate) fn tag(
+        &self,
+        templates: &Templates,
+        assets: &Assets,
+        settings: &Settings,
+        (name, arguments, script_root): (&str, &impl Serialize, &str),
+    ) -> PageTag {
+        let closure = self.closure(templates, assets, settings, name);
+        match &closure.verdict {
+            Verdict::Taggable => {}
+            Verdict::Render(reason) => return PageTag::Render(reason.clone()),
+            Verdict::Volatile(reason) => return PageTag::Volatile(reason.clone()),
+        }
+        let mut hash = Sha256::new();
+        hash.update(closure.digest);
+        feed(&mut hash, script_root.as_bytes());
+        match canonical::hash_arguments(&mut hash, arguments, &|name| closure.names.contains(name)) {
+            Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize().into())),
+            Err(reason) => PageTag::Render(reason.0),
+        }
+    }
+
+    fn closure(&self, templates: &Templates, assets: &Assets, settings: &Settings, name: &str) -> Arc<Closure> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        known.unwrap_or_else(|| {
+            let closure = Arc::new(Closure::of(templates, assets, settings, name));
+            self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), closure.clone());
+            closure
+        })
+    }
+}
+
+impl Closure {
+    fn of(templates: &Templates, assets: &Assets, settings: &Settings, name: &str) -> Self {
+        let (sources, mentions) = collect(templates, assets, settings, name);
+        let mut hash = Sha256::new();
+        for text in [VERSION, env!("CARGO_PKG_VERSION"), build_id(settings), &settings.static_prefix, name] {
+            feed(&mut hash, text.as_bytes());
+        }
+        feed_contents(&mut hash, &sources);
+        feed_contents(&mut hash, &files(assets, &mentions));
+        let mut verdict = verdict(templates, settings, &mentions);
+        if let (Verdict::Taggable, Err(reason)) = (&verdict, feed_globals(&mut hash, templates, &mentions)) {
+            verdict = Verdict::Render(reason);
+        }
+        Self { digest: hash.finalize().into(), names: mentions.names, verdict }
+    }
+}
+
+/// By name, the digest of the content; `None` for what is named and not there, so that its coming changes the tag.
+type Contents = BTreeMap<String, Option<[u8; 32]>>;
+
+/// Every template that can take part in rendering `name`, and all that they mention.
+fn collect(templates: &Templates, assets: &Assets, settings: &Settings, name: &str) -> (Contents, Mentions) {
+    let mut sources = Contents::new();
+    let mut all = Mentions::default();
+    let mut waiting = vec![name.to_owned()];
+    while let Some(name) = waiting.pop() {
+        if sources.contains_key(&name) {
+            continue;
+        }
+        let template = templates.environment().get_template(&name).ok();
+        let source = template.as_ref().map(|template| template.source());
+        // A template that doesn't compile fails when it is reached; its bytes count all the same.
+        let raw = templates.files().get(&name).map(|content| content.digest);
+        sources.insert(name.clone(), source.map(|source| Sha256::digest(source).into()).or(raw));
+        let syntax = templates.environment().syntax().clone();
+        let Some(mentions) = source.and_then(|source| syntax::mentions(&name, source, syntax).ok()) else { continue };
+        report_missing_files(&name, &mentions, assets, settings);
+        for reference in &mentions.templates {
+            match reference {
+                Reference::Name { name, .. } => waiting.push(name.clone()),
+                Reference::StartsWith(prefix) => waiting.extend(starting_with(templates, prefix)),
+            }
+        }
+        all.names.extend(mentions.names);
+        all.filters.extend(mentions.filters);
+        all.files.extend(mentions.files);
+    }
+    (sources, all)
+}
+
+fn starting_with(templates: &Templates, prefix: &str) -> Vec<String> {
+    let added = templates.environment().templates().map(|(name, _)| name).filter(|name| name.starts_with(prefix));
+    templates.files().names(prefix).chain(added).map(str::to_owned).collect()
+}
+
+fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {
+    for reference in &mentions.files {
+        if let Reference::Name { name, line } = reference
+            && !assets.files().contains(name)
+        {
+            settings.report_missing(template, Some(*line), name);
+        }
+    }
+}
+
+fn files(assets: &Assets, mentions: &Mentions) -> Contents {
+    let files = assets.files();
+    let digest = |name: &str| (name.to_owned(), files.get(name).map(|content| content.digest));
+    let mut contents = Contents::new();
+    for reference in &mentions.files {
+        match reference {
+            Reference::Name { name, .. } => contents.extend([digest(name)]),
+            Reference::StartsWith(prefix) => contents.extend(files.names(prefix).map(digest)),
+        }
+    }
+    contents
+}
+
+fn verdict(templates: &Templates, settings: &Settings, mentions: &Mentions) -> Verdict {
+    let globals: BTreeSet<&str> = templates.environment().globals().map(|(name, _)| name).collect();
+    let is_volatile = |name: &&String| settings.volatile.contains(*name) || VOLATILE.contains(&name.as_str());
+    let functions = mentions.names.iter().filter(|name| globals.contains(name.as_str()));
+    if let Some(name) = functions.chain(&mentions.filters).find(is_volatile) {
+        return Verdict::Volatile(format!("`{name}` gives another result each time"));
+    }
+    if mentions.names.contains("debug") && globals.contains("debug") {
+        return Verdict::Render("`debug` may print everything there is".into());
+    }
+    Verdict::Taggable
+}
+
+/// Names under which functions and filters that no tag can cover are usually added to the engine.
+const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"];
+
+fn feed_globals(hash: &mut Sha256, templates: &Templates, mentions: &Mentions) -> Result<(), String> {
+    // Functions are pure by contract: what they give depends on their arguments and on the build.
+    let globals: BTreeMap<&str, Value> =
+        templates.environment().globals().filter(|(_, value)| !is_function(value)).collect();
+    for (name, value) in globals.iter().filter(|(name, _)| mentions.names.contains(**name)) {
+        feed(hash, name.as_bytes());
+        canonical::hash_value(hash, value).map_err(|reason| format!("global `{name}`: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn is_function(value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.type_name().starts_with("minijinja::functions::"))
+}
+
+fn feed_contents(hash: &mut Sha256, contents: &Contents) {
+    hash.update((contents.len() as u64).to_le_bytes());
+    for (name, digest) in contents {
+        feed(hash, name.as_bytes());
+        feed(hash, digest.as_ref().map_or(&[], |digest| digest));
+    }
+}
+
+/// Text with its length before it, so that no two sequences of texts feed the same bytes.
+fn feed(hash: &mut Sha256, text: &[u8]) {
+    hash.update((text.len() as u64).to_le_bytes());
+    hash.update(text);
+}
+
+/// What stands for the application's own code: filters, functions, settings of the engine. Given by the site, else the
+/// linker's id of the executable, else a hash of it.
+fn build_id(settings: &Settings) -> &str {
+    static EXECUTABLE: OnceLock<String> = OnceLock::new();
+    settings.build_id.as_deref().unwrap_or_else(|| EXECUTABLE.get_or_init(executable_id))
+}
+
+fn executable_id() -> String {
+    let open = || File::open(std::env::current_exe()?);
+    let linked = open().ok().and_then(|file| {
+        let cache = ReadCache::new(file);
+        let id = object::File::parse(&cache).ok()?.build_id().ok()??.to_vec();
+        Some(hex(&id))
+    });
+    linked.or_else(|| open().and_then(hash_file).ok()).unwrap_or_else(|| {
+        tracing::warn!("the executable can't be read: page tags will not outlive this process; set a build id");
+        format!("{:?} {}", std::time::SystemTime::now(), std::process::id())
+    })
+}
+
+fn hash_file(file: File) -> std::io::Result<String> {
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut hash = Sha256::new();
+    let mut chunk = [0; 1 << 14];
+    loop {
+        match reader.read(&mut chunk)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&chunk[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_has_an_id_that_stays() {
+        assert!(executable_id().len() >= 32);
+        assert_eq!(executable_id(), executable_id());
+    }
+}

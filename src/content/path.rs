@@ -1,0 +1,107 @@
+//! From a path in a URL to the name of a file. A name is a key that is looked up; nothing here, and nothing after it,
+//! joins what a stranger sent to a folder. It does not know which files there are.
+
+use percent_encoding::percent_decode_str;
+
+/// The name of a file below a root: segments joined by `/`, none of them empty or hidden.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AssetPath(String);
+
+impl AssetPath {
+    /// Reads the path of a URL, percent-decoding each segment exactly once, so that `%2520` is a name with `%20` in it
+    /// and `%2f` is never a separator.
+    pub(crate) fn from_url(path: &str) -> Option<Self> {
+        let mut name = String::with_capacity(path.len());
+        for segment in path.split('/') {
+            if !is_well_encoded(segment) {
+                return None;
+            }
+            let segment = percent_decode_str(segment).decode_utf8().ok()?;
+            Self::push(&mut name, &segment)?;
+        }
+        Some(Self(name))
+    }
+
+    /// Reads a name as the site's own code or a folder listing has it.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let mut checked = String::with_capacity(name.len());
+        for segment in name.split('/') {
+            Self::push(&mut checked, segment)?;
+        }
+        Some(Self(checked))
+    }
+
+    /// SECURITY: refused, never repaired, whatever the source. `.` and `..` and hidden files start with a dot; the
+    /// separator and the backslash can only be here when they were encoded; NUL ends names in C.
+    fn push(name: &mut String, segment: &str) -> Option<()> {
+        if segment.is_empty() || segment.starts_with('.') || segment.contains(['/', '\\', '\0']) {
+            return None;
+        }
+        if !name.is_empty() {
+            name.push('/');
+        }
+        name.push_str(segment);
+        Some(())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether each `%` is followed by two hexadecimal digits (RFC 3986 §2.1).
+pub(crate) fn is_well_encoded(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
+        matches!(bytes.get(at + 1..at + 3), Some([high, low]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paths_are_decoded_once_and_refused_when_odd() {
+        for (path, name) in [
+            ("site.css", Some("site.css")),
+            ("img/logo.png", Some("img/logo.png")),
+            ("caf%C3%A9.txt", Some("café.txt")),
+            ("a%20b+c", Some("a b+c")),
+            ("a%2520b", Some("a%20b")),
+            ("%252e%252e/x", Some("%2e%2e/x")),
+            ("", None),
+            ("img/", None),
+            ("/img", None),
+            ("a//b", None),
+            ("..", None),
+            ("a/../b", None),
+            ("%2e%2e/secret", None),
+            ("a%2fb", None),
+            ("a%5cb", None),
+            ("a\\b", None),
+            ("a%00b", None),
+            (".env", None),
+            ("%2Egit/config", None),
+            ("a/.hidden", None),
+            ("%ff", None),
+            ("%", None),
+            ("%zz", None),
+            ("a%4", None),
+        ] {
+            assert_eq!(AssetPath::from_url(path).as_ref().map(AssetPath::as_str), name, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_leaves_the_root(path in "([a-z.%/\\\\0-9]|%2[eEfF]|%5[cC]|%00|\\PC){0,40}") {
+            if let Some(name) = AssetPath::from_url(&path) {
+                prop_assert!(!name.as_str().starts_with('/') && !name.as_str().contains(['\\', '\0']));
+                prop_assert!(name.as_str().split('/').all(|s| !s.is_empty() && !s.starts_with('.')));
+                prop_assert_eq!(AssetPath::from_name(name.as_str()), Some(name.clone()));
+            }
+        }
+    }
+}

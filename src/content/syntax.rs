@@ -1,0 +1,281 @@
+//! What a template may touch, read off its syntax tree: the names it looks up, the templates it refers to, the static
+//! files it names. The only file that knows the engine's syntax tree, which has no promise of stability: the engine's
+//! version is pinned, and each `match` lists every construct, so that a new one does not compile before it is handled
+//! here. It reads no file and knows no arguments.
+
+use std::collections::BTreeSet;
+
+use minijinja::{
+    machinery::{
+        ast::{self, BinOpKind, CallArg, Expr, Stmt},
+        parse,
+    },
+    syntax::SyntaxConfig,
+};
+
+/// What one template mentions, wherever in it. Scopes are not followed: a name that is also set in the template counts
+/// as looked up, which may say too much and never too little.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Mentions {
+    /// Variables and functions that are looked up by name.
+    pub(crate) names: BTreeSet<String>,
+    /// Filters and tests.
+    pub(crate) filters: BTreeSet<String>,
+    /// Templates that are extended, included or imported.
+    pub(crate) templates: BTreeSet<Reference>,
+    /// Static files, by the prefix of their name that is known.
+    pub(crate) files: BTreeSet<Reference>,
+}
+
+/// A name in a template: known in full, or in its first part only (which may be empty).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reference {
+    Name { name: String, line: usize },
+    StartsWith(String),
+}
+
+/// The function that names static files in templates.
+pub(crate) const STATIC: &str = "static";
+
+pub(crate) fn mentions(name: &str, source: &str, syntax: SyntaxConfig) -> Result<Mentions, minijinja::Error> {
+    let mut mentions = Mentions::default();
+    mentions.statement(&parse(source, name, syntax)?);
+    Ok(mentions)
+}
+
+impl Mentions {
+    fn statements(&mut self, statements: &[Stmt<'_>]) {
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Stmt<'_>) {
+        match statement {
+            Stmt::Template(template) => self.statements(&template.children),
+            Stmt::EmitExpr(emit) => self.expression(&emit.expr),
+            Stmt::EmitRaw(_) => {}
+            Stmt::ForLoop(each) => {
+                self.expressions([&each.target, &each.iter]);
+                self.expressions(&each.filter_expr);
+                self.statements(&each.body);
+                self.statements(&each.else_body);
+            }
+            Stmt::IfCond(condition) => {
+                self.expression(&condition.expr);
+                self.statements(&condition.true_body);
+                self.statements(&condition.false_body);
+            }
+            Stmt::WithBlock(with) => {
+                with.assignments.iter().for_each(|(target, value)| self.expressions([target, value]));
+                self.statements(&with.body);
+            }
+            Stmt::Set(set) => self.expressions([&set.target, &set.expr]),
+            Stmt::SetBlock(set) => {
+                self.expression(&set.target);
+                self.expressions(&set.filter);
+                self.statements(&set.body);
+            }
+            Stmt::AutoEscape(escape) => {
+                self.expression(&escape.enabled);
+                self.statements(&escape.body);
+            }
+            Stmt::FilterBlock(filter) => {
+                self.expression(&filter.filter);
+                self.statements(&filter.body);
+            }
+            Stmt::Block(block) => self.statements(&block.body),
+            Stmt::Import(import) => self.template(&import.expr, import.span().start_line.into()),
+            Stmt::FromImport(import) => self.template(&import.expr, import.span().start_line.into()),
+            Stmt::Extends(extends) => self.template(&extends.name, extends.span().start_line.into()),
+            Stmt::Include(include) => self.template(&include.name, include.span().start_line.into()),
+            Stmt::Macro(declaration) => self.declaration(declaration),
+            Stmt::CallBlock(block) => {
+                self.call(&block.call, block.span().start_line.into());
+                self.declaration(&block.macro_decl);
+            }
+            Stmt::Do(call) => self.call(&call.call, call.span().start_line.into()),
+        }
+    }
+
+    fn declaration(&mut self, declaration: &ast::Macro<'_>) {
+        self.expressions(&declaration.args);
+        self.expressions(&declaration.defaults);
+        self.statements(&declaration.body);
+    }
+
+    fn expressions<'a, 's: 'a>(&mut self, expressions: impl IntoIterator<Item = &'a Expr<'s>>) {
+        for expression in expressions {
+            self.expression(expression);
+        }
+    }
+
+    fn expression(&mut self, expression: &Expr<'_>) {
+        match expression {
+            Expr::Var(variable) => {
+                if variable.id == STATIC {
+                    // Not called on the spot: it may be called with any name later.
+                    self.files.insert(Reference::StartsWith(String::new()));
+                }
+                self.names.insert(variable.id.into());
+            }
+            Expr::Const(_) => {}
+            Expr::Slice(slice) => {
+                self.expression(&slice.expr);
+                self.expressions([&slice.start, &slice.stop, &slice.step].into_iter().flatten());
+            }
+            Expr::UnaryOp(operation) => self.expression(&operation.expr),
+            Expr::BinOp(operation) => self.expressions([&operation.left, &operation.right]),
+            Expr::Compare(comparison) => {
+                self.expression(&comparison.expr);
+                self.expressions(comparison.ops.iter().map(|operation| &operation.expr));
+            }
+            Expr::IfExpr(choice) => {
+                self.expressions([&choice.test_expr, &choice.true_expr]);
+                self.expressions(&choice.false_expr);
+            }
+            Expr::Filter(filter) => {
+                self.filters.insert(filter.name.into());
+                self.expressions(&filter.expr);
+                self.arguments(&filter.args);
+            }
+            Expr::Test(test) => {
+                self.filters.insert(test.name.into());
+                self.expression(&test.expr);
+                self.arguments(&test.args);
+            }
+            Expr::GetAttr(attribute) => self.expression(&attribute.expr),
+            Expr::GetItem(item) => self.expressions([&item.expr, &item.subscript_expr]),
+            Expr::Call(call) => self.call(call, call.span().start_line.into()),
+            Expr::List(list) => self.expressions(&list.items),
+            Expr::Tuple(tuple) => self.expressions(&tuple.items),
+            Expr::Map(map) => {
+                self.expressions(&map.keys);
+                self.expressions(&map.values);
+            }
+        }
+    }
+
+    fn call(&mut self, call: &ast::Call<'_>, line: usize) {
+        match (&call.expr, call.args.as_slice()) {
+            (Expr::Var(function), [CallArg::Pos(name)]) if function.id == STATIC => {
+                self.names.insert(STATIC.into());
+                self.files.extend(references(name, line));
+            }
+            (callee, _) => self.expression(callee),
+        }
+        self.arguments(&call.args);
+    }
+
+    fn arguments(&mut self, arguments: &[CallArg<'_>]) {
+        for argument in arguments {
+            match argument {
+                CallArg::Pos(value)
+                | CallArg::Kwarg(_, value)
+                | CallArg::PosSplat(value)
+                | CallArg::KwargSplat(value) => self.expression(value),
+            }
+        }
+    }
+
+    fn template(&mut self, name: &Expr<'_>, line: usize) {
+        self.templates.extend(references(name, line));
+        self.expression(name);
+    }
+}
+
+/// All names that an expression can give: each of a list, both sides of a choice, the first part of a concatenation.
+fn references(expression: &Expr<'_>, line: usize) -> Vec<Reference> {
+    match expression {
+        Expr::Const(constant) => match constant.value.as_str() {
+            Some(name) => vec![Reference::Name { name: name.into(), line }],
+            None => vec![Reference::StartsWith(String::new())],
+        },
+        Expr::List(list) => list.items.iter().flat_map(|item| references(item, line)).collect(),
+        Expr::IfExpr(choice) => {
+            let sides = std::iter::once(&choice.true_expr).chain(&choice.false_expr);
+            sides.flat_map(|side| references(side, line)).collect()
+        }
+        Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => {
+            let known = |reference| match reference {
+                Reference::Name { name, .. } => Reference::StartsWith(name),
+                prefix @ Reference::StartsWith(_) => prefix,
+            };
+            references(&operation.left, line).into_iter().map(known).collect()
+        }
+        _ => vec![Reference::StartsWith(String::new())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(source: &str) -> Mentions {
+        mentions("test.html", source, SyntaxConfig::default()).unwrap()
+    }
+
+    fn names(references: &BTreeSet<Reference>) -> Vec<String> {
+        let text = |reference: &Reference| match reference {
+            Reference::Name { name, .. } => name.clone(),
+            Reference::StartsWith(prefix) => format!("{prefix}*"),
+        };
+        references.iter().map(text).collect()
+    }
+
+    #[test]
+    fn every_construct_gives_up_its_names() {
+        for (source, expected) in [
+            ("{{ a.b[c] }}", "a c"),
+            ("{{ a[b:c:d] }}", "a b c d"),
+            ("{{ a if b else c }}", "a b c"),
+            ("{{ a < b < c }}{{ not d }}{{ -e }}{{ f ~ g + h }}", "a b c d e f g h"),
+            ("{{ [a, (b, c), {d: e}] }}", "a b c d e"),
+            ("{{ a|default(b, x=c) is divisibleby(d) }}", "a b c d"),
+            ("{{ f(a, k=b, *c, **d) }}", "a b c d f"),
+            ("{% for x in a if b recursive %}{{ c }}{% else %}{{ d }}{% endfor %}", "a b c d x"),
+            ("{% if a %}{{ b }}{% elif c %}{{ d }}{% else %}{{ e }}{% endif %}", "a b c d e"),
+            ("{% with x = a %}{{ b }}{% endwith %}", "a b x"),
+            ("{% set x = a %}{% set y | default(b) %}{{ c }}{% endset %}", "a b c x y"),
+            ("{% autoescape a %}{{ b }}{% endautoescape %}", "a b"),
+            ("{% filter replace(a, 'x') %}{{ b }}{% endfilter %}", "a b"),
+            ("{% block x %}{{ a }}{% endblock %}", "a"),
+            ("{% macro m(x, y=a) %}{{ b }}{% endmacro %}", "a b x y"),
+            ("{% call(x) m(a) %}{{ b }}{% endcall %}", "a b m x"),
+            ("{% do f(a) %}", "a f"),
+            ("{% extends a %}{% include [b, 'x'] %}{% import c as d %}{% from e import f %}", "a b c e"),
+        ] {
+            let found: Vec<String> = of(source).names.into_iter().collect();
+            assert_eq!(found.join(" "), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn templates_are_named_as_far_as_they_can_be() {
+        for (source, expected) in [
+            ("{% extends 'a' %}{% include 'b' %}{% import 'c' as x %}{% from 'd' import y %}", "a b c d"),
+            ("{% include ['a', 'b'] ignore missing %}", "a b"),
+            ("{% include 'a' if x else 'b' %}", "a b"),
+            ("{% include 'parts/' ~ x ~ '.html' %}", "parts/*"),
+            ("{% if x %}{% for y in z %}{% include y %}{% endfor %}{% endif %}", "*"),
+            ("{% include 'a'|lower %}", "*"),
+        ] {
+            assert_eq!(names(&of(source).templates).join(" "), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn static_files_are_named_as_far_as_they_can_be() {
+        for (source, expected) in [
+            ("{{ static('a.css') }}", "a.css"),
+            ("{{ static('img/' ~ x) }}", "img/*"),
+            ("{{ static(x) }}", "*"),
+            ("{% set s = static %}{{ s('a.css') }}", "*"),
+            ("{{ static(*x) }}", "*"),
+            ("{% macro m() %}{{ static('a.css')|upper }}{% endmacro %}", "a.css"),
+            ("{{ other('a.css') }}", ""),
+        ] {
+            assert_eq!(names(&of(source).files).join(" "), expected, "{source}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Templates: the engine with the functions that know the site's URLs, and rendering. It does not know tags or caching.
+
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use minijinja::{
+    Environment, State,
+    value::{Serde, Value},
+};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::Serialize;
+
+use super::{assets::Assets, source::Files, syntax};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a site sets once for all its templates.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) static_prefix: String,
+    pub(crate) configure: Vec<Configure>,
+    pub(crate) volatile: HashSet<String>,
+    pub(crate) build_id: Option<String>,
+    /// Names of static files that were asked for in vain and already logged.
+    missing: Arc<Mutex<HashSet<(String, String)>>>,
+}
+
+pub(crate) type Configure = Arc<dyn Fn(&mut Environment<'static>) + Send + Sync>;
+
+/// The templates of one moment.
+pub(crate) struct Templates {
+    files: Arc<Files>,
+    environment: Environment<'static>,
+}
+
+impl Templates {
+    pub(crate) fn new(files: Files, assets: Arc<Assets>, settings: &Arc<Settings>) -> Self {
+        let files = Arc::new(files);
+        let mut environment = Environment::new();
+        for configure in &settings.configure {
+            configure(&mut environment);
+        }
+        let sources = files.clone();
+        environment.set_loader(move |name| sources.get(name).map(|file| text(name, &file.bytes)).transpose());
+        let urls = settings.clone();
+        environment.add_function(syntax::STATIC, move |state: &State<'_, '_>, name: &str| {
+            Value::from_safe_string(static_url(&assets, &urls, state.name(), name))
+        });
+        environment.add_function("url", |path: &str| link(path));
+        Self { files, environment }
+    }
+
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    pub(crate) fn environment(&self) -> &Environment<'static> {
+        &self.environment
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.files.contains(name) || self.environment.templates().any(|(added, _)| added == name)
+    }
+
+    /// Renders a template for a site that is mounted at `script_root`.
+    pub(crate) fn render(&self, name: &str, arguments: &impl Serialize, script_root: &str) -> Result<Bytes> {
+        let _mounted = Mounted::at(script_root);
+        let template = self.environment.get_template(name).map_err(|error| failed(name, error))?;
+        let page = template.render(Serde(arguments)).map_err(|error| failed(name, error))?;
+        Ok(page.into())
+    }
+}
+
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Templates").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("static_prefix", &self.static_prefix).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    pub(crate) fn new(static_prefix: &str) -> Self {
+        Self { static_prefix: static_prefix.to_owned(), ..Self::default() }
+    }
+
+    /// Tells the developer of a name that is no file, once for each template.
+    pub(crate) fn report_missing(&self, template: &str, line: Option<usize>, name: &str) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if missing.insert((template.to_owned(), name.to_owned())) {
+            tracing::warn!(template, line, file = name, "static() names a file that does not exist");
+        }
+    }
+}
+
+/// An error of the engine, as one of ours that names the template and the line.
+pub(crate) fn failed(name: &str, error: minijinja::Error) -> Error {
+    let at = error.name().unwrap_or(name).to_owned();
+    let line = error.line();
+    Error::in_template(ErrorKind::Template, "a template could not be rendered", (at, line), error)
+}
+
+fn text(name: &str, bytes: &[u8]) -> Result<String, minijinja::Error> {
+    String::from_utf8(bytes.to_vec()).map_err(|error| {
+        let message = format!("the template {name} is not UTF-8");
+        minijinja::Error::new(minijinja::ErrorKind::SyntaxError, message).with_source(error)
+    })
+}
+
+/// The URL of a static file: fingerprinted, or plain where there is no such file.
+fn static_url(assets: &Assets, settings: &Settings, template: &str, name: &str) -> String {
+    let fingerprinted = assets.fingerprinted(name);
+    if fingerprinted.is_none() {
+        settings.report_missing(template, None, name);
+    }
+    let path = utf8_percent_encode(fingerprinted.as_deref().unwrap_or(name), SAFE_PATH);
+    mounted(&format!("{}/{path}", settings.static_prefix))
+}
+
+/// A link within the site. Without a character that means something in HTML it needs no escaping.
+fn link(path: &str) -> Value {
+    let link = mounted(path);
+    if link.contains(['&', '<', '>', '"', '\'']) { Value::from(link) } else { Value::from_safe_string(link) }
+}
+
+fn mounted(path: &str) -> String {
+    SCRIPT_ROOT.with_borrow(|root| format!("{root}{path}"))
+}
+
+/// What may stand in a path and means nothing in HTML: such a URL needs no escaping and goes out as a safe string.
+const SAFE_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'\'')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+thread_local! {
+    /// NOTE: the engine's functions see no more than the arguments they are called with, and macros see not even the
+    /// page's arguments. A render is synchronous and stays on its thread, so the mount prefix waits here for it.
+    static SCRIPT_ROOT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// While it lives, links of this thread carry a prefix.
+struct Mounted {
+    before: String,
+}
+
+impl Mounted {
+    fn at(script_root: &str) -> Self {
+        let prefix = utf8_percent_encode(script_root, SAFE_PATH).to_string();
+        Self { before: SCRIPT_ROOT.replace(prefix) }
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        SCRIPT_ROOT.set(std::mem::take(&mut self.before));
+    }
+}

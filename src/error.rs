@@ -1,0 +1,195 @@
+//! The one error type of the crate. It knows what went wrong and where (template and line, folder, limit); it does not
+//! know how a stranger is told: they see a status only.
+
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use http::{Response, StatusCode, header};
+
+/// What a fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error that may travel between threads: what the closures of a site may return.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why a site could not be set up, or why a representation could not be made.
+///
+/// Expected outcomes (304, 404, 405, 412, 416) are responses and never errors: an `Error` means that the site or its
+/// deployment is at fault. Its text is for the log; a stranger sees the status alone ([`status`](Self::status)). In an
+/// [`App`](crate::App) an error that a handler returns is logged once and answered with the site's error page.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, ErrorKind};
+///
+/// let error = ContentManager::new("no-such-folder", "static").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::FolderNotFound);
+/// assert!(error.to_string().contains("no-such-folder"));
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    context: String,
+    template: Option<(String, Option<usize>)>,
+    source: Option<BoxError>,
+}
+
+/// The sorts of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A folder of templates or static files is in none of the places where it is looked for.
+    FolderNotFound,
+    /// A file of the site could not be read.
+    File,
+    /// There is no template of that name.
+    TemplateNotFound,
+    /// A template does not compile, or failed while it was rendered.
+    Template,
+    /// A value could not be turned into JSON.
+    Serialization,
+    /// A closure of the site (an asset's tag or body) failed.
+    Asset,
+    /// A body could not be read to its end.
+    Body,
+    /// An event is none that this crate serves.
+    Event,
+    /// A request is larger than its front door lets through.
+    RequestTooLarge,
+    /// A reply is larger than its front door takes.
+    ReplyTooLarge,
+    /// The handler of a site failed or panicked.
+    Handler,
+    /// A setting is missing or wrong.
+    Configuration,
+    /// The local server or the Lambda runtime loop stopped.
+    Runtime,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Self::build(kind, context.into(), None, None)
+    }
+
+    pub(crate) fn caused(kind: ErrorKind, context: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::build(kind, context.into(), None, Some(source.into()))
+    }
+
+    pub(crate) fn in_template(
+        kind: ErrorKind,
+        context: impl Into<String>,
+        template: (String, Option<usize>),
+        source: impl Into<BoxError>,
+    ) -> Self {
+        Self::build(kind, context.into(), Some(template), Some(source.into()))
+    }
+
+    fn build(
+        kind: ErrorKind,
+        context: String,
+        template: Option<(String, Option<usize>)>,
+        source: Option<BoxError>,
+    ) -> Self {
+        Self(Arc::new(Inner { kind, context, template, source }))
+    }
+
+    /// The sort of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The template at fault and, where it is known, the line in it.
+    pub fn template(&self) -> Option<(&str, Option<usize>)> {
+        self.0.template.as_ref().map(|(name, line)| (name.as_str(), *line))
+    }
+
+    /// The status that a client is answered with: 413 for a request that is too large, else 500.
+    pub fn status(&self) -> StatusCode {
+        match self.kind() {
+            ErrorKind::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The error and all its causes in one line, for a log or for the error page in development.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.context)?;
+        match &self.0.template {
+            Some((name, Some(line))) => write!(f, " (template {name}, line {line})"),
+            Some((name, None)) => write!(f, " (template {name})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("kind", &self.0.kind).field("message", &self.chain()).finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A response that stands for a failed handler. It carries the [`Error`] in its extensions, where an
+/// [`App`](crate::App) finds it, logs it and puts the site's own error page in its place.
+impl<B: From<&'static str>> From<Error> for Response<B> {
+    fn from(error: Error) -> Self {
+        let mut response = Response::new(B::from("Something went wrong.\n"));
+        *response.status_mut() = error.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(error);
+        response
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Error {
+    fn into_response(self) -> axum_core::response::Response {
+        self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_names_the_template_and_its_line() {
+        let error = Error::in_template(
+            ErrorKind::Template,
+            "could not render",
+            ("index.html".into(), Some(7)),
+            "undefined value",
+        );
+        assert_eq!(error.to_string(), "could not render (template index.html, line 7)");
+        assert_eq!(error.chain(), "could not render (template index.html, line 7): undefined value");
+    }
+
+    #[test]
+    fn a_failed_response_tells_a_stranger_nothing() {
+        let response: Response<String> = Error::new(ErrorKind::Asset, "the password is wrong").into();
+        assert_eq!(response.status(), 500);
+        assert!(!response.body().contains("password"));
+    }
+}

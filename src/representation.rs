@@ -1,0 +1,285 @@
+//! The contract between content and caching: a [`Representation`] knows its validators and headers now and can make its
+//! body later. It does not know where content comes from, nor whether the body will be needed.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use crate::{EntityTag, error::Result};
+
+/// What a site sends for a request (RFC 9110 §3.2): status, headers and validators now, the body only if it is needed.
+///
+/// A [`ContentManager`](crate::ContentManager) makes them; [`CloudFront`](crate::CloudFront) turns them into responses.
+/// An axum handler returns one as it is; elsewhere `http::Response::from(representation)` does the same. Both need the
+/// `CloudFront` layer around the service, or call [`CloudFront::respond`](crate::CloudFront::respond) themselves.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{CloudFront, EntityTag, Representation};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let report = Representation::lazy("text/csv", async { Ok("a,b\n".into()) })
+///     .with_entity_tag(EntityTag::strong("rev-7"));
+/// let request = http::Request::get("/report.csv").header("if-none-match", "\"rev-7\"").body(())?;
+/// let response = CloudFront::new().respond(&request, report).await?;
+/// assert_eq!(response.status(), 304); // and the body was never made
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[must_use = "a representation is sent by returning it, or by CloudFront::respond"]
+pub struct Representation {
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+    validators: Validators,
+    methods: Vec<Method>,
+    ranges: Option<bool>,
+    body: Body,
+    type_of: Option<TypeOf>,
+    select: Option<Select>,
+}
+
+/// What identifies the state of a representation (RFC 9110 §8.8).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Validators {
+    /// The entity-tag, where there is one.
+    pub entity_tag: Option<EntityTag>,
+    /// When the content last changed, where that is known from a stamp that can be trusted (never a file's time).
+    pub last_modified: Option<SystemTime>,
+}
+
+/// What of the request still shapes a representation: the prefix under which the site is mounted, which its links
+/// carry, and the header fields that negotiation reads.
+pub(crate) struct Selection<'a> {
+    pub(crate) script_root: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// The prefix that the visitor's URL has before the path that the site's routes see, such as `/prod` for a stage; empty
+/// at the root. The [`App`](crate::App) puts it into the extensions of each request.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::ScriptRoot;
+///
+/// assert_eq!(ScriptRoot::new("/prod/").as_str(), "/prod");
+/// assert_eq!(ScriptRoot::new("/").as_str(), "");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScriptRoot(Arc<str>);
+
+/// Tells a media type from the bytes, for a body that isn't there yet.
+type TypeOf = fn(&[u8]) -> &'static str;
+type Select = Box<dyn FnOnce(&Selection<'_>) -> Result<Representation> + Send>;
+type LazyBytes = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
+
+/// Bytes that are there, or the work that makes them: a future does nothing before it is awaited.
+pub(crate) enum Body {
+    Bytes(Bytes),
+    Lazy(LazyBytes),
+}
+
+/// A representation as [`CloudFront`](crate::CloudFront) decides on it: chosen for one request, all of it known but the
+/// body.
+pub(crate) struct Selected {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) validators: Validators,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) ranges: bool,
+    pub(crate) body: Body,
+    pub(crate) type_of: Option<TypeOf>,
+}
+
+impl Representation {
+    /// A representation of bytes that are there. Status 200, no validator; ranges are not offered.
+    pub fn new(content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self::with_body(content_type, Body::Bytes(body.into()))
+    }
+
+    /// A representation whose body is made only if the client needs it. Status 200, no validator: give it one with
+    /// [`with_entity_tag`](Self::with_entity_tag), or the body is always made.
+    pub fn lazy(content_type: &str, body: impl Future<Output = Result<Bytes>> + Send + 'static) -> Self {
+        Self::with_body(content_type, Body::Lazy(Box::pin(body)))
+    }
+
+    /// A representation with all of its headers given at once.
+    pub(crate) fn with_headers(headers: HeaderMap, body: Bytes) -> Self {
+        Self { headers, ..Self::bare(Body::Bytes(body)) }
+    }
+
+    /// A representation without a body, such as a redirect's.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status: Some(status), ..Self::bare(Body::Bytes(Bytes::new())) }
+    }
+
+    /// A representation that is chosen when the request is known: by the mount prefix or by negotiation.
+    pub(crate) fn select(choose: impl FnOnce(&Selection<'_>) -> Result<Self> + Send + 'static) -> Self {
+        Self { select: Some(Box::new(choose)), ..Self::bare(Body::Bytes(Bytes::new())) }
+    }
+
+    fn with_body(content_type: &str, body: Body) -> Self {
+        let mut this = Self::bare(body);
+        if let (false, Ok(value)) = (content_type.is_empty(), HeaderValue::from_str(content_type)) {
+            this.headers.insert(header::CONTENT_TYPE, value);
+        }
+        this
+    }
+
+    fn bare(body: Body) -> Self {
+        let (validators, methods) = (Validators::default(), Vec::new());
+        let (status, ranges, type_of, select) = (None, None, None, None);
+        Self { status, headers: HeaderMap::new(), validators, methods, ranges, body, type_of, select }
+    }
+
+    /// Sends another status than 200. Only a 200 is answered with 304, 412, 206 or 416 (RFC 9110 §13.2.1).
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Sets a header field, in place of any of that name.
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Adds a line to a header field: a second `Set-Cookie`, a further `Link`.
+    pub fn with_added_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Sets Cache-Control for this representation alone; the default is the one of [`CloudFront`](crate::CloudFront).
+    pub fn with_cache_control(self, cache_control: crate::CacheControl) -> Self {
+        self.with_header(header::CACHE_CONTROL, cache_control.into())
+    }
+
+    /// Gives it an entity-tag of your own. Equal strong tags for one URL must mean equal bytes.
+    pub fn with_entity_tag(mut self, tag: EntityTag) -> Self {
+        self.validators.entity_tag = Some(tag);
+        self
+    }
+
+    /// Says when the content last changed, from a stamp that can be trusted: a column of a database, a build's time. A
+    /// file's time is none: in a Lambda package it is 1980 or 2049.
+    pub fn with_last_modified(mut self, time: SystemTime) -> Self {
+        self.validators.last_modified = Some(time);
+        self
+    }
+
+    /// Answers every method but these with 405 and `Allow` (RFC 9110 §15.5.6); `HEAD` goes with `GET`, and `OPTIONS`
+    /// is always answered. Default: GET and HEAD for files and assets, any method for what a handler makes.
+    pub fn with_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Offers byte ranges (RFC 9110 §14): single ones, several as `multipart/byteranges`, `If-Range`. Default: offered
+    /// for files and assets, not for pages.
+    pub fn with_ranges(mut self, ranges: bool) -> Self {
+        self.ranges = Some(ranges);
+        self
+    }
+
+    pub(crate) fn with_type_of(mut self, type_of: TypeOf) -> Self {
+        self.type_of = Some(type_of);
+        self
+    }
+
+    pub(crate) fn selected(mut self, selection: &Selection<'_>) -> Result<Selected> {
+        let Some(choose) = self.select.take() else {
+            return Ok(self.into_selected());
+        };
+        let mut chosen = choose(selection)?.selected(selection)?;
+        chosen.status = self.status.unwrap_or(chosen.status);
+        for name in self.headers.keys() {
+            chosen.headers.remove(name);
+        }
+        for (name, value) in &self.headers {
+            chosen.headers.append(name, value.clone());
+        }
+        chosen.validators.entity_tag = self.validators.entity_tag.or(chosen.validators.entity_tag);
+        chosen.validators.last_modified = self.validators.last_modified.or(chosen.validators.last_modified);
+        if !self.methods.is_empty() {
+            chosen.methods = self.methods;
+        }
+        chosen.ranges = self.ranges.unwrap_or(chosen.ranges);
+        Ok(chosen)
+    }
+
+    fn into_selected(self) -> Selected {
+        let Self { status, headers, validators, methods, ranges, body, type_of, select: _ } = self;
+        let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
+        Selected { status, headers, validators, methods, ranges, body, type_of }
+    }
+}
+
+impl Body {
+    pub(crate) async fn bytes(self) -> Result<Bytes> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Lazy(make) => make.await,
+        }
+    }
+}
+
+impl fmt::Debug for Representation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Representation")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("validators", &self.validators)
+            .field("chosen_by_request", &self.select.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ScriptRoot {
+    /// The root of this prefix; a slash at the end is dropped, one at the start is added.
+    pub fn new(prefix: &str) -> Self {
+        match prefix.trim_matches('/') {
+            "" => Self::default(),
+            inner => Self(format!("/{inner}").into()),
+        }
+    }
+
+    /// The prefix: empty, or a slash and more, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A representation on its way through a service, which can only return a response. The `CloudFront` layer takes it out
+/// again.
+#[derive(Clone)]
+pub(crate) struct Pending(Arc<Mutex<Option<Representation>>>);
+
+impl Pending {
+    pub(crate) fn take(&self) -> Option<Representation> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<B: Default> From<Representation> for Response<B> {
+    fn from(representation: Representation) -> Self {
+        let mut response = Response::new(B::default());
+        response.extensions_mut().insert(Pending(Arc::new(Mutex::new(Some(representation)))));
+        response
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Representation {
+    fn into_response(self) -> axum_core::response::Response {
+        self.into()
+    }
+}

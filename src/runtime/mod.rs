@@ -1,0 +1,368 @@
+//! The runtime: from an event to a reply, on Lambda and locally alike.
+//!
+//! 1. [`event`] the event's JSON becomes a request, at the place where the site is [mounted](mount)
+//! 2. the site's service is called; what it fails with becomes an error page
+//! 3. [`reply`] the response becomes the front door's JSON, if it fits
+//! 4. [`dev_server`] the same way, behind a socket
+//!
+//! It knows the limits of each [front door](front). It does not know what the service does.
+
+mod event;
+mod front;
+mod mount;
+mod reply;
+
+#[cfg(feature = "dev-server")]
+mod dev_server;
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body as HttpBody;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use lambda_http::{Context, Request, RequestExt};
+use lambda_runtime::LambdaEvent;
+use serde_json::value::RawValue;
+use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
+
+pub use front::Front;
+pub use reply::Reply;
+
+use self::{
+    event::{BadRequest, Event},
+    mount::Mount,
+};
+use crate::{
+    CloudFront, ContentManager, Representation, ScriptRoot, Stage,
+    error::{BoxError, Error, ErrorKind, Result},
+    representation::Pending,
+};
+
+/// Runs a site: `App::new(service).run()`.
+///
+/// # Errors
+///
+/// [`ErrorKind::Runtime`] where the loop or the local server can't go on, [`ErrorKind::Configuration`] for a setting that
+/// can't be read.
+///
+/// # Examples
+///
+/// ```no_run
+/// use chalice_http_toolkit::{BoxError, CloudFront, ContentManager};
+/// use tower::{Layer, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let content = ContentManager::new("templates", "static")?;
+/// let site = service_fn(move |_request| {
+///     let page = content.html("<h1>Hello</h1>");
+///     async { Ok::<http::Response<String>, BoxError>(page.into()) }
+/// });
+/// chalice_http_toolkit::run(CloudFront::new().layer(site)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn run<S, B>(service: S) -> Result<()>
+where
+    S: Service<Request, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    App::new(service).run().await
+}
+
+/// A site: any service of requests, an axum `Router` as well as a `service_fn`, behind a front door of Lambda.
+///
+/// [`run`](Self::run) takes Lambda's events where there is a runtime (`AWS_LAMBDA_RUNTIME_API`), and otherwise serves
+/// locally, by the same events and replies. [`invoke`](Self::invoke) does one event, for tests.
+///
+/// What it answers by itself: 400 for an event whose request can't be read; the error page for what the service fails or
+/// panics with (the process lives); 500 for a reply that its front door would not take, which is logged with path, size
+/// and limit; 413 for a request that is too large.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::App;
+/// use lambda_http::Request;
+/// use tower::service_fn;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let app = App::new(service_fn(async |request: Request| {
+///     Ok::<_, std::convert::Infallible>(http::Response::new(request.uri().path().to_owned()))
+/// }));
+/// let event = r#"{"rawPath":"/hello","requestContext":{"http":{"method":"GET"}}}"#;
+/// let reply = app.invoke(event, None).await?;
+/// assert_eq!(reply.status(), 200);
+/// assert!(serde_json::to_string(&reply).unwrap().contains(r#""body":"/hello""#));
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct App {
+    service: BoxCloneSyncService<Request, Response<Bytes>, Error>,
+    mount: Mount,
+    error_pages: Option<ContentManager>,
+    development: bool,
+}
+
+impl App {
+    /// An app of this service.
+    pub fn new<S, B>(service: S) -> Self
+    where
+        S: Service<Request, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: HttpBody + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let whole = service_fn(move |request| {
+            let answer = service.clone().oneshot(request);
+            async move { whole(answer.await.map_err(handler_error)?).await }
+        });
+        let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
+        Self { service, mount: Mount::default(), error_pages: None, development }
+    }
+
+    /// Takes error pages from these templates: `500.html`, `400.html`… Default: plain pages.
+    pub fn with_error_pages(mut self, content: &ContentManager) -> Self {
+        self.error_pages = Some(content.clone());
+        self
+    }
+
+    /// The prefix that paths of events carry and that the site's routes don't: an API mapping of a custom domain, a
+    /// path rule of an ALB. A stage in the path is found without. Default: none.
+    pub fn with_base_path(mut self, prefix: &str) -> Self {
+        self.mount.base_path = ScriptRoot::new(prefix);
+        self
+    }
+
+    /// The prefix that visitors' URLs carry, for links and redirects, where it is not the one that events show: empty
+    /// behind a CloudFront distribution with an origin path. Default: the stage and the base path.
+    pub fn with_public_root(mut self, prefix: &str) -> Self {
+        self.mount.public_root = Some(ScriptRoot::new(prefix));
+        self
+    }
+
+    /// Serves until the process ends: Lambda's events where `AWS_LAMBDA_RUNTIME_API` is set, else local requests on
+    /// `http://127.0.0.1:3000` (feature `dev-server`). `PORT` sets another port; `FRONT` (`http`, `rest`, `url`, `alb`;
+    /// default `http`) the front door whose rules and limits apply.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`].
+    pub async fn run(self) -> Result<()> {
+        if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+            self.run_lambda().await
+        } else {
+            self.run_locally().await
+        }
+    }
+
+    async fn run_lambda(self) -> Result<()> {
+        let app = Arc::new(self);
+        let handler = lambda_runtime::service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+            let app = app.clone();
+            async move { app.invoke(event.payload.get(), Some(event.context)).await.map_err(|error| error.chain()) }
+        });
+        let stopped = |error| Error::caused(ErrorKind::Runtime, "the Lambda runtime loop stopped", error);
+        lambda_runtime::run(handler).await.map_err(stopped)
+    }
+
+    #[cfg(not(feature = "dev-server"))]
+    async fn run_locally(self) -> Result<()> {
+        let message = "AWS_LAMBDA_RUNTIME_API is not set, and the local server is left out (feature `dev-server`)";
+        Err(Error::new(ErrorKind::Configuration, message))
+    }
+
+    #[cfg(feature = "dev-server")]
+    async fn run_locally(self) -> Result<()> {
+        dev_server::run(self).await
+    }
+
+    /// The reply to one event.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Event`] for an event of no front door: Lambda then counts a failed invocation. Whatever goes wrong
+    /// with a request is a reply.
+    pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
+        let (length, event) = (event.len(), Event::parse(event)?);
+        let front = event.front;
+        let multi_value = event.is_multi_value();
+        if length > front.event_limit() {
+            let (method, path) = event.summary();
+            tracing::warn!(method, path, size = length, limit = front.event_limit(), "a request is too large");
+            let page = self.error_page(StatusCode::PAYLOAD_TOO_LARGE, None).await;
+            return Ok(into_reply(front, multi_value, page));
+        }
+        let request = match event.into_request(&self.mount) {
+            Ok(request) => request,
+            Err(BadRequest(reason)) => {
+                tracing::debug!(reason, "a request can't be read");
+                let page = self.error_page(StatusCode::BAD_REQUEST, Some(reason)).await;
+                return Ok(into_reply(front, multi_value, page));
+            }
+        };
+        let request = match context {
+            Some(context) => with_lambda_context(request, context),
+            None => request,
+        };
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.respond(request, (&method, &path)).await;
+        let reply = into_reply(front, multi_value, bodiless(&method, response));
+        Ok(match refuse_size(front, &reply) {
+            None => reply,
+            Some((size, limit)) => {
+                let error = too_large(size, limit);
+                let response = self.failed(&error, (&method, &path)).await;
+                into_reply(front, multi_value, bodiless(&method, response))
+            }
+        })
+    }
+
+    /// The service's response, or the error page for what it failed with.
+    async fn respond(&self, request: Request, at: (&Method, &str)) -> Response<Bytes> {
+        let answer = async { self.service.clone().oneshot(request).await };
+        let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        match outcome {
+            Ok(response) => match response.extensions().get::<Error>() {
+                Some(error) => self.failed(error, at).await,
+                None if response.extensions().get::<Pending>().is_some() => {
+                    let message = "a Representation left the service unanswered: put the CloudFront layer around it";
+                    self.failed(&Error::new(ErrorKind::Handler, message), at).await
+                }
+                None => response,
+            },
+            Err(error) => self.failed(&error, at).await,
+        }
+    }
+
+    /// Logs an error, the one place where that is done, and makes the page for it.
+    async fn failed(&self, error: &Error, (method, path): (&Method, &str)) -> Response<Bytes> {
+        let template = error.template();
+        tracing::error!(
+            %method,
+            path,
+            kind = ?error.kind(),
+            template = template.map(|(name, _)| name),
+            line = template.and_then(|(_, line)| line),
+            error = error.chain(),
+            "a request failed"
+        );
+        self.error_page(error.status(), Some(&error.chain())).await
+    }
+
+    /// The site's page for a status. A stranger never sees the detail; a developer does.
+    async fn error_page(&self, status: StatusCode, detail: Option<&str>) -> Response<Bytes> {
+        let detail = detail.filter(|_| self.development);
+        let page = self.error_pages.as_ref().map(|content| content.error_page(status, detail));
+        if let Some(response) = made(page).await {
+            return response;
+        }
+        let page = ContentManager::plain_page(status, detail).with_cache_control(crate::CacheControl::no_store());
+        made(Some(page)).await.unwrap_or_else(|| Response::new(Bytes::new()))
+    }
+}
+
+/// A page as a whole response; `None` where it fails, as an error page may.
+async fn made(page: Option<Representation>) -> Option<Response<Bytes>> {
+    let response = CloudFront::new().respond(&http::Request::new(()), page?).await;
+    let response = response.inspect_err(|error| tracing::error!(error = error.chain(), "an error page failed")).ok()?;
+    let (parts, body) = response.into_parts();
+    match body.collect().await {
+        Ok(body) => Some(Response::from_parts(parts, body.to_bytes())),
+        Err::<_, Infallible>(never) => match never {},
+    }
+}
+
+/// A response with all of its body. An endless one stops where no front door would take more, however it is written.
+async fn whole<B>(response: Response<B>) -> Result<Response<Bytes>>
+where
+    B: HttpBody,
+    B::Error: Into<BoxError>,
+{
+    let (parts, body) = response.into_parts();
+    let limit = Front::Http.reply_limit();
+    let body = Limited::new(body, limit).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            return Error::new(ErrorKind::ReplyTooLarge, format!("the reply has more than {limit} bytes, the limit"));
+        }
+        Error::caused(ErrorKind::Body, "the body of a response broke off", error)
+    })?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
+/// An error of ours keeps its kind on the way through a service that boxes it.
+fn handler_error(error: impl Into<BoxError>) -> Error {
+    match error.into().downcast::<Error>() {
+        Ok(error) => *error,
+        Err(error) => Error::caused(ErrorKind::Handler, "the handler failed", error),
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    Error::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
+}
+
+fn too_large(size: usize, limit: usize) -> Error {
+    let message = format!(
+        "the reply has {size} bytes as JSON and its front door takes {limit}: make it smaller, or put the file into a \
+         bucket and redirect to it"
+    );
+    Error::new(ErrorKind::ReplyTooLarge, message)
+}
+
+/// The size and the limit of a reply that its front door would not take.
+fn refuse_size(front: Front, reply: &Reply) -> Option<(usize, usize)> {
+    if reply.is_small() {
+        return None;
+    }
+    let whole = (reply.encoded_len(), front.reply_limit());
+    let headers = (reply.header_len(), front.header_limit());
+    [whole, headers].into_iter().find(|(size, limit)| size > limit)
+}
+
+fn into_reply(front: Front, multi_value: bool, response: Response<Bytes>) -> Reply {
+    let (parts, body) = response.into_parts();
+    Reply::new(front, multi_value, parts.status, parts.headers, body)
+}
+
+/// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.4.5); all else has its length.
+fn bodiless(method: &Method, mut response: Response<Bytes>) -> Response<Bytes> {
+    let status = response.status();
+    let length = HeaderValue::from(response.body().len());
+    let headers = response.headers_mut();
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED || status.is_informational() {
+        headers.remove(header::CONTENT_LENGTH);
+        return response.map(|_| Bytes::new());
+    }
+    if method == Method::HEAD {
+        headers.entry(header::CONTENT_LENGTH).or_insert(length);
+        return response.map(|_| Bytes::new());
+    }
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.remove(header::TRANSFER_ENCODING);
+    response
+}
+
+fn with_lambda_context(mut request: Request, context: Context) -> Request {
+    let trace = context.xray_trace_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
+    set_trace(request.headers_mut(), trace);
+    request.with_lambda_context(context)
+}
+
+/// The trace is the invocation's, not what a client may have sent.
+fn set_trace(headers: &mut HeaderMap, trace: Option<HeaderValue>) {
+    if let Some(trace) = trace {
+        headers.insert("x-amzn-trace-id", trace);
+    }
+}

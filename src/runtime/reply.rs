@@ -1,0 +1,255 @@
+//! From a response to the reply of a front door: text or base64, cookies, repeated fields, and the exact size before it
+//! is sent. It does not know how the response came about.
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeStruct},
+};
+
+use super::front::Front;
+
+/// A reply, which serializes to the JSON that a front door expects.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::App;
+/// use tower::service_fn;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let app = App::new(service_fn(async |_request| Ok::<_, std::convert::Infallible>(http::Response::new("hi".to_owned()))));
+/// let event = r#"{"rawPath":"/","requestContext":{"http":{"method":"GET"}}}"#;
+/// let reply = app.invoke(event, None).await?;
+/// assert_eq!(reply.encoded_len(), serde_json::to_string(&reply).unwrap().len());
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reply {
+    front: Front,
+    status: StatusCode,
+    headers: HeaderMap,
+    cookies: Vec<String>,
+    body: Bytes,
+    base64: bool,
+    multi_value: bool,
+}
+
+impl Reply {
+    /// Makes a reply. `multi_value` says whether the event had `multiValueHeaders`, which an ALB wants back.
+    pub(crate) fn new(
+        front: Front,
+        multi_value: bool,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Self {
+        let text = is_text(&headers) && std::str::from_utf8(&body).is_ok();
+        let mut cookies = Vec::new();
+        if let header::Entry::Occupied(entry) = headers.entry(header::SET_COOKIE) {
+            cookies = entry.remove_entry_mult().1.map(|value| as_text(&value)).collect();
+        }
+        Self { front, status, headers, cookies, base64: !text, body, multi_value }
+    }
+
+    /// The status of the reply.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// How many bytes its JSON has, exactly, without making it: base64 has four bytes for each three, text one more for
+    /// each character that JSON escapes.
+    pub fn encoded_len(&self) -> usize {
+        let envelope = Self { body: Bytes::new(), ..self.clone() };
+        let envelope = serde_json::to_vec(&envelope).map_or(0, |json| json.len());
+        envelope + if self.base64 { self.body.len().div_ceil(3) * 4 } else { escaped_len(&self.body) }
+    }
+
+    /// Names and values of all header fields in sum, which the front door limits too.
+    pub(crate) fn header_len(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        headers + self.cookies.iter().map(|cookie| "set-cookie".len() + cookie.len()).sum::<usize>()
+    }
+
+    /// Whether it fits for sure, by a bound that costs nothing.
+    pub(crate) fn is_small(&self) -> bool {
+        // No byte of JSON text takes more than six, and the envelope itself less than a thousand.
+        (self.body.len() + self.header_len()) * 6 + 1000 < self.front.reply_limit()
+            && self.header_len() * 6 < self.front.header_limit()
+    }
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let multi_value = self.front == Front::Rest || (self.front == Front::Alb && self.multi_value);
+        let mut reply = serializer.serialize_struct("Reply", 6)?;
+        reply.serialize_field("statusCode", &self.status.as_u16())?;
+        if self.front == Front::Alb {
+            let reason = self.status.canonical_reason().unwrap_or("Unknown");
+            reply.serialize_field("statusDescription", &format!("{} {reason}", self.status.as_u16()))?;
+        }
+        if multi_value {
+            reply.serialize_field("multiValueHeaders", &MultiValue(self))?;
+        } else {
+            reply.serialize_field("headers", &SingleValue(self))?;
+        }
+        if matches!(self.front, Front::Http | Front::Url) && !self.cookies.is_empty() {
+            reply.serialize_field("cookies", &self.cookies)?;
+        }
+        reply.serialize_field("body", &EncodedBody(self))?;
+        reply.serialize_field("isBase64Encoded", &self.base64)?;
+        reply.end()
+    }
+}
+
+struct EncodedBody<'a>(&'a Reply);
+
+impl Serialize for EncodedBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0.body) {
+            Ok(text) if !self.0.base64 => serializer.serialize_str(text),
+            _ => serializer.collect_str(&Base64Display::new(&self.0.body, &STANDARD)),
+        }
+    }
+}
+
+struct MultiValue<'a>(&'a Reply);
+
+impl Serialize for MultiValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for name in self.0.headers.keys() {
+            let lines: Vec<String> = self.0.headers.get_all(name).iter().map(as_text).collect();
+            map.serialize_entry(name.as_str(), &lines)?;
+        }
+        if !self.0.cookies.is_empty() {
+            map.serialize_entry("set-cookie", &self.0.cookies)?;
+        }
+        map.end()
+    }
+}
+
+struct SingleValue<'a>(&'a Reply);
+
+impl Serialize for SingleValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for name in self.0.headers.keys() {
+            // Lines of one field are one list (RFC 9110 §5.3).
+            let lines: Vec<String> = self.0.headers.get_all(name).iter().map(as_text).collect();
+            map.serialize_entry(name.as_str(), &lines.join(", "))?;
+        }
+        if self.0.front == Front::Alb {
+            // An ALB without multi-value headers has no place for a second cookie, but it takes names as they are: each
+            // cookie gets a spelling of its own.
+            for (at, cookie) in self.0.cookies.iter().enumerate() {
+                map.serialize_entry(&spelling("set-cookie", at), cookie)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// The n-th way to spell a name with capitals and small letters: 512 of them for `set-cookie`.
+fn spelling(name: &str, number: usize) -> String {
+    let mut letter = 0;
+    let spell = |c: char| {
+        if !c.is_ascii_alphabetic() {
+            return c;
+        }
+        letter += 1;
+        if number >> (letter - 1) & 1 == 1 { c.to_ascii_uppercase() } else { c }
+    };
+    name.chars().map(spell).collect()
+}
+
+/// Whether a body may travel as text: of a type that is text, and not compressed. That it is UTF-8 is asked besides, so
+/// that no byte is ever changed on the way; what has no type travels as text only if it is UTF-8 too.
+fn is_text(headers: &HeaderMap) -> bool {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return false;
+    }
+    let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return true };
+    let Ok(media_type) = media_type.to_str() else { return false };
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type.starts_with("text/")
+        || media_type.ends_with("+json")
+        || media_type.ends_with("+xml")
+        || TEXT.contains(&media_type.as_str())
+}
+
+const TEXT: [&str; 6] = [
+    "application/json",
+    "application/xml",
+    "application/javascript",
+    "application/yaml",
+    "application/toml",
+    "application/x-ndjson",
+];
+
+/// A field's value as JSON can hold it: UTF-8 as it is, other bytes as the characters of ISO 8859-1, their old meaning.
+fn as_text(value: &HeaderValue) -> String {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+/// What JSON makes of a text, quotes not counted: two bytes for what has a short escape, six for other controls.
+fn escaped_len(text: &[u8]) -> usize {
+    let extra = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0x00..=0x1f => 5,
+        _ => 0,
+    };
+    text.len() + text.iter().map(extra).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn cookies_get_spellings_of_their_own() {
+        let names: std::collections::HashSet<String> = (0..512).map(|n| spelling("set-cookie", n)).collect();
+        assert_eq!(names.len(), 512);
+        assert!(names.iter().all(|name| name.eq_ignore_ascii_case("set-cookie")));
+    }
+
+    fn any_front() -> impl Strategy<Value = Front> {
+        prop_oneof![Just(Front::Rest), Just(Front::Http), Just(Front::Url), Just(Front::Alb)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn the_size_is_known_to_the_byte(
+            front in any_front(),
+            multi_value: bool,
+            body in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..300),
+                "(\\PC|[\"\\\\\n\r\t\u{0}-\u{1f}\u{7f}\u{feff}\u{2028}]){0,200}".prop_map(String::into_bytes),
+            ],
+            content_type in proptest::option::of(prop_oneof![
+                Just("text/html"), Just("Text/HTML"), Just("image/png"), Just("application/problem+json"),
+            ]),
+            cookies in proptest::collection::vec("[a-zä\"]{0,10}", 0..3),
+        ) {
+            let mut headers = HeaderMap::new();
+            if let Some(content_type) = content_type {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+            for cookie in &cookies {
+                headers.append(header::SET_COOKIE, HeaderValue::from_bytes(cookie.as_bytes()).unwrap());
+            }
+            let reply = Reply::new(front, multi_value, StatusCode::OK, headers, body.into());
+            let json = serde_json::to_string(&reply).unwrap();
+            prop_assert_eq!(reply.encoded_len(), json.len());
+        }
+    }
+}
