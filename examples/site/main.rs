@@ -1,0 +1,118 @@
+//! A small shop: pages, static files, JSON, a feed and pictures out of a database, all with their ETag before the work.
+//!
+//! `cargo run --example site`, then http://127.0.0.1:3000. `SITE_TEMPLATES` and `SITE_STATIC` name other folders.
+
+mod shop;
+
+use axum::{
+    Router,
+    extract::{OriginalUri, Path, Query, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    routing::get,
+};
+use chalice_http_toolkit::{App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Source, embed};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shop::Shop;
+use tower::Layer;
+
+type Answer = Result<Representation, Error>;
+
+#[derive(Clone)]
+struct Site {
+    content: ContentManager,
+    shop: Shop,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let log = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+
+    let templates = folder("SITE_TEMPLATES", "templates", embed!("templates"));
+    let files = folder("SITE_STATIC", "static", embed!("static"));
+    let content = ContentManager::new(templates, files)?;
+    let site = Site { content: content.clone(), shop: Shop::open()? };
+    let router = Router::new()
+        .route("/", get(index))
+        .route("/hello", get(hello))
+        .route("/products/{id}", get(product))
+        .route("/api/products", get(api))
+        .route("/feed.xml", get(feed))
+        .route("/asset/{name}", get(asset))
+        .route("/redirect", get(redirect))
+        .route("/static/{*path}", get(file))
+        .fallback(missing)
+        .with_state(site);
+    App::new(CloudFront::new().layer(router)).with_error_pages(&content).run().await?;
+    Ok(())
+}
+
+/// A folder of the developer's choice, else the one beside the code, else the copy in the binary.
+fn folder(variable: &str, name: &str, embedded: Embedded) -> Source {
+    match std::env::var_os(variable).and_then(|path| std::path::absolute(path).ok()) {
+        Some(path) => path.into(),
+        None => Source::folder(name).or(embedded),
+    }
+}
+
+impl Site {
+    /// A page, or 404 where the folder of templates has none of that name.
+    fn page(&self, template: &str, arguments: Value) -> Answer {
+        if !self.content.has_template(template) {
+            return Ok(self.content.not_found());
+        }
+        self.content.render_template(template, arguments)
+    }
+}
+
+async fn index(State(site): State<Site>) -> Answer {
+    site.page("index.html", json!({ "products": *site.shop.products }))
+}
+
+#[derive(Deserialize)]
+struct Greeting {
+    #[serde(default)]
+    name: String,
+}
+
+async fn hello(State(site): State<Site>, Query(greeting): Query<Greeting>) -> Answer {
+    site.page("hello.html", json!({ "name": greeting.name }))
+}
+
+async fn product(State(site): State<Site>, Path(id): Path<String>) -> Answer {
+    let products = &site.shop.products;
+    let Some(at) = products.iter().position(|product| product.id.to_string() == id) else {
+        return Ok(site.content.not_found());
+    };
+    let others: Vec<_> = products.iter().cycle().skip(at + 1).take(3).collect();
+    site.page("product.html", json!({ "product": products[at], "others": others }))
+}
+
+async fn api(State(site): State<Site>) -> Answer {
+    site.content.json(&*site.shop.products)
+}
+
+async fn feed(State(site): State<Site>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Answer {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let origin = format!("{}://{host}", uri.scheme_str().unwrap_or("https"));
+    site.page("feed.xml", json!({ "products": *site.shop.products, "origin": origin }))
+}
+
+async fn asset(State(site): State<Site>, Path(name): Path<String>) -> Answer {
+    let (shop, wanted) = (site.shop.clone(), name.clone());
+    let version = async || site.shop.picture_version(&name);
+    site.content.asset_with(version, async move || shop.picture(&wanted)).await
+}
+
+async fn redirect(State(site): State<Site>) -> Representation {
+    site.content.redirect("/static/hello.txt")
+}
+
+async fn file(State(site): State<Site>, uri: Uri) -> Representation {
+    site.content.static_file_at(&uri)
+}
+
+async fn missing(State(site): State<Site>) -> Representation {
+    site.content.not_found().with_status(StatusCode::NOT_FOUND)
+}
