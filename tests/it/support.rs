@@ -1,0 +1,185 @@
+//! A site of files in a temporary folder, asked through the real way: an event goes in, a reply comes out.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chalice_http_toolkit::{App, CloudFront, ContentManager, Front, Representation};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use lambda_http::Request;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::{Layer, service_fn};
+
+/// What a client got, as its front door would hand it on.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// The reply as the front door was given it.
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    pub(crate) fn of(json: Value) -> Self {
+        let body = json["body"].as_str().expect("the body is a string");
+        let encoded = json["isBase64Encoded"].as_bool().expect("the flag is a boolean");
+        let body = if encoded { STANDARD.decode(body).expect("valid base64") } else { body.as_bytes().to_vec() };
+        let mut headers = HeaderMap::new();
+        let mut add = |name: &str, value: &Value| {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+            let value = value.as_str().expect("a header value is a string");
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+        };
+        for (name, value) in json["headers"].as_object().into_iter().flatten() {
+            add(name, value);
+        }
+        for (name, values) in json["multiValueHeaders"].as_object().into_iter().flatten() {
+            values.as_array().expect("a list").iter().for_each(|value| add(name, value));
+        }
+        json["cookies"].as_array().into_iter().flatten().for_each(|cookie| add("set-cookie", cookie));
+        let status = json["statusCode"].as_u64().expect("the status is a number");
+        Self { status: StatusCode::from_u16(status as u16).expect("a status"), headers, body, json }
+    }
+
+    /// A header as text; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| std::str::from_utf8(value.as_bytes()).expect("UTF-8"))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
+}
+
+/// A request to be made of an app.
+pub(crate) struct Asking<'a> {
+    app: &'a App,
+    front: Front,
+    method: &'a str,
+    target: &'a str,
+    headers: Vec<(&'a str, &'a str)>,
+}
+
+pub(crate) fn get<'a>(app: &'a App, target: &'a str) -> Asking<'a> {
+    ask(app, "GET", target)
+}
+
+pub(crate) fn ask<'a>(app: &'a App, method: &'a str, target: &'a str) -> Asking<'a> {
+    Asking { app, front: Front::Url, method, target, headers: Vec::new() }
+}
+
+impl<'a> Asking<'a> {
+    pub(crate) fn header(mut self, name: &'a str, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Through another front door than the function URL, which hands over what the client sent as it is.
+    pub(crate) fn through(mut self, front: Front) -> Self {
+        self.front = front;
+        self
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        send(self.app, &self.event()).await
+    }
+
+    pub(crate) fn event(&self) -> Value {
+        let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
+        let mut many: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, value) in &self.headers {
+            many.entry(name).or_default().push(value);
+        }
+        let joined: BTreeMap<&str, String> = many.iter().map(|(name, values)| (*name, values.join(","))).collect();
+        match self.front {
+            Front::Url | Front::Http => json!({
+                "version": "2.0",
+                "rawPath": path,
+                "rawQueryString": query,
+                "headers": joined,
+                "requestContext": {
+                    "domainName": if self.front == Front::Url { "x.lambda-url.eu-west-1.on.aws" } else { "shop.example" },
+                    "stage": "$default",
+                    "http": { "method": self.method, "path": path },
+                },
+                "isBase64Encoded": false,
+            }),
+            Front::Rest => json!({
+                "path": path,
+                "httpMethod": self.method,
+                "multiValueHeaders": many,
+                "requestContext": { "path": path, "stage": "prod", "httpMethod": self.method },
+                "isBase64Encoded": false,
+            }),
+            Front::Alb => json!({
+                "path": path,
+                "httpMethod": self.method,
+                "multiValueHeaders": many,
+                "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:x" } },
+                "isBase64Encoded": false,
+            }),
+        }
+    }
+}
+
+pub(crate) async fn send(app: &App, event: &Value) -> Answer {
+    let reply = app.invoke(&event.to_string(), None).await.expect("the event is a front door's");
+    Answer::of(serde_json::to_value(&reply).expect("a reply serializes"))
+}
+
+/// Folders of templates and static files. They live as long as this does.
+pub(crate) struct Folders {
+    root: TempDir,
+}
+
+/// Templates and static files by name: `("templates/a.html", "…")`, `("static/a.css", "…")`.
+pub(crate) fn folders(files: &[(&str, &str)]) -> Folders {
+    let folders = Folders { root: tempfile::tempdir().expect("a temporary folder") };
+    for name in ["templates", "static"] {
+        fs::create_dir(folders.root.path().join(name)).expect("a folder");
+    }
+    for (name, content) in files {
+        folders.write(name, content.as_bytes());
+    }
+    folders
+}
+
+impl Folders {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
+        let path = self.root.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, content).expect("a file");
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(crate) fn content(&self) -> ContentManager {
+        let folder = |name| self.root.path().join(name);
+        ContentManager::new(folder("templates"), folder("static")).expect("both folders are there")
+    }
+}
+
+/// An app of one handler, with the CloudFront layer around it.
+pub(crate) fn app(handler: impl Fn(&Request) -> Representation + Clone + Send + Sync + 'static) -> App {
+    app_with(CloudFront::new(), handler)
+}
+
+pub(crate) fn app_with(
+    cloudfront: CloudFront,
+    handler: impl Fn(&Request) -> Representation + Clone + Send + Sync + 'static,
+) -> App {
+    let service = service_fn(move |request: Request| {
+        let response = http::Response::<String>::from(handler(&request));
+        async { Ok::<_, std::convert::Infallible>(response) }
+    });
+    App::new(cloudfront.layer(service))
+}
+
+/// An app that serves static files, and nothing else.
+pub(crate) fn files_app(content: &ContentManager) -> App {
+    let content = content.clone();
+    app(move |request| content.static_file_at(request.uri()))
+}
