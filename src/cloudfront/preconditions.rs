@@ -99,11 +99,15 @@ fn parse_date(text: &str, now: SystemTime) -> Option<SystemTime> {
     let this_year = year_of(now);
     let candidate = this_year - this_year % 100 + year;
     let year = if candidate > this_year + 50 { candidate - 100 } else { candidate };
-    // The name of the day is not looked at: a sender that has it wrong means the date.
-    let date = |year: u64| httpdate::parse_http_date(&format!("Thu, {day} {month} {year} {time}")).ok();
-    let parsed = date(year)?;
+    let parsed = imf_fixdate(&format!("{day} {month} {year} {time}"))?;
     let fifty_years = Duration::from_secs(1_577_847_600);
-    if parsed > now + fifty_years { date(year - 100) } else { Some(parsed) }
+    if parsed > now + fifty_years { imf_fixdate(&format!("{day} {month} {} {time}", year - 100)) } else { Some(parsed) }
+}
+
+/// A date whose day of the week went lost with its century: the one that fits.
+fn imf_fixdate(date: &str) -> Option<SystemTime> {
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    days.into_iter().find_map(|day| httpdate::parse_http_date(&format!("{day}, {date}")).ok())
 }
 
 fn year_of(time: SystemTime) -> u64 {
@@ -149,9 +153,9 @@ mod tests {
         for (now, year, expected) in
             [(2026, 94, 1994), (2026, 76, 2076), (2026, 77, 1977), (2060, 1, 2001), (2099, 3, 2003)]
         {
-            let now = at(&format!("Thu, 31 Dec {now} 23:00:00 GMT"));
+            let now = imf_fixdate(&format!("31 Dec {now} 23:00:00 GMT")).unwrap();
             let text = format!("Sunday, 06-Nov-{year:02} 08:49:37 GMT");
-            assert_eq!(parse_date(&text, now), Some(at(&format!("Thu, 06 Nov {expected} 08:49:37 GMT"))), "{text}");
+            assert_eq!(parse_date(&text, now), imf_fixdate(&format!("06 Nov {expected} 08:49:37 GMT")), "{text}");
         }
     }
 }

@@ -320,14 +320,17 @@ fn uri(headers: &HeaderMap, domain: Option<&str>, path: &str, query: &str) -> Re
     let builder = match host.filter(|host| !host.is_empty()) {
         None => builder,
         Some(host) => {
-            let authority: Authority = host.parse().map_err(|_| BadRequest("the Host field can't be read"))?;
-            if host.contains('@') {
-                return Err(BadRequest("the Host field names a user"));
-            }
+            let authority = authority(host).ok_or(BadRequest("the Host field can't be read"))?;
             builder.scheme(scheme(headers)).authority(authority)
         }
     };
     builder.build().map_err(|_| BadRequest("the URL can't be read"))
+}
+
+/// A host with or without a port, without a user, of the characters that RFC 3986 §3.2.2 has; `Authority` takes more.
+fn authority(host: &str) -> Option<Authority> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte);
+    host.bytes().all(allowed).then(|| host.parse().ok()).flatten()
 }
 
 /// The first proxy's word, where it is one of the two that there are.
