@@ -342,7 +342,8 @@ impl ContentManager {
         let page = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1>{detail}</html>\n"
         );
-        Representation::new("text/html; charset=utf-8", page)
+        let page = Representation::new("text/html; charset=utf-8", page);
+        page.with_status(status).with_cache_control(CacheControl::no_store())
     }
 
     fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {

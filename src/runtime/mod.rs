@@ -266,8 +266,7 @@ impl App {
         if let Some(response) = made(page).await {
             return response;
         }
-        let page = ContentManager::plain_page(status, detail).with_cache_control(crate::CacheControl::no_store());
-        made(Some(page)).await.unwrap_or_else(|| Response::new(Bytes::new()))
+        made(Some(ContentManager::plain_page(status, detail))).await.unwrap_or_else(|| Response::new(Bytes::new()))
     }
 }
 
