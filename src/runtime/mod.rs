@@ -136,6 +136,12 @@ impl App {
         self
     }
 
+    /// Whether error pages show what went wrong. Default: in development only ([`Stage`]).
+    pub fn with_development(mut self, development: bool) -> Self {
+        self.development = development;
+        self
+    }
+
     /// The prefix that paths of events carry and that the site's routes don't: an API mapping of a custom domain, a
     /// path rule of an ALB. A stage in the path is found without. Default: none.
     pub fn with_base_path(mut self, prefix: &str) -> Self {
