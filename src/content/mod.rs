@@ -5,6 +5,7 @@
 //! 3. [`assets`], [`media_type`], [`negotiate`] static files, their types, their compressed forms
 //! 4. [`templates`] rendering
 //! 5. [`page_tag`], from [`syntax`] and [`canonical`]: the tag of a page without rendering it
+//! 6. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
 //!
 //! It does not know requests beyond what selects a representation, nor caches.
 
@@ -14,6 +15,7 @@ mod media_type;
 mod negotiate;
 mod page_tag;
 mod path;
+mod snapshot;
 mod source;
 mod syntax;
 mod templates;
@@ -34,11 +36,9 @@ pub(crate) use path::is_well_encoded;
 pub use source::{Embedded, Source};
 
 use self::{
-    assets::Assets,
-    page_tag::{Closures, PageTag},
     path::AssetPath,
-    source::Located,
-    templates::{Settings, Templates},
+    snapshot::{Setup, Snapshot, tagged},
+    templates::Settings,
 };
 use crate::{
     CacheControl, EntityTag, Representation, ScriptRoot, Stage,
@@ -96,22 +96,6 @@ use crate::{
 pub struct ContentManager {
     setup: Arc<Setup>,
     now: Arc<RwLock<Option<Arc<Snapshot>>>>,
-}
-
-#[derive(Clone, Debug)]
-struct Setup {
-    templates: Located,
-    files: Located,
-    settings: Arc<Settings>,
-    reload: bool,
-}
-
-/// The content of one moment: a page and its tag are always made from the same one.
-#[derive(Debug)]
-struct Snapshot {
-    templates: Templates,
-    assets: Arc<Assets>,
-    closures: Closures,
 }
 
 impl ContentManager {
@@ -366,59 +350,10 @@ impl ContentManager {
     }
 }
 
-impl Setup {
-    fn snapshot(&self) -> Snapshot {
-        let assets = Arc::new(Assets::new(self.files.files()));
-        let templates = Templates::new(self.templates.files(), assets.clone(), &self.settings);
-        Snapshot { templates, assets, closures: Closures::default() }
-    }
-
-    fn is_unchanged(&self, snapshot: &Snapshot) -> bool {
-        self.templates.is_unchanged(snapshot.templates.files()) && self.files.is_unchanged(snapshot.assets.files())
-    }
-}
-
-impl Snapshot {
-    fn page<T>(
-        self: Arc<Self>,
-        settings: &Settings,
-        name: String,
-        arguments: T,
-        script_root: String,
-    ) -> Result<Representation>
-    where
-        T: Serialize + Send + 'static,
-    {
-        let content_type = media_type::of_template(&name);
-        let page = (name.as_str(), &arguments, script_root.as_str());
-        match self.closures.tag(&self.templates, &self.assets, settings, page) {
-            PageTag::Render(reason) => {
-                tracing::debug!(template = name, reason, "a page is rendered to know its tag");
-                let body = self.templates.render(&name, &arguments, &script_root)?;
-                Ok(tagged(&content_type, body))
-            }
-            PageTag::Volatile(reason) => {
-                tracing::debug!(template = name, reason, "a page has no tag");
-                let body = async move { self.templates.render(&name, &arguments, &script_root) };
-                Ok(Representation::lazy(&content_type, body).with_cache_control(CacheControl::no_store()))
-            }
-            PageTag::Tag(tag) => {
-                let body = async move { self.templates.render(&name, &arguments, &script_root) };
-                Ok(Representation::lazy(&content_type, body).with_entity_tag(tag))
-            }
-        }
-    }
-}
-
 impl fmt::Debug for ContentManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ContentManager").field("setup", &self.setup).finish_non_exhaustive()
     }
-}
-
-fn tagged(content_type: &str, body: Bytes) -> Representation {
-    let tag = EntityTag::of(&body);
-    Representation::new(content_type, body).with_entity_tag(tag)
 }
 
 fn as_asset(representation: Representation) -> Representation {

@@ -7,24 +7,18 @@
 use std::{collections::HashMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{self},
-    uri::Authority,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use lambda_http::{Body, Request, RequestExt, aws_lambda_events as events, request::RequestContext};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::{
     front::Front,
     mount::{Mount, Place},
+    uri::{self, BadRequest, NOT_IN_COMPONENT, NOT_IN_QUERY},
 };
-use crate::{
-    content::is_well_encoded,
-    error::{Error, ErrorKind, Result},
-};
+use crate::error::{Error, ErrorKind, Result};
 
 /// An event of a front door, with its parts not yet read.
 #[derive(Debug)]
@@ -33,10 +27,6 @@ pub(crate) struct Event<'a> {
     wire: Wire<'a>,
     context: Context,
 }
-
-/// Why a request can't be understood; it is answered with 400 and this text.
-#[derive(Debug, PartialEq)]
-pub(crate) struct BadRequest(pub(crate) &'static str);
 
 /// The fields of all four forms. Each is read later and by itself, so that an odd one spoils nothing else.
 #[derive(Debug, Deserialize)]
@@ -144,9 +134,9 @@ impl<'a> Event<'a> {
             domain,
         };
         let (root, path) = mount.split(&place);
-        let path = if self.path_is_decoded() { encoded(path) } else { checked(path)? };
+        let path = if self.path_is_decoded() { uri::encoded_path(path) } else { uri::checked_path(path)? };
         let query = self.query()?;
-        let uri = uri(&headers, domain, &path, &query)?;
+        let uri = uri::absolute(&headers, domain, &path, &query)?;
 
         let mut request = Request::new(self.body()?);
         *request.method_mut() = method;
@@ -304,79 +294,6 @@ fn what_came(wire: &Wire<'_>) -> String {
         (None, None) => "this event is of no kind that is known".to_owned(),
     }
 }
-
-/// An absolute URI where the host is known, so that a service can tell under which name it was asked.
-fn uri(headers: &HeaderMap, domain: Option<&str>, path: &str, query: &str) -> Result<Uri, BadRequest> {
-    let mut target = path.to_owned();
-    if !query.is_empty() {
-        target.push('?');
-        target.push_str(query);
-    }
-    let host = match headers.get(header::HOST) {
-        Some(host) => Some(host.to_str().map_err(|_| BadRequest("the Host field can't be read"))?),
-        None => domain,
-    };
-    let builder = Uri::builder().path_and_query(target);
-    let builder = match host.filter(|host| !host.is_empty()) {
-        None => builder,
-        Some(host) => {
-            let authority = authority(host).ok_or(BadRequest("the Host field can't be read"))?;
-            builder.scheme(scheme(headers)).authority(authority)
-        }
-    };
-    builder.build().map_err(|_| BadRequest("the URL can't be read"))
-}
-
-/// A host with or without a port, without a user, of the characters that RFC 3986 §3.2.2 has; `Authority` takes more.
-fn authority(host: &str) -> Option<Authority> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte);
-    host.bytes().all(allowed).then(|| host.parse().ok()).flatten()
-}
-
-/// The first proxy's word, where it is one of the two that there are.
-fn scheme(headers: &HeaderMap) -> &'static str {
-    let forwarded = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    match forwarded.and_then(|value| value.split(',').next()).map(str::trim) {
-        Some("http") => "http",
-        _ => "https",
-    }
-}
-
-/// A decoded path, encoded again in full, so that whoever decodes it once has what the front door decoded.
-fn encoded(path: &str) -> String {
-    rooted(utf8_percent_encode(path, DECODED_PATH).to_string())
-}
-
-/// A path as the client sent it: what can't stand in a URI is encoded, what is badly encoded is refused.
-fn checked(path: &str) -> Result<String, BadRequest> {
-    if !is_well_encoded(path) {
-        return Err(BadRequest("the path is badly percent-encoded"));
-    }
-    Ok(rooted(utf8_percent_encode(path, RAW_PATH).to_string()))
-}
-
-fn rooted(path: String) -> String {
-    if path.starts_with('/') { path } else { format!("/{path}") }
-}
-
-const RAW_PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
-const DECODED_PATH: &AsciiSet = &RAW_PATH.add(b'%');
-const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
-const NOT_IN_COMPONENT: &AsciiSet = &RAW_PATH.add(b'%').add(b'&').add(b'+').add(b'=').add(b'/').add(b'\'');
 
 /// A string; `None` for null, for what is missing and for what is none.
 fn text(raw: Option<&RawValue>) -> Option<String> {

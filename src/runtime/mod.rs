@@ -1,6 +1,6 @@
 //! The runtime: from an event to a reply, on Lambda and locally alike.
 //!
-//! 1. [`event`] the event's JSON becomes a request, at the place where the site is [mounted](mount)
+//! 1. [`event`] the event's JSON becomes a request: a [`uri`], at the place where the site is [mounted](mount)
 //! 2. the site's service is called; what it fails with becomes an error page
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
 //! 4. [`dev_server`] the same way, behind a socket
@@ -11,6 +11,7 @@ mod event;
 mod front;
 mod mount;
 mod reply;
+mod uri;
 
 #[cfg(feature = "dev-server")]
 mod dev_server;
@@ -30,10 +31,7 @@ use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 pub use front::Front;
 pub use reply::Reply;
 
-use self::{
-    event::{BadRequest, Event},
-    mount::Mount,
-};
+use self::{event::Event, mount::Mount, uri::BadRequest};
 use crate::{
     CloudFront, ContentManager, Representation, ScriptRoot, Stage,
     error::{BoxError, Error, ErrorKind, Result},

@@ -1,6 +1,6 @@
 //! A site of files in a temporary folder, asked through the real way: an event goes in, a reply comes out.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{cell::RefCell, collections::BTreeMap, fmt::Debug, fs, path::Path, sync::Once};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chalice_http_toolkit::{App, CloudFront, ContentManager, Front, Representation};
@@ -9,6 +9,7 @@ use lambda_http::Request;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::{Layer, service_fn};
+use tracing_subscriber::layer::SubscriberExt;
 
 /// What a client got, as its front door would hand it on.
 #[derive(Debug)]
@@ -47,6 +48,19 @@ impl Answer {
         self.headers.get(name).map_or("", |value| std::str::from_utf8(value.as_bytes()).expect("UTF-8"))
     }
 
+    /// The field's one line; fails where there is none or more than one.
+    pub(crate) fn line(&self, name: &str) -> &str {
+        assert_eq!(self.headers.get_all(name).iter().count(), 1, "{name} in {self:?}");
+        self.header(name)
+    }
+
+    /// The names of all fields, sorted.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("UTF-8")
     }
@@ -72,6 +86,11 @@ pub(crate) fn ask<'a>(app: &'a App, method: &'a str, target: &'a str) -> Asking<
 impl<'a> Asking<'a> {
     pub(crate) fn header(mut self, name: &'a str, value: &'a str) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    pub(crate) fn headers(mut self, headers: &[(&'a str, &'a str)]) -> Self {
+        self.headers.extend_from_slice(headers);
         self
     }
 
@@ -182,4 +201,44 @@ pub(crate) fn app_with(
 pub(crate) fn files_app(content: &ContentManager) -> App {
     let content = content.clone();
     app(move |request| content.static_file_at(request.uri()))
+}
+
+/// Remembers what this thread logs from here on.
+pub(crate) struct Log;
+
+impl Log {
+    /// NOTE: the subscriber is the process's and only the memory the thread's. One for each test would lose events: a
+    /// callsite that another test's thread meets first would be registered there, where nobody listens.
+    pub(crate) fn start() -> Self {
+        static LISTENING: Once = Once::new();
+        LISTENING.call_once(|| {
+            let listener = tracing_subscriber::registry().with(ToThread);
+            tracing::subscriber::set_global_default(listener).expect("no other test listens");
+        });
+        LINES.take();
+        Self
+    }
+
+    /// The events whose line has all of these words: `WARN message=… name=value …`.
+    pub(crate) fn lines(&self, words: &[&str]) -> Vec<String> {
+        LINES.with_borrow(|lines| {
+            lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+        })
+    }
+}
+
+thread_local! {
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+struct ToThread;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for ToThread {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let mut line = event.metadata().level().to_string();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn Debug| {
+            line.push_str(&format!(" {field}={value:?}"));
+        });
+        LINES.with_borrow_mut(|lines| lines.push(line));
+    }
 }

@@ -1,1 +1,87 @@
-//! To be written.
+//! The shape of the source: which way its arrows point, who owns which foreign crate, how long a file may be.
+
+use std::{fs, path::Path};
+
+/// Every file of the crate as its path below `src` and its text.
+fn sources() -> Vec<(String, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else {
+                let name = path.strip_prefix(root()).expect("below src").display().to_string();
+                found.push((name, fs::read_to_string(&path).expect("UTF-8")));
+            }
+        }
+    }
+    fn root() -> String {
+        format!("{}/src", env!("CARGO_MANIFEST_DIR"))
+    }
+    let mut found = Vec::new();
+    collect(Path::new(&root()), &mut found);
+    found
+}
+
+/// Lines of code, without comments, documentation and tests.
+fn code(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().take_while(|line| *line != "#[cfg(test)]").filter(|line| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn arrows_point_down() {
+    let above = [
+        ("content/", &["cloudfront", "runtime", "CloudFront", "App"][..]),
+        ("cloudfront/", &["content", "runtime", "ContentManager", "App"]),
+        ("runtime/", &[]),
+        ("lib.rs", &[]),
+    ];
+    let leaf = &["content", "cloudfront", "runtime", "ContentManager", "CloudFront", "App"][..];
+    for (name, source) in sources() {
+        let forbidden = above.iter().find(|(area, _)| name.starts_with(area)).map_or(leaf, |(_, forbidden)| forbidden);
+        for word in forbidden {
+            let uses = |line: &str| {
+                let line = line.trim();
+                line.contains(&format!("crate::{word}"))
+                    || line.split(|c: char| !c.is_alphanumeric()).any(|w| w == *word)
+            };
+            let found: Vec<&str> = code(&source).filter(|line| uses(line)).collect();
+            assert!(found.is_empty(), "{name} knows {word}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn each_foreign_crate_has_one_owner() {
+    for (krate, owners) in [
+        ("minijinja", &["content/", "lib.rs"][..]),
+        ("infer", &["content/media_type.rs"]),
+        ("mime_guess", &["content/media_type.rs"]),
+        ("include_dir", &["content/source.rs", "lib.rs"]),
+        ("object", &["content/page_tag.rs"]),
+        ("httpdate", &["cloudfront/"]),
+        ("lambda_http", &["runtime/"]),
+        ("lambda_runtime", &["runtime/"]),
+        ("hyper", &["runtime/dev_server.rs"]),
+        ("hyper_util", &["runtime/dev_server.rs"]),
+        ("tokio", &["runtime/dev_server.rs"]),
+        ("base64", &["runtime/"]),
+        ("form_urlencoded", &["runtime/"]),
+    ] {
+        for (name, source) in sources() {
+            let named = code(&source)
+                .any(|line| line.contains(&format!("{krate}::")) || line.contains(&format!("use {krate};")));
+            let owned = owners.iter().any(|owner| name.starts_with(owner));
+            assert!(owned || !named, "{name} names {krate}, which belongs to {owners:?}");
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_say_what_they_own() {
+    for (name, source) in sources() {
+        assert!(source.starts_with("//!"), "{name} does not say what it owns");
+        let lines = source.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        assert!(lines <= 400, "{name} has {lines} lines without tests");
+    }
+}

@@ -1,0 +1,200 @@
+//! What one invocation costs: event JSON in, reply JSON out.
+//!
+//! `cargo bench --bench invocation` prints each case as a ratio to a no-op function of `lambda_http`, timed in turns in
+//! the same run: the machine is noisy, and an absolute time proves nothing.
+
+use std::{
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chalice_http_toolkit::{App, CloudFront, ContentManager};
+use lambda_http::{Request, request::LambdaRequest};
+use lambda_runtime::LambdaEvent;
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+use tokio::runtime::Runtime;
+use tower::{Layer, Service, service_fn};
+
+#[derive(Clone, Serialize)]
+struct Row {
+    id: u32,
+    name: String,
+    price: f64,
+}
+
+fn rows(count: u32) -> Vec<Row> {
+    (0..count).map(|id| Row { id, name: format!("Product <{id}>"), price: f64::from(id) * 1.25 }).collect()
+}
+
+const BASE: &str = "<!doctype html><title>{% block title %}{% endblock %}</title><link rel=stylesheet href=\"{{ static('site.css') }}\">\
+    {% include 'nav.html' %}<main>{% block main %}{% endblock %}</main>";
+const NAV: &str =
+    "<nav>{% for page in ['/', '/products', '/about'] %}<a href=\"{{ url(page) }}\">{{ page }}</a>{% endfor %}</nav>";
+const PAGE: &str = "{% extends 'base.html' %}{% block title %}Rows{% endblock %}{% block main %}<table>{% for row in rows %}\
+    <tr><td>{{ row.id }}<td>{{ row.name }}<td>{{ row.price }}{% endfor %}</table>{% endblock %}";
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("templates/base.html", BASE.as_bytes());
+    write("templates/nav.html", NAV.as_bytes());
+    write("templates/page.html", PAGE.as_bytes());
+    write("static/site.css", "body { color: #333 }\n".repeat(500).as_bytes());
+    let content = ContentManager::new(folder.path().join("templates"), folder.path().join("static"))
+        .expect("both folders are there")
+        .with_reload(false);
+
+    let minimum = std::env::var("BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2.0);
+    for count in [50, 1000] {
+        println!("\na page of {count} rows, ratios to a no-op lambda_http function (median of turns)");
+        compare(&runtime, &content, count, Duration::from_secs_f64(minimum));
+    }
+    startup(&folder);
+}
+
+/// Times all cases in turns, so that a slow moment of the machine slows all of them.
+fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Duration) {
+    let site = content.clone();
+    let data = Arc::new(rows(count));
+    let app = App::new(CloudFront::new().layer(service_fn(move |request: Request| {
+        let response = match request.uri().path() {
+            "/page" => site.render_template("page.html", Page { rows: Shared(data.clone()) }),
+            _ => Ok(site.static_file_at(request.uri())),
+        };
+        async { response.map(http::Response::<String>::from) }
+    })));
+    let invoke = |event: &str| {
+        let reply = runtime.block_on(app.invoke(event, None)).expect("a reply");
+        serde_json::to_vec(&reply).expect("JSON")
+    };
+    let tag = |path: &str| -> String {
+        let reply: Value = serde_json::from_slice(&invoke(&event(path, None))).expect("JSON");
+        reply["headers"]["etag"].as_str().expect("a tag").to_owned()
+    };
+    let (page, css) = (event("/page", None), event("/static/site.css", None));
+    let page_again = event("/page", Some(&tag("/page")));
+    let css_again = event("/static/site.css", Some(&tag("/static/site.css")));
+    let bare = bare_engine();
+    let data = rows(count);
+
+    let mut cases: Vec<(&str, Box<dyn FnMut()>)> = vec![
+        ("no-op lambda_http", Box::new(|| _ = black_box(noop(runtime, &page)))),
+        ("page 200", Box::new(|| _ = black_box(invoke(&page)))),
+        ("page 304", Box::new(|| _ = black_box(invoke(&page_again)))),
+        ("static 200", Box::new(|| _ = black_box(invoke(&css)))),
+        ("static 304", Box::new(|| _ = black_box(invoke(&css_again)))),
+        ("bare MiniJinja render", Box::new(|| _ = black_box(bare_render(&bare, &data)))),
+    ];
+    let medians = in_turns(&mut cases, minimum);
+    let noop = medians[0];
+    for ((name, _), median) in cases.iter().zip(&medians) {
+        println!("{name:<24} {:>9.2} µs   {:>7.2} × no-op", median * 1e6, median / noop);
+    }
+    let (page, bare) = (medians[1], medians[5]);
+    println!(
+        "page 200 = no-op + {:.2} × bare render; page 304 = {:.3} × bare render",
+        (page - noop) / bare,
+        medians[2] / bare
+    );
+}
+
+/// The arguments of the page: data that a site keeps, shared with each request.
+#[derive(Serialize)]
+struct Page {
+    rows: Shared,
+}
+
+struct Shared(Arc<Vec<Row>>);
+
+impl Serialize for Shared {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// The median seconds of one call of each case.
+fn in_turns(cases: &mut [(&str, Box<dyn FnMut() + '_>)], minimum: Duration) -> Vec<f64> {
+    let mut samples = vec![Vec::new(); cases.len()];
+    let started = Instant::now();
+    while started.elapsed() < minimum * cases.len() as u32 || samples[0].len() < 20 {
+        for ((_, case), samples) in cases.iter_mut().zip(&mut samples) {
+            let calls = 50;
+            let begun = Instant::now();
+            (0..calls).for_each(|_| case());
+            samples.push(begun.elapsed().as_secs_f64() / f64::from(calls));
+        }
+    }
+    samples.into_iter().map(median).collect()
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+fn event(path: &str, tag: Option<&str>) -> String {
+    let mut event: Value = serde_json::from_str(include_str!("../tests/fixtures/events/http.json")).expect("JSON");
+    event["rawPath"] = path.into();
+    event["requestContext"]["http"]["path"] = path.into();
+    if let Some(tag) = tag {
+        event["headers"]["if-none-match"] = tag.into();
+    }
+    event.to_string()
+}
+
+/// A function that does nothing, in lambda_http's own adapter.
+fn noop(runtime: &Runtime, event: &str) -> Vec<u8> {
+    let handler = lambda_http::service_fn(async |_: Request| {
+        Ok::<_, lambda_http::Error>(http::Response::new("hello".to_owned()))
+    });
+    let mut adapter = lambda_http::Adapter::from(handler);
+    // As the runtime does: the payload is found first, then read.
+    let raw: &RawValue = serde_json::from_str(event).expect("JSON");
+    let payload: LambdaRequest = serde_json::from_str(raw.get()).expect("an event");
+    let reply = runtime.block_on(adapter.call(LambdaEvent { payload, context: lambda_runtime::Context::default() }));
+    serde_json::to_vec(&reply.expect("a reply")).expect("JSON")
+}
+
+fn bare_engine() -> minijinja::Environment<'static> {
+    let mut engine = minijinja::Environment::new();
+    engine.add_function("static", |name: String| minijinja::Value::from_safe_string(format!("/static/{name}")));
+    engine.add_function("url", |path: String| minijinja::Value::from_safe_string(path));
+    for (name, source) in [("base.html", BASE), ("nav.html", NAV), ("page.html", PAGE)] {
+        engine.add_template(name, source).expect("a template");
+    }
+    engine
+}
+
+fn bare_render(engine: &minijinja::Environment<'_>, rows: &[Row]) -> String {
+    let arguments = minijinja::context! { rows => minijinja::value::Value::from(minijinja::value::Serde(rows)) };
+    engine.get_template("page.html").expect("a template").render(arguments).expect("a page")
+}
+
+/// What a site adds before its first poll: folders of 1,000 static files and 100 templates are found, not read.
+fn startup(folder: &tempfile::TempDir) {
+    for number in 0..1000 {
+        std::fs::write(folder.path().join(format!("static/{number}.css")), format!("/* {number} */")).expect("a file");
+    }
+    for number in 0..100 {
+        std::fs::write(folder.path().join(format!("templates/{number}.html")), "<p>{{ x }}").expect("a file");
+    }
+    let (templates, files) = (folder.path().join("templates"), folder.path().join("static"));
+    let create =
+        || ContentManager::new(templates.clone(), files.clone()).expect("both folders are there").with_reload(false);
+    let mut cases: Vec<(&str, Box<dyn FnMut()>)> = vec![
+        ("set up", Box::new(|| _ = black_box(create()))),
+        ("set up and first page", Box::new(|| _ = black_box(create().render_template("0.html", ())))),
+    ];
+    println!("\na site of 1,000 static files and 100 templates");
+    let medians = in_turns(&mut cases, Duration::from_millis(500));
+    for ((name, _), median) in cases.iter().zip(medians) {
+        println!("{name:<24} {:>9.3} ms", median * 1e3);
+    }
+}
