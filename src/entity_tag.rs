@@ -1,8 +1,6 @@
 //! Entity-tags (RFC 9110 §8.8.3): how one is made valid, written, read from a list and compared. It knows nothing of
 //! what a tag is computed from.
 
-use std::fmt::Write;
-
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
@@ -169,11 +167,9 @@ fn valid(text: &str) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 const OWS: [char; 2] = [' ', '\t'];

@@ -115,29 +115,40 @@ fn hash_number(hash: &mut Sha256, value: &Value) -> Result<(), Untaggable> {
 }
 
 fn hash_integer(hash: &mut Sha256, number: i128) {
-    hash.update([INTEGER]);
-    hash.update(number.to_le_bytes());
+    // Small numbers are the rule: the sign goes to the lowest bit, so that they stay short.
+    let zigzag = ((number << 1) ^ (number >> 127)) as u128;
+    feed_short(hash, INTEGER, zigzag);
 }
 
 fn hash_large(hash: &mut Sha256, number: u128) {
     match i128::try_from(number) {
         Ok(number) => hash_integer(hash, number),
-        Err(_) => {
-            hash.update([LARGE]);
-            hash.update(number.to_le_bytes());
-        }
+        Err(_) => feed_short(hash, LARGE, number),
     }
 }
 
 fn hash_float(hash: &mut Sha256, number: f64) {
-    hash.update([FLOAT]);
-    hash.update(number.to_bits().to_le_bytes());
+    let mut form = [FLOAT; 9];
+    form[1..].copy_from_slice(&number.to_bits().to_le_bytes());
+    hash.update(form);
 }
 
 fn hash_bytes(hash: &mut Sha256, kind: u8, bytes: &[u8]) {
-    hash.update([kind]);
-    hash.update((bytes.len() as u64).to_le_bytes());
+    feed_short(hash, kind, bytes.len() as u128);
     hash.update(bytes);
+}
+
+/// A kind and a number of seven bits a byte, the last one without its high bit set: no form is the start of another.
+fn feed_short(hash: &mut Sha256, kind: u8, mut number: u128) {
+    let mut form = [kind; 1 + 19];
+    let mut length = 1;
+    while number >= 0x80 {
+        form[length] = number as u8 | 0x80;
+        number >>= 7;
+        length += 1;
+    }
+    form[length] = number as u8;
+    hash.update(&form[..=length]);
 }
 
 /// Entries by key, whatever order they came in; of a repeated key the order is kept, as the last one counts.

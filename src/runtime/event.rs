@@ -330,12 +330,39 @@ fn pairs(raw: Option<&RawValue>) -> Result<Vec<(String, Vec<String>)>, BadReques
 
 struct Pairs(Vec<(String, Vec<String>)>);
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<Option<String>>),
-    Null(()),
+/// A value, several, or null.
+struct OneOrMany(Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a list of strings, or null")
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![value.to_owned()]))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(Vec::new()))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element::<Option<String>>()? {
+                    values.extend(value);
+                }
+                Ok(OneOrMany(values))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 impl<'de> Deserialize<'de> for Pairs {
@@ -351,12 +378,7 @@ impl<'de> Deserialize<'de> for Pairs {
 
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some((name, values)) = map.next_entry::<String, OneOrMany>()? {
-                    let values = match values {
-                        OneOrMany::One(value) => vec![value],
-                        OneOrMany::Many(values) => values.into_iter().flatten().collect(),
-                        OneOrMany::Null(()) => Vec::new(),
-                    };
+                while let Some((name, OneOrMany(values))) = map.next_entry::<String, OneOrMany>()? {
                     pairs.push((name, values));
                 }
                 Ok(Pairs(pairs))

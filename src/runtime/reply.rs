@@ -1,6 +1,8 @@
 //! From a response to the reply of a front door: text or base64, cookies, repeated fields, and the exact size before it
 //! is sent. It does not know how the response came about.
 
+use std::borrow::Cow;
+
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -50,7 +52,7 @@ impl Reply {
         let text = is_text(&headers) && std::str::from_utf8(&body).is_ok();
         let mut cookies = Vec::new();
         if let header::Entry::Occupied(entry) = headers.entry(header::SET_COOKIE) {
-            cookies = entry.remove_entry_mult().1.map(|value| as_text(&value)).collect();
+            cookies = entry.remove_entry_mult().1.map(|value| as_text(&value).into_owned()).collect();
         }
         Self { front, status, headers, cookies, base64: !text, body, multi_value }
     }
@@ -122,7 +124,7 @@ impl Serialize for MultiValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for name in self.0.headers.keys() {
-            let lines: Vec<String> = self.0.headers.get_all(name).iter().map(as_text).collect();
+            let lines: Vec<Cow<'_, str>> = self.0.headers.get_all(name).iter().map(as_text).collect();
             map.serialize_entry(name.as_str(), &lines)?;
         }
         if !self.0.cookies.is_empty() {
@@ -139,7 +141,7 @@ impl Serialize for SingleValue<'_> {
         let mut map = serializer.serialize_map(None)?;
         for name in self.0.headers.keys() {
             // Lines of one field are one list (RFC 9110 §5.3).
-            let lines: Vec<String> = self.0.headers.get_all(name).iter().map(as_text).collect();
+            let lines: Vec<Cow<'_, str>> = self.0.headers.get_all(name).iter().map(as_text).collect();
             map.serialize_entry(name.as_str(), &lines.join(", "))?;
         }
         if self.0.front == Front::Alb {
@@ -191,9 +193,9 @@ const TEXT: [&str; 6] = [
 ];
 
 /// A field's value as JSON can hold it: UTF-8 as it is, other bytes as the characters of ISO 8859-1, their old meaning.
-fn as_text(value: &HeaderValue) -> String {
+fn as_text(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => text.to_owned(),
+        Ok(text) => text.into(),
         Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
     }
 }

@@ -168,8 +168,41 @@ struct World {
     templates: BTreeMap<String, String>,
     files: BTreeMap<String, String>,
     arguments: serde_json::Value,
+    form: Form,
     global: String,
     root: String,
+}
+
+/// As what the arguments are given: all three must be read alike.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Json,
+    Struct,
+    Value,
+}
+
+#[derive(Clone, Serialize)]
+struct Arguments {
+    a: String,
+    b: Inner,
+    c: Vec<i64>,
+    d: i64,
+}
+
+#[derive(Clone, Serialize)]
+struct Inner {
+    x: serde_json::Value,
+}
+
+impl Arguments {
+    fn of(value: &serde_json::Value) -> Self {
+        Self {
+            a: value["a"].as_str().unwrap_or_default().to_owned(),
+            b: Inner { x: value["b"]["x"].clone() },
+            c: value["c"].as_array().into_iter().flatten().filter_map(|n| n.as_i64()).collect(),
+            d: value["d"].as_i64().unwrap_or_default(),
+        }
+    }
 }
 
 impl World {
@@ -183,7 +216,12 @@ impl World {
         let global = self.global.clone();
         let content = folders.content().with_reload(false);
         let content = content.with_environment(move |engine| engine.add_global("g", global.clone()));
-        let answer = get(&page(&content, self.arguments.clone()).with_public_root(&self.root), "/").send().await;
+        let app = match self.form {
+            Form::Json => page(&content, self.arguments.clone()),
+            Form::Struct => page(&content, Arguments::of(&self.arguments)),
+            Form::Value => page(&content, Value::from(minijinja::value::Serde(&self.arguments))),
+        };
+        let answer = get(&app.with_public_root(&self.root), "/").send().await;
         let tag = answer.header("etag").to_owned();
         (answer.status == 200 && !tag.is_empty()).then_some((tag, answer.body))
     }
@@ -257,7 +295,8 @@ fn arguments() -> impl Strategy<Value = serde_json::Value> {
 fn world() -> impl Strategy<Value = World> {
     let further = (plain_template(), plain_template(), prop::option::of(plain_template()));
     let files = prop::collection::vec(prop::option::of(select(vec!["p", "q"])), 2);
-    (template(), further, plain_template(), files, arguments(), select(vec!["g", "h"]), select(vec!["", "/prod"]))
+    let arguments = (arguments(), select(vec![Form::Json, Form::Struct, Form::Value]));
+    (template(), further, plain_template(), files, arguments, select(vec!["g", "h"]), select(vec!["", "/prod"]))
         .prop_map(|(index, (one, two, three), body, files, arguments, global, root)| {
             let macros = format!("{{% macro hi(x) %}}{{{{ x }}}}{{{{ caller() if caller }}}}{body}{{% endmacro %}}");
             let mut templates = BTreeMap::from([("index.html".into(), index), ("macros.html".into(), macros)]);
@@ -265,7 +304,8 @@ fn world() -> impl Strategy<Value = World> {
             templates.extend(three.map(|three| ("3.html".to_owned(), three)));
             let files =
                 files.into_iter().enumerate().filter_map(|(n, text)| Some((format!("{n}.css"), text?.to_owned())));
-            World { templates, files: files.collect(), arguments, global: global.into(), root: root.into() }
+            let (arguments, form) = arguments;
+            World { templates, files: files.collect(), arguments, form, global: global.into(), root: root.into() }
         })
 }
 
