@@ -1,4 +1,89 @@
-//! Server-rendered websites on AWS Lambda.
+//! Server-rendered websites on AWS Lambda: templates, static files and assets, with every response decided on before it is
+//! made.
+//!
+//! RFC 9110 §3.2 calls what a server sends a *representation*. Here a [`Representation`] knows its validators and headers
+//! now and makes its body later. So a page's ETag costs a hash of what the page depends on and no rendering, and an
+//! asset's costs your `etag()` call and not the read of a blob:
+//!
+//! ```text
+//! content (what there is)  →  Representation  →  cloudfront (is it needed?)  →  response
+//! ```
+//!
+//! # The smallest site
+//!
+//! ```no_run
+//! use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, embed};
+//! use lambda_http::Request;
+//! use serde_json::json;
+//! use tower::{Layer, service_fn};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let content = ContentManager::new(embed!("templates"), embed!("static"))?;
+//!     let site = service_fn(move |request: Request| {
+//!         let page = match request.uri().path() {
+//!             "/" => content.render_template("hello.html", json!({ "name": "world" })),
+//!             path if path.starts_with("/static/") => Ok(content.static_file_at(request.uri())),
+//!             _ => Ok(content.not_found()),
+//!         };
+//!         async { page.map(http::Response::<String>::from) }
+//!     });
+//!     Ok(chalice_http_toolkit::run(CloudFront::new().layer(site)).await?)
+//! }
+//! ```
+//!
+//! # With axum
+//!
+//! Handlers return a [`Representation`], and the layer goes around the whole router:
+//!
+//! ```
+//! use axum::{Router, extract::State, http::Uri, routing::get};
+//! use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded, Error, Representation};
+//! use tower::Layer;
+//!
+//! async fn index(State(content): State<ContentManager>) -> Result<Representation, Error> {
+//!     content.render_template("index.html", minijinja::context! { title => "Home" })
+//! }
+//!
+//! async fn file(State(content): State<ContentManager>, uri: Uri) -> Representation {
+//!     content.static_file_at(&uri)
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! const TEMPLATES: Embedded = Embedded::new(&[("index.html", b"<title>{{ title }}</title>")]);
+//! let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+//! let router = Router::new().route("/", get(index)).route("/static/{*path}", get(file)).with_state(content.clone());
+//! let app = App::new(CloudFront::new().layer(router)).with_error_pages(&content);
+//! // In a program: app.run().await
+//! # let event = r#"{"rawPath":"/","requestContext":{"http":{"method":"GET"}}}"#;
+//! # let reply = serde_json::to_string(&app.invoke(event, None).await?).unwrap();
+//! # assert!(reply.contains("<title>Home</title>"), "{reply}");
+//! # Ok::<(), Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # The way of one request
+//!
+//! 1. [`App`] reads the event of a [`Front`] door: a REST API, an HTTP API, a function URL or an ALB.
+//! 2. It calls your service.
+//! 3. Your handler asks a [`ContentManager`] for a [`Representation`].
+//! 4. [`CloudFront`] decides: 304, 412, 206, 416, or send it; only then the body is made.
+//! 5. [`App`] writes the [`Reply`], if it fits.
+//!
+//! Locally [`run`] serves the same way: each request becomes such an event first.
+//!
+//! # Where to look
+//!
+//! - [`ContentManager`]: templates, static files, HTML, XML, JSON, redirects, assets
+//! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
+//! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
+//! - [`Source`], [`Embedded`] and [`embed!`]: folders, or files inside the binary
+//! - [`EntityTag`], [`Validators`]: tags of your own
+//! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line
+//!
+//! # Features
+//!
+//! `axum`, `dev-server` and `embed` are on by default; each only adds what its name says.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache_control;
@@ -23,3 +108,8 @@ pub use stage::Stage;
 #[cfg(feature = "embed")]
 #[doc(hidden)]
 pub use include_dir as __include_dir;
+
+/// The examples of the README, which run with those of the documentation.
+#[cfg(all(doctest, feature = "embed"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
