@@ -17,6 +17,9 @@
 //! use serde_json::json;
 //! use tower::{Layer, service_fn};
 //!
+//! # #[cfg(not(feature = "embed"))]
+//! # fn main() {}
+//! # #[cfg(feature = "embed")]
 //! #[tokio::main]
 //! async fn main() -> Result<(), BoxError> {
 //!     let content = ContentManager::new(embed!("templates"), embed!("static"))?;
@@ -37,6 +40,7 @@
 //! Handlers return a [`Representation`], and the layer goes around the whole router:
 //!
 //! ```
+//! # #[cfg(feature = "axum")] {
 //! use axum::{Router, extract::State, http::Uri, routing::get};
 //! use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded, Error, Representation};
 //! use tower::Layer;
@@ -60,6 +64,7 @@
 //! # assert!(reply.contains("<title>Home</title>"), "{reply}");
 //! # Ok::<(), Error>(())
 //! # }).unwrap();
+//! # }
 //! ```
 //!
 //! # The way of one request
@@ -77,7 +82,7 @@
 //! - [`ContentManager`]: templates, static files, HTML, XML, JSON, redirects, assets
 //! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
-//! - [`Source`], [`Embedded`] and [`embed!`]: folders, or files inside the binary
+//! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line
 //!

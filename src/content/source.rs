@@ -24,12 +24,14 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Examples
 ///
 /// ```
+/// # #[cfg(feature = "embed")] {
 /// use chalice_http_toolkit::{ContentManager, Source, embed};
 ///
 /// // The folder where there is one (in development), else the copy inside the binary (once deployed).
 /// let templates = Source::folder("templates").or(embed!("templates"));
 /// let files = Source::folder("static").or(embed!("static"));
 /// let content = ContentManager::new(templates, files)?;
+/// # }
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -38,7 +40,7 @@ pub struct Source {
     embedded: Option<Embedded>,
 }
 
-/// Files compiled into the binary by [`embed!`](crate::embed).
+/// Files compiled into the binary, as `embed!` makes them.
 #[derive(Clone, Copy)]
 pub struct Embedded(&'static [(&'static str, &'static [u8])]);
 
@@ -128,7 +130,7 @@ impl From<Embedded> for Source {
 }
 
 impl Embedded {
-    /// Files by name and content, for those who embed by other means than [`embed!`](crate::embed).
+    /// Files by name and content, for those who embed by other means than `embed!`.
     ///
     /// # Examples
     ///
@@ -166,8 +168,9 @@ impl std::fmt::Debug for Embedded {
 
 /// Embeds a folder of the package at compile time and gives it as [`Embedded`]: the binary alone then serves the site.
 ///
-/// The folder is named from the package's own folder, the one of `Cargo.toml`. A changed file is noticed by the next
-/// build; a new file is noticed when the source that says `embed!` is compiled again.
+/// The folder is named from where the build runs: the package, or its workspace. `$CARGO_MANIFEST_DIR/templates` names
+/// the one of the package in either. A changed file is noticed by the next build; a new file is noticed when the source
+/// that says `embed!` is compiled again.
 ///
 /// # Examples
 ///
