@@ -11,15 +11,13 @@
 //!
 //! # The smallest site
 //!
-//! ```no_run
+#![cfg_attr(feature = "embed", doc = "```no_run")]
+#![cfg_attr(not(feature = "embed"), doc = "```ignore")]
 //! use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, embed};
 //! use lambda_http::Request;
 //! use serde_json::json;
 //! use tower::{Layer, service_fn};
 //!
-//! # #[cfg(not(feature = "embed"))]
-//! # fn main() {}
-//! # #[cfg(feature = "embed")]
 //! #[tokio::main]
 //! async fn main() -> Result<(), BoxError> {
 //!     let content = ContentManager::new(embed!("templates"), embed!("static"))?;
