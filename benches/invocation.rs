@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench invocation` prints each case as a ratio to a no-op function of `lambda_http`, timed in turns in
 //! the same run: the machine is noisy, and an absolute time proves nothing.
+#![allow(clippy::print_stdout)] // A bench is there to print.
 
 use std::{
     hint::black_box,
@@ -59,6 +60,9 @@ fn main() {
     startup(&folder);
 }
 
+/// A name, and one call.
+type Case<'a> = (&'a str, Box<dyn FnMut() + 'a>);
+
 /// Times all cases in turns, so that a slow moment of the machine slows all of them.
 fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Duration) {
     let site = content.clone();
@@ -84,7 +88,7 @@ fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Dur
     let bare = bare_engine();
     let data = rows(count);
 
-    let mut cases: Vec<(&str, Box<dyn FnMut()>)> = vec![
+    let mut cases: Vec<Case<'_>> = vec![
         ("no-op lambda_http", Box::new(|| _ = black_box(noop(runtime, &page)))),
         ("page 200", Box::new(|| _ = black_box(invoke(&page)))),
         ("page 304", Box::new(|| _ = black_box(invoke(&page_again)))),
@@ -120,7 +124,7 @@ impl Serialize for Shared {
 }
 
 /// The median seconds of one call of each case.
-fn in_turns(cases: &mut [(&str, Box<dyn FnMut() + '_>)], minimum: Duration) -> Vec<f64> {
+fn in_turns(cases: &mut [Case<'_>], minimum: Duration) -> Vec<f64> {
     let mut samples = vec![Vec::new(); cases.len()];
     let started = Instant::now();
     while started.elapsed() < minimum * cases.len() as u32 || samples[0].len() < 20 {
@@ -188,7 +192,7 @@ fn startup(folder: &tempfile::TempDir) {
     let (templates, files) = (folder.path().join("templates"), folder.path().join("static"));
     let create =
         || ContentManager::new(templates.clone(), files.clone()).expect("both folders are there").with_reload(false);
-    let mut cases: Vec<(&str, Box<dyn FnMut()>)> = vec![
+    let mut cases: Vec<Case<'_>> = vec![
         ("set up", Box::new(|| _ = black_box(create()))),
         ("set up and first page", Box::new(|| _ = black_box(create().render_template("0.html", ())))),
     ];

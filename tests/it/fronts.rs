@@ -17,7 +17,7 @@ const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
 /// A site that answers everything with a copy of one response.
 fn fixed(response: Response<Vec<u8>>) -> App {
     App::new(service_fn(move |_: Request| {
-        let response = response.clone().map(|body| Full::<bytes::Bytes>::from(body));
+        let response = response.clone().map(Full::<bytes::Bytes>::from);
         async { Ok::<_, BoxError>(response) }
     }))
 }

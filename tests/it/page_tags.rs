@@ -319,7 +319,8 @@ fn mixed(world: &World, other: &World, part: usize) -> World {
         2 => mixed.root = other.root.clone(),
         3 => mixed.files = other.files.clone(),
         4..8 => {
-            mixed.arguments[["a", "b", "c", "d"][part - 4]] = other.arguments[["a", "b", "c", "d"][part - 4]].clone()
+            let name = ["a", "b", "c", "d"][part - 4];
+            mixed.arguments[name] = other.arguments[name].clone();
         }
         _ => {
             let name = &names[part % names.len()];
