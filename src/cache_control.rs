@@ -168,15 +168,27 @@ impl From<CacheControl> for HeaderValue {
     }
 }
 
-/// Whether a shared cache may store a response with these fields: by `public`, `s-maxage`, or a lifetime (or nothing at
-/// all) without `private` or `no-store` (RFC 9111 §3).
+/// Whether a shared cache may store what these fields come with (RFC 9111 §3): unless `no-store`, `private`, or a
+/// `private` that names Set-Cookie, forbid it. A `private` that names other fields speaks of those alone (§5.2.2.7).
 pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
-    !headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
-        let Ok(line) = line.to_str() else { return false };
-        line.split(',').any(|directive| {
-            let name = directive.split('=').next().unwrap_or_default().trim();
-            name.eq_ignore_ascii_case("private") || name.eq_ignore_ascii_case("no-store")
-        })
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    !lines.flat_map(directives).any(|(name, argument)| match name.to_ascii_lowercase().as_str() {
+        "no-store" => true,
+        "private" => argument.is_none_or(|fields| fields.to_ascii_lowercase().contains("set-cookie")),
+        _ => false,
+    })
+}
+
+/// The directives of a line with their arguments; a comma within quotes separates nothing.
+fn directives(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let mut quoted = false;
+    let parts = line.split(move |c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
+    parts.map(|directive| match directive.split_once('=') {
+        Some((name, argument)) => (name.trim(), Some(argument)),
+        None => (directive.trim(), None),
     })
 }
 
@@ -217,7 +229,9 @@ mod tests {
             ("public, max-age=1", true),
             ("max-age=60", true),
             ("private", false),
-            ("PRIVATE=\"set-cookie\"", false),
+            ("PRIVATE=\"Set-Cookie\"", false),
+            ("private=\"x-other\"", true),
+            ("no-cache=\"x, private, y\"", true),
             ("no-store", false),
             ("max-age=60, no-store", false),
         ] {

@@ -89,6 +89,7 @@
 //! `axum`, `dev-server` and `embed` are on by default; each only adds what its name says.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod body;
 mod cache_control;
 mod cloudfront;
 mod content;

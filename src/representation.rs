@@ -38,6 +38,8 @@ use crate::{EntityTag, error::Result};
 pub struct Representation {
     status: Option<StatusCode>,
     headers: HeaderMap,
+    /// Lines besides those that the choice by the request brings.
+    added: HeaderMap,
     validators: Validators,
     methods: Vec<Method>,
     ranges: Option<bool>,
@@ -137,7 +139,8 @@ impl Representation {
     fn bare(body: Body) -> Self {
         let (validators, methods) = (Validators::default(), Vec::new());
         let (status, ranges, type_of, select) = (None, None, None, None);
-        Self { status, headers: HeaderMap::new(), validators, methods, ranges, body, type_of, select }
+        let (headers, added) = (HeaderMap::new(), HeaderMap::new());
+        Self { status, headers, added, validators, methods, ranges, body, type_of, select }
     }
 
     /// Sends another status than 200. Only a 200 is answered with 304, 412, 206 or 416 (RFC 9110 §13.2.1).
@@ -154,7 +157,8 @@ impl Representation {
 
     /// Adds a line to a header field: a second `Set-Cookie`, a further `Link`.
     pub fn with_added_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        let headers = if self.select.is_some() { &mut self.added } else { &mut self.headers };
+        headers.append(name, value);
         self
     }
 
@@ -204,7 +208,7 @@ impl Representation {
         for name in self.headers.keys() {
             chosen.headers.remove(name);
         }
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter().chain(&self.added) {
             chosen.headers.append(name, value.clone());
         }
         chosen.validators.entity_tag = self.validators.entity_tag.or(chosen.validators.entity_tag);
@@ -217,7 +221,7 @@ impl Representation {
     }
 
     fn into_selected(self) -> Selected {
-        let Self { status, headers, validators, methods, ranges, body, type_of, select: _ } = self;
+        let Self { status, headers, validators, methods, ranges, body, type_of, .. } = self;
         let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
         Selected { status, headers, validators, methods, ranges, body, type_of }
     }

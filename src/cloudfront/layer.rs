@@ -8,15 +8,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body as HttpBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use tower::{Layer, Service};
 
 use super::CloudFront;
 use crate::{
     EntityTag, Representation,
-    error::{BoxError, Error, ErrorKind, Result},
+    body::whole,
+    error::{BoxError, Result},
     representation::{Pending, ScriptRoot},
 };
 
@@ -63,6 +64,8 @@ where
         }
         if request.method() == Method::HEAD {
             *request.method_mut() = Method::GET;
+            // Range is defined for GET alone (RFC 9110 §14.2): a service that cuts by itself must not.
+            request.headers_mut().remove(header::RANGE);
         }
         let cloudfront = self.cloudfront.clone();
         let response = self.inner.call(request);
@@ -71,7 +74,7 @@ where
                 Ok(response) => response,
                 Err(error) => return Err(error),
             };
-            let answer = answer(&cloudfront, &asked, response).await;
+            let answer = answer(&cloudfront, asked, response).await;
             // The error travels in the response's extensions to the App, which logs it.
             Ok(answer.unwrap_or_else(Response::from))
         })
@@ -80,40 +83,51 @@ where
 
 async fn answer<RB>(
     cloudfront: &CloudFront,
-    asked: &Request<()>,
+    mut asked: Request<()>,
     response: Response<RB>,
 ) -> Result<Response<Full<Bytes>>>
 where
     RB: HttpBody,
     RB::Error: Into<BoxError>,
 {
-    let (parts, body) = response.into_parts();
-    let (representation, extensions) = match parts.extensions.get::<Pending>().and_then(Pending::take) {
-        Some(representation) => (representation, Extensions::new()),
-        None => {
-            let collected = body.collect().await;
-            let body = collected
-                .map_err(|error| Error::caused(ErrorKind::Body, "the body of a response broke off", error))?
-                .to_bytes();
-            if is_decided(parts.status) {
-                return Ok(Response::from_parts(parts, Full::new(body)));
-            }
-            let tag = parts.headers.get(header::ETAG).map(|tag| tag.to_str().unwrap_or_default().parse());
-            let mut headers = parts.headers;
-            headers.remove(header::CONTENT_LENGTH);
-            let representation = Representation::with_headers(headers, body.clone()).with_status(parts.status);
-            let representation = match tag {
-                Some(Ok(tag)) => representation.with_entity_tag(tag),
-                Some(Err(_)) => representation,
-                None => representation.with_entity_tag(EntityTag::of(&body)),
-            };
-            (representation, parts.extensions)
-        }
-    };
-    let mut response = cloudfront.respond(asked, representation).await?;
+    let (mut parts, body) = response.into_parts();
+    if let Some(representation) = parts.extensions.get::<Pending>().and_then(Pending::take) {
+        return cloudfront.respond(&asked, representation).await;
+    }
+    let body = whole(body).await?;
+    if is_decided(parts.status) {
+        cloudfront.guard_cookies(&mut parts.headers);
+        return Ok(Response::from_parts(parts, Full::new(body)));
+    }
+    if !asked.method().is_safe() {
+        // The service has acted by now: conditions were its own to look at, before that (RFC 9110 §13.2.1).
+        CONDITIONS.iter().for_each(|name| _ = asked.headers_mut().remove(name));
+    }
+    let extensions = std::mem::take(&mut parts.extensions);
+    let mut response = cloudfront.respond(&asked, ordinary(parts, body)).await?;
     *response.extensions_mut() = extensions;
     Ok(response)
 }
+
+/// An ordinary response as a representation: with the validators it has, else tagged by its bytes.
+fn ordinary(mut parts: Parts, body: Bytes) -> Representation {
+    fn read<T>(value: Option<HeaderValue>, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        value.and_then(|value| parse(value.to_str().ok()?))
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let tag = read(parts.headers.remove(header::ETAG), |tag| tag.parse().ok());
+    let modified = read(parts.headers.remove(header::LAST_MODIFIED), |date| httpdate::parse_http_date(date).ok());
+    let tag = tag.unwrap_or_else(|| EntityTag::of(&body));
+    let representation =
+        Representation::with_headers(parts.headers, body).with_status(parts.status).with_entity_tag(tag);
+    match modified {
+        Some(modified) => representation.with_last_modified(modified),
+        None => representation,
+    }
+}
+
+const CONDITIONS: [header::HeaderName; 4] =
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
 
 /// Whether the service inside has evaluated conditions or ranges by itself.
 fn is_decided(status: StatusCode) -> bool {

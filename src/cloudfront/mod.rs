@@ -45,7 +45,7 @@ use crate::{
 ///   becomes private: see [`with_shared_cookies`](Self::with_shared_cookies).
 /// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304, `X-Content-Type-Options: nosniff`.
 /// - 304 or 412 as §13.2.2 orders; 206, 416 and `multipart/byteranges` where the representation offers ranges; 405 with
-///   `Allow`; 204 with `Allow` to OPTIONS. HEAD is GET without the body.
+///   `Allow`; 204 with `Allow` to OPTIONS; 501 to an unknown method. HEAD is GET without the body.
 ///
 /// # Examples
 ///
@@ -134,7 +134,7 @@ impl CloudFront {
         if let Some(refused) = refuse_method(method, &selected) {
             return Ok(refused);
         }
-        self.complete(&mut selected, method);
+        self.complete(&mut selected, method, now);
         let head = method == Method::HEAD;
         if selected.status != StatusCode::OK {
             return Ok(Plan::Send { selected, range: None, head });
@@ -155,8 +155,9 @@ impl CloudFront {
     }
 
     /// Gives the representation the fields that every answer of it has: 200, 206 and 304 alike.
-    fn complete(&self, selected: &mut Selected, method: &Method) {
+    fn complete(&self, selected: &mut Selected, method: &Method, now: SystemTime) {
         let Selected { status, headers, validators, .. } = selected;
+        validators.last_modified = validators.last_modified.filter(|time| is_past(*time, now));
         let safe = matches!(*method, Method::GET | Method::HEAD);
         if safe && *status == StatusCode::OK {
             if let Some(tag) = &validators.entity_tag
@@ -165,11 +166,11 @@ impl CloudFront {
                 headers.insert(header::ETAG, value);
             }
             if let Some(modified) = validators.last_modified {
-                let date = httpdate::fmt_http_date(modified);
-                headers.extend(HeaderValue::from_str(&date).map(|value| (header::LAST_MODIFIED, value)));
+                insert(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(modified));
             }
         }
         headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        self.guard_cookies(headers);
         if !headers.contains_key(header::CACHE_CONTROL) {
             let policy = match (safe, *status) {
                 (true, status) if status.is_success() || status.is_redirection() => self.default_cache_control.clone(),
@@ -177,17 +178,27 @@ impl CloudFront {
                 _ => CacheControl::no_store().into(),
             };
             headers.insert(header::CACHE_CONTROL, policy);
-            self.guard_cookies(headers, "private, no-store");
         }
-        self.guard_cookies(headers, "private, no-cache");
+        if headers[header::CACHE_CONTROL].is_empty() {
+            headers.remove(header::CACHE_CONTROL);
+        }
     }
 
-    /// SECURITY: a shared cache never keeps what sets a cookie, unless the site says so by name.
-    fn guard_cookies(&self, headers: &mut HeaderMap, policy: &'static str) {
+    /// SECURITY: a shared cache never keeps what sets a cookie, unless the site says so by name. Without a policy of its
+    /// own such a response is not stored at all; with one that would let it be shared, it is the visitor's alone.
+    fn guard_cookies(&self, headers: &mut HeaderMap) {
         if headers.contains_key(header::SET_COOKIE) && !self.shared_cookies && is_shared_cacheable(headers) {
+            let stored = headers.contains_key(header::CACHE_CONTROL);
+            let policy = if stored { "private, no-cache" } else { "private, no-store" };
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
         }
     }
+}
+
+/// Whether a time can be sent as Last-Modified (RFC 9110 §8.8.2.1): not ahead of the clock, and not before the dates
+/// that HTTP can write.
+fn is_past(time: SystemTime, now: SystemTime) -> bool {
+    time <= now && time >= SystemTime::UNIX_EPOCH
 }
 
 /// What of a request a decision reads.
@@ -240,6 +251,8 @@ async fn send(selected: Selected, range: Option<HeaderMap>, head: bool) -> Resul
             insert(&mut headers, header::CONTENT_RANGE, format!("bytes */{}", body.len()));
             headers.remove(header::CONTENT_TYPE);
             headers.remove(header::CONTENT_ENCODING);
+            // A cache keys by URL: it must not hand this to who asks for the file.
+            headers.insert(header::CACHE_CONTROL, CacheControl::no_cache().into());
             body = Bytes::new();
         }
         Asked::Parts(parts) => {
@@ -283,31 +296,43 @@ const KEPT_BY_304: [HeaderName; 7] = [
     header::VARY,
 ];
 
-/// 405 for a method that the representation does not have, 204 for OPTIONS; both with Allow (RFC 9110 §9.3.7, §15.5.6).
+/// 405 for a method that the representation does not have, 204 for OPTIONS, both with Allow (RFC 9110 §9.3.7, §15.5.6);
+/// 501 for a method that nobody has heard of (§15.6.2). One that lists no methods is there for every method.
 fn refuse_method(method: &Method, selected: &Selected) -> Option<Plan> {
-    let listed = |method: &Method| selected.methods.contains(method);
-    let allowed = selected.methods.is_empty()
-        || listed(method)
-        || (method == Method::HEAD && listed(&Method::GET))
-        || selected.status != StatusCode::OK;
-    if allowed && method != Method::OPTIONS {
+    let mut methods = selected.methods.clone();
+    if methods.contains(method) {
         return None;
     }
-    let mut allow: Vec<&str> = selected.methods.iter().map(Method::as_str).collect();
-    if listed(&Method::GET) {
-        allow.push("HEAD");
+    if methods.is_empty() {
+        let known = KNOWN_METHODS.contains(method);
+        let unknown = || Plan::Ready(plain(StatusCode::NOT_IMPLEMENTED, "There is no such method.\n"));
+        return (!known).then(unknown);
     }
-    allow.push("OPTIONS");
-    if method == Method::OPTIONS && selected.methods.is_empty() {
-        return None;
+    if methods.contains(&Method::GET) {
+        methods.push(Method::HEAD);
     }
     let mut refused = match *method {
+        Method::HEAD if methods.contains(method) => return None,
         Method::OPTIONS => response(StatusCode::NO_CONTENT, HeaderMap::new(), Bytes::new()),
-        _ => plain(StatusCode::METHOD_NOT_ALLOWED, "This page is there to be read only.\n"),
+        _ => plain(StatusCode::METHOD_NOT_ALLOWED, "This is not there for that method.\n"),
     };
+    let allow: Vec<&str> = methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
     insert(refused.headers_mut(), header::ALLOW, allow.join(", "));
+    refused.headers_mut().insert(header::CACHE_CONTROL, CacheControl::no_store().into());
     Some(Plan::Ready(refused))
 }
+
+const KNOWN_METHODS: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::CONNECT,
+    Method::TRACE,
+];
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     let mut headers = HeaderMap::new();

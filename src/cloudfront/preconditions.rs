@@ -21,6 +21,10 @@ pub(crate) enum Outcome {
 /// Evaluates in the order of RFC 9110 §13.2.2. To be asked only where the plain answer would be a 2xx (§13.2.1).
 pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, validators: &Validators, now: SystemTime) -> Outcome {
     let safe = matches!(*method, Method::GET | Method::HEAD);
+    if matches!(*method, Method::OPTIONS | Method::TRACE | Method::CONNECT) {
+        // They neither select nor change a representation (§13.2.1).
+        return Outcome::Proceed;
+    }
     let tag = validators.entity_tag.as_ref();
     // Steps 1 and 2. A date that can't be compared is ignored (§13.1.4).
     match tags(headers, header::IF_MATCH) {

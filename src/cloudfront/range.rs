@@ -22,7 +22,9 @@ pub(crate) fn asked(headers: &HeaderMap, length: usize) -> Asked {
     let mut lines = headers.get_all(header::RANGE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else { return Asked::Whole };
     let Some(specs) = line.to_str().ok().and_then(specs) else { return Asked::Whole };
-    if specs.len() > MOST_PARTS {
+    // The last bytes of nothing are all there is (§14.1.2).
+    let all_of_nothing = length == 0 && specs.iter().any(|spec| matches!(spec, Spec::Last(suffix) if *suffix > 0));
+    if specs.len() > MOST_PARTS || all_of_nothing {
         return Asked::Whole;
     }
     let parts: Vec<Range<usize>> = specs.into_iter().filter_map(|spec| spec.within(length)).collect();
@@ -157,7 +159,7 @@ mod tests {
             assert_eq!(of(value, 10), expected, "{value}");
         }
         assert_eq!(of("bytes=0-", 0), Asked::Unsatisfiable);
-        assert_eq!(of("bytes=-1", 0), Asked::Unsatisfiable);
+        assert_eq!(of("bytes=-1", 0), Asked::Whole);
         let many: Vec<String> = (0..17).map(|n| format!("{}-{}", 2 * n, 2 * n)).collect();
         assert_eq!(of(&format!("bytes={}", many.join(",")), 100), Asked::Whole);
     }

@@ -3,7 +3,10 @@
 
 use std::str::FromStr;
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    body::LARGEST,
+    error::{Error, ErrorKind},
+};
 
 /// The front door through which a request comes: it decides the form of events and replies, and the limits.
 ///
@@ -37,7 +40,7 @@ impl Front {
     pub fn reply_limit(self) -> usize {
         match self {
             Self::Alb => 1_000_000,
-            Self::Rest | Self::Http | Self::Url => 6 * 1024 * 1024,
+            Self::Rest | Self::Http | Self::Url => LARGEST,
         }
     }
 

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as HttpBody;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use lambda_http::{Context, Request, RequestExt};
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
@@ -34,6 +34,7 @@ pub use reply::Reply;
 use self::{event::Event, mount::Mount, uri::BadRequest};
 use crate::{
     CloudFront, ContentManager, Representation, ScriptRoot, Stage,
+    body::whole,
     error::{BoxError, Error, ErrorKind, Result},
     representation::Pending,
 };
@@ -122,7 +123,10 @@ impl App {
     {
         let whole = service_fn(move |request| {
             let answer = service.clone().oneshot(request);
-            async move { whole(answer.await.map_err(handler_error)?).await }
+            async move {
+                let (parts, body) = answer.await.map_err(handler_error)?.into_parts();
+                Ok(Response::from_parts(parts, whole(body).await?))
+            }
         });
         let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
         Self { service, mount: Mount::default(), error_pages: None, development }
@@ -285,23 +289,6 @@ async fn made(page: Option<Representation>) -> Option<Response<Bytes>> {
     }
 }
 
-/// A response with all of its body. An endless one stops where no front door would take more, however it is written.
-async fn whole<B>(response: Response<B>) -> Result<Response<Bytes>>
-where
-    B: HttpBody,
-    B::Error: Into<BoxError>,
-{
-    let (parts, body) = response.into_parts();
-    let limit = Front::Http.reply_limit();
-    let body = Limited::new(body, limit).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            return Error::new(ErrorKind::ReplyTooLarge, format!("the reply has more than {limit} bytes, the limit"));
-        }
-        Error::caused(ErrorKind::Body, "the body of a response broke off", error)
-    })?;
-    Ok(Response::from_parts(parts, body.to_bytes()))
-}
-
 /// An error of ours keeps its kind on the way through a service that boxes it.
 fn handler_error(error: impl Into<BoxError>) -> Error {
     match error.into().downcast::<Error>() {
@@ -348,11 +335,12 @@ fn bodiless(method: &Method, mut response: Response<Bytes>) -> Response<Bytes> {
         headers.remove(header::CONTENT_LENGTH);
         return response.map(|_| Bytes::new());
     }
-    if method == Method::HEAD {
+    if method != Method::HEAD {
+        headers.insert(header::CONTENT_LENGTH, length);
+    } else if length != "0" {
         headers.entry(header::CONTENT_LENGTH).or_insert(length);
         return response.map(|_| Bytes::new());
     }
-    headers.insert(header::CONTENT_LENGTH, length);
     headers.remove(header::TRANSFER_ENCODING);
     response
 }
