@@ -120,8 +120,9 @@ impl ContentManager {
     /// Adds filters, functions, tests and globals to the template engine, or changes its settings. The closure runs
     /// again whenever templates are loaded anew.
     ///
-    /// What it adds must be pure: equal arguments, equal results for the life of a build. Whatever isn't (a clock, a
-    /// random number) is declared with [`with_volatile`](Self::with_volatile).
+    /// What it adds must be pure: equal arguments, equal results for the life of a build, and nothing looked up in the
+    /// engine's state. Whatever isn't (a clock, a random number) is declared with
+    /// [`with_volatile`](Self::with_volatile). How templates are loaded and how their names are joined stays as it is.
     pub fn with_environment(self, configure: impl Fn(&mut Environment<'static>) + Send + Sync + 'static) -> Self {
         self.with_settings(|settings| settings.configure.push(Arc::new(configure)))
     }

@@ -3,19 +3,20 @@
 use std::{
     cell::RefCell,
     collections::HashSet,
+    error::Error as _,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use minijinja::{
-    Environment, State,
+    AutoEscape, Environment, State,
     value::{Serde, Value},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{assets::Assets, source::Files, syntax};
+use super::{assets::Assets, media_type, source::Files, syntax};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a site sets once for all its templates.
@@ -41,9 +42,12 @@ impl Templates {
     pub(crate) fn new(files: Files, assets: Arc<Assets>, settings: &Arc<Settings>) -> Self {
         let files = Arc::new(files);
         let mut environment = Environment::new();
+        environment.set_auto_escape_callback(auto_escape);
         for configure in &settings.configure {
             configure(&mut environment);
         }
+        // The closure of a template is found by the names in it, so these must be the names that are loaded.
+        environment.set_path_join_callback(|name, _parent| name.into());
         let sources = files.clone();
         environment.set_loader(move |name| sources.get(name).map(|file| text(name, &file.bytes)).transpose());
         let urls = settings.clone();
@@ -101,11 +105,24 @@ impl Settings {
     }
 }
 
-/// An error of the engine, as one of ours that names the template and the line.
+/// Escaping by the type that a template's output is sent as: whatever a browser may read as markup is escaped as HTML.
+fn auto_escape(name: &str) -> AutoEscape {
+    match media_type::of_template(name) {
+        html if html.starts_with("text/html") || html.contains("xml") => AutoEscape::Html,
+        json if json.contains("json") => AutoEscape::Json,
+        _ => AutoEscape::None,
+    }
+}
+
+/// An error of the engine, as one of ours that names the template and the line where it happened, not where that one
+/// was included.
 pub(crate) fn failed(name: &str, error: minijinja::Error) -> Error {
-    let at = error.name().unwrap_or(name).to_owned();
-    let line = error.line();
-    Error::in_template(ErrorKind::Template, "a template could not be rendered", (at, line), error)
+    let mut innermost = &error;
+    while let Some(cause) = innermost.source().and_then(|cause| cause.downcast_ref::<minijinja::Error>()) {
+        innermost = cause;
+    }
+    let at = (innermost.name().unwrap_or(name).to_owned(), innermost.line());
+    Error::in_template(ErrorKind::Template, "a template could not be rendered", at, error)
 }
 
 fn text(name: &str, bytes: &[u8]) -> Result<String, minijinja::Error> {
