@@ -1,6 +1,6 @@
 //! The arguments of a page, fed into SHA-256 in a form that is the same for the same content: maps in the order of their
-//! keys, every value behind its type, no value's form the start of another's. It does not know which arguments a page
-//! reads; it is told their names.
+//! keys, every value behind its type, no value's form the start of another's. It does not know templates; it is told
+//! which parts of the arguments count.
 
 mod serializer;
 
@@ -11,12 +11,13 @@ use serde::ser::{self, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use self::serializer::Hasher;
+use super::reads::{Parts, Reads};
 
-/// Feeds those top-level fields of `arguments` whose names are `read` into `hash`, or says why that can't be done
+/// Feeds those parts of `arguments` that are `read` into `hash`, or says why that can't be done
 /// without rendering: an object of the site's own that only shows what it is when a template asks it.
-pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, read: Read<'_>) -> Result<(), Untaggable> {
+pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, reads: &Reads) -> Result<(), Untaggable> {
     let outcome = Cell::new(Ok(()));
-    let probe = Probe { arguments, read, hash: Cell::new(Some(hash)), outcome: &outcome };
+    let probe = Probe { arguments, reads, hash: Cell::new(Some(hash)), outcome: &outcome };
     // The engine marks its own serialization, and only within it does a `Value` among the arguments give itself up
     // whole, with its being safe or not, instead of a plain string.
     let _ = Value::from(Serde(&probe));
@@ -25,10 +26,10 @@ pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, rea
 
 /// Feeds one value of the engine, such as a global.
 pub(crate) fn hash_value(hash: &mut Sha256, value: &Value) -> Result<(), Untaggable> {
-    hash_fields_of(hash, value, ALL)
+    hash_parts_of(hash, value, &Reads::Whole)
 }
 
-fn hash_fields_of(hash: &mut Sha256, value: &Value, read: Read<'_>) -> Result<(), Untaggable> {
+fn hash_parts_of(hash: &mut Sha256, value: &Value, reads: &Reads) -> Result<(), Untaggable> {
     match value.kind() {
         ValueKind::Undefined => hash.update([UNDEFINED]),
         ValueKind::None => hash.update([NONE]),
@@ -40,23 +41,18 @@ fn hash_fields_of(hash: &mut Sha256, value: &Value, read: Read<'_>) -> Result<()
         }
         ValueKind::Bytes => hash_bytes(hash, BYTES, value.as_bytes().unwrap_or_default()),
         ValueKind::Seq if is_plain(value) => {
-            hash.update([
-                SEQUENCE,
-                if value.downcast_object_ref::<Tuple>().is_some() { TUPLE_VALUE } else { LIST_VALUE },
-            ]);
+            let sort = if value.downcast_object_ref::<Tuple>().is_some() { TUPLE_VALUE } else { LIST_VALUE };
+            let mut list = Listing::begin(hash, sort, reads);
             for item in value.try_iter().map_err(Untaggable::because)? {
-                hash_value(hash, &item)?;
+                list.element(hash, |hash, reads| hash_parts_of(hash, &item, reads))?;
             }
-            hash.update([END]);
+            list.end(hash);
         }
         ValueKind::Map if is_plain(value) => {
             let mut entries = Vec::new();
             for key in value.try_iter().map_err(Untaggable::because)? {
-                if !read(key.as_str().unwrap_or_default()) {
-                    continue;
-                }
                 let item = value.get_item(&key).map_err(Untaggable::because)?;
-                entries.push((digest(|hash| hash_value(hash, &key))?, digest(|hash| hash_value(hash, &item))?));
+                entries.extend(entry(&key, reads, |hash, reads| hash_parts_of(hash, &item, reads))?);
             }
             hash_entries(hash, entries);
         }
@@ -182,7 +178,8 @@ const SEQUENCE: u8 = 9;
 const MAP: u8 = 10;
 const STRUCT: u8 = 11;
 const VARIANT: u8 = 12;
-const END: u8 = 13;
+const UNREAD: u8 = 13;
+const END: u8 = 14;
 
 // The sorts of sequences, which print differently.
 const LIST_VALUE: u8 = 0;
@@ -191,15 +188,77 @@ const SEQ: u8 = 2;
 const TUPLE: u8 = 3;
 const TUPLE_STRUCT: u8 = 4;
 
-/// Which fields count; asked at the top only.
-type Read<'a> = &'a dyn Fn(&str) -> bool;
+/// What counts of the field of this name, if anything does.
+fn of_field<'a>(reads: &'a Reads, name: &str) -> Option<&'a Reads> {
+    match reads {
+        // Looked at by a number: it may be a key.
+        Reads::Whole | Reads::Parts(Parts { elements: Some(_), .. }) => Some(&Reads::Whole),
+        Reads::Parts(parts) => parts.fields.get(name),
+    }
+}
 
-const ALL: Read<'static> = &|_| true;
+fn has_shape(reads: &Reads) -> bool {
+    matches!(reads, Reads::Whole | Reads::Parts(Parts { shape: true, .. }))
+}
+
+type Feed<'a> = &'a mut dyn FnMut(&mut Sha256, &Reads) -> Result<(), Untaggable>;
+
+/// An entry of a map: its key and what counts of its value; the key alone where only the map's shape counts.
+fn entry(
+    key: &Value,
+    reads: &Reads,
+    mut value: impl FnMut(&mut Sha256, &Reads) -> Result<(), Untaggable>,
+) -> Result<Option<([u8; 32], [u8; 32])>, Untaggable> {
+    let value: Feed<'_> = &mut value;
+    let value = match of_field(reads, key.as_str().unwrap_or_default()) {
+        Some(reads) => digest(|hash| value(hash, reads))?,
+        None if has_shape(reads) => [0; 32],
+        None => return Ok(None),
+    };
+    Ok(Some((digest(|hash| hash_value(hash, key))?, value)))
+}
+
+/// A sequence while it is fed: what counts of each element, and whether their number does.
+struct Listing<'a> {
+    each: Option<&'a Reads>,
+    shape: bool,
+    length: u64,
+}
+
+impl<'a> Listing<'a> {
+    fn begin(hash: &mut Sha256, sort: u8, reads: &'a Reads) -> Self {
+        hash.update([SEQUENCE, sort]);
+        let each = match reads {
+            Reads::Whole => Some(reads),
+            // Asked for a field, a sequence has none that is known here.
+            Reads::Parts(parts) if !parts.fields.is_empty() => Some(&Reads::Whole),
+            Reads::Parts(parts) => parts.elements.as_deref(),
+        };
+        Self { each, shape: has_shape(reads), length: 0 }
+    }
+
+    fn element(
+        &mut self,
+        hash: &mut Sha256,
+        feed: impl FnOnce(&mut Sha256, &Reads) -> Result<(), Untaggable>,
+    ) -> Result<(), Untaggable> {
+        self.length += 1;
+        self.each.map_or(Ok(()), |reads| feed(hash, reads))
+    }
+
+    fn end(self, hash: &mut Sha256) {
+        match self.each {
+            Some(_) => hash.update([END]),
+            None if self.shape => feed_short(hash, END, self.length.into()),
+            None => {}
+        }
+    }
+}
 
 /// Serializes to nothing for the engine, and on the way to the hash.
 struct Probe<'a, T> {
     arguments: &'a T,
-    read: Read<'a>,
+    reads: &'a Reads,
     hash: Cell<Option<&'a mut Sha256>>,
     outcome: &'a Cell<Result<(), Untaggable>>,
 }
@@ -207,7 +266,7 @@ struct Probe<'a, T> {
 impl<T: Serialize> Serialize for Probe<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Some(hash) = self.hash.take() {
-            self.outcome.set(self.arguments.serialize(Hasher { hash, read: self.read }));
+            self.outcome.set(self.arguments.serialize(Hasher { hash, reads: self.reads }));
         }
         serializer.serialize_unit()
     }
@@ -220,7 +279,7 @@ mod tests {
     use std::collections::{BTreeMap, HashMap};
 
     fn hashed<T: Serialize>(arguments: &T) -> Result<[u8; 32], Untaggable> {
-        digest(|hash| hash_arguments(hash, arguments, ALL))
+        digest(|hash| hash_arguments(hash, arguments, &Reads::Whole))
     }
 
     fn of<T: Serialize>(arguments: &T) -> [u8; 32] {
@@ -276,11 +335,11 @@ mod tests {
 
     #[test]
     fn only_what_is_read_counts() {
-        let read: Read<'_> = &|name| name == "a";
-        let of = |value: &Value| digest(|hash| hash_arguments(hash, value, read)).unwrap();
+        let reads = Reads::Parts(Parts { fields: BTreeMap::from([("a".into(), Reads::Whole)]), ..Parts::default() });
+        let of = |value: &Value| digest(|hash| hash_arguments(hash, value, &reads)).unwrap();
         assert_eq!(of(&context! { a => 1, b => 2 }), of(&context! { a => 1, b => 3 }));
         assert_ne!(of(&context! { a => 1, b => 2 }), of(&context! { a => 2, b => 2 }));
-        let of = |value: &BTreeMap<&str, i32>| digest(|hash| hash_arguments(hash, value, read)).unwrap();
+        let of = |value: &BTreeMap<&str, i32>| digest(|hash| hash_arguments(hash, value, &reads)).unwrap();
         assert_eq!(of(&BTreeMap::from([("a", 1), ("b", 2)])), of(&BTreeMap::from([("a", 1)])));
     }
 

@@ -4,7 +4,7 @@
 //! 2. [`path`] which file a URL means
 //! 3. [`assets`], [`media_type`], [`negotiate`] static files, their types, their compressed forms
 //! 4. [`templates`] rendering
-//! 5. [`page_tag`], from [`syntax`] and [`canonical`]: the tag of a page without rendering it
+//! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
 //! 6. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
 //!
 //! It does not know requests beyond what selects a representation, nor caches.
@@ -15,6 +15,7 @@ mod media_type;
 mod negotiate;
 mod page_tag;
 mod path;
+mod reads;
 mod snapshot;
 mod source;
 mod syntax;

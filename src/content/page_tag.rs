@@ -4,7 +4,7 @@
 //! 1. the closure: every template that can take part, with its source, found by following extends, include and import;
 //! 2. every static file that they name, by content, and every global that they mention, by value;
 //! 3. the crate's version, the application's build id, the prefix of static URLs;
-//! 4. per request: the mount prefix, and the arguments whose names the closure mentions.
+//! 4. per request: the mount prefix, and those parts of the arguments that the closure [reads](super::reads).
 //!
 //! 1 to 3 are hashed once and kept; 4 is all that a request costs.
 
@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use super::{
     assets::Assets,
     canonical,
+    reads::Reads,
     syntax::{self, Mentions, Reference},
     templates::{Settings, Templates},
 };
@@ -47,7 +48,7 @@ pub(crate) struct Closures(RwLock<HashMap<String, Arc<Closure>>>);
 #[derive(Debug)]
 struct Closure {
     digest: [u8; 32],
-    names: BTreeSet<String>,
+    reads: Reads,
     verdict: Verdict,
 }
 
@@ -78,7 +79,7 @@ impl Closures {
         let mut hash = Sha256::new();
         hash.update(closure.digest);
         feed(&mut hash, script_root.as_bytes());
-        match canonical::hash_arguments(&mut hash, arguments, &|name| closure.names.contains(name)) {
+        match canonical::hash_arguments(&mut hash, arguments, &closure.reads) {
             Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize().into())),
             Err(reason) => PageTag::Render(reason.0),
         }
@@ -96,7 +97,11 @@ impl Closures {
 
 impl Closure {
     fn of(templates: &Templates, assets: &Assets, settings: &Settings, name: &str) -> Self {
-        let (sources, mentions) = collect(templates, assets, settings, name);
+        let (sources, mut mentions) = collect(templates, assets, settings, name);
+        // A function of a macro's name may be the one that is called, and it looks at all that it is handed.
+        for (global, _) in templates.environment().globals() {
+            mentions.uses.macros.retain(|(name, _)| name != global);
+        }
         let mut hash = Sha256::new();
         for text in [VERSION, env!("CARGO_PKG_VERSION"), build_id(settings), &settings.static_prefix, name] {
             feed(&mut hash, text.as_bytes());
@@ -107,7 +112,8 @@ impl Closure {
         if let (Verdict::Taggable, Err(reason)) = (&verdict, feed_globals(&mut hash, templates, &mentions)) {
             verdict = Verdict::Render(reason);
         }
-        Self { digest: hash.finalize().into(), names: mentions.names, verdict }
+        let reads = Reads::of(&mentions.uses);
+        Self { digest: hash.finalize().into(), reads, verdict }
     }
 }
 
@@ -138,6 +144,7 @@ fn collect(templates: &Templates, assets: &Assets, settings: &Settings, name: &s
             }
         }
         all.names.extend(mentions.names);
+        all.uses.extend(mentions.uses);
         all.filters.extend(mentions.filters);
         all.files.extend(mentions.files);
     }

@@ -1,5 +1,5 @@
-//! What a template may touch, read off its syntax tree: the names it looks up, the templates it refers to, the static
-//! files it names. The only file that knows the engine's syntax tree, which has no promise of stability: the engine's
+//! What a template may touch, read off its syntax tree: the names it looks up and what of their values, the templates it
+//! refers to, the static files it names. The only file that knows the engine's syntax tree, which has no promise of stability: the engine's
 //! version is pinned, and each `match` lists every construct, so that a new one does not compile before it is handled
 //! here. It reads no file and knows no arguments.
 
@@ -7,18 +7,21 @@ use std::collections::BTreeSet;
 
 use minijinja::{
     machinery::{
-        ast::{self, BinOpKind, CallArg, Expr, Stmt},
+        ast::{self, BinOpKind, CallArg, Expr, Stmt, UnaryOpKind},
         parse,
     },
     syntax::SyntaxConfig,
 };
 
-/// What one template mentions, wherever in it. Scopes are not followed: a name that is also set in the template counts
-/// as looked up, which may say too much and never too little.
+use super::reads::{Access, Binding, Path, Place, Step, Uses, What};
+
+/// What one template mentions, wherever in it.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Mentions {
     /// Variables and functions that are looked up by name.
     pub(crate) names: BTreeSet<String>,
+    /// What is done with the values of names.
+    pub(crate) uses: Uses,
     /// Filters and tests.
     pub(crate) filters: BTreeSet<String>,
     /// Templates that are extended, included or imported.
@@ -56,23 +59,25 @@ impl Mentions {
             Stmt::EmitExpr(emit) => self.expression(&emit.expr),
             Stmt::EmitRaw(_) => {}
             Stmt::ForLoop(each) => {
-                self.expressions([&each.target, &each.iter]);
-                self.expressions(&each.filter_expr);
+                if let Some(path) = self.bind(&each.target, &each.iter, &[Step::Element]) {
+                    self.uses.bindings.insert(("loop".into(), Binding::Loop(path)));
+                }
+                each.filter_expr.iter().for_each(|filter| self.condition(filter));
                 self.statements(&each.body);
                 self.statements(&each.else_body);
             }
             Stmt::IfCond(condition) => {
-                self.expression(&condition.expr);
+                self.condition(&condition.expr);
                 self.statements(&condition.true_body);
                 self.statements(&condition.false_body);
             }
             Stmt::WithBlock(with) => {
-                with.assignments.iter().for_each(|(target, value)| self.expressions([target, value]));
+                with.assignments.iter().for_each(|(target, value)| _ = self.bind(target, value, &[]));
                 self.statements(&with.body);
             }
-            Stmt::Set(set) => self.expressions([&set.target, &set.expr]),
+            Stmt::Set(set) => _ = self.bind(&set.target, &set.expr, &[]),
             Stmt::SetBlock(set) => {
-                self.expression(&set.target);
+                self.target(&set.target);
                 self.expressions(&set.filter);
                 self.statements(&set.body);
             }
@@ -85,8 +90,20 @@ impl Mentions {
                 self.statements(&filter.body);
             }
             Stmt::Block(block) => self.statements(&block.body),
-            Stmt::Import(import) => self.template(&import.expr, import.span().start_line.into()),
-            Stmt::FromImport(import) => self.template(&import.expr, import.span().start_line.into()),
+            Stmt::Import(import) => {
+                self.template(&import.expr, import.span().start_line.into());
+                if let Expr::Var(name) = &import.name {
+                    self.uses.bindings.insert((name.id.into(), Binding::Module));
+                }
+            }
+            Stmt::FromImport(import) => {
+                self.template(&import.expr, import.span().start_line.into());
+                for (name, alias) in &import.names {
+                    if let (Expr::Var(name), Some(Expr::Var(alias))) = (name, alias) {
+                        self.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
+                    }
+                }
+            }
             Stmt::Extends(extends) => self.template(&extends.name, extends.span().start_line.into()),
             Stmt::Include(include) => self.template(&include.name, include.span().start_line.into()),
             Stmt::Macro(declaration) => self.declaration(declaration),
@@ -99,7 +116,13 @@ impl Mentions {
     }
 
     fn declaration(&mut self, declaration: &ast::Macro<'_>) {
-        self.expressions(&declaration.args);
+        let name = |parameter: &Expr<'_>| match parameter {
+            Expr::Var(variable) => variable.id.to_owned(),
+            _ => String::new(),
+        };
+        let parameters = declaration.args.iter().map(name).collect();
+        self.uses.macros.insert((declaration.name.into(), parameters));
+        declaration.args.iter().for_each(|argument| self.target(argument));
         self.expressions(&declaration.defaults);
         self.statements(&declaration.body);
     }
@@ -110,16 +133,60 @@ impl Mentions {
         }
     }
 
+    /// Gives the names of a target what a value has, `steps` further in, and returns the value's path if it has one. A
+    /// value without a path is looked at in whole, and with it whatever the target can show of it.
+    fn bind(&mut self, target: &Expr<'_>, value: &Expr<'_>, steps: &[Step]) -> Option<Path> {
+        let path = path_of(value);
+        match (&path, target) {
+            (Some((name, start)), Expr::Var(variable)) => {
+                let denoted = (name.clone(), [start.as_slice(), steps].concat());
+                self.uses.bindings.insert((variable.id.into(), Binding::Value(denoted)));
+                self.access(value, What::Shape);
+            }
+            _ => self.expression(value),
+        }
+        self.target(target);
+        path
+    }
+
+    /// Names that are set. They are looked up nowhere here, but an argument or a global may have the name too.
+    fn target(&mut self, target: &Expr<'_>) {
+        match target {
+            Expr::Var(variable) => _ = self.names.insert(variable.id.into()),
+            Expr::List(list) => list.items.iter().for_each(|item| self.target(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.target(item)),
+            other => self.expression(other),
+        }
+    }
+
+    /// A value of which only the truth counts.
+    fn condition(&mut self, expression: &Expr<'_>) {
+        match expression {
+            Expr::UnaryOp(operation) if matches!(operation.op, UnaryOpKind::Not) => self.condition(&operation.expr),
+            Expr::BinOp(operation) if matches!(operation.op, BinOpKind::ScAnd | BinOpKind::ScOr) => {
+                self.condition(&operation.left);
+                self.condition(&operation.right);
+            }
+            other if path_of(other).is_some() => self.access(other, What::Shape),
+            other => self.expression(other),
+        }
+    }
+
+    /// What is done with the value of an expression that has a path; without one, all of its parts are looked at.
+    fn access(&mut self, expression: &Expr<'_>, what: What) {
+        let Some(path) = path_of(expression) else { return self.expression(expression) };
+        if path.0 == STATIC {
+            // Not called on the spot: it may be called with any name later.
+            self.files.insert(Reference::StartsWith(String::new()));
+        }
+        self.names.insert(path.0.clone());
+        self.uses.accesses.insert(Access { path, what });
+    }
+
     fn expression(&mut self, expression: &Expr<'_>) {
         match expression {
-            Expr::Var(variable) => {
-                if variable.id == STATIC {
-                    // Not called on the spot: it may be called with any name later.
-                    self.files.insert(Reference::StartsWith(String::new()));
-                }
-                self.names.insert(variable.id.into());
-            }
-            Expr::Const(_) => {}
+            path if path_of(path).is_some() => self.access(path, What::Whole),
+            Expr::Var(_) | Expr::Const(_) => {}
             Expr::Slice(slice) => {
                 self.expression(&slice.expr);
                 self.expressions([&slice.start, &slice.stop, &slice.step].into_iter().flatten());
@@ -131,7 +198,8 @@ impl Mentions {
                 self.expressions(comparison.ops.iter().map(|operation| &operation.expr));
             }
             Expr::IfExpr(choice) => {
-                self.expressions([&choice.test_expr, &choice.true_expr]);
+                self.condition(&choice.test_expr);
+                self.expression(&choice.true_expr);
                 self.expressions(&choice.false_expr);
             }
             Expr::Filter(filter) => {
@@ -157,14 +225,42 @@ impl Mentions {
     }
 
     fn call(&mut self, call: &ast::Call<'_>, line: usize) {
-        match (&call.expr, call.args.as_slice()) {
+        let callee = match (&call.expr, call.args.as_slice()) {
             (Expr::Var(function), [CallArg::Pos(name)]) if function.id == STATIC => {
                 self.names.insert(STATIC.into());
                 self.files.extend(references(name, line));
+                None
             }
-            (callee, _) => self.expression(callee),
+            (Expr::Var(function), _) => {
+                self.expression(&call.expr);
+                Some(function.id)
+            }
+            (Expr::GetAttr(method), _) => {
+                self.access(&method.expr, What::Method(method.name.into()));
+                Some(method.name)
+            }
+            (callee, _) => {
+                self.expression(callee);
+                None
+            }
+        };
+        let spread = |argument: &CallArg<'_>| matches!(argument, CallArg::PosSplat(_) | CallArg::KwargSplat(_));
+        match callee {
+            Some(callee) if !call.args.iter().any(spread) => self.passed(callee, &call.args),
+            _ => self.arguments(&call.args),
         }
-        self.arguments(&call.args);
+    }
+
+    fn passed(&mut self, callee: &str, arguments: &[CallArg<'_>]) {
+        for (at, argument) in arguments.iter().enumerate() {
+            let (place, value) = match argument {
+                CallArg::Kwarg(name, value) => (Place::Named((*name).to_owned()), value),
+                CallArg::Pos(value) | CallArg::PosSplat(value) | CallArg::KwargSplat(value) => {
+                    (Place::Position(at), value)
+                }
+            };
+            self.access(value, What::Passed(callee.to_owned(), place));
+        }
     }
 
     fn arguments(&mut self, arguments: &[CallArg<'_>]) {
@@ -182,6 +278,23 @@ impl Mentions {
         self.templates.extend(references(name, line));
         self.expression(name);
     }
+}
+
+/// The name and the way into its value, where an expression is nothing else.
+fn path_of(expression: &Expr<'_>) -> Option<Path> {
+    let (inner, step) = match expression {
+        Expr::Var(variable) => return Some((variable.id.into(), Vec::new())),
+        Expr::GetAttr(attribute) => (&attribute.expr, Step::Field(attribute.name.into())),
+        Expr::GetItem(item) => match &item.subscript_expr {
+            Expr::Const(constant) if constant.value.is_integer() => (&item.expr, Step::Element),
+            Expr::Const(constant) => (&item.expr, Step::Field(constant.value.as_str()?.into())),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let (name, mut steps) = path_of(inner)?;
+    steps.push(step);
+    Some((name, steps))
 }
 
 /// All names that an expression can give: each of a list, both sides of a choice, the first part of a concatenation.

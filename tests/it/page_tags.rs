@@ -16,7 +16,7 @@ use proptest::{
     sample::select,
     test_runner::{Config, TestRunner},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::support::{Answer, Folders, app, folders, get};
@@ -162,6 +162,17 @@ async fn a_volatile_page_has_no_tag_and_is_not_stored() {
     assert_ne!(index(&custom, json!({ "now": 1 })).await.header("etag"), "");
 }
 
+#[tokio::test]
+async fn a_function_with_the_name_of_a_macro_sees_all_that_it_is_handed() {
+    let (_folders, content) = site(&[
+        ("templates/index.html", "{{ show(item) }}{% include part %}"),
+        ("templates/part.html", "{% macro show(x) %}{{ x.name }}{% endmacro %}"),
+    ]);
+    let content = content.with_environment(|engine| engine.add_function("show", |item: Value| item.to_string()));
+    let page = |price: u32| json!({ "item": { "name": "N", "price": price }, "part": "part.html" });
+    assert_ne!(tag(&content, page(1)).await, tag(&content, page(2)).await);
+}
+
 /// Everything that a generated page can depend on.
 #[derive(Clone, Debug)]
 struct World {
@@ -181,29 +192,37 @@ enum Form {
     Value,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct Arguments {
     a: String,
     b: Inner,
-    c: Vec<i64>,
-    d: i64,
+    c: Vec<Json>,
+    d: Json,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct Inner {
-    x: serde_json::Value,
+    x: Json,
+    y: Json,
+    list: Vec<Item>,
+    m: BTreeMap<String, Json>,
+    tree: Vec<Node>,
 }
 
-impl Arguments {
-    fn of(value: &serde_json::Value) -> Self {
-        Self {
-            a: value["a"].as_str().unwrap_or_default().to_owned(),
-            b: Inner { x: value["b"]["x"].clone() },
-            c: value["c"].as_array().into_iter().flatten().filter_map(|n| n.as_i64()).collect(),
-            d: value["d"].as_i64().unwrap_or_default(),
-        }
-    }
+#[derive(Clone, Deserialize, Serialize)]
+struct Item {
+    t: Json,
+    u: Json,
 }
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Node {
+    t: Json,
+    u: Json,
+    children: Vec<Node>,
+}
+
+type Json = serde_json::Value;
 
 impl World {
     /// The tag and the bytes of the page; `None` where it has no tag, or fails.
@@ -218,7 +237,10 @@ impl World {
         let content = content.with_environment(move |engine| engine.add_global("g", global.clone()));
         let app = match self.form {
             Form::Json => page(&content, self.arguments.clone()),
-            Form::Struct => page(&content, Arguments::of(&self.arguments)),
+            Form::Struct => {
+                let arguments: Arguments = serde_json::from_value(self.arguments.clone()).expect("arguments");
+                page(&content, arguments)
+            }
             Form::Value => page(&content, Value::from(minijinja::value::Serde(&self.arguments))),
         };
         let answer = get(&app.with_public_root(&self.root), "/").send().await;
@@ -260,6 +282,30 @@ fn piece() -> impl Strategy<Value = String> {
         "{% import 'macros.html' as m %}{{ m.hi(a) }}",
         "{% from 'macros.html' import hi %}{% call hi(b.x) %}{{ a }}{% endcall %}",
         "{% block body %}{{ a }}{% endblock %}",
+        "{% for p in b.list %}{{ p.t }}{% endfor %}",
+        "{% for p in b.list %}{{ loop.previtem.t }}{{ loop.index }}{% endfor %}",
+        "{% for p in b.list if p.u %}{{ p.t }}{% endfor %}",
+        "{% for p in b.list %}{% include '{}.html' %}{% endfor %}",
+        "{{ p.t }}{{ p.u }}",
+        "{% for p in b.list %}{% set q = p %}{{ q.t }}{% endfor %}",
+        "{% set z = b %}{{ z.y }}",
+        "{% set z = b.list %}{{ z[0].t }}",
+        "{% with z = b %}{{ z.m.k }}{% endwith %}",
+        "{% for k in b.m %}{{ k }}{% endfor %}",
+        "{% for k, v in b.m|items %}{{ v }}{% endfor %}",
+        "{{ b.m[a] }}",
+        "{% if b.list %}n{% endif %}",
+        "{% if not b.m or b.y %}n{% endif %}",
+        "{{ b.list|map(attribute='t')|join }}",
+        "{{ (b.list|first).t }}{{ b.list[-1].u }}",
+        "{{ b.list[1:][0].u }}{{ b['list'][0]['t'] }}",
+        "{{ (b.m if a else b).y }}",
+        "{% set ns = namespace(v=b.y) %}{% for p in b.list %}{% set ns.v = p.u %}{% endfor %}{{ ns.v }}",
+        "{% for n in b.tree recursive %}{{ n.t }}{{ loop(n.children) }}{% endfor %}",
+        "{% import 'macros.html' as m %}{{ m.title }}{{ m.shared.t }}",
+        "{% from 'macros.html' import shared as s %}{{ s.u }}",
+        "{% from 'macros.html' import card %}{% for p in b.list %}{{ card(p) }}{% endfor %}",
+        "{% if a is defined and b.y is none %}n{% endif %}",
         "{% macro own(x=a) %}{{ x }}{{ static('0.css') }}{% endmacro %}{{ own() }}",
     ];
     (select(pieces), 1..4u8).prop_map(|(piece, further)| piece.replace("{}", &further.to_string()))
@@ -285,11 +331,29 @@ fn plain_template() -> impl Strategy<Value = String> {
         .prop_map(|pieces| pieces.into_iter().filter(|p| !p.contains("block")).collect())
 }
 
-fn arguments() -> impl Strategy<Value = serde_json::Value> {
-    let a = select(vec!["", "x", "1.html", "2.html", "3.html", "0.css", "1.css", "<b>"]);
-    let x = select(vec![json!(0), json!(1), json!("1"), json!(null), json!(0.0), json!("2")]);
-    (a, x, prop::collection::vec(0..3, 0..3), 0..5)
-        .prop_map(|(a, x, c, d)| json!({ "a": a, "b": { "x": x }, "c": c, "d": d }))
+fn scalar() -> impl Strategy<Value = Json> {
+    select(vec![json!(0), json!(1), json!("1"), json!(null), json!(0.0), json!("2"), json!("")])
+}
+
+fn item() -> impl Strategy<Value = Json> {
+    (scalar(), scalar()).prop_map(|(t, u)| json!({ "t": t, "u": u }))
+}
+
+fn tree() -> impl Strategy<Value = Json> {
+    let leaf = item().prop_map(|item| json!([{ "t": item["t"], "u": item["u"], "children": [] }]));
+    leaf.prop_recursive(2, 4, 1, |inner| {
+        (item(), inner).prop_map(|(item, children)| json!([{ "t": item["t"], "u": item["u"], "children": children }]))
+    })
+}
+
+fn arguments() -> impl Strategy<Value = Json> {
+    let a = select(vec!["", "x", "k", "1.html", "2.html", "3.html", "0.css", "1.css", "<b>"]);
+    let list = prop::collection::vec(item(), 0..3);
+    let map = prop::collection::btree_map(select(vec!["k", "y", "l"]), scalar(), 0..3);
+    let inner = (scalar(), scalar(), list, map, tree())
+        .prop_map(|(x, y, list, m, tree)| json!({ "x": x, "y": y, "list": list, "m": m, "tree": tree }));
+    (a, inner, prop::collection::vec(0..3, 0..3), scalar())
+        .prop_map(|(a, b, c, d)| json!({ "a": a, "b": b, "c": c, "d": d }))
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -298,7 +362,11 @@ fn world() -> impl Strategy<Value = World> {
     let arguments = (arguments(), select(vec![Form::Json, Form::Struct, Form::Value]));
     (template(), further, plain_template(), files, arguments, select(vec!["g", "h"]), select(vec!["", "/prod"]))
         .prop_map(|(index, (one, two, three), body, files, arguments, global, root)| {
-            let macros = format!("{{% macro hi(x) %}}{{{{ x }}}}{{{{ caller() if caller }}}}{body}{{% endmacro %}}");
+            let macros = format!(
+                "{{% macro hi(x) %}}{{{{ x }}}}{{{{ caller() if caller }}}}{body}{{% endmacro %}}\
+                 {{% macro card(p) %}}{{{{ p.t }}}}{{% endmacro %}}\
+                 {{% set title = b.y %}}{{% set shared = b.list[0] %}}"
+            );
             let mut templates = BTreeMap::from([("index.html".into(), index), ("macros.html".into(), macros)]);
             templates.extend([("1.html".to_owned(), one), ("2.html".to_owned(), two)]);
             templates.extend(three.map(|three| ("3.html".to_owned(), three)));
@@ -309,6 +377,10 @@ fn world() -> impl Strategy<Value = World> {
         })
 }
 
+/// Parts of the arguments, some within others.
+const LEAVES: [&str; 12] =
+    ["/a", "/b", "/b/x", "/b/y", "/b/list", "/b/list/0/t", "/b/list/0/u", "/b/m", "/b/m/k", "/b/tree", "/c", "/d"];
+
 /// Which part of a world is taken from another one.
 fn mixed(world: &World, other: &World, part: usize) -> World {
     let mut mixed = world.clone();
@@ -318,9 +390,11 @@ fn mixed(world: &World, other: &World, part: usize) -> World {
         1 => mixed.global = other.global.clone(),
         2 => mixed.root = other.root.clone(),
         3 => mixed.files = other.files.clone(),
-        4..8 => {
-            let name = ["a", "b", "c", "d"][part - 4];
-            mixed.arguments[name] = other.arguments[name].clone();
+        4..16 => {
+            let path = LEAVES[part - 4];
+            if let (Some(mine), Some(value)) = (mixed.arguments.pointer_mut(path), other.arguments.pointer(path)) {
+                *mine = value.clone();
+            }
         }
         _ => {
             let name = &names[part % names.len()];
@@ -337,7 +411,7 @@ fn equal_tags_mean_equal_bytes() {
     let (same_tag, same_bytes, tagged) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let cases = std::env::var("PAGE_TAG_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
     let mut runner = TestRunner::new(Config { cases, max_shrink_iters: 2_000, ..Config::default() });
-    let outcome = runner.run(&(world(), world(), 0..13usize), |(world, other, part)| {
+    let outcome = runner.run(&(world(), world(), 0..24usize), |(world, other, part)| {
         let changed = mixed(&world, &other, part);
         let pages = runtime.block_on(async { (world.page().await, changed.page().await) });
         let (Some((tag, bytes)), Some((changed_tag, changed_bytes))) = pages else { return Ok(()) };
@@ -354,4 +428,61 @@ fn equal_tags_mean_equal_bytes() {
         same_bytes > same_tag && same_tag * 4 > same_bytes,
         "both happen: {same_tag} tags and {same_bytes} pages stayed"
     );
+}
+
+/// What a page does not read leaves its tag alone. An argument counts as not shown if no value in its place changes a
+/// byte, and as not read if no template names it either; the rest is named where it is never reached, or is part of a
+/// whole that is handed on.
+#[test]
+fn tags_are_precise() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let (hidden, hidden_kept, unread, kept) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
+    let count = |cell: &Cell<u32>, by: bool| cell.set(cell.get() + u32::from(by));
+    let mut runner = TestRunner::new(Config { cases: 600, ..Config::default() });
+    let outcome = runner.run(&(world(), select(&LEAVES[..])), |(world, path)| {
+        let Some((tag, bytes)) = runtime.block_on(world.page()) else { return Ok(()) };
+        let in_its_place = |value: Json| {
+            let mut other = world.clone();
+            *other.arguments.pointer_mut(path)? = value;
+            Some(runtime.block_on(other.page()))
+        };
+        let pages: Vec<_> = alternatives(path).into_iter().map_while(in_its_place).collect();
+        let shown = pages.iter().any(|page| page.as_ref().is_none_or(|(_, other)| *other != bytes));
+        if !shown && !pages.is_empty() {
+            let same = pages.iter().flatten().all(|(other, _)| *other == tag);
+            let name = path.rsplit('/').next().expect("a name");
+            let words = |text: &String| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
+            let named = world.templates.values().any(words);
+            count(&hidden, true);
+            count(&hidden_kept, same);
+            count(&unread, !named);
+            count(&kept, same && !named);
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let (hidden, hidden_kept, unread, kept) = (hidden.get(), hidden_kept.get(), unread.get(), kept.get());
+    println!(
+        "precision: {kept} of {unread} arguments that are not read leave the tag alone; {hidden_kept} of {hidden} that are not shown"
+    );
+    assert!(unread > 50 && f64::from(kept) >= 0.95 * f64::from(unread), "{kept} of {unread}");
+}
+
+/// Values of the type that stands at a path, as different as they can be.
+fn alternatives(path: &str) -> Vec<Json> {
+    let node = |t: &str| json!({ "t": t, "u": t, "children": [] });
+    match path {
+        "/b/tree" => vec![json!([]), json!([node("p")]), json!([node("q"), node("r")])],
+        "/b/list" => {
+            vec![json!([]), json!([{ "t": "p", "u": "q" }]), json!([{ "t": "r", "u": 0 }, { "t": null, "u": "s" }])]
+        }
+        "/b/m" => vec![json!({}), json!({ "k": "p", "y": "q" }), json!({ "z": 0 })],
+        "/b" => {
+            vec![
+                json!({ "x": "p", "y": "q", "list": [{ "t": "r", "u": "s" }], "m": { "k": "t" }, "tree": [node("u")] }),
+            ]
+        }
+        "/c" => vec![json!([]), json!([7]), json!([8, 9])],
+        _ => vec![json!(""), json!("other"), json!("<another>")],
+    }
 }

@@ -5,19 +5,20 @@ use serde::ser::{self, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::{
-    ALL, BOOL, BYTES, END, NONE, Read, SEQ, SEQUENCE, STRUCT, TEXT, TUPLE, TUPLE_STRUCT, Untaggable, VARIANT, digest,
-    hash_bytes, hash_entries, hash_fields_of, hash_float, hash_integer, hash_large, hash_value,
+    BOOL, BYTES, END, Listing, NONE, SEQ, STRUCT, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable, VARIANT, entry,
+    has_shape, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of, of_field,
 };
+use crate::content::reads::Reads;
 
 /// Feeds what is serialized into it.
 pub(super) struct Hasher<'a> {
     pub(super) hash: &'a mut Sha256,
-    pub(super) read: Read<'a>,
+    pub(super) reads: &'a Reads,
 }
 
 impl Hasher<'_> {
-    fn feed<T: Serialize + ?Sized>(hash: &mut Sha256, value: &T) -> Result<(), Untaggable> {
-        value.serialize(Hasher { hash, read: ALL })
+    fn feed<T: Serialize + ?Sized>(hash: &mut Sha256, value: &T, reads: &Reads) -> Result<(), Untaggable> {
+        value.serialize(Hasher { hash, reads })
     }
 
     fn variant(&mut self, name: &str) {
@@ -96,22 +97,22 @@ impl<'a> Serializer for Hasher<'a> {
         value: &T,
     ) -> Result<(), Untaggable> {
         self.variant(variant);
-        Self::feed(self.hash, value)
+        Self::feed(self.hash, value, &Reads::Whole)
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'a>, Untaggable> {
-        Ok(Elements::new(self.hash, SEQ))
+        Ok(Elements::new(self.hash, SEQ, self.reads))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Elements<'a>, Untaggable> {
-        Ok(Elements::new(self.hash, TUPLE))
+        Ok(Elements::new(self.hash, TUPLE, self.reads))
     }
 
     fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Elements<'a>, Untaggable> {
         if name == HANDLE {
-            return Ok(Elements { hash: self.hash, handle: Some(self.read) });
+            return Ok(Elements { hash: self.hash, of: Of::Handle(self.reads) });
         }
-        Ok(Elements::new(self.hash, TUPLE_STRUCT))
+        Ok(Elements::new(self.hash, TUPLE_STRUCT, self.reads))
     }
 
     fn serialize_tuple_variant(
@@ -122,16 +123,16 @@ impl<'a> Serializer for Hasher<'a> {
         _: usize,
     ) -> Result<Elements<'a>, Untaggable> {
         self.variant(variant);
-        Ok(Elements::new(self.hash, TUPLE_STRUCT))
+        Ok(Elements::new(self.hash, TUPLE_STRUCT, &Reads::Whole))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>, Untaggable> {
-        Ok(Entries { hash: self.hash, read: self.read, key: None, entries: Vec::new() })
+        Ok(Entries { hash: self.hash, reads: self.reads, key: None, entries: Vec::new() })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'a>, Untaggable> {
         self.hash.update([STRUCT]);
-        Ok(Fields { hash: self.hash, read: self.read })
+        Ok(Fields { hash: self.hash, reads: self.reads })
     }
 
     fn serialize_struct_variant(
@@ -143,32 +144,37 @@ impl<'a> Serializer for Hasher<'a> {
     ) -> Result<Fields<'a>, Untaggable> {
         self.variant(variant);
         self.hash.update([STRUCT]);
-        Ok(Fields { hash: self.hash, read: ALL })
+        Ok(Fields { hash: self.hash, reads: &Reads::Whole })
     }
 }
 
 pub(super) struct Elements<'a> {
     hash: &'a mut Sha256,
-    /// The element is a handle to a value of the engine, of whose fields only these count.
-    handle: Option<Read<'a>>,
+    of: Of<'a>,
+}
+
+enum Of<'a> {
+    Sequence(Listing<'a>),
+    /// The one element is a handle to a value of the engine, of which these parts count.
+    Handle(&'a Reads),
 }
 
 impl<'a> Elements<'a> {
-    fn new(hash: &'a mut Sha256, sort: u8) -> Self {
-        hash.update([SEQUENCE, sort]);
-        Self { hash, handle: None }
+    fn new(hash: &'a mut Sha256, sort: u8, reads: &'a Reads) -> Self {
+        let of = Of::Sequence(Listing::begin(hash, sort, reads));
+        Self { hash, of }
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
-        match self.handle {
-            Some(read) => hash_fields_of(self.hash, &Handle(value).redeem(), read),
-            None => Hasher::feed(self.hash, value),
+        match &mut self.of {
+            Of::Sequence(list) => list.element(self.hash, |hash, reads| Hasher::feed(hash, value, reads)),
+            Of::Handle(reads) => hash_parts_of(self.hash, &Handle(value).redeem(), reads),
         }
     }
 
     fn finish(self) -> Result<(), Untaggable> {
-        if self.handle.is_none() {
-            self.hash.update([END]);
+        if let Of::Sequence(list) = self.of {
+            list.end(self.hash);
         }
         Ok(())
     }
@@ -201,7 +207,7 @@ elements! {
 
 pub(super) struct Entries<'a> {
     hash: &'a mut Sha256,
-    read: Read<'a>,
+    reads: &'a Reads,
     key: Option<Value>,
     entries: Vec<([u8; 32], [u8; 32])>,
 }
@@ -217,10 +223,7 @@ impl ser::SerializeMap for Entries<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
         let key = self.key.take().unwrap_or_default();
-        if (self.read)(key.as_str().unwrap_or_default()) {
-            let key = digest(|hash| hash_value(hash, &key))?;
-            self.entries.push((key, digest(|hash| Hasher::feed(hash, value))?));
-        }
+        self.entries.extend(entry(&key, self.reads, |hash, reads| Hasher::feed(hash, value, reads))?);
         Ok(())
     }
 
@@ -232,16 +235,20 @@ impl ser::SerializeMap for Entries<'_> {
 
 pub(super) struct Fields<'a> {
     hash: &'a mut Sha256,
-    read: Read<'a>,
+    reads: &'a Reads,
 }
 
 impl Fields<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
-        if (self.read)(name) {
+        let reads = of_field(self.reads, name);
+        if reads.is_some() || has_shape(self.reads) {
             hash_bytes(self.hash, TEXT, name.as_bytes());
-            Hasher::feed(self.hash, value)?;
         }
-        Ok(())
+        match reads {
+            Some(reads) => Hasher::feed(self.hash, value, reads),
+            None if has_shape(self.reads) => Ok(self.hash.update([UNREAD])),
+            None => Ok(()),
+        }
     }
 }
 
