@@ -14,7 +14,7 @@ use minijinja::{Value, context};
 use proptest::{
     prelude::*,
     sample::select,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -431,14 +431,16 @@ fn equal_tags_mean_equal_bytes() {
 }
 
 /// What a page does not read leaves its tag alone. An argument counts as not shown if no value in its place changes a
-/// byte, and as not read if no template names it either; the rest is named where it is never reached, or is part of a
-/// whole that is handed on.
+/// byte, and as not read if no template names it either, or hands on the whole that it is part of; the rest is read where
+/// it is never reached.
 #[test]
 fn tags_are_precise() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (hidden, hidden_kept, unread, kept) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
     let count = |cell: &Cell<u32>, by: bool| cell.set(cell.get() + u32::from(by));
-    let mut runner = TestRunner::new(Config { cases: 600, ..Config::default() });
+    // The same cases each time: a share has a spread.
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config { cases: 600, ..Config::default() }, rng);
     let outcome = runner.run(&(world(), select(&LEAVES[..])), |(world, path)| {
         let Some((tag, bytes)) = runtime.block_on(world.page()) else { return Ok(()) };
         let in_its_place = |value: Json| {
@@ -452,7 +454,8 @@ fn tags_are_precise() {
             let same = pages.iter().flatten().all(|(other, _)| *other == tag);
             let name = path.rsplit('/').next().expect("a name");
             let words = |text: &String| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
-            let named = world.templates.values().any(words);
+            let whole = |text: &String| WHOLES.iter().any(|(piece, of)| text.contains(piece) && path.starts_with(of));
+            let named = world.templates.values().any(|text| words(text) || whole(text));
             count(&hidden, true);
             count(&hidden_kept, same);
             count(&unread, !named);
@@ -467,6 +470,16 @@ fn tags_are_precise() {
     );
     assert!(unread > 50 && f64::from(kept) >= 0.95 * f64::from(unread), "{kept} of {unread}");
 }
+
+/// Pieces that look at all of a value: it is printed, sliced, or given to a filter.
+const WHOLES: [(&str, &str); 6] = [
+    ("{{ b }}", "/b"),
+    ("[a, b]", "/b"),
+    ("else b)", "/b"),
+    ("b.list|", "/b/list"),
+    ("b.list[1:", "/b/list"),
+    ("b.m", "/b/m"),
+];
 
 /// Values of the type that stands at a path, as different as they can be.
 fn alternatives(path: &str) -> Vec<Json> {
