@@ -101,7 +101,7 @@ mod stage;
 
 pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService};
-pub use content::{ContentManager, Embedded, Source};
+pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;

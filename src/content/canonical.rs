@@ -11,7 +11,10 @@ use serde::ser::{self, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use self::serializer::Hasher;
-use super::reads::{Parts, Reads};
+use super::{
+    page_tag::Contents,
+    reads::{Parts, Reads},
+};
 
 /// Feeds those parts of `arguments` that are `read` into `hash`, or says why that can't be done
 /// without rendering: an object of the site's own that only shows what it is when a template asks it.
@@ -22,6 +25,38 @@ pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, rea
     // whole, with its being safe or not, instead of a plain string.
     let _ = Value::from(Serde(&probe));
     outcome.into_inner()
+}
+
+/// Those parts of `arguments` that are `read`, each by its path (`args.posts[3].title`), for a person to compare.
+pub(crate) fn leaves(arguments: &impl Serialize, reads: &Reads) -> Contents {
+    let mut leaves = Contents::new();
+    collect_leaves("args".into(), &Value::from(Serde(arguments)), reads, &mut leaves);
+    leaves
+}
+
+fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut Contents) {
+    let children: Vec<(String, Value, &Reads)> = match value.kind() {
+        ValueKind::Seq if is_plain(value) => {
+            let Some(each) = Listing::begin(&mut Sha256::new(), LIST_VALUE, reads).each else { return };
+            let items = value.try_iter().into_iter().flatten().enumerate();
+            items.map(|(at, item)| (format!("{path}[{at}]"), item, each)).collect()
+        }
+        ValueKind::Map if is_plain(value) => {
+            let field = |key: Value| {
+                let reads = of_field(reads, key.as_str().unwrap_or_default())?;
+                Some((format!("{path}.{key}"), value.get_item(&key).ok()?, reads))
+            };
+            value.try_iter().into_iter().flatten().filter_map(field).collect()
+        }
+        _ => Vec::new(),
+    };
+    // The shape of what has parts, and the value of what has none.
+    let own = digest(|hash| match children.is_empty() {
+        true => hash_parts_of(hash, value, reads),
+        false => Ok(feed_short(hash, SEQUENCE, children.len() as u128)),
+    });
+    leaves.insert(path, own.ok());
+    children.into_iter().for_each(|(path, value, reads)| collect_leaves(path, &value, reads, leaves));
 }
 
 /// Feeds one value of the engine, such as a global.
@@ -158,7 +193,7 @@ fn hash_entries(hash: &mut Sha256, mut entries: Vec<([u8; 32], [u8; 32])>) {
     }
 }
 
-fn digest(feed: impl FnOnce(&mut Sha256) -> Result<(), Untaggable>) -> Result<[u8; 32], Untaggable> {
+pub(crate) fn digest(feed: impl FnOnce(&mut Sha256) -> Result<(), Untaggable>) -> Result<[u8; 32], Untaggable> {
     let mut hash = Sha256::new();
     feed(&mut hash)?;
     Ok(hash.finalize().into())

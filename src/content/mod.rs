@@ -5,12 +5,15 @@
 //! 3. [`assets`], [`media_type`], [`negotiate`] static files, their types, their compressed forms
 //! 4. [`templates`] rendering
 //! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
-//! 6. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
+//! 6. [`explain`] why two tags differ, [`check`] what would fail at run time
+//! 7. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
 //!
 //! It does not know requests beyond what selects a representation, nor caches.
 
 mod assets;
 mod canonical;
+mod check;
+mod explain;
 mod media_type;
 mod negotiate;
 mod page_tag;
@@ -33,12 +36,15 @@ use minijinja::Environment;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
+pub use check::Finding;
+pub use explain::Explanation;
 pub(crate) use path::is_well_encoded;
 pub use source::{Embedded, Source};
 
 use self::{
+    explain::History,
     path::AssetPath,
-    snapshot::{Setup, Snapshot, tagged},
+    snapshot::{Asked, Setup, Snapshot, tagged},
     templates::Settings,
 };
 use crate::{
@@ -110,7 +116,8 @@ impl ContentManager {
         let (templates, files) = (templates.into().locate()?, files.into().locate()?);
         let settings = Arc::new(Settings::new("/static"));
         let reload = Stage::current().is_development();
-        Ok(Self { setup: Arc::new(Setup { templates, files, settings, reload }), now: Arc::default() })
+        let history = reload.then(History::default);
+        Ok(Self { setup: Arc::new(Setup { templates, files, settings, reload, history }), now: Arc::default() })
     }
 
     /// The path under which static files are served. Default: `/static`.
@@ -142,7 +149,10 @@ impl ContentManager {
 
     /// Whether folders are looked at again for each request. Default: in development only ([`Stage`]).
     pub fn with_reload(self, reload: bool) -> Self {
-        self.with(|setup| setup.reload = reload)
+        self.with(|setup| {
+            setup.reload = reload;
+            setup.history = reload.then(History::default);
+        })
     }
 
     /// A page from a template, with any serializable arguments.
@@ -158,15 +168,95 @@ impl ContentManager {
     ///
     /// [`ErrorKind::TemplateNotFound`] here; [`ErrorKind::Template`], with the template and the line, when it is rendered.
     pub fn render_template(&self, name: &str, arguments: impl Serialize + Send + 'static) -> Result<Representation> {
-        let snapshot = self.snapshot();
-        if !snapshot.templates.contains(name) {
-            let message = format!("there is no template `{name}`");
-            return Err(Error::new(ErrorKind::TemplateNotFound, message));
-        }
-        let (name, settings) = (name.to_owned(), self.setup.settings.clone());
+        let snapshot = self.with_template(name)?;
+        let (name, history) = (name.to_owned(), self.setup.history.clone());
         Ok(Representation::select(move |selection| {
-            snapshot.page(&settings, name, arguments, selection.script_root.to_owned())
+            let development = history.as_ref().map(|history| (history, selection.headers));
+            let asked = Asked { name: &name, script_root: selection.script_root, development };
+            snapshot.page(&asked, arguments)
         }))
+    }
+
+    /// A page whose tag a cheap `key` decides, such as the version of a row or the time of its last change. `load` gives
+    /// the arguments, and is called only if the page is rendered: a 304 reads no data at all.
+    ///
+    /// The key must change whenever the arguments do; all of it counts. Templates, static files, globals and the mount
+    /// prefix are in the tag as for [`render_template`](Self::render_template). A page that no tag can cover beforehand
+    /// has none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TemplateNotFound`] here. When it is rendered, [`ErrorKind::Handler`] where `load` fails, and
+    /// [`ErrorKind::Template`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{BoxError, ContentManager, Embedded};
+    ///
+    /// const TEMPLATES: Embedded = Embedded::new(&[("post.html", b"<h1>{{ title }}</h1>")]);
+    /// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+    /// let version = 7; // SELECT version FROM posts WHERE id = 1
+    /// let page = content.render_template_with("post.html", version, async || {
+    ///     Ok::<_, BoxError>(serde_json::json!({ "title": "Hello" })) // SELECT * FROM posts WHERE id = 1
+    /// })?;
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn render_template_with<T, E, LoadFuture>(
+        &self,
+        name: &str,
+        key: impl Serialize + Send + 'static,
+        load: impl FnOnce() -> LoadFuture + Send + 'static,
+    ) -> Result<Representation>
+    where
+        T: Serialize + Send,
+        E: Into<BoxError>,
+        LoadFuture: Future<Output = Result<T, E>> + Send,
+    {
+        let (snapshot, history) = (self.with_template(name)?, self.setup.history.clone());
+        let name = name.to_owned();
+        Ok(Representation::select(move |selection| {
+            let development = history.as_ref().map(|history| (history, selection.headers));
+            let asked = Asked { name: &name, script_root: selection.script_root, development };
+            Ok(snapshot.page_by_key(&asked, &key, load))
+        }))
+    }
+
+    /// Everything that the tag of a page with these arguments covers, part by part, at the root of the site. Two of them
+    /// compared tell why the page was rendered anew. In development the header `x-etag-reason` tells it for each miss.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TemplateNotFound`].
+    pub fn explain(&self, name: &str, arguments: &impl Serialize) -> Result<Explanation> {
+        Ok(self.with_template(name)?.closure(name).explain(arguments, ""))
+    }
+
+    /// Looks for what would fail at run time: templates that don't compile, templates and static files that are named and
+    /// not there. Nothing is rendered. A test of a site asserts that there is nothing to find.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Embedded};
+    ///
+    /// const TEMPLATES: Embedded = Embedded::new(&[("a.html", b"\n{{ static('typo.css') }}")]);
+    /// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+    /// let findings: Vec<String> = content.check().iter().map(ToString::to_string).collect();
+    /// assert_eq!(findings, ["a.html:2: there is no static file `typo.css`"]);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn check(&self) -> Vec<Finding> {
+        let snapshot = self.snapshot();
+        check::check(&snapshot.templates, &snapshot.assets)
+    }
+
+    fn with_template(&self, name: &str) -> Result<Arc<Snapshot>> {
+        let snapshot = self.snapshot();
+        if snapshot.templates.contains(name) {
+            return Ok(snapshot);
+        }
+        Err(Error::new(ErrorKind::TemplateNotFound, format!("there is no template `{name}`")))
     }
 
     /// Whether there is a template of this name.

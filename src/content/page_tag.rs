@@ -22,7 +22,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     assets::Assets,
-    canonical,
+    canonical::{self, Untaggable},
+    explain::Explanation,
     reads::Reads,
     syntax::{self, Mentions, Reference},
     templates::{Settings, Templates},
@@ -40,13 +41,22 @@ pub(crate) enum PageTag {
     Volatile(String),
 }
 
+/// What a site's pages are made from at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) templates: &'a Templates,
+    pub(crate) assets: &'a Assets,
+    pub(crate) settings: &'a Settings,
+}
+
 /// The closures of the templates of one moment, by the name of the template that is rendered.
 #[derive(Debug, Default)]
 pub(crate) struct Closures(RwLock<HashMap<String, Arc<Closure>>>);
 
 /// All that a page depends on but its arguments and where the site is mounted.
 #[derive(Debug)]
-struct Closure {
+pub(crate) struct Closure {
+    parts: Contents,
     digest: [u8; 32],
     reads: Reads,
     verdict: Verdict,
@@ -59,36 +69,17 @@ enum Verdict {
     Volatile(String),
 }
 
+/// By name, the digest of a part; `None` for what is named and not there, so that its coming changes the tag.
+pub(crate) type Contents = BTreeMap<String, Option<[u8; 32]>>;
+
 /// Bumped by whoever changes what is fed into a tag, so that no tag of an older release is taken for one of this.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 impl Closures {
-    pub(crate) fn tag(
-        &self,
-        templates: &Templates,
-        assets: &Assets,
-        settings: &Settings,
-        (name, arguments, script_root): (&str, &impl Serialize, &str),
-    ) -> PageTag {
-        let closure = self.closure(templates, assets, settings, name);
-        match &closure.verdict {
-            Verdict::Taggable => {}
-            Verdict::Render(reason) => return PageTag::Render(reason.clone()),
-            Verdict::Volatile(reason) => return PageTag::Volatile(reason.clone()),
-        }
-        let mut hash = Sha256::new();
-        hash.update(closure.digest);
-        feed(&mut hash, script_root.as_bytes());
-        match canonical::hash_arguments(&mut hash, arguments, &closure.reads) {
-            Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize().into())),
-            Err(reason) => PageTag::Render(reason.0),
-        }
-    }
-
-    fn closure(&self, templates: &Templates, assets: &Assets, settings: &Settings, name: &str) -> Arc<Closure> {
+    pub(crate) fn get(&self, site: Site<'_>, name: &str) -> Arc<Closure> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         known.unwrap_or_else(|| {
-            let closure = Arc::new(Closure::of(templates, assets, settings, name));
+            let closure = Arc::new(Closure::of(site, name));
             self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), closure.clone());
             closure
         })
@@ -96,51 +87,95 @@ impl Closures {
 }
 
 impl Closure {
-    fn of(templates: &Templates, assets: &Assets, settings: &Settings, name: &str) -> Self {
-        let (sources, mut mentions) = collect(templates, assets, settings, name);
+    fn of(site: Site<'_>, name: &str) -> Self {
+        let (sources, mut mentions) = collect(site, name);
         // A function of a macro's name may be the one that is called, and it looks at all that it is handed.
-        for (global, _) in templates.environment().globals() {
+        for (global, _) in site.templates.environment().globals() {
             mentions.uses.macros.retain(|(name, _)| name != global);
         }
+        let mut verdict = verdict(site, &mentions);
+        let mut parts = sources;
+        parts.extend(files(site.assets, &mentions));
+        match globals(site.templates, &mentions) {
+            Ok(globals) => parts.extend(globals),
+            Err(reason) if matches!(verdict, Verdict::Taggable) => verdict = Verdict::Render(reason),
+            Err(_) => {}
+        }
+        let texts = [
+            ("the version of page tags", VERSION),
+            ("the version of chalice_http_toolkit", env!("CARGO_PKG_VERSION")),
+            ("the build id", build_id(site.settings)),
+            ("the prefix of static files", &site.settings.static_prefix),
+            ("the template that is rendered", name),
+        ];
+        parts.extend(texts.map(|(part, text)| (part.to_owned(), Some(Sha256::digest(text).into()))));
         let mut hash = Sha256::new();
-        for text in [VERSION, env!("CARGO_PKG_VERSION"), build_id(settings), &settings.static_prefix, name] {
-            feed(&mut hash, text.as_bytes());
+        feed_contents(&mut hash, &parts);
+        Self { parts, digest: hash.finalize().into(), reads: Reads::of(&mentions.uses), verdict }
+    }
+
+    /// The tag of the page with these arguments.
+    pub(crate) fn tag(&self, arguments: &impl Serialize, script_root: &str) -> PageTag {
+        self.tag_with(script_root, |hash| canonical::hash_arguments(hash, arguments, &self.reads))
+    }
+
+    /// The tag of the page with whatever arguments this key stands for.
+    pub(crate) fn tag_by_key(&self, key: &impl Serialize, script_root: &str) -> PageTag {
+        self.tag_with(script_root, |hash| {
+            feed(hash, b"key");
+            canonical::hash_arguments(hash, key, &Reads::Whole)
+        })
+    }
+
+    fn tag_with(&self, script_root: &str, arguments: impl FnOnce(&mut Sha256) -> Result<(), Untaggable>) -> PageTag {
+        match &self.verdict {
+            Verdict::Taggable => {}
+            Verdict::Render(reason) => return PageTag::Render(reason.clone()),
+            Verdict::Volatile(reason) => return PageTag::Volatile(reason.clone()),
         }
-        feed_contents(&mut hash, &sources);
-        feed_contents(&mut hash, &files(assets, &mentions));
-        let mut verdict = verdict(templates, settings, &mentions);
-        if let (Verdict::Taggable, Err(reason)) = (&verdict, feed_globals(&mut hash, templates, &mentions)) {
-            verdict = Verdict::Render(reason);
+        let mut hash = Sha256::new();
+        hash.update(self.digest);
+        feed(&mut hash, script_root.as_bytes());
+        match arguments(&mut hash) {
+            Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize().into())),
+            Err(reason) => PageTag::Render(reason.0),
         }
-        let reads = Reads::of(&mentions.uses);
-        Self { digest: hash.finalize().into(), reads, verdict }
+    }
+
+    /// Everything that the tag of the page covers, part by part.
+    pub(crate) fn explain(&self, arguments: &impl Serialize, script_root: &str) -> Explanation {
+        let mut parts = self.parts.clone();
+        parts.insert("the mount prefix".into(), Some(Sha256::digest(script_root).into()));
+        parts.extend(canonical::leaves(arguments, &self.reads));
+        Explanation::new(parts)
     }
 }
 
-/// By name, the digest of the content; `None` for what is named and not there, so that its coming changes the tag.
-type Contents = BTreeMap<String, Option<[u8; 32]>>;
-
 /// Every template that can take part in rendering `name`, and all that they mention.
-fn collect(templates: &Templates, assets: &Assets, settings: &Settings, name: &str) -> (Contents, Mentions) {
+fn collect(site: Site<'_>, name: &str) -> (Contents, Mentions) {
+    let Site { templates, assets, settings } = site;
     let mut sources = Contents::new();
     let mut all = Mentions::default();
     let mut waiting = vec![name.to_owned()];
     while let Some(name) = waiting.pop() {
-        if sources.contains_key(&name) {
+        let part = format!("template {name}");
+        if sources.contains_key(&part) {
             continue;
         }
         let template = templates.environment().get_template(&name).ok();
         let source = template.as_ref().map(|template| template.source());
         // A template that doesn't compile fails when it is reached; its bytes count all the same.
         let raw = templates.files().get(&name).map(|content| content.digest);
-        sources.insert(name.clone(), source.map(|source| Sha256::digest(source).into()).or(raw));
+        sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(raw));
         let syntax = templates.environment().syntax().clone();
         let Some(mentions) = source.and_then(|source| syntax::mentions(&name, source, syntax).ok()) else { continue };
         report_missing_files(&name, &mentions, assets, settings);
         for reference in &mentions.templates {
             match reference {
                 Reference::Name { name, .. } => waiting.push(name.clone()),
-                Reference::StartsWith(prefix) => waiting.extend(starting_with(templates, prefix)),
+                Reference::StartsWith(prefix) => {
+                    waiting.extend(templates.names().into_iter().filter(|name| name.starts_with(prefix)));
+                }
             }
         }
         all.names.extend(mentions.names);
@@ -149,11 +184,6 @@ fn collect(templates: &Templates, assets: &Assets, settings: &Settings, name: &s
         all.files.extend(mentions.files);
     }
     (sources, all)
-}
-
-fn starting_with(templates: &Templates, prefix: &str) -> Vec<String> {
-    let added = templates.environment().templates().map(|(name, _)| name).filter(|name| name.starts_with(prefix));
-    templates.files().names(prefix).chain(added).map(str::to_owned).collect()
 }
 
 fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {
@@ -168,7 +198,7 @@ fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, se
 
 fn files(assets: &Assets, mentions: &Mentions) -> Contents {
     let files = assets.files();
-    let digest = |name: &str| (name.to_owned(), files.get(name).map(|content| content.digest));
+    let digest = |name: &str| (format!("static file {name}"), files.get(name).map(|content| content.digest));
     let mut contents = Contents::new();
     for reference in &mentions.files {
         match reference {
@@ -179,7 +209,8 @@ fn files(assets: &Assets, mentions: &Mentions) -> Contents {
     contents
 }
 
-fn verdict(templates: &Templates, settings: &Settings, mentions: &Mentions) -> Verdict {
+fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
+    let Site { templates, settings, .. } = site;
     let globals: BTreeSet<&str> = templates.environment().globals().map(|(name, _)| name).collect();
     let is_volatile = |name: &&String| settings.volatile.contains(*name) || VOLATILE.contains(&name.as_str());
     let functions = mentions.names.iter().filter(|name| globals.contains(name.as_str()));
@@ -195,15 +226,17 @@ fn verdict(templates: &Templates, settings: &Settings, mentions: &Mentions) -> V
 /// Names under which functions and filters that no tag can cover are usually added to the engine.
 const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"];
 
-fn feed_globals(hash: &mut Sha256, templates: &Templates, mentions: &Mentions) -> Result<(), String> {
-    // Functions are pure by contract: what they give depends on their arguments and on the build.
-    let globals: BTreeMap<&str, Value> =
-        templates.environment().globals().filter(|(_, value)| !is_function(value)).collect();
-    for (name, value) in globals.iter().filter(|(name, _)| mentions.names.contains(**name)) {
-        feed(hash, name.as_bytes());
-        canonical::hash_value(hash, value).map_err(|reason| format!("global `{name}`: {reason}"))?;
-    }
-    Ok(())
+/// The globals that are mentioned. Functions are pure by contract: what they give depends on their arguments and on the
+/// build.
+fn globals(templates: &Templates, mentions: &Mentions) -> Result<Contents, String> {
+    let values =
+        templates.environment().globals().filter(|(name, value)| mentions.names.contains(*name) && !is_function(value));
+    let digest = |(name, value): (&str, Value)| {
+        let digest = canonical::digest(|hash| canonical::hash_value(hash, &value));
+        let digest = digest.map_err(|reason| format!("global `{name}`: {reason}"))?;
+        Ok((format!("global {name}"), Some(digest)))
+    };
+    values.map(digest).collect()
 }
 
 fn is_function(value: &Value) -> bool {

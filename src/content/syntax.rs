@@ -26,8 +26,17 @@ pub(crate) struct Mentions {
     pub(crate) filters: BTreeSet<String>,
     /// Templates that are extended, included or imported.
     pub(crate) templates: BTreeSet<Reference>,
+    /// Those of them without which a page fails.
+    pub(crate) wanted: Vec<Wanted>,
     /// Static files, by the prefix of their name that is known.
     pub(crate) files: BTreeSet<Reference>,
+}
+
+/// Templates of which one at least must be there.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) names: Vec<String>,
+    pub(crate) line: usize,
 }
 
 /// A name in a template: known in full, or in its first part only (which may be empty).
@@ -35,6 +44,15 @@ pub(crate) struct Mentions {
 pub(crate) enum Reference {
     Name { name: String, line: usize },
     StartsWith(String),
+}
+
+impl Reference {
+    fn full_name(&self) -> Option<String> {
+        match self {
+            Self::Name { name, .. } => Some(name.clone()),
+            Self::StartsWith(_) => None,
+        }
+    }
 }
 
 /// The function that names static files in templates.
@@ -105,7 +123,13 @@ impl Mentions {
                 }
             }
             Stmt::Extends(extends) => self.template(&extends.name, extends.span().start_line.into()),
-            Stmt::Include(include) => self.template(&include.name, include.span().start_line.into()),
+            Stmt::Include(include) => {
+                let wanted = self.wanted.len();
+                self.template(&include.name, include.span().start_line.into());
+                if include.ignore_missing {
+                    self.wanted.truncate(wanted);
+                }
+            }
             Stmt::Macro(declaration) => self.declaration(declaration),
             Stmt::CallBlock(block) => {
                 self.call(&block.call, block.span().start_line.into());
@@ -275,7 +299,15 @@ impl Mentions {
     }
 
     fn template(&mut self, name: &Expr<'_>, line: usize) {
-        self.templates.extend(references(name, line));
+        let found = references(name, line);
+        let names: Option<Vec<String>> = found.iter().map(Reference::full_name).collect();
+        match (name, names) {
+            // One of a list is enough; of a choice each side must be there.
+            (Expr::List(_), Some(names)) => self.wanted.push(Wanted { names, line }),
+            (_, Some(names)) => self.wanted.extend(names.into_iter().map(|name| Wanted { names: vec![name], line })),
+            (_, None) => {}
+        }
+        self.templates.extend(found);
         self.expression(name);
     }
 }

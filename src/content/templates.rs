@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     error::Error as _,
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -66,6 +66,12 @@ impl Templates {
         &self.environment
     }
 
+    /// The names of all templates: those of the folder and those that the site added.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let added = self.environment.templates().map(|(name, _)| name);
+        self.files.names("").chain(added).map(str::to_owned).collect()
+    }
+
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.files.contains(name) || self.environment.templates().any(|(added, _)| added == name)
     }
@@ -114,15 +120,18 @@ fn auto_escape(name: &str) -> AutoEscape {
     }
 }
 
-/// An error of the engine, as one of ours that names the template and the line where it happened, not where that one
-/// was included.
+/// An error of the engine, as one of ours that names the template and the line where it happened.
 pub(crate) fn failed(name: &str, error: minijinja::Error) -> Error {
-    let mut innermost = &error;
-    while let Some(cause) = innermost.source().and_then(|cause| cause.downcast_ref::<minijinja::Error>()) {
-        innermost = cause;
-    }
-    let at = (innermost.name().unwrap_or(name).to_owned(), innermost.line());
+    let at = innermost(name, &error);
     Error::in_template(ErrorKind::Template, "a template could not be rendered", at, error)
+}
+
+/// Where an error happened: the template and the line, and not those of what included them.
+pub(crate) fn innermost(name: &str, mut error: &minijinja::Error) -> (String, Option<usize>) {
+    while let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<minijinja::Error>()) {
+        error = cause;
+    }
+    (error.name().unwrap_or(name).to_owned(), error.line())
 }
 
 fn text(name: &str, bytes: &[u8]) -> Result<String, minijinja::Error> {

@@ -1,0 +1,50 @@
+"""One list of requests has the same answers behind every front door, to the byte."""
+
+from harness import CSS, check, get, site, static_copy
+
+FRONTS = ("http", "rest", "url", "alb")
+# What CloudFront adds for the sake of absolute URLs, which would else hold each site's own port.
+VISITOR = {"Host": "shop.example", "X-Forwarded-Proto": "https"}
+REQUESTS = [
+    ("GET", "/", {}, 200),
+    ("HEAD", "/", {}, 200),
+    ("POST", "/", {}, 405),
+    ("GET", "/hello?name=Ada+%26%20B%25", {}, 200),
+    ("GET", "/hello?b=2&name=first&a=1", {}, 200),
+    ("GET", "/products/%31", {}, 200),
+    ("GET", "/products/999", {}, 404),
+    ("GET", "/api/products", {}, 200),
+    ("GET", "/feed.xml", {}, 200),
+    ("GET", "/redirect", {}, 302),
+    ("GET", "/asset/logo", {}, 200),
+    ("GET", "/asset/logo", {"If-None-Match": '"x", W/"logo-1"'}, 304),
+    ("GET", "/asset/logo", {"If-Match": '"x"'}, 412),
+    ("GET", CSS, {"Range": "bytes=0-9,20-29"}, 206),
+    ("GET", CSS, {"Range": "bytes=999999-"}, 416),
+    ("GET", CSS, {"Accept-Encoding": "gzip;q=0.5, br"}, 200),
+    ("GET", "/static/a%20b.txt", {}, 200),
+    ("GET", "/static/a%2520b.txt", {}, 200),
+    ("GET", "/static/..%2F..%2FCargo.toml", {}, 404),
+    ("GET", "/static/%FF", {}, 404),
+    ("GET", "/no-such-page", {"Cookie": "a=1; b=2"}, 404),
+]
+
+
+def answers(front, files):
+    with site(FRONT=front, SITE_STATIC=str(files)) as port:
+        return [comparable(get(port, path, VISITOR | headers, method)) for method, path, headers, _ in REQUESTS]
+
+
+def comparable(answer):
+    fields = sorted((name.lower(), value) for name, value in answer.headers.items() if name.lower() != "date")
+    return answer.status, fields, answer.body
+
+
+with static_copy() as files:
+    reference, *others = [answers(front, files) for front in FRONTS]
+for (method, path, _, status), answer in zip(REQUESTS, reference):
+    check(f"{method} {path}", answer[0], status)
+for front, those in zip(FRONTS[1:], others):
+    for (method, path, *_), answer, wanted in zip(REQUESTS, those, reference):
+        check(f"{method} {path} behind {front}", answer, wanted)
+print(f"{len(REQUESTS)} requests have equal answers behind {', '.join(FRONTS)}")

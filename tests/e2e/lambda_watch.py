@@ -1,0 +1,46 @@
+"""The examples under the real `cargo lambda watch`: the same site through the Lambda runtime loop.
+
+It adds Vary and CORS fields to each answer, so none of these checks looks at all headers.
+"""
+
+import contextlib
+import os
+
+from harness import BIN, CSS, ROOT, check, free_port, get, running, static_copy, wait
+
+
+@contextlib.contextmanager
+def watch(example, **environment):
+    port = free_port()
+    command = ["cargo", "lambda", "watch", "--example", example, "--ignore-changes"]
+    command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "CARGO_NET_OFFLINE": "true"} | environment
+    with running(command, port, cwd=ROOT, env=environment):
+        # The first request makes it start the function; an answer that comes too early is a 500 of its own.
+        wait(f"{example} answers", lambda: get(port, "/").status == 200, 60)
+        yield port
+
+
+def revalidates(port, path):
+    first = get(port, path)
+    check(f"{path} at first", first.status, 200)
+    tag = first.headers["ETag"]
+    again = get(port, path, {"If-None-Match": tag})
+    check(f"{path} again", (again.status, again.body, again.headers["ETag"]), (304, b"", tag))
+
+
+with static_copy() as files, watch("site", SITE_STATIC=str(files)) as port:
+    check("the home page", b"</html>" in get(port, "/").body, True)
+    check("an argument", b"Ada &amp; Bob" in get(port, "/hello?name=Ada+%26%20Bob").body, True)
+    check("a file", get(port, "/static/hello.txt").body, (ROOT / "static/hello.txt").read_bytes())
+    check("a picture", get(port, "/asset/logo").body, (ROOT / "static/img/logo.png").read_bytes())
+    check("a compressed file", get(port, CSS, {"Accept-Encoding": "br"}).headers["Content-Encoding"], "br")
+    check("a path decoded once", get(port, "/static/a%2520b.txt").body, b"percent")
+    check("a redirect", get(port, "/redirect").headers["Location"], "/static/hello.txt")
+    check("a 404", get(port, "/no-such-page").status, 404)
+    for path in ("/", "/asset/logo", "/static/hello.txt"):
+        revalidates(port, path)
+
+with watch("minimal") as port:
+    check("the smallest site", b"world" in get(port, "/").body, True)
+    revalidates(port, "/")
