@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, header};
+use sha2::{Digest, Sha256};
 
 use super::{
     media_type,
@@ -54,15 +55,30 @@ impl Assets {
             return Some(Found { name: name.into(), fingerprint: Fingerprint::None });
         }
         let (plain, fingerprint) = without_fingerprint(name)?;
-        let content = self.files.get(&plain)?;
-        let current = fingerprint == fingerprint_of(content);
+        let current = fingerprint == self.fingerprint_of(&plain)?;
         Some(Found { name: plain, fingerprint: if current { Fingerprint::Current } else { Fingerprint::Outdated } })
     }
 
     /// The name with the fingerprint of its content; the name as it is where a file already has the other one.
     pub(crate) fn fingerprinted(&self, name: &str) -> Option<String> {
-        let fingerprinted = with_fingerprint(name, &fingerprint_of(self.files.get(name)?));
+        let fingerprinted = with_fingerprint(name, &self.fingerprint_of(name)?);
         Some(if self.files.contains(&fingerprinted) { name.into() } else { fingerprinted })
+    }
+}
+
+impl Assets {
+    /// Of the file in all forms that it has, as one URL stands for all of them. 80 bits: a wrong fingerprint is never
+    /// trusted, it is compared with the content's.
+    fn fingerprint_of(&self, name: &str) -> Option<String> {
+        let plain = self.files.get(name)?;
+        let encoded: Vec<&Content> =
+            Coding::ALL.iter().filter_map(|coding| self.files.get(&format!("{name}{}", coding.suffix()))).collect();
+        if encoded.is_empty() {
+            return Some(hex(&plain.digest[..10]));
+        }
+        let mut hash = Sha256::new_with_prefix(plain.digest);
+        encoded.iter().for_each(|content| hash.update(content.digest));
+        Some(hex(&hash.finalize()[..10]))
     }
 }
 
@@ -98,11 +114,6 @@ fn choose(assets: &Assets, found: &Found, plain: Content, selection: &Selection<
         .with_entity_tag(EntityTag::of_digest(&content.digest))
         .with_methods([Method::GET])
         .with_ranges(true)
-}
-
-/// 80 bits: a wrong fingerprint is never trusted, it is compared with the content's.
-fn fingerprint_of(content: &Content) -> String {
-    hex(&content.digest[..10])
 }
 
 /// `css/site.css` → `css/site.0123456789abcdef0123.css`: in the same folder, so that relative links in a stylesheet

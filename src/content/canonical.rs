@@ -4,7 +4,7 @@
 
 mod serializer;
 
-use std::{cell::Cell, fmt::Display};
+use std::{cell::Cell, fmt::Display, sync::OnceLock};
 
 use minijinja::value::{Serde, Tuple, Value, ValueKind};
 use serde::ser::{self, Serialize, Serializer};
@@ -184,13 +184,33 @@ fn feed_short(hash: &mut Sha256, kind: u8, mut number: u128) {
 
 /// Entries by key, whatever order they came in; of a repeated key the order is kept, as the last one counts.
 fn hash_entries(hash: &mut Sha256, mut entries: Vec<([u8; 32], [u8; 32])>) {
-    entries.sort_by_key(|(key, _)| *key);
+    if !engine_keeps_order() {
+        entries.sort_by_key(|(key, _)| *key);
+    }
     hash.update([MAP]);
     hash.update((entries.len() as u64).to_le_bytes());
     for (key, value) in entries {
         hash.update(key);
         hash.update(value);
     }
+}
+
+/// Whether the engine was built to iterate maps in the order that they came in (its feature `preserve_order`, which any
+/// crate of the build can switch on): then the order shows.
+fn engine_keeps_order() -> bool {
+    struct TwoKeys;
+
+    impl Serialize for TwoKeys {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map([("b", 0), ("a", 0)])
+        }
+    }
+
+    static KEEPS: OnceLock<bool> = OnceLock::new();
+    *KEEPS.get_or_init(|| {
+        let first = Value::from(Serde(TwoKeys)).try_iter().ok().and_then(|mut keys| keys.next());
+        first.is_some_and(|key| key.as_str() == Some("b"))
+    })
 }
 
 pub(crate) fn digest(feed: impl FnOnce(&mut Sha256) -> Result<(), Untaggable>) -> Result<[u8; 32], Untaggable> {

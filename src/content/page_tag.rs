@@ -181,6 +181,7 @@ fn collect(site: Site<'_>, name: &str) -> (Contents, Mentions) {
         all.names.extend(mentions.names);
         all.uses.extend(mentions.uses);
         all.filters.extend(mentions.filters);
+        all.applies_any |= mentions.applies_any;
         all.files.extend(mentions.files);
     }
     (sources, all)
@@ -198,7 +199,11 @@ fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, se
 
 fn files(assets: &Assets, mentions: &Mentions) -> Contents {
     let files = assets.files();
-    let digest = |name: &str| (format!("static file {name}"), files.get(name).map(|content| content.digest));
+    // Its URL says what its content is, in all forms that it has.
+    let digest = |name: &str| {
+        let url = assets.fingerprinted(name);
+        (format!("static file {name}"), url.map(|url| Sha256::digest(url).into()))
+    };
     let mut contents = Contents::new();
     for reference in &mentions.files {
         match reference {
@@ -216,6 +221,9 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     let functions = mentions.names.iter().filter(|name| globals.contains(name.as_str()));
     if let Some(name) = functions.chain(&mentions.filters).find(is_volatile) {
         return Verdict::Volatile(format!("`{name}` gives another result each time"));
+    }
+    if mentions.applies_any {
+        return Verdict::Render("a filter or a test is named by a value, and may be volatile".into());
     }
     if mentions.names.contains("debug") && globals.contains("debug") {
         return Verdict::Render("`debug` may print everything there is".into());

@@ -32,8 +32,16 @@ pub(crate) enum What {
     Shape,
     /// A method of it is called: of a module a macro, of anything else who knows what.
     Method(String),
-    /// It is handed to a function or macro of this name, in this place.
-    Passed(String, Place),
+    /// It is handed to a function or macro, in this place.
+    Passed(Callee, Place),
+}
+
+/// What is called, as far as a template says it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Callee {
+    Name(String),
+    /// A method of what a name stands for.
+    Method(String, String),
 }
 
 /// A place among the parameters of a macro.
@@ -52,6 +60,8 @@ pub(crate) enum Binding {
     Loop(Path),
     /// A module, whose fields are the names that its template sets.
     Module,
+    /// A value without a path. Whatever went into it has been looked at in whole.
+    Unknown,
 }
 
 /// All that templates do with names.
@@ -97,7 +107,7 @@ impl Uses {
                 uses.accesses.insert(access.clone());
                 continue;
             };
-            let parameters = self.parameters(callee, place, &mut BTreeSet::new());
+            let parameters = self.called(callee).and_then(|name| self.parameters(name, place, &mut BTreeSet::new()));
             let what = if parameters.is_some() { What::Shape } else { What::Whole };
             uses.accesses.insert(Access { path: access.path.clone(), what });
             let bound = parameters.into_iter().flatten();
@@ -106,23 +116,34 @@ impl Uses {
         uses
     }
 
-    /// The parameters in a place of all macros that a name can stand for; `None` if it can stand for anything else.
+    /// The name of the macro that may be called; a method is one only where its owner is a module and nothing else.
+    fn called<'a>(&self, callee: &'a Callee) -> Option<&'a str> {
+        match callee {
+            Callee::Name(name) => Some(name),
+            Callee::Method(owner, name) => {
+                let mut bindings = self.bindings.iter().filter(|(bound, _)| bound == owner).peekable();
+                bindings.peek()?;
+                bindings.all(|(_, binding)| *binding == Binding::Module).then_some(name)
+            }
+        }
+    }
+
+    /// The parameters in a place of all macros that a name can stand for; `None` if it can stand for anything else, or if
+    /// one of them has no such place.
     fn parameters(&self, callee: &str, place: &Place, seen: &mut BTreeSet<String>) -> Option<Vec<String>> {
-        let mut found = Vec::new();
         if !seen.insert(callee.to_owned()) {
-            return Some(found);
+            return Some(Vec::new());
         }
         let macros = self.macros.iter().filter(|(name, _)| name == callee);
         let parameters = macros.map(|(_, parameters)| match place {
             Place::Position(at) => parameters.get(*at).cloned(),
             Place::Named(name) => parameters.contains(name).then(|| name.clone()),
         });
-        let parameters: Vec<Option<String>> = parameters.collect();
+        let mut found = parameters.collect::<Option<Vec<String>>>()?;
         let bindings: Vec<_> = self.bindings.iter().filter(|(name, _)| name == callee).collect();
-        if parameters.is_empty() && bindings.is_empty() {
+        if found.is_empty() && bindings.is_empty() {
             return None;
         }
-        found.extend(parameters.into_iter().flatten());
         for (_, binding) in bindings {
             match binding {
                 Binding::Value((name, steps)) if steps.is_empty() => found.extend(self.parameters(name, place, seen)?),
@@ -196,6 +217,7 @@ impl Access {
             let path = (name.clone(), [start.as_slice(), rest].concat());
             Through::Access(Self { path, what: self.what.clone() })
         };
+        let whole = |path: &Path| Through::Access(Self { path: path.clone(), what: What::Whole });
         let named = |name: &str, rest: &[Step], what: &What| {
             Through::Access(Self { path: (name.to_owned(), rest.to_vec()), what: what.clone() })
         };
@@ -204,7 +226,15 @@ impl Access {
             (Binding::Loop(path), [Step::Field(field), rest @ ..]) if NEIGHBOURS.contains(&field.as_str()) => {
                 further(path, &[&[Step::Element], rest].concat())
             }
-            (Binding::Loop(_), _) => Through::Nothing,
+            (Binding::Loop(_), [Step::Field(field)]) if COUNTERS.contains(&field.as_str()) => Through::Nothing,
+            (Binding::Loop(path), []) => match &self.what {
+                What::Shape => Through::Nothing,
+                What::Method(name) if LOOP_METHODS.contains(&name.as_str()) => Through::Nothing,
+                // Whoever has the loop has its neighbours.
+                _ => whole(path),
+            },
+            (Binding::Loop(path), _) => whole(path),
+            (Binding::Unknown, _) => Through::Nothing,
             (Binding::Module, [Step::Field(field), rest @ ..]) => named(field, rest, &self.what),
             (Binding::Module, rest) => match &self.what {
                 What::Method(name) if rest.is_empty() => named(name, &[], &What::Whole),
@@ -215,6 +245,8 @@ impl Access {
 }
 
 const NEIGHBOURS: [&str; 2] = ["previtem", "nextitem"];
+const COUNTERS: [&str; 9] = ["index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0"];
+const LOOP_METHODS: [&str; 2] = ["cycle", "changed"];
 
 #[cfg(test)]
 mod tests {
@@ -277,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_is_handed_to_a_macro_is_read_as_the_macro_reads_it() {
-        let passed = ("posts.*", What::Passed("c".into(), Place::Position(0)));
+        let passed = ("posts.*", What::Passed(Callee::Name("c".into()), Place::Position(0)));
         let alias = ("c", Binding::Value(path("card")));
         let body = ("p.title", What::Whole);
         let found = with_macros(&[passed.clone(), body.clone()], &[alias.clone()], &[("card", "p")]);

@@ -54,7 +54,7 @@ pub(crate) struct Files {
 #[derive(Debug)]
 pub(crate) struct File {
     origin: Origin,
-    content: OnceLock<Option<Content>>,
+    content: OnceLock<Content>,
 }
 
 #[derive(Debug)]
@@ -235,10 +235,14 @@ impl Files {
         Self { entries, stamp: Stamp::default() }
     }
 
-    /// The content of the file with exactly this name. A file that has vanished, or can't be read, is not there.
+    /// The content of the file with exactly this name. A file that has vanished, or can't be read, is not there; it is
+    /// tried again the next time.
     pub(crate) fn get(&self, name: &str) -> Option<&Content> {
         let file = self.entries.get(name)?;
-        file.content.get_or_init(|| file.origin.read(name)).as_ref()
+        match file.content.get() {
+            Some(content) => Some(content),
+            None => file.origin.read(name).map(|content| file.content.get_or_init(|| content)),
+        }
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {

@@ -13,7 +13,7 @@ use minijinja::{
     syntax::SyntaxConfig,
 };
 
-use super::reads::{Access, Binding, Path, Place, Step, Uses, What};
+use super::reads::{Access, Binding, Callee, Path, Place, Step, Uses, What};
 
 /// What one template mentions, wherever in it.
 #[derive(Debug, Default, PartialEq)]
@@ -24,6 +24,8 @@ pub(crate) struct Mentions {
     pub(crate) uses: Uses,
     /// Filters and tests.
     pub(crate) filters: BTreeSet<String>,
+    /// One of them is named by what can't be read here.
+    pub(crate) applies_any: bool,
     /// Templates that are extended, included or imported.
     pub(crate) templates: BTreeSet<Reference>,
     /// Those of them without which a page fails.
@@ -54,6 +56,9 @@ impl Reference {
         }
     }
 }
+
+/// The filters that apply another filter or a test, and which argument names it.
+const APPLY: [(&str, usize); 5] = [("map", 0), ("select", 0), ("reject", 0), ("selectattr", 1), ("rejectattr", 1)];
 
 /// The function that names static files in templates.
 pub(crate) const STATIC: &str = "static";
@@ -96,6 +101,7 @@ impl Mentions {
             Stmt::Set(set) => _ = self.bind(&set.target, &set.expr, &[]),
             Stmt::SetBlock(set) => {
                 self.target(&set.target);
+                self.unknown(&set.target);
                 self.expressions(&set.filter);
                 self.statements(&set.body);
             }
@@ -146,7 +152,10 @@ impl Mentions {
         };
         let parameters = declaration.args.iter().map(name).collect();
         self.uses.macros.insert((declaration.name.into(), parameters));
-        declaration.args.iter().for_each(|argument| self.target(argument));
+        for argument in &declaration.args {
+            self.target(argument);
+            self.unknown(argument);
+        }
         self.expressions(&declaration.defaults);
         self.statements(&declaration.body);
     }
@@ -167,10 +176,23 @@ impl Mentions {
                 self.uses.bindings.insert((variable.id.into(), Binding::Value(denoted)));
                 self.access(value, What::Shape);
             }
-            _ => self.expression(value),
+            _ => {
+                self.expression(value);
+                self.unknown(target);
+            }
         }
         self.target(target);
         path
+    }
+
+    /// Names that are given a value of which no more is known.
+    fn unknown(&mut self, target: &Expr<'_>) {
+        match target {
+            Expr::Var(variable) => _ = self.uses.bindings.insert((variable.id.into(), Binding::Unknown)),
+            Expr::List(list) => list.items.iter().for_each(|item| self.unknown(item)),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.unknown(item)),
+            _ => {}
+        }
     }
 
     /// Names that are set. They are looked up nowhere here, but an argument or a global may have the name too.
@@ -228,6 +250,7 @@ impl Mentions {
             }
             Expr::Filter(filter) => {
                 self.filters.insert(filter.name.into());
+                self.applied(filter.name, &filter.args);
                 self.expressions(&filter.expr);
                 self.arguments(&filter.args);
             }
@@ -257,11 +280,14 @@ impl Mentions {
             }
             (Expr::Var(function), _) => {
                 self.expression(&call.expr);
-                Some(function.id)
+                Some(Callee::Name(function.id.into()))
             }
             (Expr::GetAttr(method), _) => {
                 self.access(&method.expr, What::Method(method.name.into()));
-                Some(method.name)
+                match &method.expr {
+                    Expr::Var(owner) => Some(Callee::Method(owner.id.into(), method.name.into())),
+                    _ => None,
+                }
             }
             (callee, _) => {
                 self.expression(callee);
@@ -270,12 +296,26 @@ impl Mentions {
         };
         let spread = |argument: &CallArg<'_>| matches!(argument, CallArg::PosSplat(_) | CallArg::KwargSplat(_));
         match callee {
-            Some(callee) if !call.args.iter().any(spread) => self.passed(callee, &call.args),
+            Some(callee) if !call.args.iter().any(spread) => self.passed(&callee, &call.args),
             _ => self.arguments(&call.args),
         }
     }
 
-    fn passed(&mut self, callee: &str, arguments: &[CallArg<'_>]) {
+    /// Filters and tests that are named by text: `map('upper')`, `select('odd')`, `selectattr('x', 'odd')`.
+    fn applied(&mut self, filter: &str, arguments: &[CallArg<'_>]) {
+        let Some((_, at)) = APPLY.iter().find(|(name, _)| *name == filter) else { return };
+        match arguments.get(*at) {
+            Some(CallArg::Pos(Expr::Const(constant))) => {
+                self.filters.extend(constant.value.as_str().map(str::to_owned))
+            }
+            Some(CallArg::Kwarg(..)) | None => {}
+            Some(_) => self.applies_any = true,
+        }
+        let splat = |argument: &CallArg<'_>| matches!(argument, CallArg::PosSplat(_));
+        self.applies_any |= arguments.iter().any(splat);
+    }
+
+    fn passed(&mut self, callee: &Callee, arguments: &[CallArg<'_>]) {
         for (at, argument) in arguments.iter().enumerate() {
             let (place, value) = match argument {
                 CallArg::Kwarg(name, value) => (Place::Named((*name).to_owned()), value),
@@ -283,7 +323,7 @@ impl Mentions {
                     (Place::Position(at), value)
                 }
             };
-            self.access(value, What::Passed(callee.to_owned(), place));
+            self.access(value, What::Passed(callee.clone(), place));
         }
     }
 
@@ -342,13 +382,22 @@ fn references(expression: &Expr<'_>, line: usize) -> Vec<Reference> {
             sides.flat_map(|side| references(side, line)).collect()
         }
         Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => {
-            let known = |reference| match reference {
-                Reference::Name { name, .. } => Reference::StartsWith(name),
-                prefix @ Reference::StartsWith(_) => prefix,
-            };
-            references(&operation.left, line).into_iter().map(known).collect()
+            prefixes(&operation.left).into_iter().map(Reference::StartsWith).collect()
         }
         _ => vec![Reference::StartsWith(String::new())],
+    }
+}
+
+/// All that the text of an expression can begin with. A choice without `else` may print nothing.
+fn prefixes(expression: &Expr<'_>) -> Vec<String> {
+    match expression {
+        Expr::Const(constant) => vec![constant.value.as_str().unwrap_or_default().to_owned()],
+        Expr::IfExpr(choice) => {
+            let other = choice.false_expr.as_ref().map_or_else(|| vec![String::new()], prefixes);
+            [prefixes(&choice.true_expr), other].concat()
+        }
+        Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => prefixes(&operation.left),
+        _ => vec![String::new()],
     }
 }
 
@@ -404,6 +453,9 @@ mod tests {
             ("{% include 'parts/' ~ x ~ '.html' %}", "parts/*"),
             ("{% if x %}{% for y in z %}{% include y %}{% endfor %}{% endif %}", "*"),
             ("{% include 'a'|lower %}", "*"),
+            ("{% include ('a' if x) ~ 'b' %}", "* a*"),
+            ("{% include ('a' if x else 'b') ~ 'c' %}", "a* b*"),
+            ("{% include ['a'] ~ 'b' %}", "*"),
         ] {
             assert_eq!(names(&of(source).templates).join(" "), expected, "{source}");
         }

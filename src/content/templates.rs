@@ -105,11 +105,14 @@ impl Settings {
     /// Tells the developer of a name that is no file, once for each template.
     pub(crate) fn report_missing(&self, template: &str, line: Option<usize>, name: &str) {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        if missing.insert((template.to_owned(), name.to_owned())) {
+        // SECURITY: a computed name may come from a stranger, who must fill neither the memory nor the log.
+        if missing.len() < MOST_REPORTED && missing.insert((template.to_owned(), name.to_owned())) {
             tracing::warn!(template, line, file = name, "static() names a file that does not exist");
         }
     }
 }
+
+const MOST_REPORTED: usize = 256;
 
 /// Escaping by the type that a template's output is sent as: whatever a browser may read as markup is escaped as HTML.
 fn auto_escape(name: &str) -> AutoEscape {
