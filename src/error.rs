@@ -69,6 +69,21 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// What a handler failed with: a database that is away, a service that does not answer. It is logged with its causes;
+    /// the client gets the site's error page.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{Error, ErrorKind};
+    ///
+    /// let lookup = std::fs::read("/no/such/file").map_err(Error::handler);
+    /// assert_eq!(lookup.unwrap_err().kind(), ErrorKind::Handler);
+    /// ```
+    pub fn handler(source: impl Into<BoxError>) -> Self {
+        Self::caused(ErrorKind::Handler, "the handler failed", source)
+    }
+
     pub(crate) fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
         Self::build(kind, context.into(), None, None)
     }

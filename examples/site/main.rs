@@ -7,11 +7,10 @@ mod shop;
 use axum::{
     Router,
     extract::{OriginalUri, Path, Query, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, Uri, header},
     routing::get,
 };
 use chalice_http_toolkit::{App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Source, embed};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shop::Shop;
 use tower::Layer;
@@ -24,7 +23,7 @@ struct Site {
     shop: Shop,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     let log = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
@@ -70,14 +69,9 @@ async fn index(State(site): State<Site>) -> Answer {
     site.page("index.html", json!({ "products": *site.shop.products }))
 }
 
-#[derive(Deserialize)]
-struct Greeting {
-    #[serde(default)]
-    name: String,
-}
-
-async fn hello(State(site): State<Site>, Query(greeting): Query<Greeting>) -> Answer {
-    site.page("hello.html", json!({ "name": greeting.name }))
+async fn hello(State(site): State<Site>, Query(query): Query<Vec<(String, String)>>) -> Answer {
+    let name = query.iter().find(|(name, _)| name == "name").map_or("", |(_, value)| value);
+    site.page("hello.html", json!({ "name": name }))
 }
 
 async fn product(State(site): State<Site>, Path(id): Path<String>) -> Answer {
@@ -114,5 +108,5 @@ async fn file(State(site): State<Site>, uri: Uri) -> Representation {
 }
 
 async fn missing(State(site): State<Site>) -> Representation {
-    site.content.not_found().with_status(StatusCode::NOT_FOUND)
+    site.content.not_found()
 }

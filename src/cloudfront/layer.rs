@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tower::{Layer, Service};
@@ -16,7 +16,7 @@ use tower::{Layer, Service};
 use super::CloudFront;
 use crate::{
     EntityTag, Representation,
-    body::whole,
+    body::{Limit, whole},
     error::{BoxError, Result},
     representation::{Pending, ScriptRoot},
 };
@@ -62,6 +62,9 @@ where
         if let Some(root) = request.extensions().get::<ScriptRoot>() {
             asked.extensions_mut().insert(root.clone());
         }
+        if let Some(limit) = request.extensions().get::<Limit>() {
+            asked.extensions_mut().insert(*limit);
+        }
         if request.method() == Method::HEAD {
             *request.method_mut() = Method::GET;
             // Range is defined for GET alone (RFC 9110 §14.2): a service that cuts by itself must not.
@@ -91,22 +94,54 @@ where
     RB::Error: Into<BoxError>,
 {
     let (mut parts, body) = response.into_parts();
-    if let Some(representation) = parts.extensions.get::<Pending>().and_then(Pending::take) {
-        return cloudfront.respond(&asked, representation).await;
-    }
-    let body = whole(body).await?;
-    if is_decided(parts.status) {
-        cloudfront.guard_cookies(&mut parts.headers);
-        return Ok(Response::from_parts(parts, Full::new(body)));
-    }
+    let mut extensions = std::mem::take(&mut parts.extensions);
     if !asked.method().is_safe() {
         // The service has acted by now: conditions were its own to look at, before that (RFC 9110 §13.2.1).
         CONDITIONS.iter().for_each(|name| _ = asked.headers_mut().remove(name));
     }
-    let extensions = std::mem::take(&mut parts.extensions);
-    let mut response = cloudfront.respond(&asked, ordinary(parts, body)).await?;
+    let representation = match extensions.remove::<Pending>().and_then(|pending| pending.take()) {
+        Some(representation) => dressed(representation, parts),
+        None => {
+            let body = whole(body, asked.extensions().get().copied()).await?;
+            if is_decided(parts.status) {
+                cloudfront.complete_headers(&mut parts.headers, parts.status, true);
+                return Ok(Response::from_parts(parts, Full::new(body)));
+            }
+            if asked.method() == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {
+                // A router's way to say what there is (RFC 9110 §9.3.7).
+                (parts.status, parts.headers) = (StatusCode::NO_CONTENT, only_allow(parts.headers));
+            }
+            // The service has answered this very method: it is not for us to refuse it.
+            ordinary(parts, body).with_methods([asked.method().clone()])
+        }
+    };
+    let mut response = cloudfront.respond(&asked, representation).await?;
     *response.extensions_mut() = extensions;
     Ok(response)
+}
+
+/// A representation with what was put around it on its way out: a status, a session's cookie, headers of middleware.
+fn dressed(mut representation: Representation, parts: Parts) -> Representation {
+    if parts.status != StatusCode::OK {
+        representation = representation.with_status(parts.status);
+    }
+    let mut set = std::collections::HashSet::new();
+    for (name, value) in &parts.headers {
+        if name == header::CONTENT_LENGTH {
+            continue; // of the empty body that stood in for it
+        }
+        let adds = [header::SET_COOKIE, header::VARY, header::LINK].contains(name) || !set.insert(name);
+        representation = match adds {
+            true => representation.with_added_header(name.clone(), value.clone()),
+            false => representation.with_header(name.clone(), value.clone()),
+        };
+    }
+    representation
+}
+
+fn only_allow(mut headers: HeaderMap) -> HeaderMap {
+    let allow = headers.remove(header::ALLOW).into_iter();
+    allow.map(|methods| (header::ALLOW, methods)).collect()
 }
 
 /// An ordinary response as a representation: with the validators it has, else tagged by its bytes.

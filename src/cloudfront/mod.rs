@@ -140,11 +140,14 @@ impl CloudFront {
             return Ok(Plan::Send { selected, range: None, head });
         }
         match preconditions::evaluate(method, headers, &selected.validators, now) {
-            Outcome::NotModified => Ok(Plan::Ready(not_modified(selected.headers))),
+            // A 304 carries no cookie: whoever sets one sends the page.
+            Outcome::NotModified if !selected.headers.contains_key(header::SET_COOKIE) => {
+                Ok(Plan::Ready(not_modified(selected.headers)))
+            }
             Outcome::Failed => {
                 Ok(Plan::Ready(plain(StatusCode::PRECONDITION_FAILED, "The page has changed meanwhile.\n")))
             }
-            Outcome::Proceed => {
+            Outcome::Proceed | Outcome::NotModified => {
                 // Range is defined for GET alone (§14.2).
                 let asked = selected.ranges && method == Method::GET && headers.contains_key(header::RANGE);
                 let applies = asked && preconditions::range_applies(headers, &selected.validators, now);
@@ -169,12 +172,20 @@ impl CloudFront {
                 insert(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(modified));
             }
         }
+        self.complete_headers(headers, *status, safe);
+    }
+
+    /// The fields that every response has, whoever made it.
+    fn complete_headers(&self, headers: &mut HeaderMap, status: StatusCode, safe: bool) {
         headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
         self.guard_cookies(headers);
         if !headers.contains_key(header::CACHE_CONTROL) {
-            let policy = match (safe, *status) {
-                (true, status) if status.is_success() || status.is_redirection() => self.default_cache_control.clone(),
-                (true, StatusCode::NOT_FOUND | StatusCode::GONE) => CacheControl::no_cache().into(),
+            let keeps = status.is_success() || status.is_redirection();
+            let policy = match status {
+                _ if safe && keeps => self.default_cache_control.clone(),
+                StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::RANGE_NOT_SATISFIABLE if safe => {
+                    CacheControl::no_cache().into()
+                }
                 _ => CacheControl::no_store().into(),
             };
             headers.insert(header::CACHE_CONTROL, policy);
@@ -239,7 +250,7 @@ async fn send(selected: Selected, range: Option<HeaderMap>, head: bool) -> Resul
     let Selected { mut status, mut headers, ranges, body, type_of, .. } = selected;
     let mut body = body.bytes().await?;
     if let Some(type_of) = type_of {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(type_of(&body)));
+        headers.entry(header::CONTENT_TYPE).or_insert_with(|| HeaderValue::from_static(type_of(&body)));
     }
     if ranges && status == StatusCode::OK {
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -297,16 +308,19 @@ const KEPT_BY_304: [HeaderName; 7] = [
 ];
 
 /// 405 for a method that the representation does not have, 204 for OPTIONS, both with Allow (RFC 9110 §9.3.7, §15.5.6);
-/// 501 for a method that nobody has heard of (§15.6.2). One that lists no methods is there for every method.
+/// 501 for a method that nobody has heard of (§15.6.2). One that lists no methods is there for all that change something,
+/// as a handler may have made it in answer to any.
 fn refuse_method(method: &Method, selected: &Selected) -> Option<Plan> {
     let mut methods = selected.methods.clone();
-    if methods.contains(method) {
+    let any = methods.is_empty() && (is_for_handlers(method) || !selected.status.is_success());
+    if methods.contains(method) || any {
         return None;
     }
+    if methods.is_empty() && !KNOWN_METHODS.contains(method) {
+        return Some(Plan::Ready(plain(StatusCode::NOT_IMPLEMENTED, "There is no such method.\n")));
+    }
     if methods.is_empty() {
-        let known = KNOWN_METHODS.contains(method);
-        let unknown = || Plan::Ready(plain(StatusCode::NOT_IMPLEMENTED, "There is no such method.\n"));
-        return (!known).then(unknown);
+        methods.push(Method::GET);
     }
     if methods.contains(&Method::GET) {
         methods.push(Method::HEAD);
@@ -320,6 +334,10 @@ fn refuse_method(method: &Method, selected: &Selected) -> Option<Plan> {
     insert(refused.headers_mut(), header::ALLOW, allow.join(", "));
     refused.headers_mut().insert(header::CACHE_CONTROL, CacheControl::no_store().into());
     Some(Plan::Ready(refused))
+}
+
+fn is_for_handlers(method: &Method) -> bool {
+    KNOWN_METHODS.contains(method) && ![Method::OPTIONS, Method::TRACE, Method::CONNECT].contains(method)
 }
 
 const KNOWN_METHODS: [Method; 9] = [

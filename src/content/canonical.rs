@@ -51,9 +51,12 @@ fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut Conte
         _ => Vec::new(),
     };
     // The shape of what has parts, and the value of what has none.
-    let own = digest(|hash| match children.is_empty() {
-        true => hash_parts_of(hash, value, reads),
-        false => Ok(feed_short(hash, SEQUENCE, children.len() as u128)),
+    let own = digest(|hash| {
+        if children.is_empty() {
+            return hash_parts_of(hash, value, reads);
+        }
+        feed_short(hash, SEQUENCE, children.len() as u128);
+        Ok(())
     });
     leaves.insert(path, own.ok());
     children.into_iter().for_each(|(path, value, reads)| collect_leaves(path, &value, reads, leaves));
@@ -183,7 +186,7 @@ fn feed_short(hash: &mut Sha256, kind: u8, mut number: u128) {
 }
 
 /// Entries by key, whatever order they came in; of a repeated key the order is kept, as the last one counts.
-fn hash_entries(hash: &mut Sha256, mut entries: Vec<([u8; 32], [u8; 32])>) {
+fn hash_entries(hash: &mut Sha256, mut entries: Vec<Entry>) {
     if !engine_keeps_order() {
         entries.sort_by_key(|(key, _)| *key);
     }
@@ -256,6 +259,9 @@ fn has_shape(reads: &Reads) -> bool {
     matches!(reads, Reads::Whole | Reads::Parts(Parts { shape: true, .. }))
 }
 
+/// The digests of a key and of what counts of its value.
+type Entry = ([u8; 32], [u8; 32]);
+
 type Feed<'a> = &'a mut dyn FnMut(&mut Sha256, &Reads) -> Result<(), Untaggable>;
 
 /// An entry of a map: its key and what counts of its value; the key alone where only the map's shape counts.
@@ -263,7 +269,7 @@ fn entry(
     key: &Value,
     reads: &Reads,
     mut value: impl FnMut(&mut Sha256, &Reads) -> Result<(), Untaggable>,
-) -> Result<Option<([u8; 32], [u8; 32])>, Untaggable> {
+) -> Result<Option<Entry>, Untaggable> {
     let value: Feed<'_> = &mut value;
     let value = match of_field(reads, key.as_str().unwrap_or_default()) {
         Some(reads) => digest(|hash| value(hash, reads))?,

@@ -3,6 +3,8 @@
 //! version is pinned, and each `match` lists every construct, so that a new one does not compile before it is handled
 //! here. It reads no file and knows no arguments.
 
+mod names;
+
 use std::collections::BTreeSet;
 
 use minijinja::{
@@ -13,6 +15,7 @@ use minijinja::{
     syntax::SyntaxConfig,
 };
 
+use self::names::{path_of, references};
 use super::reads::{Access, Binding, Callee, Path, Place, Step, Uses, What};
 
 /// What one template mentions, wherever in it.
@@ -349,55 +352,6 @@ impl Mentions {
         }
         self.templates.extend(found);
         self.expression(name);
-    }
-}
-
-/// The name and the way into its value, where an expression is nothing else.
-fn path_of(expression: &Expr<'_>) -> Option<Path> {
-    let (inner, step) = match expression {
-        Expr::Var(variable) => return Some((variable.id.into(), Vec::new())),
-        Expr::GetAttr(attribute) => (&attribute.expr, Step::Field(attribute.name.into())),
-        Expr::GetItem(item) => match &item.subscript_expr {
-            Expr::Const(constant) if constant.value.is_integer() => (&item.expr, Step::Element),
-            Expr::Const(constant) => (&item.expr, Step::Field(constant.value.as_str()?.into())),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let (name, mut steps) = path_of(inner)?;
-    steps.push(step);
-    Some((name, steps))
-}
-
-/// All names that an expression can give: each of a list, both sides of a choice, the first part of a concatenation.
-fn references(expression: &Expr<'_>, line: usize) -> Vec<Reference> {
-    match expression {
-        Expr::Const(constant) => match constant.value.as_str() {
-            Some(name) => vec![Reference::Name { name: name.into(), line }],
-            None => vec![Reference::StartsWith(String::new())],
-        },
-        Expr::List(list) => list.items.iter().flat_map(|item| references(item, line)).collect(),
-        Expr::IfExpr(choice) => {
-            let sides = std::iter::once(&choice.true_expr).chain(&choice.false_expr);
-            sides.flat_map(|side| references(side, line)).collect()
-        }
-        Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => {
-            prefixes(&operation.left).into_iter().map(Reference::StartsWith).collect()
-        }
-        _ => vec![Reference::StartsWith(String::new())],
-    }
-}
-
-/// All that the text of an expression can begin with. A choice without `else` may print nothing.
-fn prefixes(expression: &Expr<'_>) -> Vec<String> {
-    match expression {
-        Expr::Const(constant) => vec![constant.value.as_str().unwrap_or_default().to_owned()],
-        Expr::IfExpr(choice) => {
-            let other = choice.false_expr.as_ref().map_or_else(|| vec![String::new()], prefixes);
-            [prefixes(&choice.true_expr), other].concat()
-        }
-        Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => prefixes(&operation.left),
-        _ => vec![String::new()],
     }
 }
 

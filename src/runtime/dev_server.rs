@@ -63,7 +63,10 @@ where
 }
 
 async fn serve(app: &App, front: Front, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
+        parts.headers.insert(name, HeaderValue::from_static(value));
+    }
     let Ok(body) = Limited::new(body, front.event_limit()).collect().await else {
         tracing::warn!(path = parts.uri.path(), limit = front.event_limit(), "a request is too large");
         return gateway_error(StatusCode::PAYLOAD_TOO_LARGE);

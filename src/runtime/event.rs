@@ -1,8 +1,6 @@
-//! From an event to a request: the four front doors' JSON, read once, with what is odd in it answered and never a panic.
-//!
-//! lambda_http's own conversion is not used: it panics on a bad Host or a raw space, drops repeated header fields of a
-//! REST API, shuffles the query, decodes some paths twice and others never, and adds the stage to the path. The requests
-//! made here are its type, with all that its `RequestExt` gives.
+//! From an event to a request: the four front doors' JSON, with what is odd in it answered and never a panic.
+//! lambda_http's own conversion panics on a bad Host or a raw space, drops repeated header fields of a REST API, shuffles
+//! the query and adds the stage to the path. The requests made here are its type, with all that its `RequestExt` gives.
 
 use std::{collections::HashMap, fmt};
 
@@ -18,7 +16,11 @@ use super::{
     mount::{Mount, Place},
     uri::{self, BadRequest, NOT_IN_COMPONENT, NOT_IN_QUERY},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    ScriptRoot,
+    body::Limit,
+    error::{Error, ErrorKind, Result},
+};
 
 /// An event of a front door, with its parts not yet read.
 #[derive(Debug)]
@@ -119,6 +121,21 @@ impl<'a> Event<'a> {
         (self.method_text().unwrap_or_default(), self.path_text().unwrap_or_default())
     }
 
+    /// The prefix that links of this request's answer carry.
+    pub(crate) fn script_root(&self, mount: &Mount) -> ScriptRoot {
+        mount.split(&self.place(&self.path_text().unwrap_or_default())).0
+    }
+
+    fn place<'p>(&'p self, path: &'p str) -> Place<'p> {
+        Place {
+            front: self.front,
+            path,
+            context_path: self.context.path.as_deref(),
+            stage: self.context.stage.as_deref(),
+            domain: self.context.domain_name.as_deref(),
+        }
+    }
+
     /// The request that the site's service gets.
     pub(crate) fn into_request(self, mount: &Mount) -> Result<Request, BadRequest> {
         let method = self.method_text().ok_or(BadRequest("the request has no method"))?;
@@ -126,14 +143,7 @@ impl<'a> Event<'a> {
         let headers = self.headers()?;
         let raw_path = self.path_text().unwrap_or_default();
         let domain = self.context.domain_name.as_deref();
-        let place = Place {
-            front: self.front,
-            path: &raw_path,
-            context_path: self.context.path.as_deref(),
-            stage: self.context.stage.as_deref(),
-            domain,
-        };
-        let (root, path) = mount.split(&place);
+        let (root, path) = mount.split(&self.place(&raw_path));
         let path = if self.path_is_decoded() { uri::encoded_path(path) } else { uri::checked_path(path)? };
         let query = self.query()?;
         let uri = uri::absolute(&headers, domain, &path, &query)?;
@@ -143,6 +153,7 @@ impl<'a> Event<'a> {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         request.extensions_mut().insert(root);
+        request.extensions_mut().insert(Limit(self.front.reply_limit()));
         Ok(self.with_lambda_extensions(request, &query).with_raw_http_path(raw_path))
     }
 
@@ -262,7 +273,6 @@ impl<'a> Event<'a> {
     }
 }
 
-/// For the error on an event that is none of these.
 const FRONTS: &str = "an API Gateway REST or HTTP API, a function URL or an ALB";
 
 fn front(wire: &Wire<'_>, context: Option<&Context>) -> Option<Front> {
@@ -321,7 +331,7 @@ fn without_nulls<T: de::DeserializeOwned>(raw: &RawValue) -> serde_json::Result<
     serde_json::from_value(value)
 }
 
-/// An object of names with one value or several, in the order of the event; nulls are left out.
+/// Names with one value or several, in the order of the event; nulls are left out.
 fn pairs(raw: Option<&RawValue>) -> Result<Vec<(String, Vec<String>)>, BadRequest> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
     let pairs: Option<Pairs> = serde_json::from_str(raw.get()).map_err(|_| BadRequest("the event is malformed"))?;

@@ -44,9 +44,17 @@ impl Front {
         }
     }
 
-    /// The most bytes that the JSON of an event may have. The same as for a reply.
+    /// The most bytes that the JSON of an event may have: 6 MiB, with a body in base64.
     pub fn event_limit(self) -> usize {
-        self.reply_limit()
+        LARGEST
+    }
+
+    /// The most bytes that the body of a request may have: 1 MiB at an ALB; elsewhere only the whole event is limited.
+    pub fn body_limit(self) -> usize {
+        match self {
+            Self::Alb => 1024 * 1024,
+            Self::Rest | Self::Http | Self::Url => LARGEST,
+        }
     }
 
     /// The most bytes that names and values of a reply's header fields may have in sum: 10,240 at API Gateway, 32,768 at

@@ -34,7 +34,7 @@ pub use reply::Reply;
 use self::{event::Event, mount::Mount, uri::BadRequest};
 use crate::{
     CloudFront, ContentManager, Representation, ScriptRoot, Stage,
-    body::whole,
+    body::{too_large, whole},
     error::{BoxError, Error, ErrorKind, Result},
     representation::Pending,
 };
@@ -122,10 +122,12 @@ impl App {
         B::Error: Into<BoxError>,
     {
         let whole = service_fn(move |request| {
+            let request: Request = request;
+            let limit = request.extensions().get().copied();
             let answer = service.clone().oneshot(request);
             async move {
                 let (parts, body) = answer.await.map_err(handler_error)?.into_parts();
-                Ok(Response::from_parts(parts, whole(body).await?))
+                Ok(Response::from_parts(parts, whole(body, limit).await?))
             }
         });
         let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
@@ -202,41 +204,45 @@ impl App {
     /// with a request is a reply.
     pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
         let (length, event) = (event.len(), Event::parse(event)?);
-        let front = event.front;
-        let multi_value = event.is_multi_value();
-        if length > front.event_limit() {
-            let (method, path) = event.summary();
-            tracing::warn!(method, path, size = length, limit = front.event_limit(), "a request is too large");
-            let page = self.error_page(StatusCode::PAYLOAD_TOO_LARGE, None).await;
-            return Ok(into_reply(front, multi_value, page));
-        }
-        let request = match event.into_request(&self.mount) {
-            Ok(request) => request,
-            Err(BadRequest(reason)) => {
-                tracing::debug!(reason, "a request can't be read");
-                let page = self.error_page(StatusCode::BAD_REQUEST, Some(reason)).await;
-                return Ok(into_reply(front, multi_value, page));
+        let (front, multi_value) = (event.front, event.is_multi_value());
+        let (method, path) = event.summary();
+        let at = At { method: &method, path: &path, root: event.script_root(&self.mount) };
+        let response = if length > front.event_limit() {
+            self.refused(length, front.event_limit(), &at).await
+        } else {
+            match event.into_request(&self.mount) {
+                Ok(request) => self.answer(request, context, front, &at).await,
+                Err(BadRequest(reason)) => {
+                    tracing::debug!(reason, "a request can't be read");
+                    self.error_page(StatusCode::BAD_REQUEST, Some(reason), &at.root).await
+                }
             }
         };
+        let reply = into_reply(front, multi_value, bodiless(&method, response));
+        let Some(error) = refuse_size(front, &reply) else { return Ok(reply) };
+        let response = self.failed(&error, &at).await;
+        Ok(into_reply(front, multi_value, bodiless(&method, response)))
+    }
+
+    async fn answer(&self, request: Request, context: Option<Context>, front: Front, at: &At<'_>) -> Response<Bytes> {
+        let size = request.body().len();
+        if size > front.body_limit() {
+            return self.refused(size, front.body_limit(), at).await;
+        }
         let request = match context {
             Some(context) => with_lambda_context(request, context),
             None => request,
         };
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let response = self.respond(request, (&method, &path)).await;
-        let reply = into_reply(front, multi_value, bodiless(&method, response));
-        Ok(match refuse_size(front, &reply) {
-            None => reply,
-            Some((size, limit)) => {
-                let error = too_large(size, limit);
-                let response = self.failed(&error, (&method, &path)).await;
-                into_reply(front, multi_value, bodiless(&method, response))
-            }
-        })
+        self.respond(request, at).await
+    }
+
+    async fn refused(&self, size: usize, limit: usize, at: &At<'_>) -> Response<Bytes> {
+        tracing::warn!(method = at.method, path = at.path, size, limit, "a request is too large");
+        self.error_page(StatusCode::PAYLOAD_TOO_LARGE, None, &at.root).await
     }
 
     /// The service's response, or the error page for what it failed with.
-    async fn respond(&self, request: Request, at: (&Method, &str)) -> Response<Bytes> {
+    async fn respond(&self, request: Request, at: &At<'_>) -> Response<Bytes> {
         let answer = async { self.service.clone().oneshot(request).await };
         let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         match outcome {
@@ -253,34 +259,44 @@ impl App {
     }
 
     /// Logs an error, the one place where that is done, and makes the page for it.
-    async fn failed(&self, error: &Error, (method, path): (&Method, &str)) -> Response<Bytes> {
+    async fn failed(&self, error: &Error, at: &At<'_>) -> Response<Bytes> {
         let template = error.template();
         tracing::error!(
-            %method,
-            path,
+            method = at.method,
+            path = at.path,
             kind = ?error.kind(),
             template = template.map(|(name, _)| name),
             line = template.and_then(|(_, line)| line),
             error = error.chain(),
             "a request failed"
         );
-        self.error_page(error.status(), Some(&error.chain())).await
+        self.error_page(error.status(), Some(&error.chain()), &at.root).await
     }
 
     /// The site's page for a status. A stranger never sees the detail; a developer does.
-    async fn error_page(&self, status: StatusCode, detail: Option<&str>) -> Response<Bytes> {
+    async fn error_page(&self, status: StatusCode, detail: Option<&str>, root: &ScriptRoot) -> Response<Bytes> {
         let detail = detail.filter(|_| self.development);
         let page = self.error_pages.as_ref().map(|content| content.error_page(status, detail));
-        if let Some(response) = made(page).await {
+        if let Some(response) = made(page, root).await {
             return response;
         }
-        made(Some(ContentManager::plain_page(status, detail))).await.unwrap_or_else(|| Response::new(Bytes::new()))
+        let plain = made(Some(ContentManager::plain_page(status, detail)), root).await;
+        plain.unwrap_or_else(|| Response::new(Bytes::new()))
     }
 }
 
+/// Where something happened, for the log and for the links of an error page.
+struct At<'a> {
+    method: &'a str,
+    path: &'a str,
+    root: ScriptRoot,
+}
+
 /// A page as a whole response; `None` where it fails, as an error page may.
-async fn made(page: Option<Representation>) -> Option<Response<Bytes>> {
-    let response = CloudFront::new().respond(&http::Request::new(()), page?).await;
+async fn made(page: Option<Representation>, root: &ScriptRoot) -> Option<Response<Bytes>> {
+    let mut request = http::Request::new(());
+    request.extensions_mut().insert(root.clone());
+    let response = CloudFront::new().respond(&request, page?).await;
     let response = response.inspect_err(|error| tracing::error!(error = error.chain(), "an error page failed")).ok()?;
     let (parts, body) = response.into_parts();
     match body.collect().await {
@@ -293,7 +309,7 @@ async fn made(page: Option<Representation>) -> Option<Response<Bytes>> {
 fn handler_error(error: impl Into<BoxError>) -> Error {
     match error.into().downcast::<Error>() {
         Ok(error) => *error,
-        Err(error) => Error::caused(ErrorKind::Handler, "the handler failed", error),
+        Err(error) => Error::handler(error),
     }
 }
 
@@ -303,22 +319,19 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     Error::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
 }
 
-fn too_large(size: usize, limit: usize) -> Error {
-    let message = format!(
-        "the reply has {size} bytes as JSON and its front door takes {limit}: make it smaller, or put the file into a \
-         bucket and redirect to it"
-    );
-    Error::new(ErrorKind::ReplyTooLarge, message)
-}
-
-/// The size and the limit of a reply that its front door would not take.
-fn refuse_size(front: Front, reply: &Reply) -> Option<(usize, usize)> {
+/// What is wrong with a reply that its front door would not take.
+fn refuse_size(front: Front, reply: &Reply) -> Option<Error> {
     if reply.is_small() {
         return None;
     }
-    let whole = (reply.encoded_len(), front.reply_limit());
-    let headers = (reply.header_len(), front.header_limit());
-    [whole, headers].into_iter().find(|(size, limit)| size > limit)
+    let (size, limit) = (reply.encoded_len(), front.reply_limit());
+    if size > limit {
+        return Some(too_large(&format!("{size} (as JSON)"), limit));
+    }
+    let (size, limit) = (reply.header_len(), front.header_limit());
+    let message =
+        || format!("the reply has {size} bytes of header fields and its front door takes {limit}: set fewer cookies");
+    (size > limit).then(|| Error::new(ErrorKind::ReplyTooLarge, message()))
 }
 
 fn into_reply(front: Front, multi_value: bool, response: Response<Bytes>) -> Reply {
@@ -327,7 +340,7 @@ fn into_reply(front: Front, multi_value: bool, response: Response<Bytes>) -> Rep
 }
 
 /// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.4.5); all else has its length.
-fn bodiless(method: &Method, mut response: Response<Bytes>) -> Response<Bytes> {
+fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<Bytes> {
     let status = response.status();
     let length = HeaderValue::from(response.body().len());
     let headers = response.headers_mut();
@@ -335,7 +348,7 @@ fn bodiless(method: &Method, mut response: Response<Bytes>) -> Response<Bytes> {
         headers.remove(header::CONTENT_LENGTH);
         return response.map(|_| Bytes::new());
     }
-    if method != Method::HEAD {
+    if method != Method::HEAD.as_str() {
         headers.insert(header::CONTENT_LENGTH, length);
     } else if length != "0" {
         headers.entry(header::CONTENT_LENGTH).or_insert(length);

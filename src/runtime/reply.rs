@@ -98,7 +98,8 @@ impl Serialize for Reply {
         } else {
             reply.serialize_field("headers", &SingleValue(self))?;
         }
-        if matches!(self.front, Front::Http | Front::Url) && !self.cookies.is_empty() {
+        if matches!(self.front, Front::Http | Front::Url) {
+            // Also where there are none: the emulator of `cargo lambda watch` wants the field.
             reply.serialize_field("cookies", &self.cookies)?;
         }
         reply.serialize_field("body", &EncodedBody(self))?;

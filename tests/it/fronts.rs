@@ -111,8 +111,8 @@ async fn each_front_door_gets_the_fields_that_it_knows() {
     let app = fixed(typed(Some("text/plain"), b"x"));
     for (name, fields) in [
         ("rest", "body isBase64Encoded multiValueHeaders statusCode"),
-        ("http", "body headers isBase64Encoded statusCode"),
-        ("url", "body headers isBase64Encoded statusCode"),
+        ("http", "body cookies headers isBase64Encoded statusCode"),
+        ("url", "body cookies headers isBase64Encoded statusCode"),
         ("alb", "body isBase64Encoded multiValueHeaders statusCode statusDescription"),
     ] {
         let answer = send(&app, &fixture(name)).await;
@@ -197,7 +197,9 @@ async fn a_request_that_is_too_large_is_a_413() {
         let mut event = ask(&app, "POST", "/").through(front).event();
         event["body"] = json!("a".repeat(front.event_limit()));
         assert_eq!(send(&app, &event).await.status, 413, "{front:?}");
-        event["body"] = json!("a".repeat(front.event_limit() - 2000));
+        event["body"] = json!("a".repeat(front.body_limit() + 1));
+        assert_eq!(send(&app, &event).await.status, 413, "{front:?}");
+        event["body"] = json!("a".repeat(front.body_limit().min(front.event_limit() - 2000)));
         assert_eq!(send(&app, &event).await.status, 200, "{front:?}");
     }
 }

@@ -109,21 +109,28 @@ const FUTURE: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
 
 /// Ten digits in several states of knowledge about them.
 fn stamped() -> App {
-    app(|request| {
-        let stamp = httpdate::parse_http_date(STAMP).expect("a date");
-        let digits = Representation::new("text/plain", "0123456789").with_ranges(true);
-        match request.uri().path() {
-            "/both" => digits.with_entity_tag(EntityTag::strong("now")).with_last_modified(stamp),
-            "/tag" => digits.with_entity_tag(EntityTag::strong("now")),
-            "/weak" => digits.with_entity_tag(EntityTag::weak("now")),
-            // Changed within the second: dates of HTTP don't tell (§8.8.2.2).
-            "/date" => digits.with_last_modified(stamp + Duration::from_millis(500)),
-            "/young" => digits.with_last_modified(SystemTime::now() - Duration::from_secs(5)),
-            "/gone" => digits.with_entity_tag(EntityTag::strong("now")).with_status(StatusCode::NOT_FOUND),
-            "/moved" => digits.with_entity_tag(EntityTag::strong("now")).with_status(StatusCode::FOUND),
-            _ => digits,
-        }
-    })
+    app(by_path)
+}
+
+fn by_path(request: &Request) -> Representation {
+    let stamp = httpdate::parse_http_date(STAMP).expect("a date");
+    let digits = Representation::new("text/plain", "0123456789").with_ranges(true);
+    match request.uri().path() {
+        "/both" => digits.with_entity_tag(EntityTag::strong("now")).with_last_modified(stamp),
+        "/tag" => digits.with_entity_tag(EntityTag::strong("now")),
+        "/weak" => digits.with_entity_tag(EntityTag::weak("now")),
+        // Changed within the second: dates of HTTP don't tell (§8.8.2.2).
+        "/date" => digits.with_last_modified(stamp + Duration::from_millis(500)),
+        "/young" => digits.with_last_modified(SystemTime::now() - Duration::from_secs(5)),
+        "/gone" => digits.with_entity_tag(EntityTag::strong("now")).with_status(StatusCode::NOT_FOUND),
+        "/moved" => digits.with_entity_tag(EntityTag::strong("now")).with_status(StatusCode::FOUND),
+        _ => digits,
+    }
+}
+
+/// A service that asks by itself, before it acts: behind the layer it would be too late to refuse.
+fn asking() -> App {
+    App::new(service_fn(async |request: Request| CloudFront::new().respond(&request, by_path(&request)).await))
 }
 
 type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], u16, &'static str);
@@ -238,10 +245,11 @@ const PRECONDITIONS: &[Row] = &[
 
 #[tokio::test]
 async fn preconditions_are_evaluated_in_the_order_of_13_2_2() {
-    let app = stamped();
+    let (layered, by_itself) = (stamped(), asking());
     let mut wrong = Vec::new();
     for row @ (method, target, headers, expected, _) in PRECONDITIONS {
-        let answer = ask(&app, method, target).headers(headers).through(Front::Rest).send().await;
+        let app = if ["PUT", "POST"].contains(method) { &by_itself } else { &layered };
+        let answer = ask(app, method, target).headers(headers).through(Front::Rest).send().await;
         if answer.status != *expected {
             wrong.push(format!("{} for {row:?}", answer.status));
         }
@@ -255,11 +263,14 @@ async fn preconditions_are_evaluated_in_the_order_of_13_2_2() {
 /// §13.2.1: a server MUST ignore them where the method neither selects nor changes a representation.
 #[tokio::test]
 async fn conditions_mean_nothing_to_options_and_trace() {
-    for (method, name, value) in
-        [("OPTIONS", INM, "*"), ("OPTIONS", IM, "\"old\""), ("OPTIONS", IUS, BEFORE), ("TRACE", INM, "\"now\"")]
-    {
+    for (method, name, value, status) in [
+        ("OPTIONS", INM, "*", 204),
+        ("OPTIONS", IM, "\"old\"", 204),
+        ("OPTIONS", IUS, BEFORE, 204),
+        ("TRACE", INM, "\"now\"", 405),
+    ] {
         let answer = ask(&stamped(), method, "/both").header(name, value).send().await;
-        assert_eq!(answer.status, 200, "{method} {name}: {value}");
+        assert_eq!(answer.status, status, "{method} {name}: {value}");
     }
 }
 
@@ -290,7 +301,7 @@ async fn a_304_has_the_fields_that_a_cache_updates_and_no_other() {
 #[tokio::test]
 async fn a_304_keeps_exactly_these_of_a_pages_own_fields() {
     let app = app(|_| {
-        let fields = ["content-location", "date", "expires", "vary", "link", "content-language", "x-own", "set-cookie"];
+        let fields = ["content-location", "date", "expires", "vary", "link", "content-language", "x-own"];
         let page = Representation::new("text/html", "hello").with_entity_tag(EntityTag::strong("now"));
         let page = page.with_last_modified(SystemTime::UNIX_EPOCH);
         let value = HeaderValue::from_static("value");
@@ -299,6 +310,37 @@ async fn a_304_keeps_exactly_these_of_a_pages_own_fields() {
     let answer = get(&app, "/").header(INM, "\"now\"").send().await;
     let kept = ["cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary"];
     assert_eq!((answer.status.as_u16(), answer.names()), (304, kept.to_vec()));
+}
+
+/// A 304 could not carry it, and the visitor would go without.
+#[tokio::test]
+async fn a_page_that_sets_a_cookie_is_sent() {
+    let cookie = HeaderValue::from_static("session=2");
+    let app = app(move |_| {
+        let page = Representation::new("text/html", "hello").with_entity_tag(EntityTag::strong("now"));
+        page.with_header(header::SET_COOKIE, cookie.clone())
+    });
+    let answer = get(&app, "/").header(INM, "\"now\"").send().await;
+    assert_eq!((answer.status.as_u16(), answer.line("set-cookie"), answer.text()), (200, "session=2", "hello"));
+}
+
+/// A session's cookie, a status, a header of middleware: whatever was put around a page goes out with it.
+#[tokio::test]
+async fn what_is_put_around_a_page_goes_out_with_it() {
+    let service = service_fn(async |_: Request| {
+        let page =
+            Representation::new("text/plain", "made").with_header(header::VARY, HeaderValue::from_static("cookie"));
+        let mut response = Response::<String>::from(page);
+        *response.status_mut() = StatusCode::CREATED;
+        for (name, value) in [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-own", "x"), ("vary", "origin")] {
+            response.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    let answer = get(&App::new(CloudFront::new().layer(service)), "/").through(Front::Rest).send().await;
+    assert_eq!((answer.status.as_u16(), answer.text(), answer.line("x-own")), (201, "made", "x"));
+    let all = |name| answer.headers.get_all(name).iter().map(|value| value.to_str().expect("text")).collect::<Vec<_>>();
+    assert_eq!((all("set-cookie"), all("vary")), (vec!["a=1", "b=2"], vec!["cookie", "origin"]));
 }
 
 #[tokio::test]

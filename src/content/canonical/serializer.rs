@@ -5,7 +5,7 @@ use serde::ser::{self, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::{
-    BOOL, BYTES, END, Listing, NONE, SEQ, STRUCT, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable, VARIANT, entry,
+    BOOL, BYTES, END, Entry, Listing, NONE, SEQ, STRUCT, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable, VARIANT, entry,
     has_shape, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of, of_field,
 };
 use crate::content::reads::Reads;
@@ -209,7 +209,7 @@ pub(super) struct Entries<'a> {
     hash: &'a mut Sha256,
     reads: &'a Reads,
     key: Option<Value>,
-    entries: Vec<([u8; 32], [u8; 32])>,
+    entries: Vec<Entry>,
 }
 
 impl ser::SerializeMap for Entries<'_> {
@@ -240,15 +240,15 @@ pub(super) struct Fields<'a> {
 
 impl Fields<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
-        let reads = of_field(self.reads, name);
-        if reads.is_some() || has_shape(self.reads) {
+        if let Some(reads) = of_field(self.reads, name) {
             hash_bytes(self.hash, TEXT, name.as_bytes());
+            return Hasher::feed(self.hash, value, reads);
         }
-        match reads {
-            Some(reads) => Hasher::feed(self.hash, value, reads),
-            None if has_shape(self.reads) => Ok(self.hash.update([UNREAD])),
-            None => Ok(()),
+        if has_shape(self.reads) {
+            hash_bytes(self.hash, TEXT, name.as_bytes());
+            self.hash.update([UNREAD]);
         }
+        Ok(())
     }
 }
 

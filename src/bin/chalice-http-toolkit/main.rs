@@ -1,0 +1,14 @@
+//! The command `chalice-http-toolkit`: what a developer asks of a site's folders. It sees the public API only.
+
+mod args;
+mod check;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match args::Args::parse().verb {
+        args::Verb::Check(folders) => check::run(&folders),
+    }
+}

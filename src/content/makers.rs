@@ -1,0 +1,149 @@
+//! Representations of what is there already: HTML, XML, JSON, redirects, assets, error pages. It reads no template but an
+//! error page's.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::Serialize;
+
+use super::{ContentManager, media_type, snapshot::tagged};
+use crate::{
+    CacheControl, EntityTag, Representation,
+    error::{BoxError, Error, ErrorKind, Result},
+};
+
+impl ContentManager {
+    /// An HTML page that is there as text. Its ETag is a hash of it.
+    pub fn html(&self, body: impl Into<Bytes>) -> Representation {
+        tagged("text/html; charset=utf-8", body.into())
+    }
+
+    /// An XML document that is there as text: `application/xml`. Its ETag is a hash of it.
+    pub fn xml(&self, body: impl Into<Bytes>) -> Representation {
+        tagged("application/xml; charset=utf-8", body.into())
+    }
+
+    /// A value as JSON: `application/json`. Its ETag is a hash of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Serialization`] where the value has no JSON form, such as a map whose keys are no strings.
+    pub fn json(&self, value: &(impl Serialize + ?Sized)) -> Result<Representation> {
+        let body = serde_json::to_vec(value)
+            .map_err(|error| Error::caused(ErrorKind::Serialization, "a value has no JSON form", error))?;
+        Ok(tagged("application/json", body.into()))
+    }
+
+    /// A redirect with status 302, which no cache keeps for ever; [`with_status`](Representation::with_status) makes it
+    /// another. A path (`/products`) is taken within the site: the mount prefix goes before it.
+    pub fn redirect(&self, location: &str) -> Representation {
+        let target = utf8_percent_encode(location, NOT_IN_URI).to_string();
+        Representation::select(move |selection| {
+            let within = target.starts_with('/') && !target.starts_with("//");
+            let location = format!("{}{target}", if within { selection.script_root } else { "" });
+            let value = HeaderValue::from_str(&location)
+                .map_err(|error| Error::caused(ErrorKind::Handler, "a redirect leads nowhere", error))?;
+            Ok(Representation::empty(StatusCode::FOUND).with_header(header::LOCATION, value))
+        })
+    }
+
+    /// Bytes of any kind, such as an image: their type is told from their content, with `nosniff`. A strong ETag from
+    /// the content; byte ranges; GET and HEAD only.
+    pub fn asset(&self, bytes: impl Into<Bytes>) -> Representation {
+        let bytes = bytes.into();
+        let tag = EntityTag::of(&bytes);
+        as_asset(Representation::new(media_type::sniff(&bytes), bytes)).with_entity_tag(tag)
+    }
+
+    /// Bytes that are costly to get, such as a blob in a database. `etag` is called at once and gives the version of the
+    /// content, or `None` where there is none (the [`not_found`](Self::not_found) page); `body` is called only if the
+    /// client needs the bytes. Type, `nosniff`, ranges and methods as for [`asset`](Self::asset).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Asset`] where a closure fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, Embedded};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// async fn version() -> Result<Option<String>, BoxError> {
+    ///     Ok(Some("row-7-version-3".into())) // SELECT version FROM pictures WHERE id = 7
+    /// }
+    /// async fn blob() -> Result<Vec<u8>, BoxError> {
+    ///     unreachable!("a 304 needs no bytes")
+    /// }
+    /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+    /// let picture = content.asset_with(version, blob).await?;
+    /// let request = http::Request::get("/").header("if-none-match", "\"row-7-version-3\"").body(())?;
+    /// assert_eq!(CloudFront::new().respond(&request, picture).await?.status(), 304);
+    /// # Ok::<(), BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn asset_with<T, E, Tag, TagFuture, Make, MakeFuture>(
+        &self,
+        etag: Tag,
+        body: Make,
+    ) -> Result<Representation>
+    where
+        T: AsRef<str>,
+        E: Into<BoxError>,
+        Tag: FnOnce() -> TagFuture,
+        TagFuture: Future<Output = Result<Option<T>, E>>,
+        Make: FnOnce() -> MakeFuture + Send + 'static,
+        MakeFuture: Future<Output = Result<Vec<u8>, E>> + Send,
+    {
+        let version = etag().await.map_err(|error| Error::caused(ErrorKind::Asset, "an asset's etag failed", error))?;
+        let Some(version) = version else {
+            return Ok(self.not_found());
+        };
+        let make = async move {
+            let bytes =
+                body().await.map_err(|error| Error::caused(ErrorKind::Asset, "an asset's body failed", error))?;
+            Ok(bytes.into())
+        };
+        let asset = as_asset(Representation::lazy("", make)).with_type_of(media_type::sniff);
+        Ok(asset.with_entity_tag(EntityTag::strong(version)))
+    }
+
+    /// The page for what is not there: status 404 and the template `404.html`, or a plain page where there is none.
+    /// `Cache-Control: no-cache`.
+    pub fn not_found(&self) -> Representation {
+        self.error_page(StatusCode::NOT_FOUND, None).with_cache_control(CacheControl::no_cache())
+    }
+
+    /// The page for a status: the template of that name (`500.html`, with the argument `detail` if one is given), or a
+    /// plain page where there is none. `Cache-Control: no-store`.
+    pub fn error_page(&self, status: StatusCode, detail: Option<&str>) -> Representation {
+        let template = format!("{}.html", status.as_u16());
+        let arguments = serde_json::json!({ "status": status.as_u16(), "detail": detail });
+        let page = self.render_template(&template, arguments).unwrap_or_else(|_| Self::plain_page(status, detail));
+        page.with_status(status).with_cache_control(CacheControl::no_store())
+    }
+
+    /// The page for a status where the site has no template for it: of its own, without a link to anything.
+    pub(crate) fn plain_page(status: StatusCode, detail: Option<&str>) -> Representation {
+        let title = status.canonical_reason().unwrap_or("Error");
+        let detail = detail.map_or_else(String::new, |text| format!("<pre>{}</pre>", minijinja::HtmlEscape(text)));
+        let page = format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1>{detail}</html>\n"
+        );
+        let page = Representation::new("text/html; charset=utf-8", page);
+        page.with_status(status).with_cache_control(CacheControl::no_store())
+    }
+}
+
+fn as_asset(representation: Representation) -> Representation {
+    representation
+        .with_header(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+        .with_methods([Method::GET])
+        .with_ranges(true)
+}
+
+/// What may not stand in a URI as it is; a backslash among them, which browsers take for a slash.
+const NOT_IN_URI: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
