@@ -312,7 +312,7 @@ mod tests {
         let passed = ("posts.*", What::Passed(Callee::Name("c".into()), Place::Position(0)));
         let alias = ("c", Binding::Value(path("card")));
         let body = ("p.title", What::Whole);
-        let found = with_macros(&[passed.clone(), body.clone()], &[alias.clone()], &[("card", "p")]);
+        let found = with_macros(&[passed.clone(), body.clone()], std::slice::from_ref(&alias), &[("card", "p")]);
         assert_eq!(found, [".p.title", ".posts?", ".posts.*?", ".posts.*.title"]);
         let function = with_macros(&[passed.clone(), body.clone()], &[], &[("card", "p")]);
         assert_eq!(function, [".p.title", ".posts?", ".posts.*"], "no macro has that name");

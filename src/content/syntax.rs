@@ -309,7 +309,7 @@ impl Mentions {
         let Some((_, at)) = APPLY.iter().find(|(name, _)| *name == filter) else { return };
         match arguments.get(*at) {
             Some(CallArg::Pos(Expr::Const(constant))) => {
-                self.filters.extend(constant.value.as_str().map(str::to_owned))
+                self.filters.extend(constant.value.as_str().map(str::to_owned));
             }
             Some(CallArg::Kwarg(..)) | None => {}
             Some(_) => self.applies_any = true,
