@@ -287,6 +287,20 @@ fn piece() -> impl Strategy<Value = String> {
         "{% for p in b.list if p.u %}{{ p.t }}{% endfor %}",
         "{% for p in b.list %}{% include '{}.html' %}{% endfor %}",
         "{{ p.t }}{{ p.u }}",
+        "{% for p in b.list %}{{ (loop|attr('previtem')).t }}{% endfor %}",
+        "{% for p in b.list %}{{ loop['prev' ~ 'item'].u }}{% endfor %}",
+        "{% for p in b.list %}{% for l in [loop] %}{{ l.previtem.t }}{% endfor %}{% endfor %}",
+        "{% for p in b.list %}{% set l, k = loop, 1 %}{{ l.nextitem.u }}{% endfor %}",
+        "{% for p in b.list %}{% if loop.changed(p) %}{{ p.t }}{% endif %}{{ loop.cycle(p.t, p.u) }}{% endfor %}",
+        "{% from 'macros.html' import card, whole %}{% set f = [whole]|first %}{{ f(b.list[0]) }}",
+        "{% from 'macros.html' import whole %}{% set card = [whole]|first %}{{ card(b) }}",
+        "{% from 'macros.html' import whole %}{% for card in [whole] %}{{ card(b.list[0]) }}{% endfor %}",
+        "{% from 'macros.html' import whole as card %}{{ card(b.list[0]) }}",
+        "{% import 'macros.html' as m %}{{ {'card': m.whole}.card(b.list[0]) }}{{ m.card(b.list[1]) }}",
+        "{% from 'macros.html' import apply, card, whole %}{{ apply(card, b.list[0]) }}{{ apply(whole, b.m) }}",
+        "{% from 'macros.html' import told %}{{ told(caller=b.list[0]) }}",
+        "{% include ('1' if a) ~ '2.html' ignore missing %}",
+        "{{ static(('0' if a) ~ '1.css') }}",
         "{% for p in b.list %}{% set q = p %}{{ q.t }}{% endfor %}",
         "{% set z = b %}{{ z.y }}",
         "{% set z = b.list %}{{ z[0].t }}",
@@ -365,6 +379,11 @@ fn world() -> impl Strategy<Value = World> {
             let macros = format!(
                 "{{% macro hi(x) %}}{{{{ x }}}}{{{{ caller() if caller }}}}{body}{{% endmacro %}}\
                  {{% macro card(p) %}}{{{{ p.t }}}}{{% endmacro %}}\
+                 {{% macro whole(p) %}}{{{{ p }}}}{{% endmacro %}}\
+                 {{% macro changed(p) %}}{{{{ p.t }}}}{{% endmacro %}}\
+                 {{% macro cycle(p) %}}{{% endmacro %}}\
+                 {{% macro told() %}}{{{{ caller }}}}{{% endmacro %}}\
+                 {{% macro apply(f, x) %}}{{{{ f(x) }}}}{{% endmacro %}}\
                  {{% set title = b.y %}}{{% set shared = b.list[0] %}}"
             );
             let mut templates = BTreeMap::from([("index.html".into(), index), ("macros.html".into(), macros)]);
@@ -434,6 +453,7 @@ fn equal_tags_mean_equal_bytes() {
 /// byte, and as not read if no template names it either, or hands on the whole that it is part of; the rest is read where
 /// it is never reached.
 #[test]
+#[allow(clippy::print_stdout)] // The share is a figure to be seen.
 fn tags_are_precise() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (hidden, hidden_kept, unread, kept) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
@@ -472,13 +492,15 @@ fn tags_are_precise() {
 }
 
 /// Pieces that look at all of a value: it is printed, sliced, or given to a filter.
-const WHOLES: [(&str, &str); 6] = [
+const WHOLES: [(&str, &str); 8] = [
     ("{{ b }}", "/b"),
     ("[a, b]", "/b"),
     ("else b)", "/b"),
     ("b.list|", "/b/list"),
     ("b.list[1:", "/b/list"),
     ("b.m", "/b/m"),
+    ("b.list[0]", "/b/list"),
+    ("loop", "/b/list"),
 ];
 
 /// Values of the type that stands at a path, as different as they can be.
