@@ -53,7 +53,7 @@ fn main() {
         .with_reload(false);
 
     let minimum = std::env::var("BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2.0);
-    for count in [50, 1000] {
+    for count in [10, 50, 200, 1000] {
         println!("\na page of {count} rows, ratios to a no-op lambda_http function (median of turns)");
         compare(&runtime, &content, count, Duration::from_secs_f64(minimum));
     }

@@ -54,6 +54,8 @@ pub enum ErrorKind {
     Asset,
     /// A body could not be read to its end.
     Body,
+    /// A 304 would have been false: one tag stands for two different bodies ([`Verify`](crate::Verify)).
+    FalseNotModified,
     /// An event is none that this crate serves.
     Event,
     /// A request is larger than its front door lets through.

@@ -103,7 +103,7 @@ mod runtime;
 mod stage;
 
 pub use cache_control::CacheControl;
-pub use cloudfront::{CloudFront, CloudFrontService};
+pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
@@ -111,6 +111,10 @@ pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
 pub use runtime::{App, Front, Reply, run};
 pub use stage::Stage;
+
+#[cfg(feature = "seeded-defects")]
+#[doc(hidden)]
+pub use content::defects::{Defect, seed};
 
 #[cfg(feature = "embed")]
 #[doc(hidden)]

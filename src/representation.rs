@@ -227,6 +227,13 @@ impl Representation {
     }
 }
 
+impl Selected {
+    /// The body, to be made; there is none left.
+    pub(crate) fn take_body(&mut self) -> Body {
+        std::mem::replace(&mut self.body, Body::Bytes(Bytes::new()))
+    }
+}
+
 impl Body {
     pub(crate) async fn bytes(self) -> Result<Bytes> {
         match self {

@@ -10,7 +10,9 @@ use axum::{
     http::{HeaderMap, Uri, header},
     routing::get,
 };
-use chalice_http_toolkit::{App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Source, embed};
+use chalice_http_toolkit::{
+    App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Source, Verify, embed,
+};
 use serde_json::{Value, json};
 use shop::Shop;
 use tower::Layer;
@@ -43,7 +45,9 @@ async fn main() -> Result<(), BoxError> {
         .route("/static/{*path}", get(file))
         .fallback(missing)
         .with_state(site);
-    App::new(CloudFront::new().layer(router)).with_error_pages(&content).run().await?;
+    // For tests: every 304 is checked against the page.
+    let verify = if std::env::var_os("SITE_VERIFY").is_some() { Verify::Always } else { Verify::Never };
+    App::new(CloudFront::new().with_verify(verify).layer(router)).with_error_pages(&content).run().await?;
     Ok(())
 }
 

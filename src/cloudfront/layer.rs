@@ -58,6 +58,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let mut asked = Request::new(());
         *asked.method_mut() = request.method().clone();
+        *asked.uri_mut() = request.uri().clone();
         *asked.headers_mut() = request.headers().clone();
         if let Some(root) = request.extensions().get::<ScriptRoot>() {
             asked.extensions_mut().insert(root.clone());

@@ -2,33 +2,41 @@
 //!
 //! 1. [`CloudFront::respond`]: a request and a representation come in
 //! 2. [`preconditions`] the conditions of the request against the validators (RFC 9110 §13)
-//! 3. the body is made, if it is needed
-//! 4. [`range`] the parts of it that were asked for (RFC 9110 §14)
-//! 5. [`layer`]: the same for a whole service
+//! 3. the body is made, if it is needed; [`range`] finds the parts of it that were asked for (RFC 9110 §14)
+//! 4. [`answer`] writes the response
+//! 5. [`verify`] tells whether 304s were true, where that is asked for
+//! 6. [`layer`]: the same for a whole service
 //!
 //! What is decided is a pure function of the request's fields, the validators and the time. It does not know where
 //! content comes from, nor the front door that the response leaves through.
 
+mod answer;
 mod layer;
 mod preconditions;
 mod range;
+mod verify;
 
-use std::{future::Future, time::SystemTime};
+use std::{future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{self, HeaderName},
 };
 use http_body_util::Full;
 
 pub use layer::CloudFrontService;
+pub use verify::Verify;
 
-use self::{preconditions::Outcome, range::Asked};
+use self::{
+    answer::{insert, not_modified, plain, refuse_method, send},
+    preconditions::Outcome,
+    verify::{Verifier, Watch},
+};
 use crate::{
     CacheControl, Representation,
     cache_control::is_shared_cacheable,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     representation::{ScriptRoot, Selected, Selection},
 };
 
@@ -86,6 +94,7 @@ use crate::{
 pub struct CloudFront {
     default_cache_control: HeaderValue,
     shared_cookies: bool,
+    verifier: Option<Arc<Verifier>>,
 }
 
 impl Default for CloudFront {
@@ -97,7 +106,7 @@ impl Default for CloudFront {
 impl CloudFront {
     /// With `Cache-Control: no-cache` for what says nothing else: caches keep it, and ask before each use.
     pub fn new() -> Self {
-        Self { default_cache_control: CacheControl::no_cache().into(), shared_cookies: false }
+        Self { default_cache_control: CacheControl::no_cache().into(), shared_cookies: false, verifier: None }
     }
 
     /// The Cache-Control of a 200 (or another success, or a redirect) that has none of its own. Default: `no-cache`.
@@ -110,6 +119,12 @@ impl CloudFront {
     /// Cache-Control says.
     pub fn with_shared_cookies(mut self, shared: bool) -> Self {
         self.shared_cookies = shared;
+        self
+    }
+
+    /// Makes the body of 304s after all and compares it with what was sent for that tag. Default: never.
+    pub fn with_verify(mut self, verify: Verify) -> Self {
+        self.verifier = Verifier::new(verify);
         self
     }
 
@@ -129,20 +144,24 @@ impl CloudFront {
     }
 
     fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Plan> {
-        let Asking { method, headers, script_root } = asking;
+        let Asking { method, url, headers, script_root } = asking;
         let mut selected = representation.selected(&Selection { script_root, headers })?;
         if let Some(refused) = refuse_method(method, &selected) {
-            return Ok(refused);
+            return Ok(Plan::Ready(refused));
         }
         self.complete(&mut selected, method, now);
         let head = method == Method::HEAD;
         if selected.status != StatusCode::OK {
-            return Ok(Plan::Send { selected, range: None, head });
+            return Ok(Plan::Send { selected, range: None, head, watch: None });
         }
+        let watch = self.watch(url, &selected);
         match preconditions::evaluate(method, headers, &selected.validators, now) {
             // A 304 carries no cookie: whoever sets one sends the page.
             Outcome::NotModified if !selected.headers.contains_key(header::SET_COOKIE) => {
-                Ok(Plan::Ready(not_modified(selected.headers)))
+                match watch.filter(Watch::is_due) {
+                    Some(watch) => Ok(Plan::Verify { selected, head, watch }),
+                    None => Ok(Plan::Ready(not_modified(selected.headers))),
+                }
             }
             Outcome::Failed => {
                 Ok(Plan::Ready(plain(StatusCode::PRECONDITION_FAILED, "The page has changed meanwhile.\n")))
@@ -152,9 +171,14 @@ impl CloudFront {
                 let asked = selected.ranges && method == Method::GET && headers.contains_key(header::RANGE);
                 let applies = asked && preconditions::range_applies(headers, &selected.validators, now);
                 let range = applies.then(|| lines_of(headers, &header::RANGE));
-                Ok(Plan::Send { selected, range, head })
+                Ok(Plan::Send { selected, range, head, watch })
             }
         }
+    }
+
+    fn watch(&self, url: &Uri, selected: &Selected) -> Option<Watch> {
+        let tag = selected.validators.entity_tag.as_ref()?;
+        Some(self.verifier.as_ref()?.watch(&url.to_string(), &tag.to_string()))
     }
 
     /// Gives the representation the fields that every answer of it has: 200, 206 and 304 alike.
@@ -215,6 +239,7 @@ fn is_past(time: SystemTime, now: SystemTime) -> bool {
 /// What of a request a decision reads.
 struct Asking<'a> {
     method: &'a Method,
+    url: &'a Uri,
     headers: &'a HeaderMap,
     script_root: &'a str,
 }
@@ -222,7 +247,7 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     fn of<B>(request: &'a Request<B>) -> Self {
         let script_root = request.extensions().get::<ScriptRoot>().map_or("", ScriptRoot::as_str);
-        Self { method: request.method(), headers: request.headers(), script_root }
+        Self { method: request.method(), url: request.uri(), headers: request.headers(), script_root }
     }
 }
 
@@ -234,6 +259,13 @@ enum Plan {
         selected: Selected,
         range: Option<HeaderMap>,
         head: bool,
+        watch: Option<Watch>,
+    },
+    /// Answer 304, if it is true.
+    Verify {
+        selected: Selected,
+        head: bool,
+        watch: Watch,
     },
 }
 
@@ -241,137 +273,36 @@ impl Plan {
     async fn make(self) -> Result<Response<Full<Bytes>>> {
         match self {
             Self::Ready(response) => Ok(response),
-            Self::Send { selected, range, head } => send(selected, range, head).await,
-        }
-    }
-}
-
-async fn send(selected: Selected, range: Option<HeaderMap>, head: bool) -> Result<Response<Full<Bytes>>> {
-    let Selected { mut status, mut headers, ranges, body, type_of, .. } = selected;
-    let mut body = body.bytes().await?;
-    if let Some(type_of) = type_of {
-        headers.entry(header::CONTENT_TYPE).or_insert_with(|| HeaderValue::from_static(type_of(&body)));
-    }
-    if ranges && status == StatusCode::OK {
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    }
-    match range.map_or(Asked::Whole, |lines| range::asked(&lines, body.len())) {
-        Asked::Whole => {}
-        Asked::Unsatisfiable => {
-            status = StatusCode::RANGE_NOT_SATISFIABLE;
-            insert(&mut headers, header::CONTENT_RANGE, format!("bytes */{}", body.len()));
-            headers.remove(header::CONTENT_TYPE);
-            headers.remove(header::CONTENT_ENCODING);
-            // A cache keys by URL: it must not hand this to who asks for the file.
-            headers.insert(header::CACHE_CONTROL, CacheControl::no_cache().into());
-            body = Bytes::new();
-        }
-        Asked::Parts(parts) => {
-            status = StatusCode::PARTIAL_CONTENT;
-            if let [part] = parts.as_slice() {
-                insert(&mut headers, header::CONTENT_RANGE, range::content_range(part, body.len()));
-                body = body.slice(part.clone());
-            } else {
-                let (content_type, parts) = range::multipart(&body, &parts, headers.get(header::CONTENT_TYPE));
-                insert(&mut headers, header::CONTENT_TYPE, content_type);
-                body = parts;
+            Self::Send { mut selected, range, head, watch } => {
+                let body = selected.take_body().bytes().await?;
+                if let Some(watch) = watch
+                    && !watch.agrees(&body)
+                {
+                    verdict(&watch, &selected)?;
+                }
+                Ok(send(selected, body, range, head))
+            }
+            Self::Verify { mut selected, head, watch } => {
+                let body = selected.take_body().bytes().await?;
+                if watch.agrees(&body) {
+                    return Ok(not_modified(selected.headers));
+                }
+                verdict(&watch, &selected)?;
+                Ok(send(selected, body, None, head))
             }
         }
     }
-    if status != StatusCode::NO_CONTENT {
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
-    }
-    let body = if head { Bytes::new() } else { body };
-    Ok(response(status, headers, body))
 }
 
-/// The fields of a 304 (RFC 9110 §15.4.5): those that the 200 would have and a cache updates its copy by.
-fn not_modified(mut from: HeaderMap) -> Response<Full<Bytes>> {
-    let mut headers = HeaderMap::with_capacity(KEPT_BY_304.len());
-    for name in KEPT_BY_304 {
-        if let header::Entry::Occupied(entry) = from.entry(&name) {
-            let (_, values) = entry.remove_entry_mult();
-            values.for_each(|value| _ = headers.append(name.clone(), value));
-        }
+/// What becomes of a tag that stands for two bodies: an error where that is wanted, else a line in the log.
+fn verdict(watch: &Watch, selected: &Selected) -> Result<()> {
+    let tag = selected.validators.entity_tag.as_ref().map(ToString::to_string).unwrap_or_default();
+    if watch.is_strict() {
+        let message = format!("the tag {tag} stands for two different bodies");
+        return Err(Error::new(ErrorKind::FalseNotModified, message));
     }
-    response(StatusCode::NOT_MODIFIED, headers, Bytes::new())
-}
-
-const KEPT_BY_304: [HeaderName; 7] = [
-    header::CACHE_CONTROL,
-    header::CONTENT_LOCATION,
-    header::DATE,
-    header::ETAG,
-    header::EXPIRES,
-    header::LAST_MODIFIED,
-    header::VARY,
-];
-
-/// 405 for a method that the representation does not have, 204 for OPTIONS, both with Allow (RFC 9110 §9.3.7, §15.5.6);
-/// 501 for a method that nobody has heard of (§15.6.2). One that lists no methods is there for all that change something,
-/// as a handler may have made it in answer to any.
-fn refuse_method(method: &Method, selected: &Selected) -> Option<Plan> {
-    let mut methods = selected.methods.clone();
-    let any = methods.is_empty() && (is_for_handlers(method) || !selected.status.is_success());
-    if methods.contains(method) || any {
-        return None;
-    }
-    if methods.is_empty() && !KNOWN_METHODS.contains(method) {
-        return Some(Plan::Ready(plain(StatusCode::NOT_IMPLEMENTED, "There is no such method.\n")));
-    }
-    if methods.is_empty() {
-        methods.push(Method::GET);
-    }
-    if methods.contains(&Method::GET) {
-        methods.push(Method::HEAD);
-    }
-    let mut refused = match *method {
-        Method::HEAD if methods.contains(method) => return None,
-        Method::OPTIONS => response(StatusCode::NO_CONTENT, HeaderMap::new(), Bytes::new()),
-        _ => plain(StatusCode::METHOD_NOT_ALLOWED, "This is not there for that method.\n"),
-    };
-    let allow: Vec<&str> = methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
-    insert(refused.headers_mut(), header::ALLOW, allow.join(", "));
-    refused.headers_mut().insert(header::CACHE_CONTROL, CacheControl::no_store().into());
-    Some(Plan::Ready(refused))
-}
-
-fn is_for_handlers(method: &Method) -> bool {
-    KNOWN_METHODS.contains(method) && ![Method::OPTIONS, Method::TRACE, Method::CONNECT].contains(method)
-}
-
-const KNOWN_METHODS: [Method; 9] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-    Method::CONNECT,
-    Method::TRACE,
-];
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_LENGTH, text.len().into());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response(status, headers, Bytes::from_static(text.as_bytes()))
-}
-
-fn response(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
-        headers.insert(name, value);
-    }
+    tracing::error!(tag, "one tag stands for two different bodies");
+    Ok(())
 }
 
 fn lines_of(headers: &HeaderMap, name: &HeaderName) -> HeaderMap {

@@ -16,6 +16,7 @@ use minijinja::{
 };
 
 use self::names::{path_of, references};
+use super::defects::{Defect, seeded};
 use super::reads::{Access, Binding, Callee, Path, Place, Step, Uses, What};
 
 /// What one template mentions, wherever in it.
@@ -118,23 +119,23 @@ impl Mentions {
             }
             Stmt::Block(block) => self.statements(&block.body),
             Stmt::Import(import) => {
-                self.template(&import.expr, import.span().start_line.into());
+                self.template(Defect::Import, &import.expr, import.span().start_line.into());
                 if let Expr::Var(name) = &import.name {
                     self.uses.bindings.insert((name.id.into(), Binding::Module));
                 }
             }
             Stmt::FromImport(import) => {
-                self.template(&import.expr, import.span().start_line.into());
+                self.template(Defect::Import, &import.expr, import.span().start_line.into());
                 for (name, alias) in &import.names {
                     if let (Expr::Var(name), Some(Expr::Var(alias))) = (name, alias) {
                         self.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
                     }
                 }
             }
-            Stmt::Extends(extends) => self.template(&extends.name, extends.span().start_line.into()),
+            Stmt::Extends(extends) => self.template(Defect::Extends, &extends.name, extends.span().start_line.into()),
             Stmt::Include(include) => {
                 let wanted = self.wanted.len();
-                self.template(&include.name, include.span().start_line.into());
+                self.template(Defect::Include, &include.name, include.span().start_line.into());
                 if include.ignore_missing {
                     self.wanted.truncate(wanted);
                 }
@@ -160,7 +161,9 @@ impl Mentions {
             self.unknown(argument);
         }
         self.expressions(&declaration.defaults);
-        self.statements(&declaration.body);
+        if !seeded(Defect::Macro) {
+            self.statements(&declaration.body);
+        }
     }
 
     fn expressions<'a, 's: 'a>(&mut self, expressions: impl IntoIterator<Item = &'a Expr<'s>>) {
@@ -341,7 +344,10 @@ impl Mentions {
         }
     }
 
-    fn template(&mut self, name: &Expr<'_>, line: usize) {
+    fn template(&mut self, kind: Defect, name: &Expr<'_>, line: usize) {
+        if seeded(kind) {
+            return;
+        }
         let found = references(name, line);
         let names: Option<Vec<String>> = found.iter().map(Reference::full_name).collect();
         match (name, names) {

@@ -7,5 +7,6 @@ mod events;
 mod fronts;
 mod hostile;
 mod http;
+mod page_checks;
 mod page_tags;
 mod tidy;

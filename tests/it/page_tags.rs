@@ -182,6 +182,7 @@ struct World {
     form: Form,
     global: String,
     root: String,
+    build: String,
 }
 
 /// As what the arguments are given: all three must be read alike.
@@ -233,8 +234,14 @@ impl World {
         let borrowed: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let folders = folders(&borrowed);
         let global = self.global.clone();
-        let content = folders.content().with_reload(false);
-        let content = content.with_environment(move |engine| engine.add_global("g", global.clone()));
+        let content = folders.content().with_reload(false).with_build_id(&self.build);
+        let build = self.build.clone();
+        let content = content.with_environment(move |engine| {
+            engine.add_global("g", global.clone());
+            // A function's code is the build's.
+            let build = build.clone();
+            engine.add_function("of_the_build", move || build.clone());
+        });
         let app = match self.form {
             Form::Json => page(&content, self.arguments.clone()),
             Form::Struct => {
@@ -287,6 +294,7 @@ fn piece() -> impl Strategy<Value = String> {
         "{% for p in b.list if p.u %}{{ p.t }}{% endfor %}",
         "{% for p in b.list %}{% include '{}.html' %}{% endfor %}",
         "{{ p.t }}{{ p.u }}",
+        "{{ of_the_build() }}",
         "{% for p in b.list %}{{ (loop|attr('previtem')).t }}{% endfor %}",
         "{% for p in b.list %}{{ loop['prev' ~ 'item'].u }}{% endfor %}",
         "{% for p in b.list %}{% for l in [loop] %}{{ l.previtem.t }}{% endfor %}{% endfor %}",
@@ -374,8 +382,9 @@ fn world() -> impl Strategy<Value = World> {
     let further = (plain_template(), plain_template(), prop::option::of(plain_template()));
     let files = prop::collection::vec(prop::option::of(select(vec!["p", "q"])), 2);
     let arguments = (arguments(), select(vec![Form::Json, Form::Struct, Form::Value]));
-    (template(), further, plain_template(), files, arguments, select(vec!["g", "h"]), select(vec!["", "/prod"]))
-        .prop_map(|(index, (one, two, three), body, files, arguments, global, root)| {
+    let place = (select(vec!["", "/prod"]), select(vec!["1", "2"]));
+    (template(), further, plain_template(), files, arguments, select(vec!["g", "h"]), place).prop_map(
+        |(index, (one, two, three), body, files, arguments, global, root)| {
             let macros = format!(
                 "{{% macro hi(x) %}}{{{{ x }}}}{{{{ caller() if caller }}}}{body}{{% endmacro %}}\
                  {{% macro card(p) %}}{{{{ p.t }}}}{{% endmacro %}}\
@@ -392,8 +401,10 @@ fn world() -> impl Strategy<Value = World> {
             let files =
                 files.into_iter().enumerate().filter_map(|(n, text)| Some((format!("{n}.css"), text?.to_owned())));
             let (arguments, form) = arguments;
-            World { templates, files: files.collect(), arguments, form, global: global.into(), root: root.into() }
-        })
+            let (root, build) = (root.0.to_owned(), root.1.to_owned());
+            World { templates, files: files.collect(), arguments, form, global: global.into(), root, build }
+        },
+    )
 }
 
 /// Parts of the arguments, some within others.
@@ -407,7 +418,10 @@ fn mixed(world: &World, other: &World, part: usize) -> World {
     match part {
         0 => mixed.arguments = other.arguments.clone(),
         1 => mixed.global = other.global.clone(),
-        2 => mixed.root = other.root.clone(),
+        2 => {
+            mixed.root = other.root.clone();
+            mixed.build = other.build.clone();
+        }
         3 => mixed.files = other.files.clone(),
         4..16 => {
             let path = LEAVES[part - 4];
@@ -423,30 +437,71 @@ fn mixed(world: &World, other: &World, part: usize) -> World {
     mixed
 }
 
-/// The heart of the crate: whatever is changed, if the tag stays, the bytes stay.
-#[test]
-fn equal_tags_mean_equal_bytes() {
+/// How a search for two pages with one tag went.
+#[derive(Debug, Default)]
+struct Search {
+    tagged: u32,
+    same_tag: u32,
+    same_bytes: u32,
+    found: Option<String>,
+}
+
+/// Generates pairs of sites that differ in one part, and looks for a tag that stands for two pages.
+fn search(cases: u32, shrink: u32, parts: std::ops::Range<usize>) -> Search {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (same_tag, same_bytes, tagged) = (Cell::new(0), Cell::new(0), Cell::new(0));
-    let cases = std::env::var("PAGE_TAG_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
-    let mut runner = TestRunner::new(Config { cases, max_shrink_iters: 2_000, ..Config::default() });
-    let outcome = runner.run(&(world(), world(), 0..24usize), |(world, other, part)| {
+    let count = |cell: &Cell<u32>, by: bool| cell.set(cell.get() + u32::from(by));
+    let mut runner =
+        TestRunner::new(Config { cases, max_shrink_iters: shrink, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&(world(), world(), parts), |(world, other, part)| {
         let changed = mixed(&world, &other, part);
         let pages = runtime.block_on(async { (world.page().await, changed.page().await) });
         let (Some((tag, bytes)), Some((changed_tag, changed_bytes))) = pages else { return Ok(()) };
-        tagged.set(tagged.get() + 1);
-        same_tag.set(same_tag.get() + usize::from(tag == changed_tag));
-        same_bytes.set(same_bytes.get() + usize::from(bytes == changed_bytes));
+        count(&tagged, true);
+        count(&same_tag, tag == changed_tag);
+        count(&same_bytes, bytes == changed_bytes);
         prop_assert!(tag != changed_tag || bytes == changed_bytes, "one tag, two pages");
         Ok(())
     });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
-    let (tagged, same_tag, same_bytes) = (tagged.get(), same_tag.get(), same_bytes.get());
-    assert!(tagged * 4 > cases as usize, "most pages are tagged: {tagged} of {cases}");
-    assert!(
-        same_bytes > same_tag && same_tag * 4 > same_bytes,
-        "both happen: {same_tag} tags and {same_bytes} pages stayed"
-    );
+    let found = outcome.err().map(|error| error.to_string());
+    Search { tagged: tagged.get(), same_tag: same_tag.get(), same_bytes: same_bytes.get(), found }
+}
+
+/// The heart of the crate: whatever is changed, if the tag stays, the bytes stay.
+#[test]
+fn equal_tags_mean_equal_bytes() {
+    let cases = std::env::var("PAGE_TAG_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    let search = search(cases, 2_000, 0..24);
+    assert!(search.found.is_none(), "{}", search.found.unwrap_or_default());
+    assert!(search.tagged * 4 > cases, "most pages are tagged: {search:?}");
+    let both = search.same_bytes > search.same_tag && search.same_tag * 4 > search.same_bytes;
+    assert!(both, "tags stay and pages stay: {search:?}");
+}
+
+/// The search is worth something if it finds what is wrong: tags that forget one kind of dependency.
+#[cfg(feature = "seeded-defects")]
+#[test]
+fn each_seeded_defect_is_found() {
+    use chalice_http_toolkit::{Defect, seed};
+    // Each with the parts of a world that it forgets.
+    for (defect, parts) in [
+        (Defect::Extends, 16..24),
+        (Defect::Include, 16..24),
+        (Defect::Import, 16..24),
+        (Defect::Macro, 3..16),
+        (Defect::Argument, 4..16),
+        (Defect::NestedField, 4..16),
+        (Defect::StaticFile, 3..4),
+        (Defect::Global, 1..2),
+        (Defect::Mount, 2..3),
+        (Defect::BuildId, 2..3),
+        (Defect::DynamicName, 16..24),
+    ] {
+        seed(Some(defect));
+        let search = search(20_000, 0, parts);
+        seed(None);
+        assert!(search.found.is_some(), "{defect:?} is not found: {search:?}");
+    }
 }
 
 /// What a page does not read leaves its tag alone. An argument counts as not shown if no value in its place changes a
@@ -460,7 +515,8 @@ fn tags_are_precise() {
     let count = |cell: &Cell<u32>, by: bool| cell.set(cell.get() + u32::from(by));
     // The same cases each time: a share has a spread.
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(Config { cases: 600, ..Config::default() }, rng);
+    let mut runner =
+        TestRunner::new_with_rng(Config { cases: 600, failure_persistence: None, ..Config::default() }, rng);
     let outcome = runner.run(&(world(), select(&LEAVES[..])), |(world, path)| {
         let Some((tag, bytes)) = runtime.block_on(world.page()) else { return Ok(()) };
         let in_its_place = |value: Json| {

@@ -3,7 +3,10 @@
 use minijinja::machinery::ast::{BinOpKind, Expr};
 
 use super::Reference;
-use crate::content::reads::{Path, Step};
+use crate::content::{
+    defects::{Defect, seeded},
+    reads::{Path, Step},
+};
 
 /// The name and the way into its value, where an expression is nothing else.
 pub(super) fn path_of(expression: &Expr<'_>) -> Option<Path> {
@@ -37,6 +40,7 @@ pub(super) fn references(expression: &Expr<'_>, line: usize) -> Vec<Reference> {
         Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => {
             prefixes(&operation.left).into_iter().map(Reference::StartsWith).collect()
         }
+        _ if seeded(Defect::DynamicName) => Vec::new(),
         _ => vec![Reference::StartsWith(String::new())],
     }
 }
