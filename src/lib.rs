@@ -82,6 +82,7 @@
 //!
 //! - [`ContentManager`]: templates, static files, HTML, XML, JSON, redirects, assets
 //! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
+//! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
@@ -89,7 +90,8 @@
 //!
 //! # Features
 //!
-//! `axum`, `dev-server` and `embed` are on by default; each only adds what its name says.
+//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`. Each only adds what its
+//! name says.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
