@@ -94,6 +94,14 @@ impl std::str::FromStr for EntityTag {
 }
 
 /// The text is no entity-tag: it must be `"…"` or `W/"…"`, without quotes, spaces or controls inside.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{EntityTag, InvalidEntityTag};
+///
+/// assert_eq!("d41d8cd9".parse::<EntityTag>(), Err(InvalidEntityTag)); // without its quotes
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidEntityTag;
 

@@ -37,6 +37,19 @@ struct Inner {
 }
 
 /// The sorts of [`Error`].
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, Embedded, ErrorKind};
+///
+/// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+/// match content.render_template("shop.html", ()) {
+///     Err(error) if error.kind() == ErrorKind::TemplateNotFound => { /* a page for later */ }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

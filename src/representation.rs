@@ -49,6 +49,15 @@ pub struct Representation {
 }
 
 /// What identifies the state of a representation (RFC 9110 §8.8).
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{EntityTag, Validators};
+///
+/// let validators = Validators { entity_tag: Some(EntityTag::strong("v1")), last_modified: None };
+/// assert_ne!(validators, Validators::default());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Validators {
     /// The entity-tag, where there is one.

@@ -25,6 +25,22 @@ use crate::{
 ///
 /// The service inside never sees a HEAD request: it is asked as with GET, and the body is dropped, so that both have the
 /// same fields.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{CloudFront, CloudFrontService};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// // An ordinary response gets a tag of its bytes.
+/// let inner = service_fn(async |_: http::Request<()>| Ok::<_, std::convert::Infallible>(http::Response::new("hello".to_owned())));
+/// let service: CloudFrontService<_> = CloudFront::new().layer(inner);
+/// let response = service.oneshot(http::Request::new(())).await?;
+/// assert!(response.headers().contains_key("etag"));
+/// # Ok::<(), std::convert::Infallible>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct CloudFrontService<S> {
     cloudfront: CloudFront,

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use self::serializer::Hasher;
 use super::{
-    page_tag::Contents,
+    explain,
     reads::{Parts, Reads},
 };
 
@@ -28,13 +28,13 @@ pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, rea
 }
 
 /// Those parts of `arguments` that are `read`, each by its path (`args.posts[3].title`), for a person to compare.
-pub(crate) fn leaves(arguments: &impl Serialize, reads: &Reads) -> Contents {
-    let mut leaves = Contents::new();
+pub(crate) fn leaves(arguments: &impl Serialize, reads: &Reads) -> explain::Parts {
+    let mut leaves = explain::Parts::new();
     collect_leaves("args".into(), &Value::from(Serde(arguments)), reads, &mut leaves);
     leaves
 }
 
-fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut Contents) {
+fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut explain::Parts) {
     let children: Vec<(String, Value, &Reads)> = match value.kind() {
         ValueKind::Seq if is_plain(value) => {
             let Some(each) = Listing::begin(&mut Sha256::new(), LIST_VALUE, reads).each else { return };

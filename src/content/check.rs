@@ -10,6 +10,19 @@ use super::{
 
 /// Something in a template that would fail, or would not do what is meant: what
 /// [`ContentManager::check`](crate::ContentManager::check) finds.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, Embedded};
+///
+/// const TEMPLATES: Embedded = Embedded::new(&[("a.html", b"{% extends 'base.html' %}")]);
+/// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+/// let finding = &content.check()[0];
+/// assert_eq!((finding.template(), finding.line()), ("a.html", Some(1)));
+/// assert_eq!(finding.problem(), "there is no template `base.html`");
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     template: String,

@@ -1,13 +1,12 @@
 //! Why two tags of a page differ: the parts that the tags cover, compared. It does not know how a tag is computed.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use http::{HeaderMap, header};
 
-use super::page_tag::Contents;
 use crate::{EntityTag, entity_tag::TagList};
 
 /// Everything that the tag of a page covers, part by part: what
@@ -28,11 +27,14 @@ use crate::{EntityTag, entity_tag::TagList};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    parts: Contents,
+    parts: Parts,
 }
 
+/// By name, the digest of a part of a tag; `None` for what is named and not there, so that its coming changes the tag.
+pub(crate) type Parts = BTreeMap<String, Option<[u8; 32]>>;
+
 impl Explanation {
-    pub(crate) fn new(parts: Contents) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self { parts }
     }
 

@@ -9,7 +9,7 @@
 //! 1 to 3 are hashed once and kept; 4 is all that a request costs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     fs::File,
     io::{BufReader, Read},
     sync::{Arc, OnceLock, PoisonError, RwLock},
@@ -24,7 +24,7 @@ use super::{
     assets::Assets,
     canonical::{self, Untaggable},
     defects::{Defect, seeded},
-    explain::Explanation,
+    explain::{Explanation, Parts},
     reads::Reads,
     syntax::{self, Mentions, Reference},
     templates::{Settings, Templates},
@@ -57,7 +57,7 @@ pub(crate) struct Closures(RwLock<HashMap<String, Arc<Closure>>>);
 /// All that a page depends on but its arguments and where the site is mounted.
 #[derive(Debug)]
 pub(crate) struct Closure {
-    parts: Contents,
+    parts: Parts,
     digest: [u8; 32],
     reads: Reads,
     verdict: Verdict,
@@ -69,9 +69,6 @@ enum Verdict {
     Render(String),
     Volatile(String),
 }
-
-/// By name, the digest of a part; `None` for what is named and not there, so that its coming changes the tag.
-pub(crate) type Contents = BTreeMap<String, Option<[u8; 32]>>;
 
 /// Bumped by whoever changes what is fed into a tag, so that no tag of an older release is taken for one of this.
 const VERSION: &str = "1";
@@ -116,7 +113,7 @@ impl Closure {
         let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
         parts.extend(texts.into_iter().filter(known).map(digest));
         let mut hash = Sha256::new();
-        feed_contents(&mut hash, &parts);
+        feed_parts(&mut hash, &parts);
         Self { parts, digest: hash.finalize().into(), reads: Reads::of(&mentions.uses), verdict }
     }
 
@@ -163,9 +160,9 @@ impl Closure {
 }
 
 /// Every template that can take part in rendering `name`, and all that they mention.
-fn collect(site: Site<'_>, name: &str) -> (Contents, Mentions) {
+fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
     let Site { templates, assets, settings } = site;
-    let mut sources = Contents::new();
+    let mut sources = Parts::new();
     let mut all = Mentions::default();
     let mut waiting = vec![name.to_owned()];
     while let Some(name) = waiting.pop() {
@@ -208,21 +205,21 @@ fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, se
     }
 }
 
-fn files(assets: &Assets, mentions: &Mentions) -> Contents {
+fn files(assets: &Assets, mentions: &Mentions) -> Parts {
     let files = assets.files();
     // Its URL says what its content is, in all forms that it has.
     let digest = |name: &str| {
         let url = assets.fingerprinted(name);
         (format!("static file {name}"), url.map(|url| Sha256::digest(url).into()))
     };
-    let mut contents = Contents::new();
+    let mut parts = Parts::new();
     for reference in &mentions.files {
         match reference {
-            Reference::Name { name, .. } => contents.extend([digest(name)]),
-            Reference::StartsWith(prefix) => contents.extend(files.names(prefix).map(digest)),
+            Reference::Name { name, .. } => parts.extend([digest(name)]),
+            Reference::StartsWith(prefix) => parts.extend(files.names(prefix).map(digest)),
         }
     }
-    contents
+    parts
 }
 
 fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
@@ -247,7 +244,7 @@ const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"
 
 /// The globals that are mentioned. Functions are pure by contract: what they give depends on their arguments and on the
 /// build.
-fn globals(templates: &Templates, mentions: &Mentions) -> Result<Contents, String> {
+fn globals(templates: &Templates, mentions: &Mentions) -> Result<Parts, String> {
     let values =
         templates.environment().globals().filter(|(name, value)| mentions.names.contains(*name) && !is_function(value));
     let digest = |(name, value): (&str, Value)| {
@@ -262,9 +259,9 @@ fn is_function(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.type_name().starts_with("minijinja::functions::"))
 }
 
-fn feed_contents(hash: &mut Sha256, contents: &Contents) {
-    hash.update((contents.len() as u64).to_le_bytes());
-    for (name, digest) in contents {
+fn feed_parts(hash: &mut Sha256, parts: &Parts) {
+    hash.update((parts.len() as u64).to_le_bytes());
+    for (name, digest) in parts {
         feed(hash, name.as_bytes());
         feed(hash, digest.as_ref().map_or(&[], |digest| digest));
     }
