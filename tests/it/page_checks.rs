@@ -179,6 +179,37 @@ fn the_engine_has_no_function_that_is_not_known_here() {
     assert_eq!(names, ["debug", "dict", "namespace", "range"]);
 }
 
+#[tokio::test]
+async fn templates_with_delimiters_of_their_own_are_followed_too() {
+    let (folders, content) = site(&[
+        ("templates/index.html", "<% include 'part.html' %>${ name }${ static('a.css') }"),
+        ("templates/part.html", "part"),
+        ("static/a.css", "a"),
+    ]);
+    let content = content.with_environment(|engine| {
+        let mut syntax = minijinja::syntax::SyntaxConfig::builder();
+        syntax.block_delimiters("<%", "%>").variable_delimiters("${", "}");
+        engine.set_syntax(syntax.build().expect("a syntax"));
+    });
+    let asked = async |name: &'static str| {
+        let content = content.clone();
+        let app = app(move |_| {
+            content.render_template("index.html", json!({ "name": name, "unread": name })).expect("a page")
+        });
+        let answer = get(&app, "/").send().await;
+        assert!(answer.text().starts_with("part"), "{}", answer.text());
+        answer.header("etag").to_owned()
+    };
+    let first = asked("N").await;
+    assert_eq!(asked("N").await, first);
+    assert_ne!(asked("M").await, first);
+    folders.write("static/a.css", b"b");
+    let second = asked("N").await;
+    assert_ne!(second, first);
+    folders.write("templates/part.html", b"part two");
+    assert_ne!(asked("N").await, second);
+}
+
 /// A site whose tag stays while its content changes.
 fn lying(verify: Verify) -> App {
     let calls = Arc::new(AtomicUsize::new(0));
