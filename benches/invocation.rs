@@ -57,7 +57,6 @@ fn main() {
         println!("\na page of {count} rows, ratios to a no-op lambda_http function (median of turns)");
         compare(&runtime, &content, count, Duration::from_secs_f64(minimum));
     }
-    startup(&folder);
 }
 
 /// A name, and one call.
@@ -179,26 +178,4 @@ fn bare_engine() -> minijinja::Environment<'static> {
 fn bare_render(engine: &minijinja::Environment<'_>, rows: &[Row]) -> String {
     let arguments = minijinja::context! { rows => minijinja::value::Value::from(minijinja::value::Serde(rows)) };
     engine.get_template("page.html").expect("a template").render(arguments).expect("a page")
-}
-
-/// What a site adds before its first poll: folders of 1,000 static files and 100 templates are found, not read.
-fn startup(folder: &tempfile::TempDir) {
-    for number in 0..1000 {
-        std::fs::write(folder.path().join(format!("static/{number}.css")), format!("/* {number} */")).expect("a file");
-    }
-    for number in 0..100 {
-        std::fs::write(folder.path().join(format!("templates/{number}.html")), "<p>{{ x }}").expect("a file");
-    }
-    let (templates, files) = (folder.path().join("templates"), folder.path().join("static"));
-    let create =
-        || ContentManager::new(templates.clone(), files.clone()).expect("both folders are there").with_reload(false);
-    let mut cases: Vec<Case<'_>> = vec![
-        ("set up", Box::new(|| _ = black_box(create()))),
-        ("set up and first page", Box::new(|| _ = black_box(create().render_template("0.html", ())))),
-    ];
-    println!("\na site of 1,000 static files and 100 templates");
-    let medians = in_turns(&mut cases, Duration::from_millis(500));
-    for ((name, _), median) in cases.iter().zip(medians) {
-        println!("{name:<24} {:>9.3} ms", median * 1e3);
-    }
 }
