@@ -27,39 +27,42 @@ pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, rea
     outcome.into_inner()
 }
 
-/// Those parts of `arguments` that are `read`, each by its path (`args.posts[3].title`), for a person to compare.
-pub(crate) fn leaves(arguments: &impl Serialize, reads: &Reads) -> explain::Parts {
+/// Those parts of `arguments` that are `read`, each by its path from `root` (`args.posts[3].title`), for a person to
+/// compare.
+pub(crate) fn leaves(root: &str, arguments: &impl Serialize, reads: &Reads) -> explain::Parts {
     let mut leaves = explain::Parts::new();
-    collect_leaves("args".into(), &Value::from(Serde(arguments)), reads, &mut leaves);
+    collect_leaves(root.into(), &Value::from(Serde(arguments)), reads, &mut leaves);
     leaves
 }
 
 fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut explain::Parts) {
     let children: Vec<(String, Value, &Reads)> = match value.kind() {
         ValueKind::Seq if is_plain(value) => {
-            let Some(each) = Listing::begin(&mut Sha256::new(), LIST_VALUE, reads).each else { return };
+            let each = Listing::begin(&mut Sha256::new(), LIST_VALUE, reads).each;
             let items = value.try_iter().into_iter().flatten().enumerate();
-            items.map(|(at, item)| (format!("{path}[{at}]"), item, each)).collect()
+            items.filter_map(|(at, item)| Some((format!("{path}[{at}]"), item, each?))).collect()
         }
         ValueKind::Map if is_plain(value) => {
             let field = |key: Value| {
                 let reads = of_field(reads, key.as_str().unwrap_or_default())?;
-                Some((format!("{path}.{key}"), value.get_item(&key).ok()?, reads))
+                Some((field_path(&path, &key), value.get_item(&key).ok()?, reads))
             };
             value.try_iter().into_iter().flatten().filter_map(field).collect()
         }
         _ => Vec::new(),
     };
-    // The shape of what has parts, and the value of what has none.
-    let own = digest(|hash| {
-        if children.is_empty() {
-            return hash_parts_of(hash, value, reads);
-        }
-        feed_short(hash, SEQUENCE, children.len() as u128);
-        Ok(())
-    });
-    leaves.insert(path, own.ok());
+    // What has parts stands for its shape here, what has none for its value.
+    let shape = Reads::Parts(Parts { shape: has_shape(reads), ..Parts::default() });
+    leaves.insert(path, digest(|hash| hash_parts_of(hash, value, &shape)).ok());
     children.into_iter().for_each(|(path, value, reads)| collect_leaves(path, &value, reads, leaves));
+}
+
+/// A key that could be taken for a path is quoted.
+fn field_path(path: &str, key: &Value) -> String {
+    match key.as_str() {
+        Some(name) if !name.contains(['.', '[', ']', '"']) => format!("{path}.{name}"),
+        _ => format!("{path}[{key:?}]"),
+    }
 }
 
 /// Feeds one value of the engine, such as a global.

@@ -135,7 +135,9 @@ impl ContentManager {
     ///
     /// What it adds must be pure: equal arguments, equal results for the life of a build, and nothing looked up in the
     /// engine's state. Whatever isn't (a clock, a random number) is declared with
-    /// [`with_volatile`](Self::with_volatile). How templates are loaded and how their names are joined stays as it is.
+    /// [`with_volatile`](Self::with_volatile). How templates are loaded and how their names are joined stays as it is. A
+    /// page that uses a template added here is rendered to know its tag. Where unknown methods have a callback, no argument
+    /// may have the name of an imported module.
     pub fn with_environment(self, configure: impl Fn(&mut Environment<'static>) + Send + Sync + 'static) -> Self {
         self.with_settings(|settings| settings.configure.push(Arc::new(configure)))
     }

@@ -25,7 +25,7 @@ use super::{
     canonical::{self, Untaggable},
     defects::{Defect, seeded},
     explain::{Explanation, Parts},
-    reads::Reads,
+    reads::{Binding, Reads},
     syntax::{self, Mentions, Reference},
     templates::{Settings, Templates},
 };
@@ -87,10 +87,9 @@ impl Closures {
 impl Closure {
     fn of(site: Site<'_>, name: &str) -> Self {
         let (sources, mut mentions) = collect(site, name);
-        // A function of a macro's name may be the one that is called, and it looks at all that it is handed.
-        for (global, _) in site.templates.environment().globals() {
-            mentions.uses.macros.retain(|(name, _)| name != global);
-        }
+        // Whatever has a global's name may be the global: a function looks at all that it is handed.
+        let global_names = site.templates.environment().globals().map(|(name, _)| (name.to_owned(), Binding::Unknown));
+        mentions.uses.bindings.extend(global_names);
         let mut verdict = verdict(site, &mentions);
         let mut parts = sources;
         if !seeded(Defect::StaticFile) {
@@ -152,9 +151,17 @@ impl Closure {
 
     /// Everything that the tag of the page covers, part by part.
     pub(crate) fn explain(&self, arguments: &impl Serialize, script_root: &str) -> Explanation {
+        self.explain_with(canonical::leaves("args", arguments, &self.reads), script_root)
+    }
+
+    pub(crate) fn explain_by_key(&self, key: &impl Serialize, script_root: &str) -> Explanation {
+        self.explain_with(canonical::leaves("the key", key, &Reads::Whole), script_root)
+    }
+
+    fn explain_with(&self, leaves: Parts, script_root: &str) -> Explanation {
         let mut parts = self.parts.clone();
         parts.insert("the mount prefix".into(), Some(Sha256::digest(script_root).into()));
-        parts.extend(canonical::leaves(arguments, &self.reads));
+        parts.extend(leaves);
         Explanation::new(parts)
     }
 }
@@ -173,7 +180,10 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
         let template = templates.environment().get_template(&name).ok();
         let source = template.as_ref().map(|template| template.source());
         // A template that doesn't compile fails when it is reached; its bytes count all the same.
-        let raw = templates.files().get(&name).map(|content| content.digest);
+        let file = templates.files().get(&name);
+        let raw = file.map(|content| content.digest);
+        // One that the site added in code may have been compiled with another syntax than the one that is set now.
+        all.added |= source.is_some_and(|source| file.is_none_or(|file| file.bytes != source.as_bytes()));
         sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(raw));
         let syntax = templates.environment().syntax().clone();
         let Some(mentions) = source.and_then(|source| syntax::mentions(&name, source, syntax).ok()) else { continue };
@@ -229,6 +239,9 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     let functions = mentions.names.iter().filter(|name| globals.contains(name.as_str()));
     if let Some(name) = functions.chain(&mentions.filters).find(is_volatile) {
         return Verdict::Volatile(format!("`{name}` gives another result each time"));
+    }
+    if mentions.added {
+        return Verdict::Render("a template was added in code".into());
     }
     if mentions.applies_any {
         return Verdict::Render("a filter or a test is named by a value, and may be volatile".into());

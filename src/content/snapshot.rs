@@ -81,11 +81,7 @@ impl Snapshot {
         let missed = asked.missed(&tag, || closure.explain(&arguments, asked.script_root));
         let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
         let body = async move { self.templates.render(&name, &arguments, &script_root) };
-        let page = asked.tagged(Representation::lazy(&content_type, body), tag);
-        Ok(match missed {
-            Some(missed) => asked.because(page, &missed),
-            None => page,
-        })
+        Ok(asked.explained(asked.tagged(Representation::lazy(&content_type, body), tag), missed))
     }
 
     /// A page whose tag a key decides, and whose arguments are loaded when it is rendered.
@@ -101,7 +97,9 @@ impl Snapshot {
         LoadFuture: Future<Output = Result<T, E>> + Send,
     {
         let content_type = media_type::of_template(asked.name);
-        let tag = self.closure(asked.name).tag_by_key(key, asked.script_root);
+        let closure = self.closure(asked.name);
+        let tag = closure.tag_by_key(key, asked.script_root);
+        let missed = asked.missed(&tag, || closure.explain_by_key(key, asked.script_root));
         let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
         let body = async move {
             let failed =
@@ -109,7 +107,7 @@ impl Snapshot {
             let arguments = load().await.map_err(failed)?;
             self.templates.render(&name, &arguments, &script_root)
         };
-        asked.tagged(Representation::lazy(&content_type, body), tag)
+        asked.explained(asked.tagged(Representation::lazy(&content_type, body), tag), missed)
     }
 }
 
@@ -132,6 +130,13 @@ impl Asked<'_> {
         let reason = history.why(headers, tag, &explanation);
         history.remember(tag, explanation);
         reason
+    }
+
+    fn explained(&self, page: Representation, missed: Option<String>) -> Representation {
+        match missed {
+            Some(missed) => self.because(page, &missed),
+            None => page,
+        }
     }
 
     /// Says why a page costs what it does: in the log, and in development to whoever looks at the response.

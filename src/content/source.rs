@@ -54,7 +54,7 @@ pub(crate) struct Files {
 #[derive(Debug)]
 pub(crate) struct File {
     origin: Origin,
-    content: OnceLock<Content>,
+    content: OnceLock<Option<Content>>,
 }
 
 #[derive(Debug)]
@@ -235,14 +235,11 @@ impl Files {
         Self { entries, stamp: Stamp::default() }
     }
 
-    /// The content of the file with exactly this name. A file that has vanished, or can't be read, is not there; it is
-    /// tried again the next time.
+    /// The content of the file with exactly this name. A file that has vanished, or can't be read, is not there, and stays
+    /// so until the folder is looked at again: what a page's tag says is what the page is made from.
     pub(crate) fn get(&self, name: &str) -> Option<&Content> {
         let file = self.entries.get(name)?;
-        match file.content.get() {
-            Some(content) => Some(content),
-            None => file.origin.read(name).map(|content| file.content.get_or_init(|| content)),
-        }
+        file.content.get_or_init(|| file.origin.read(name)).as_ref()
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {

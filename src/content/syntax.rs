@@ -30,6 +30,8 @@ pub(crate) struct Mentions {
     pub(crate) filters: BTreeSet<String>,
     /// One of them is named by what can't be read here.
     pub(crate) applies_any: bool,
+    /// The template is none of the folder's.
+    pub(crate) added: bool,
     /// Templates that are extended, included or imported.
     pub(crate) templates: BTreeSet<Reference>,
     /// Those of them without which a page fails.
@@ -61,6 +63,11 @@ impl Reference {
     }
 }
 
+/// The engine takes blanks around the dots of a filter's name for none.
+fn undotted(name: &str) -> String {
+    name.split_ascii_whitespace().collect()
+}
+
 /// The filters that apply another filter or a test, and which argument names it.
 const APPLY: [(&str, usize); 5] = [("map", 0), ("select", 0), ("reject", 0), ("selectattr", 1), ("rejectattr", 1)];
 
@@ -86,9 +93,8 @@ impl Mentions {
             Stmt::EmitExpr(emit) => self.expression(&emit.expr),
             Stmt::EmitRaw(_) => {}
             Stmt::ForLoop(each) => {
-                if let Some(path) = self.bind(&each.target, &each.iter, &[Step::Element]) {
-                    self.uses.bindings.insert(("loop".into(), Binding::Loop(path)));
-                }
+                let path = self.bind(&each.target, &each.iter, &[Step::Element]);
+                self.uses.bindings.insert(("loop".into(), path.map_or(Binding::Unknown, Binding::Loop)));
                 each.filter_expr.iter().for_each(|filter| self.condition(filter));
                 self.statements(&each.body);
                 self.statements(&each.else_body);
@@ -127,6 +133,9 @@ impl Mentions {
             Stmt::FromImport(import) => {
                 self.template(Defect::Import, &import.expr, import.span().start_line.into());
                 for (name, alias) in &import.names {
+                    // What the module does not have is looked up like any other name.
+                    self.access(name, What::Shape);
+                    alias.iter().for_each(|alias| self.target(alias));
                     if let (Expr::Var(name), Some(Expr::Var(alias))) = (name, alias) {
                         self.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
                     }
@@ -255,13 +264,13 @@ impl Mentions {
                 self.expressions(&choice.false_expr);
             }
             Expr::Filter(filter) => {
-                self.filters.insert(filter.name.into());
-                self.applied(filter.name, &filter.args);
+                self.filters.insert(undotted(filter.name));
+                self.applied(&undotted(filter.name), &filter.args);
                 self.expressions(&filter.expr);
                 self.arguments(&filter.args);
             }
             Expr::Test(test) => {
-                self.filters.insert(test.name.into());
+                self.filters.insert(undotted(test.name));
                 self.expression(&test.expr);
                 self.arguments(&test.args);
             }
@@ -282,6 +291,9 @@ impl Mentions {
             (Expr::Var(function), [CallArg::Pos(name)]) if function.id == STATIC => {
                 self.names.insert(STATIC.into());
                 self.files.extend(references(name, line));
+                // An argument of that name would be called instead.
+                let path = (STATIC.to_owned(), Vec::new());
+                self.uses.accesses.insert(Access { path, what: What::Whole });
                 None
             }
             (Expr::Var(function), _) => {
@@ -300,6 +312,11 @@ impl Mentions {
                 None
             }
         };
+        let gives_caller =
+            |argument: &CallArg<'_>| matches!(argument, CallArg::Kwarg("caller", _) | CallArg::KwargSplat(_));
+        if call.args.iter().any(gives_caller) {
+            self.uses.bindings.insert(("caller".into(), Binding::Unknown));
+        }
         let spread = |argument: &CallArg<'_>| matches!(argument, CallArg::PosSplat(_) | CallArg::KwargSplat(_));
         match callee {
             Some(callee) if !call.args.iter().any(spread) => self.passed(&callee, &call.args),
@@ -349,12 +366,12 @@ impl Mentions {
             return;
         }
         let found = references(name, line);
-        let names: Option<Vec<String>> = found.iter().map(Reference::full_name).collect();
-        match (name, names) {
+        let names: Vec<String> = found.iter().filter_map(Reference::full_name).collect();
+        match name {
             // One of a list is enough; of a choice each side must be there.
-            (Expr::List(_), Some(names)) => self.wanted.push(Wanted { names, line }),
-            (_, Some(names)) => self.wanted.extend(names.into_iter().map(|name| Wanted { names: vec![name], line })),
-            (_, None) => {}
+            Expr::List(_) | Expr::Tuple(_) if names.len() == found.len() => self.wanted.push(Wanted { names, line }),
+            Expr::List(_) | Expr::Tuple(_) => {}
+            _ => self.wanted.extend(names.into_iter().map(|name| Wanted { names: vec![name], line })),
         }
         self.templates.extend(found);
         self.expression(name);
@@ -397,7 +414,7 @@ mod tests {
             ("{% macro m(x, y=a) %}{{ b }}{% endmacro %}", "a b x y"),
             ("{% call(x) m(a) %}{{ b }}{% endcall %}", "a b m x"),
             ("{% do f(a) %}", "a f"),
-            ("{% extends a %}{% include [b, 'x'] %}{% import c as d %}{% from e import f %}", "a b c e"),
+            ("{% extends a %}{% include [b, 'x'] %}{% import c as d %}{% from e import f %}", "a b c e f"),
         ] {
             let found: Vec<String> = of(source).names.into_iter().collect();
             assert_eq!(found.join(" "), expected, "{source}");
@@ -415,7 +432,8 @@ mod tests {
             ("{% include 'a'|lower %}", "*"),
             ("{% include ('a' if x) ~ 'b' %}", "* a*"),
             ("{% include ('a' if x else 'b') ~ 'c' %}", "a* b*"),
-            ("{% include ['a'] ~ 'b' %}", "*"),
+            ("{% include [x] ~ 'b' %}", "*"),
+            ("{% include 'a' ~ 'b' %}{% include ('c', 'd') %}{% include x or 'e' %}", "ab c d e *"),
         ] {
             assert_eq!(names(&of(source).templates).join(" "), expected, "{source}");
         }

@@ -27,12 +27,12 @@ fn page(content: &ContentManager, arguments: impl Serialize + Clone + Send + Syn
     app(move |_| content.render_template("index.html", arguments.clone()).expect("there is an index.html"))
 }
 
-async fn index(content: &ContentManager, arguments: impl Serialize + Clone + Send + Sync + 'static) -> Answer {
+async fn index_of(content: &ContentManager, arguments: impl Serialize + Clone + Send + Sync + 'static) -> Answer {
     get(&page(content, arguments), "/").send().await
 }
 
 async fn tag(content: &ContentManager, arguments: impl Serialize + Clone + Send + Sync + 'static) -> String {
-    let answer = index(content, arguments).await;
+    let answer = index_of(content, arguments).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(!answer.header("etag").is_empty());
     answer.header("etag").to_owned()
@@ -150,7 +150,7 @@ async fn a_volatile_page_has_no_tag_and_is_not_stored() {
         let calls = calls.clone();
         engine.add_function("now", move || calls.fetch_add(1, Ordering::Relaxed));
     });
-    let answer = index(&with_clock, ()).await;
+    let answer = index_of(&with_clock, ()).await;
     assert_eq!((answer.status.as_u16(), answer.header("etag"), answer.header("cache-control")), (200, "", "no-store"));
     // An argument of that name is only an argument.
     let (_folders, content) = site(&[("templates/index.html", "{{ now }}")]);
@@ -158,8 +158,8 @@ async fn a_volatile_page_has_no_tag_and_is_not_stored() {
     let custom = content.with_environment(|engine| engine.add_filter("dice", |_: Value| 4)).with_volatile("dice");
     let (_folders, other) = site(&[("templates/index.html", "{{ 1|dice }}")]);
     let other = other.with_environment(|engine| engine.add_filter("dice", |_: Value| 4)).with_volatile("dice");
-    assert_eq!(index(&other, ()).await.header("etag"), "");
-    assert_ne!(index(&custom, json!({ "now": 1 })).await.header("etag"), "");
+    assert_eq!(index_of(&other, ()).await.header("etag"), "");
+    assert_ne!(index_of(&custom, json!({ "now": 1 })).await.header("etag"), "");
 }
 
 #[tokio::test]
@@ -171,6 +171,98 @@ async fn a_function_with_the_name_of_a_macro_sees_all_that_it_is_handed() {
     let content = content.with_environment(|engine| engine.add_function("show", |item: Value| item.to_string()));
     let page = |price: u32| json!({ "item": { "name": "N", "price": price }, "part": "part.html" });
     assert_ne!(tag(&content, page(1)).await, tag(&content, page(2)).await);
+}
+
+/// Each of these had one tag for two pages once.
+#[tokio::test]
+async fn what_shows_an_argument_by_a_detour_has_it_in_the_tag() {
+    let macros = "{% macro title(p) %}{{ p.t }}{% endmacro %}{% macro whole(p) %}{{ p }}{% endmacro %}\
+        {% macro told() %}{{ caller }}{% endmacro %}{% macro apply(f, x) %}{{ f(x) }}{% endmacro %}\
+        {% macro changed(p) %}{{ p.t }}{% endmacro %}{% macro called(i) %}{{ caller(i) }}{% endmacro %}\
+        {% macro loop(x) %}{{ x[0].t }}{% endmacro %}";
+    let import = "{% from 'macros.html' import title, whole, told, apply, called %}";
+    for index in [
+        "{% for p in items if 1 %}{{ (loop|attr('previtem')).u if not loop.first }}{% endfor %}",
+        "{% for p in items %}{{ loop['prev' ~ 'item'].u if not loop.first }}{% endfor %}",
+        "{% for p in items %}{% for l in [loop] %}{{ l.previtem.u if not l.first }}{% endfor %}{% endfor %}",
+        "{% for p in items %}{% set l, k = loop, 1 %}{{ l.previtem.u if not loop.first }}{% endfor %}",
+        "{% for p in items %}{% if loop.changed(p) %}!{% endif %}{% endfor %}",
+        "{% set title = [whole]|first %}{{ title(items[0]) }}",
+        "{% for title in [whole] %}{{ title(items[0]) }}{% endfor %}",
+        "{{ {'title': whole}.title(items[0]) }}",
+        "{{ apply(whole, items[0]) }}{{ apply(title, items[0]) }}",
+        "{{ told(caller=items[0]) }}",
+        "{{ called(items[0], caller=whole) }}",
+        "{{ called(items[0], **{'caller': whole}) }}",
+        "{% set show = show %}{{ show(items[0]) }}",
+        "{% with show = show %}{{ show(items[0]) }}{% endwith %}",
+        "{% from 'macros.html' import show as s %}{{ s(items[0]) }}",
+        "{% import 'again.html' as m %}{{ m.show(items[0]) }}",
+        "{% from 'macros.html' import debug as d %}{{ d() }}",
+        "{% set a = show %}{% set b = a %}{% set a = b %}{{ a(items[0]) }}",
+        "{% for n in [{'u': 0, 'c': 1}] recursive %}{{ n.u }}{% if n.c %}{{ loop(items) }}{% endif %}{% endfor %}",
+        "{% include ('a' if no) ~ 'shows.html' %}",
+    ] {
+        let (_folders, content) = site(&[
+            ("templates/index.html", &format!("{import}{index}")),
+            ("templates/macros.html", macros),
+            ("templates/shows.html", "{{ items[0].u }}"),
+            ("templates/again.html", "{% from 'macros.html' import show %}"),
+        ]);
+        let content = content.with_environment(|engine| engine.add_function("show", |value: Value| value.to_string()));
+        let of = |u: u32| json!({ "items": [{ "t": "T", "u": u }, { "t": "T", "u": 1 }], "no": false });
+        let (one, two) = (index_of(&content, of(1)).await, index_of(&content, of(2)).await);
+        assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200), "{index}: {}", one.text());
+        assert!(one.body != two.body, "{index} shows it");
+        assert!(one.header("etag") != two.header("etag"), "{index}: one tag, two pages");
+    }
+}
+
+#[tokio::test]
+async fn what_is_imported_from_nowhere_is_a_global() {
+    let (folders, content) = site(&[
+        ("templates/index.html", "{% from 'empty.html' import g as h, static as s %}{{ h }}{{ s('a.css') }}"),
+        ("templates/volatile.html", "{% from 'empty.html' import dice as d %}{{ d() }}"),
+        ("templates/spaced.html", "{{ 1|my . dice }}"),
+        ("templates/named.html", "{{ [1]|map('my.dice')|list }}"),
+        ("templates/empty.html", ""),
+        ("static/a.css", "a"),
+    ]);
+    let with = |g: u32| {
+        let content = content.clone().with_volatile("dice").with_volatile("my.dice");
+        content.with_environment(move |engine| {
+            engine.add_global("g", g);
+            engine.add_function("dice", || 4);
+            engine.add_filter("my.dice", |_: Value| 4);
+        })
+    };
+    let first = tag(&with(1), ()).await;
+    assert_ne!(tag(&with(2), ()).await, first);
+    folders.write("static/a.css", b"b");
+    assert_ne!(tag(&with(1), ()).await, first);
+    for template in ["volatile.html", "spaced.html", "named.html"] {
+        let content = with(1);
+        let app = app(move |_| content.render_template(template, ()).expect("a template"));
+        let answer = get(&app, "/").send().await;
+        assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, ""), "{template}");
+    }
+}
+
+/// What could not be read when the tag was computed is not shown either, as long as that tag is in use.
+#[tokio::test]
+async fn a_file_that_comes_back_does_not_come_back_under_the_old_tag() {
+    let (folders, content) = site(&[
+        ("templates/index.html", "{% include 'part.html' ignore missing %}!"),
+        ("templates/part.html", "{{ x }}"),
+    ]);
+    let content = content.with_reload(false);
+    assert!(content.has_template("index.html"), "the folder has been looked at");
+    let (here, away) = (folders.path().join("templates/part.html"), folders.path().join("away"));
+    std::fs::rename(&here, &away).expect("it is there");
+    let first = index_of(&content, json!({ "x": 1 })).await;
+    std::fs::rename(&away, &here).expect("it is there");
+    let second = index_of(&content, json!({ "x": 1 })).await;
+    assert!(first.header("etag") != second.header("etag") || first.body == second.body);
 }
 
 /// Everything that a generated page can depend on.
@@ -241,6 +333,7 @@ impl World {
             // A function's code is the build's.
             let build = build.clone();
             engine.add_function("of_the_build", move || build.clone());
+            engine.add_function("show", |value: Value| value.to_string());
         });
         let app = match self.form {
             Form::Json => page(&content, self.arguments.clone()),
@@ -290,15 +383,27 @@ fn piece() -> impl Strategy<Value = String> {
         "{% from 'macros.html' import hi %}{% call hi(b.x) %}{{ a }}{% endcall %}",
         "{% block body %}{{ a }}{% endblock %}",
         "{% for p in b.list %}{{ p.t }}{% endfor %}",
-        "{% for p in b.list %}{{ loop.previtem.t }}{{ loop.index }}{% endfor %}",
+        "{% for p in b.list %}{{ loop.previtem.t if not loop.first }}{{ loop.index }}{% endfor %}",
         "{% for p in b.list if p.u %}{{ p.t }}{% endfor %}",
         "{% for p in b.list %}{% include '{}.html' %}{% endfor %}",
         "{{ p.t }}{{ p.u }}",
         "{{ of_the_build() }}",
-        "{% for p in b.list %}{{ (loop|attr('previtem')).t }}{% endfor %}",
-        "{% for p in b.list %}{{ loop['prev' ~ 'item'].u }}{% endfor %}",
-        "{% for p in b.list %}{% for l in [loop] %}{{ l.previtem.t }}{% endfor %}{% endfor %}",
-        "{% for p in b.list %}{% set l, k = loop, 1 %}{{ l.nextitem.u }}{% endfor %}",
+        "{% from 'macros.html' import g as h %}{{ h }}",
+        "{% from 'macros.html' import static as s %}{{ s('0.css') }}",
+        "{% from 'macros.html' import show as w %}{{ w(b.list[0]) }}",
+        "{% import 'macros.html' as m %}{{ m.g }}",
+        "{% set show = show %}{{ show(b.list[0]) }}",
+        "{% with show = show %}{{ show(b.tree) }}{% endwith %}",
+        "{% from 'macros.html' import called, whole %}{{ called(b.list[0], caller=whole) }}",
+        "{% from 'macros.html' import called, whole %}{{ called(b.list[0], **{'caller': whole}) }}",
+        "{% for n in [{'t': 1, 'c': 1}] recursive %}{{ n.t }}{% if n.c %}{{ loop(b.list) }}{% endif %}{% endfor %}",
+        "{% include ('{}.html', 'none.html') %}",
+        "{% include 'none' ~ '.html' ignore missing %}",
+        "{% include b.x or '{}.html' ignore missing %}",
+        "{% for p in b.list %}{{ (loop|attr('previtem')).t if not loop.first }}{% endfor %}",
+        "{% for p in b.list %}{{ loop['prev' ~ 'item'].u if not loop.first }}{% endfor %}",
+        "{% for p in b.list %}{% for l in [loop] %}{{ l.previtem.t if not l.first }}{% endfor %}{% endfor %}",
+        "{% for p in b.list %}{% set l, k = loop, 1 %}{{ l.nextitem.u if not l.last }}{% endfor %}",
         "{% for p in b.list %}{% if loop.changed(p) %}{{ p.t }}{% endif %}{{ loop.cycle(p.t, p.u) }}{% endfor %}",
         "{% from 'macros.html' import card, whole %}{% set f = [whole]|first %}{{ f(b.list[0]) }}",
         "{% from 'macros.html' import whole %}{% set card = [whole]|first %}{{ card(b) }}",
@@ -391,6 +496,8 @@ fn world() -> impl Strategy<Value = World> {
                  {{% macro whole(p) %}}{{{{ p }}}}{{% endmacro %}}\
                  {{% macro changed(p) %}}{{{{ p.t }}}}{{% endmacro %}}\
                  {{% macro cycle(p) %}}{{% endmacro %}}\
+                 {{% macro loop(p) %}}{{{{ p[0].t }}}}{{% endmacro %}}\
+                 {{% macro called(i) %}}{{{{ caller(i) }}}}{{% endmacro %}}\
                  {{% macro told() %}}{{{{ caller }}}}{{% endmacro %}}\
                  {{% macro apply(f, x) %}}{{{{ f(x) }}}}{{% endmacro %}}\
                  {{% set title = b.y %}}{{% set shared = b.list[0] %}}"

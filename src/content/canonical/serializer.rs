@@ -1,6 +1,6 @@
 //! The plumbing of serde for [`canonical`](super): which of its types is fed in which form. It decides nothing else.
 
-use minijinja::value::{Serde, Value};
+use minijinja::value::{Serde, Value, ValueKind};
 use serde::ser::{self, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -223,6 +223,9 @@ impl ser::SerializeMap for Entries<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
         let key = self.key.take().unwrap_or_default();
+        if !is_told_apart(&key) {
+            return Err(Untaggable(format!("a map has a key ({}) that may equal another one", key.kind())));
+        }
         self.entries.extend(entry(&key, self.reads, |hash, reads| Hasher::feed(hash, value, reads))?);
         Ok(())
     }
@@ -230,6 +233,16 @@ impl ser::SerializeMap for Entries<'_> {
     fn end(self) -> Result<(), Untaggable> {
         hash_entries(self.hash, self.entries);
         Ok(())
+    }
+}
+
+/// Keys that are the same for the engine exactly when they are fed alike. Of others (1 and 1.0, true and 1, a string and
+/// the same as a safe one) it keeps the first and the value of the last.
+fn is_told_apart(key: &Value) -> bool {
+    match key.kind() {
+        ValueKind::String => !key.is_safe(),
+        ValueKind::Number => key.is_integer(),
+        _ => false,
     }
 }
 

@@ -1,6 +1,9 @@
 //! The names that an expression can give: as a path into a value, or as the name of a file.
 
-use minijinja::machinery::ast::{BinOpKind, Expr};
+use minijinja::{
+    machinery::ast::{BinOpKind, Expr},
+    value::Value,
+};
 
 use super::Reference;
 use crate::content::{
@@ -27,15 +30,18 @@ pub(super) fn path_of(expression: &Expr<'_>) -> Option<Path> {
 
 /// All names that an expression can give: each of a list, both sides of a choice, the first part of a concatenation.
 pub(super) fn references(expression: &Expr<'_>, line: usize) -> Vec<Reference> {
+    if let Some(name) = expression.as_const().as_ref().and_then(Value::as_str) {
+        return vec![Reference::Name { name: name.to_owned(), line }];
+    }
     match expression {
-        Expr::Const(constant) => match constant.value.as_str() {
-            Some(name) => vec![Reference::Name { name: name.into(), line }],
-            None => vec![Reference::StartsWith(String::new())],
-        },
         Expr::List(list) => list.items.iter().flat_map(|item| references(item, line)).collect(),
+        Expr::Tuple(tuple) => tuple.items.iter().flat_map(|item| references(item, line)).collect(),
         Expr::IfExpr(choice) => {
             let sides = std::iter::once(&choice.true_expr).chain(&choice.false_expr);
             sides.flat_map(|side| references(side, line)).collect()
+        }
+        Expr::BinOp(operation) if matches!(operation.op, BinOpKind::ScOr | BinOpKind::ScAnd) => {
+            [references(&operation.left, line), references(&operation.right, line)].concat()
         }
         Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => {
             prefixes(&operation.left).into_iter().map(Reference::StartsWith).collect()
