@@ -43,7 +43,7 @@ use serde::Serialize;
 
 pub use check::Finding;
 pub use explain::Explanation;
-pub(crate) use path::is_well_encoded;
+pub(crate) use path::{NOT_IN_PATH, is_well_encoded};
 pub use source::{Embedded, Source};
 
 use self::{

@@ -1,7 +1,7 @@
 //! From a path in a URL to the name of a file. A name is a key that is looked up; nothing here, and nothing after it,
 //! joins what a stranger sent to a folder. It does not know which files there are.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str};
 
 /// The name of a file below a root: segments joined by `/`, none of them empty or hidden.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,12 @@ impl AssetPath {
         &self.0
     }
 }
+
+/// What may not stand in the path of a URI as it is (RFC 3986 §3.3).
+#[rustfmt::skip]
+pub(crate) const NOT_IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'[').add(b'\\').add(b']').add(b'^')
+    .add(b'`').add(b'{').add(b'|').add(b'}');
 
 /// Whether each `%` is followed by two hexadecimal digits (RFC 3986 §2.1).
 pub(crate) fn is_well_encoded(text: &str) -> bool {

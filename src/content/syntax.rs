@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use minijinja::{
     machinery::{
-        ast::{self, BinOpKind, CallArg, Expr, Stmt, UnaryOpKind},
+        ast::{self, BinOpKind, CallArg, Expr, FromImport, Include, Spanned, Stmt, UnaryOpKind},
         parse,
     },
     syntax::SyntaxConfig,
@@ -130,31 +130,35 @@ impl Mentions {
                     self.uses.bindings.insert((name.id.into(), Binding::Module));
                 }
             }
-            Stmt::FromImport(import) => {
-                self.template(Defect::Import, &import.expr, import.span().start_line.into());
-                for (name, alias) in &import.names {
-                    // What the module does not have is looked up like any other name.
-                    self.access(name, What::Shape);
-                    alias.iter().for_each(|alias| self.target(alias));
-                    if let (Expr::Var(name), Some(Expr::Var(alias))) = (name, alias) {
-                        self.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
-                    }
-                }
-            }
+            Stmt::FromImport(import) => self.imported(import),
             Stmt::Extends(extends) => self.template(Defect::Extends, &extends.name, extends.span().start_line.into()),
-            Stmt::Include(include) => {
-                let wanted = self.wanted.len();
-                self.template(Defect::Include, &include.name, include.span().start_line.into());
-                if include.ignore_missing {
-                    self.wanted.truncate(wanted);
-                }
-            }
+            Stmt::Include(include) => self.included(include),
             Stmt::Macro(declaration) => self.declaration(declaration),
             Stmt::CallBlock(block) => {
                 self.call(&block.call, block.span().start_line.into());
                 self.declaration(&block.macro_decl);
             }
             Stmt::Do(call) => self.call(&call.call, call.span().start_line.into()),
+        }
+    }
+
+    fn imported(&mut self, import: &Spanned<FromImport<'_>>) {
+        self.template(Defect::Import, &import.expr, import.span().start_line.into());
+        for (name, alias) in &import.names {
+            // What the module does not have is looked up like any other name.
+            self.access(name, What::Shape);
+            alias.iter().for_each(|alias| self.target(alias));
+            if let (Expr::Var(name), Some(Expr::Var(alias))) = (name, alias) {
+                self.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
+            }
+        }
+    }
+
+    fn included(&mut self, include: &Spanned<Include<'_>>) {
+        let wanted = self.wanted.len();
+        self.template(Defect::Include, &include.name, include.span().start_line.into());
+        if include.ignore_missing {
+            self.wanted.truncate(wanted);
         }
     }
 

@@ -13,10 +13,10 @@ use minijinja::{
     AutoEscape, Environment, State,
     value::{Serde, Value},
 };
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{assets::Assets, media_type, source::Files, syntax};
+use super::{assets::Assets, media_type, path::NOT_IN_PATH, source::Files, syntax};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a site sets once for all its templates.
@@ -165,24 +165,7 @@ fn mounted(path: &str) -> String {
 }
 
 /// What may stand in a path and means nothing in HTML: such a URL needs no escaping and goes out as a safe string.
-const SAFE_PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'&')
-    .add(b'\'')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
+const SAFE_PATH: &AsciiSet = &NOT_IN_PATH.add(b'%').add(b'&').add(b'\'');
 
 thread_local! {
     /// NOTE: the engine's functions see no more than the arguments they are called with, and macros see not even the

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Uri, header, uri::Authority};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::content::is_well_encoded;
+use crate::content::{NOT_IN_PATH, is_well_encoded};
 
 /// Why a request can't be understood; it is answered with 400 and this text.
 #[derive(Debug, PartialEq)]
@@ -56,30 +56,16 @@ pub(crate) fn checked_path(path: &str) -> Result<String, BadRequest> {
     if !is_well_encoded(path) {
         return Err(BadRequest("the path is badly percent-encoded"));
     }
-    Ok(rooted(utf8_percent_encode(path, RAW_PATH).to_string()))
+    Ok(rooted(utf8_percent_encode(path, NOT_IN_PATH).to_string()))
 }
 
 fn rooted(path: String) -> String {
     if path.starts_with('/') { path } else { format!("/{path}") }
 }
 
-const RAW_PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
-const DECODED_PATH: &AsciiSet = &RAW_PATH.add(b'%');
+const DECODED_PATH: &AsciiSet = &NOT_IN_PATH.add(b'%');
 /// What may not stand in a query as it is.
 pub(crate) const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 /// What may not stand in one name or value of a query.
-pub(crate) const NOT_IN_COMPONENT: &AsciiSet = &RAW_PATH.add(b'%').add(b'&').add(b'+').add(b'=').add(b'/').add(b'\'');
+pub(crate) const NOT_IN_COMPONENT: &AsciiSet =
+    &NOT_IN_PATH.add(b'%').add(b'&').add(b'+').add(b'=').add(b'/').add(b'\'');
