@@ -3,14 +3,15 @@
 //! which parts of the arguments count.
 
 mod serializer;
+mod stream;
 
 use std::{cell::Cell, fmt::Display, sync::OnceLock};
 
 use minijinja::value::{Serde, Tuple, Value, ValueKind};
 use serde::ser::{self, Serialize, Serializer};
-use sha2::{Digest, Sha256};
 
 use self::serializer::Hasher;
+pub(crate) use self::stream::Stream;
 use super::{
     explain,
     reads::{Parts, Reads},
@@ -18,7 +19,7 @@ use super::{
 
 /// Feeds those parts of `arguments` that are `read` into `hash`, or says why that can't be done
 /// without rendering: an object of the site's own that only shows what it is when a template asks it.
-pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Sha256, arguments: &T, reads: &Reads) -> Result<(), Untaggable> {
+pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Stream, arguments: &T, reads: &Reads) -> Result<(), Untaggable> {
     let outcome = Cell::new(Ok(()));
     let probe = Probe { arguments, reads, hash: Cell::new(Some(hash)), outcome: &outcome };
     // The engine marks its own serialization, and only within it does a `Value` among the arguments give itself up
@@ -38,7 +39,7 @@ pub(crate) fn leaves(root: &str, arguments: &impl Serialize, reads: &Reads) -> e
 fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut explain::Parts) {
     let children: Vec<(String, Value, &Reads)> = match value.kind() {
         ValueKind::Seq if is_plain(value) => {
-            let each = Listing::begin(&mut Sha256::new(), LIST_VALUE, reads).each;
+            let each = Listing::begin(&mut Stream::new(), LIST_VALUE, reads).each;
             let items = value.try_iter().into_iter().flatten().enumerate();
             items.filter_map(|(at, item)| Some((format!("{path}[{at}]"), item, each?))).collect()
         }
@@ -66,11 +67,11 @@ fn field_path(path: &str, key: &Value) -> String {
 }
 
 /// Feeds one value of the engine, such as a global.
-pub(crate) fn hash_value(hash: &mut Sha256, value: &Value) -> Result<(), Untaggable> {
+pub(crate) fn hash_value(hash: &mut Stream, value: &Value) -> Result<(), Untaggable> {
     hash_parts_of(hash, value, &Reads::Whole)
 }
 
-fn hash_parts_of(hash: &mut Sha256, value: &Value, reads: &Reads) -> Result<(), Untaggable> {
+fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads) -> Result<(), Untaggable> {
     match value.kind() {
         ValueKind::Undefined => hash.update([UNDEFINED]),
         ValueKind::None => hash.update([NONE]),
@@ -140,7 +141,7 @@ const PLAIN: [&str; 4] = [
     "minijinja::value::tuple::Tuple",
 ];
 
-fn hash_number(hash: &mut Sha256, value: &Value) -> Result<(), Untaggable> {
+fn hash_number(hash: &mut Stream, value: &Value) -> Result<(), Untaggable> {
     if !value.is_integer() {
         hash_float(hash, f64::try_from(value.clone()).map_err(Untaggable::because)?);
     } else if let Ok(number) = i128::try_from(value.clone()) {
@@ -151,32 +152,32 @@ fn hash_number(hash: &mut Sha256, value: &Value) -> Result<(), Untaggable> {
     Ok(())
 }
 
-fn hash_integer(hash: &mut Sha256, number: i128) {
+fn hash_integer(hash: &mut Stream, number: i128) {
     // Small numbers are the rule: the sign goes to the lowest bit, so that they stay short.
     let zigzag = ((number << 1) ^ (number >> 127)) as u128;
     feed_short(hash, INTEGER, zigzag);
 }
 
-fn hash_large(hash: &mut Sha256, number: u128) {
+fn hash_large(hash: &mut Stream, number: u128) {
     match i128::try_from(number) {
         Ok(number) => hash_integer(hash, number),
         Err(_) => feed_short(hash, LARGE, number),
     }
 }
 
-fn hash_float(hash: &mut Sha256, number: f64) {
+fn hash_float(hash: &mut Stream, number: f64) {
     let mut form = [FLOAT; 9];
     form[1..].copy_from_slice(&number.to_bits().to_le_bytes());
     hash.update(form);
 }
 
-fn hash_bytes(hash: &mut Sha256, kind: u8, bytes: &[u8]) {
+fn hash_bytes(hash: &mut Stream, kind: u8, bytes: &[u8]) {
     feed_short(hash, kind, bytes.len() as u128);
     hash.update(bytes);
 }
 
 /// A kind and a number of seven bits a byte, the last one without its high bit set: no form is the start of another.
-fn feed_short(hash: &mut Sha256, kind: u8, mut number: u128) {
+fn feed_short(hash: &mut Stream, kind: u8, mut number: u128) {
     let mut form = [kind; 1 + 19];
     let mut length = 1;
     while number >= 0x80 {
@@ -189,7 +190,7 @@ fn feed_short(hash: &mut Sha256, kind: u8, mut number: u128) {
 }
 
 /// Entries by key, whatever order they came in; of a repeated key the order is kept, as the last one counts.
-fn hash_entries(hash: &mut Sha256, mut entries: Vec<Entry>) {
+fn hash_entries(hash: &mut Stream, mut entries: Vec<Entry>) {
     if !engine_keeps_order() {
         entries.sort_by_key(|(key, _)| *key);
     }
@@ -219,10 +220,10 @@ fn engine_keeps_order() -> bool {
     })
 }
 
-pub(crate) fn digest(feed: impl FnOnce(&mut Sha256) -> Result<(), Untaggable>) -> Result<[u8; 32], Untaggable> {
-    let mut hash = Sha256::new();
+pub(crate) fn digest(feed: impl FnOnce(&mut Stream) -> Result<(), Untaggable>) -> Result<[u8; 32], Untaggable> {
+    let mut hash = Stream::new();
     feed(&mut hash)?;
-    Ok(hash.finalize().into())
+    Ok(hash.finalize())
 }
 
 // What stands before each value. A change of these, or of anything that is fed, must come with a new `VERSION` of tags.
@@ -265,13 +266,13 @@ fn has_shape(reads: &Reads) -> bool {
 /// The digests of a key and of what counts of its value.
 type Entry = ([u8; 32], [u8; 32]);
 
-type Feed<'a> = &'a mut dyn FnMut(&mut Sha256, &Reads) -> Result<(), Untaggable>;
+type Feed<'a> = &'a mut dyn FnMut(&mut Stream, &Reads) -> Result<(), Untaggable>;
 
 /// An entry of a map: its key and what counts of its value; the key alone where only the map's shape counts.
 fn entry(
     key: &Value,
     reads: &Reads,
-    mut value: impl FnMut(&mut Sha256, &Reads) -> Result<(), Untaggable>,
+    mut value: impl FnMut(&mut Stream, &Reads) -> Result<(), Untaggable>,
 ) -> Result<Option<Entry>, Untaggable> {
     let value: Feed<'_> = &mut value;
     let value = match of_field(reads, key.as_str().unwrap_or_default()) {
@@ -290,7 +291,7 @@ struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    fn begin(hash: &mut Sha256, sort: u8, reads: &'a Reads) -> Self {
+    fn begin(hash: &mut Stream, sort: u8, reads: &'a Reads) -> Self {
         hash.update([SEQUENCE, sort]);
         let each = match reads {
             Reads::Whole => Some(reads),
@@ -303,14 +304,14 @@ impl<'a> Listing<'a> {
 
     fn element(
         &mut self,
-        hash: &mut Sha256,
-        feed: impl FnOnce(&mut Sha256, &Reads) -> Result<(), Untaggable>,
+        hash: &mut Stream,
+        feed: impl FnOnce(&mut Stream, &Reads) -> Result<(), Untaggable>,
     ) -> Result<(), Untaggable> {
         self.length += 1;
         self.each.map_or(Ok(()), |reads| feed(hash, reads))
     }
 
-    fn end(self, hash: &mut Sha256) {
+    fn end(self, hash: &mut Stream) {
         match self.each {
             Some(_) => hash.update([END]),
             None if self.shape => feed_short(hash, END, self.length.into()),
@@ -323,7 +324,7 @@ impl<'a> Listing<'a> {
 struct Probe<'a, T> {
     arguments: &'a T,
     reads: &'a Reads,
-    hash: Cell<Option<&'a mut Sha256>>,
+    hash: Cell<Option<&'a mut Stream>>,
     outcome: &'a Cell<Result<(), Untaggable>>,
 }
 

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     assets::Assets,
-    canonical::{self, Untaggable},
+    canonical::{self, Stream, Untaggable},
     defects::{Defect, seeded},
     explain::{Explanation, Parts},
     reads::{Binding, Reads},
@@ -111,9 +111,9 @@ impl Closure {
         let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
         let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
         parts.extend(texts.into_iter().filter(known).map(digest));
-        let mut hash = Sha256::new();
+        let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
-        Self { parts, digest: hash.finalize().into(), reads: Reads::of(&mentions.uses), verdict }
+        Self { parts, digest: hash.finalize(), reads: Reads::of(&mentions.uses), verdict }
     }
 
     /// The tag of the page with these arguments.
@@ -129,22 +129,22 @@ impl Closure {
         })
     }
 
-    fn tag_with(&self, script_root: &str, arguments: impl FnOnce(&mut Sha256) -> Result<(), Untaggable>) -> PageTag {
+    fn tag_with(&self, script_root: &str, arguments: impl FnOnce(&mut Stream) -> Result<(), Untaggable>) -> PageTag {
         match &self.verdict {
             Verdict::Taggable => {}
             Verdict::Render(reason) => return PageTag::Render(reason.clone()),
             Verdict::Volatile(reason) => return PageTag::Volatile(reason.clone()),
         }
-        let mut hash = Sha256::new();
+        let mut hash = Stream::new();
         hash.update(self.digest);
         if !seeded(Defect::Mount) {
             feed(&mut hash, script_root.as_bytes());
         }
         if seeded(Defect::Argument) {
-            return PageTag::Tag(EntityTag::of_digest(&hash.finalize().into()));
+            return PageTag::Tag(EntityTag::of_digest(&hash.finalize()));
         }
         match arguments(&mut hash) {
-            Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize().into())),
+            Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize())),
             Err(reason) => PageTag::Render(reason.0),
         }
     }
@@ -272,7 +272,7 @@ fn is_function(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.type_name().starts_with("minijinja::functions::"))
 }
 
-fn feed_parts(hash: &mut Sha256, parts: &Parts) {
+fn feed_parts(hash: &mut Stream, parts: &Parts) {
     hash.update((parts.len() as u64).to_le_bytes());
     for (name, digest) in parts {
         feed(hash, name.as_bytes());
@@ -281,7 +281,7 @@ fn feed_parts(hash: &mut Sha256, parts: &Parts) {
 }
 
 /// Text with its length before it, so that no two sequences of texts feed the same bytes.
-fn feed(hash: &mut Sha256, text: &[u8]) {
+fn feed(hash: &mut Stream, text: &[u8]) {
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text);
 }

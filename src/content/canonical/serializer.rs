@@ -2,22 +2,21 @@
 
 use minijinja::value::{Serde, Value, ValueKind};
 use serde::ser::{self, Serialize, Serializer};
-use sha2::{Digest, Sha256};
 
 use super::{
-    BOOL, BYTES, END, Entry, Listing, NONE, SEQ, STRUCT, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable, VARIANT, entry,
-    has_shape, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of, of_field,
+    BOOL, BYTES, END, Entry, Listing, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
+    VARIANT, entry, has_shape, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of, of_field,
 };
 use crate::content::reads::Reads;
 
 /// Feeds what is serialized into it.
 pub(super) struct Hasher<'a> {
-    pub(super) hash: &'a mut Sha256,
+    pub(super) hash: &'a mut Stream,
     pub(super) reads: &'a Reads,
 }
 
 impl Hasher<'_> {
-    fn feed<T: Serialize + ?Sized>(hash: &mut Sha256, value: &T, reads: &Reads) -> Result<(), Untaggable> {
+    fn feed<T: Serialize + ?Sized>(hash: &mut Stream, value: &T, reads: &Reads) -> Result<(), Untaggable> {
         value.serialize(Hasher { hash, reads })
     }
 
@@ -149,7 +148,7 @@ impl<'a> Serializer for Hasher<'a> {
 }
 
 pub(super) struct Elements<'a> {
-    hash: &'a mut Sha256,
+    hash: &'a mut Stream,
     of: Of<'a>,
 }
 
@@ -160,7 +159,7 @@ enum Of<'a> {
 }
 
 impl<'a> Elements<'a> {
-    fn new(hash: &'a mut Sha256, sort: u8, reads: &'a Reads) -> Self {
+    fn new(hash: &'a mut Stream, sort: u8, reads: &'a Reads) -> Self {
         let of = Of::Sequence(Listing::begin(hash, sort, reads));
         Self { hash, of }
     }
@@ -206,7 +205,7 @@ elements! {
 }
 
 pub(super) struct Entries<'a> {
-    hash: &'a mut Sha256,
+    hash: &'a mut Stream,
     reads: &'a Reads,
     key: Option<Value>,
     entries: Vec<Entry>,
@@ -247,7 +246,7 @@ fn is_told_apart(key: &Value) -> bool {
 }
 
 pub(super) struct Fields<'a> {
-    hash: &'a mut Sha256,
+    hash: &'a mut Stream,
     reads: &'a Reads,
 }
 
