@@ -102,8 +102,9 @@ fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Dur
     }
     let (page, bare) = (medians[1], medians[5]);
     println!(
-        "page 200 = no-op + {:.2} × bare render; page 304 = {:.3} × bare render",
+        "page 200 = no-op + {:.2} × bare render; page 304 = {:.3} × page 200, {:.3} × bare render",
         (page - noop) / bare,
+        medians[2] / page,
         medians[2] / bare
     );
 }

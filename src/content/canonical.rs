@@ -155,13 +155,16 @@ fn hash_number(hash: &mut Stream, value: &Value) -> Result<(), Untaggable> {
 fn hash_integer(hash: &mut Stream, number: i128) {
     // Small numbers are the rule: the sign goes to the lowest bit, so that they stay short.
     let zigzag = ((number << 1) ^ (number >> 127)) as u128;
-    feed_short(hash, INTEGER, zigzag);
+    match u64::try_from(zigzag) {
+        Ok(short) => feed_short(hash, INTEGER, short),
+        Err(_) => feed_long(hash, INTEGER, zigzag),
+    }
 }
 
 fn hash_large(hash: &mut Stream, number: u128) {
     match i128::try_from(number) {
         Ok(number) => hash_integer(hash, number),
-        Err(_) => feed_short(hash, LARGE, number),
+        Err(_) => feed_long(hash, LARGE, number),
     }
 }
 
@@ -172,13 +175,13 @@ fn hash_float(hash: &mut Stream, number: f64) {
 }
 
 fn hash_bytes(hash: &mut Stream, kind: u8, bytes: &[u8]) {
-    feed_short(hash, kind, bytes.len() as u128);
+    feed_short(hash, kind, bytes.len() as u64);
     hash.update(bytes);
 }
 
 /// A kind and a number of seven bits a byte, the last one without its high bit set: no form is the start of another.
-fn feed_short(hash: &mut Stream, kind: u8, mut number: u128) {
-    let mut form = [kind; 1 + 19];
+fn feed_short(hash: &mut Stream, kind: u8, mut number: u64) {
+    let mut form = [kind; 1 + 10];
     let mut length = 1;
     while number >= 0x80 {
         form[length] = number as u8 | 0x80;
@@ -187,6 +190,17 @@ fn feed_short(hash: &mut Stream, kind: u8, mut number: u128) {
     }
     form[length] = number as u8;
     hash.update(&form[..=length]);
+}
+
+/// The same for a number beyond 64 bits, in the same form.
+fn feed_long(hash: &mut Stream, kind: u8, mut number: u128) {
+    let mut form = vec![kind];
+    while number >= 0x80 {
+        form.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    form.push(number as u8);
+    hash.update(form);
 }
 
 /// Entries by key, whatever order they came in; of a repeated key the order is kept, as the last one counts.
@@ -255,7 +269,7 @@ fn of_field<'a>(reads: &'a Reads, name: &str) -> Option<&'a Reads> {
     match reads {
         // Looked at by a number: it may be a key.
         Reads::Whole | Reads::Parts(Parts { elements: Some(_), .. }) => Some(&Reads::Whole),
-        Reads::Parts(parts) => parts.fields.get(name),
+        Reads::Parts(parts) => parts.fields.iter().find(|(field, _)| field == name).map(|(_, reads)| reads),
     }
 }
 
@@ -314,7 +328,7 @@ impl<'a> Listing<'a> {
     fn end(self, hash: &mut Stream) {
         match self.each {
             Some(_) => hash.update([END]),
-            None if self.shape => feed_short(hash, END, self.length.into()),
+            None if self.shape => feed_short(hash, END, self.length),
             None => {}
         }
     }
@@ -400,7 +414,7 @@ mod tests {
 
     #[test]
     fn only_what_is_read_counts() {
-        let reads = Reads::Parts(Parts { fields: BTreeMap::from([("a".into(), Reads::Whole)]), ..Parts::default() });
+        let reads = Reads::Parts(Parts { fields: vec![("a".into(), Reads::Whole)], ..Parts::default() });
         let of = |value: &Value| digest(|hash| hash_arguments(hash, value, &reads)).unwrap();
         assert_eq!(of(&context! { a => 1, b => 2 }), of(&context! { a => 1, b => 3 }));
         assert_ne!(of(&context! { a => 1, b => 2 }), of(&context! { a => 2, b => 2 }));

@@ -4,7 +4,7 @@
 //! Names are followed without regard to scope or order: whatever a name may be bound to anywhere in the closure counts
 //! as read through it. That may say too much and never too little.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::defects::{Defect, seeded};
 
@@ -85,7 +85,8 @@ pub(crate) enum Reads {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Parts {
     pub(crate) shape: bool,
-    pub(crate) fields: BTreeMap<String, Reads>,
+    /// Sorted by name; few, and asked for at each field of each element: a list is faster to search than a map.
+    pub(crate) fields: Vec<(String, Reads)>,
     /// What counts of each element of a sequence.
     pub(crate) elements: Option<Box<Reads>>,
 }
@@ -191,7 +192,11 @@ impl Reads {
             ([], What::Shape) => parts.shape = true,
             ([], _) => *self = Self::Whole,
             ([Step::Field(name), rest @ ..], what) => {
-                parts.fields.entry(name.clone()).or_insert_with(|| Self::Parts(Parts::default())).add(rest, what);
+                let at = parts.fields.binary_search_by(|(known, _)| known.cmp(name)).unwrap_or_else(|at| {
+                    parts.fields.insert(at, (name.clone(), Self::Parts(Parts::default())));
+                    at
+                });
+                parts.fields[at].1.add(rest, what);
             }
             ([Step::Element, rest @ ..], what) => {
                 parts.shape = true;
