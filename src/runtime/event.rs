@@ -274,7 +274,6 @@ impl<'a> Event<'a> {
 }
 
 const FRONTS: &str = "an API Gateway REST or HTTP API, a function URL or an ALB";
-
 fn front(wire: &Wire<'_>, context: Option<&Context>) -> Option<Front> {
     let context = context?;
     let has_method = wire.http_method.is_some() || context.http_method.is_some();
@@ -289,7 +288,7 @@ fn front(wire: &Wire<'_>, context: Option<&Context>) -> Option<Front> {
     }
 }
 
-/// What kind of event came, for the person who wonders why it is refused.
+/// What came, for the person who wonders why it is refused.
 fn what_came(wire: &Wire<'_>) -> String {
     #[derive(Default, Deserialize)]
     #[serde(default)]
