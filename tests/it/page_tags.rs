@@ -248,6 +248,59 @@ async fn what_is_imported_from_nowhere_is_a_global() {
     }
 }
 
+#[tokio::test]
+async fn a_function_among_the_arguments_is_rendered_to_be_known() {
+    let (_folders, content) = site(&[("templates/index.html", "{{ static('a.css') }}"), ("static/a.css", "a")]);
+    let of = |version: &'static str| context! { static => Value::from_function(move |name: String| format!("{version}{name}")) };
+    let (one, two) = (index_of(&content, of("1-")).await, index_of(&content, of("2-")).await);
+    assert_eq!((one.text(), two.text()), ("1-a.css", "2-a.css"));
+    assert_ne!(one.header("etag"), two.header("etag"));
+}
+
+#[tokio::test]
+async fn a_template_added_under_another_syntax_is_rendered_to_be_known() {
+    let (_folders, content) = site(&[("templates/index.html", "<% include 'old.html' %>")]);
+    let content = content.with_environment(|engine| {
+        engine.add_template("old.html", "{{ x }}").expect("a template");
+        let mut syntax = minijinja::syntax::SyntaxConfig::builder();
+        syntax.block_delimiters("<%", "%>").variable_delimiters("<<", ">>");
+        engine.set_syntax(syntax.build().expect("a syntax"));
+    });
+    let (one, two) = (index_of(&content, json!({ "x": 1 })).await, index_of(&content, json!({ "x": 2 })).await);
+    assert_eq!((one.text(), two.text()), ("1", "2"));
+    assert_ne!(one.header("etag"), two.header("etag"));
+}
+
+/// The engine keeps the first of two equal keys and the last value.
+#[tokio::test]
+async fn keys_that_equal_each_other_are_rendered_to_be_known() {
+    #[derive(Clone)]
+    struct Entries([(f64, &'static str); 2]);
+
+    impl Serialize for Entries {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeMap;
+            let mut map = serializer.serialize_map(Some(2))?;
+            for (key, value) in self.0 {
+                // One key as an integer, the other as a float.
+                if value == "a" {
+                    map.serialize_entry(&(key as i64), value)?;
+                } else {
+                    map.serialize_entry(&key, value)?;
+                }
+            }
+            map.end()
+        }
+    }
+
+    let (_folders, content) = site(&[("templates/index.html", "{{ m }}")]);
+    let of = |entries| BTreeMap::from([("m", Entries(entries))]);
+    let one = index_of(&content, of([(1.0, "a"), (1.0, "b")])).await;
+    let two = index_of(&content, of([(1.0, "b"), (1.0, "a")])).await;
+    assert_ne!(one.text(), two.text());
+    assert_ne!(one.header("etag"), two.header("etag"));
+}
+
 /// What could not be read when the tag was computed is not shown either, as long as that tag is in use.
 #[tokio::test]
 async fn a_file_that_comes_back_does_not_come_back_under_the_old_tag() {
