@@ -106,6 +106,8 @@ mod stage;
 
 pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
+#[cfg(feature = "images")]
+pub use content::images::codec::ImageLimits;
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};

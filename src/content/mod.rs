@@ -20,6 +20,8 @@ pub(crate) mod defects;
 #[path = "no_defects.rs"]
 mod defects;
 mod explain;
+#[cfg(feature = "images")]
+pub(crate) mod images;
 mod makers;
 mod media_type;
 mod negotiate;

@@ -1,0 +1,91 @@
+//! Pixels into files: which formats there are, what a quality means to each, and one owner for each encoder.
+
+#[path = "no_avif.rs"]
+mod avif;
+mod jpeg;
+mod png;
+mod webp;
+
+use super::{
+    pixels::Pixels,
+    refusal::{Refusal, guarded},
+};
+
+/// The set of encoders and their settings. Tags of variants contain it: it must change with every change that could change
+/// a byte of their output.
+pub(crate) const VERSION: &str = "1 libwebp-sys 0.14.4, mozjpeg-rs 0.9.2, png 0.18.1, libaom-sys 0.17.2, \
+                                  fast_image_resize 6.1.0, moxcms 0.9.2, zune-jpeg 0.5.15, image-webp 0.2.4";
+
+/// The formats that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Format {
+    Avif,
+    Webp,
+    Jpeg,
+    Png,
+}
+
+impl Format {
+    /// From the smallest files to the largest.
+    pub(crate) const ALL: [Self; 4] = [Self::Avif, Self::Webp, Self::Jpeg, Self::Png];
+
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Avif => "image/avif",
+            Self::Webp => "image/webp",
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
+
+    pub(crate) const fn extension(self) -> &'static str {
+        match self {
+            Self::Avif => "avif",
+            Self::Webp => "webp",
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+        }
+    }
+
+    /// Whether this build can write it.
+    pub(crate) const fn is_built(self) -> bool {
+        avif::IS_BUILT || !matches!(self, Self::Avif)
+    }
+}
+
+/// How much time an encoder takes to make its file smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Tier {
+    /// While somebody waits.
+    Fast,
+    /// Ahead of time.
+    Good,
+}
+
+/// The picture, which must be upright and in sRGB, as a file. `quality` is JPEG's scale, 1 to 100, for every format: the
+/// same number looks alike in all of them. A `graphic` is kept crisp.
+pub(crate) fn encode(
+    pixels: &Pixels,
+    format: Format,
+    quality: u8,
+    tier: Tier,
+    graphic: bool,
+) -> Result<Vec<u8>, Refusal> {
+    let quality = quality.clamp(1, 100);
+    guarded(|| match format {
+        Format::Avif => avif::encode(pixels, quality, tier, graphic),
+        Format::Webp => webp::encode(pixels, quality, tier, graphic),
+        Format::Jpeg => jpeg::encode(pixels, quality, tier),
+        Format::Png => png::encode(pixels, tier),
+    })
+}
+
+/// What an encoder's own scale says where ours says `quality`: between measured points (equal SSIMULACRA2), a line.
+fn scaled(quality: u8, points: &[(f32, f32)]) -> f32 {
+    let quality = f32::from(quality);
+    let line = points.windows(2).find_map(|pair| match *pair {
+        [(from, low), (to, high)] if quality <= to => Some(low + (quality - from) / (to - from) * (high - low)),
+        _ => None,
+    });
+    line.unwrap_or(100.0)
+}

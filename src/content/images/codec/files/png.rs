@@ -1,0 +1,184 @@
+//! The chunks of a PNG file (PNG 3rd edition §5): its measures, and the file without what it tells of its author.
+
+use std::ops::Range;
+
+use super::{
+    super::{
+        bytes::{array, be32, slice},
+        header::{Header, Profile},
+        kind::Kind,
+        limits::ImageLimits,
+        orientation::Orientation,
+        refusal::{Refusal, within},
+    },
+    profile_of,
+};
+
+const SIGNATURE: usize = 8;
+/// The compressed profile that is looked into: those that are used are far shorter, and it inflates a thousandfold.
+const LONGEST_COMPRESSED_PROFILE: usize = 64 << 10;
+
+struct Chunk<'a> {
+    name: [u8; 4],
+    data: &'a [u8],
+    whole: Range<usize>,
+}
+
+/// All chunks up to `IEND`. What follows that is no part of the image.
+struct Chunks<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    ended: bool,
+}
+
+impl<'a> Chunks<'a> {
+    const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: SIGNATURE, ended: false }
+    }
+
+    fn read(&mut self) -> Option<Chunk<'a>> {
+        let length = usize::try_from(be32(self.bytes, self.at)?).ok()?;
+        let name = array(self.bytes, self.at + 4)?;
+        let whole = self.at..self.at + slice(self.bytes, self.at, length.checked_add(12)?)?.len();
+        self.at = whole.end;
+        Some(Chunk { name, data: slice(self.bytes, whole.start + 8, length)?, whole })
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Result<Chunk<'a>, Refusal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let chunk = self.read();
+        self.ended = chunk.as_ref().is_none_or(|chunk| &chunk.name == b"IEND");
+        Some(chunk.ok_or_else(|| Refusal::broken("it ends too early")))
+    }
+}
+
+pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
+    let mut chunks = Chunks::new(bytes);
+    let first = chunks.next().ok_or(Refusal::NotAnImage)??;
+    let mut header = image_header(&first, bytes.len())?;
+    let (mut frames, mut data, mut end) = (1, false, 0);
+    for chunk in chunks {
+        let chunk = chunk?;
+        end = chunk.whole.end;
+        header.metadata |= !is_kept(&chunk);
+        match &chunk.name {
+            b"tRNS" => header.alpha = true,
+            b"acTL" if !data => {
+                header.animated = true;
+                frames = be32(chunk.data, 0).unwrap_or(1);
+            }
+            b"eXIf" => {
+                header.orientation = Orientation::of_exif(chunk.data);
+                header.metadata |= !header.orientation.is_upright() && chunk.data != header.orientation.to_exif();
+            }
+            b"iCCP" => header.profile = compressed_profile(chunk.data),
+            b"cICP" if chunk.data != [1, 13, 0, 1] => header.profile = Profile::Other,
+            b"gAMA" | b"cHRM" if header.profile == Profile::None && !is_srgb(&chunk) => header.profile = Profile::Other,
+            b"sRGB" if header.profile == Profile::Other => header.profile = Profile::Srgb,
+            b"IDAT" => data = true,
+            _ => {}
+        }
+    }
+    within("frames", u64::from(frames), u64::from(limits.frames))?;
+    within("pixels", u64::from(frames) * header.pixels(), limits.pixels)?;
+    if !data {
+        return Err(Refusal::broken("it has no picture"));
+    }
+    header.metadata |= end < bytes.len();
+    Ok(header)
+}
+
+/// `IHDR` (§11.2.1).
+fn image_header(chunk: &Chunk<'_>, length: usize) -> Result<Header, Refusal> {
+    let Some([w0, w1, w2, w3, h0, h1, h2, h3, bits, colour, 0, 0, interlaced]) = array::<13>(chunk.data, 0) else {
+        return Err(Refusal::broken("its header is too short or of a kind that there is not"));
+    };
+    let (width, height) = (u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3]));
+    let mut header = Header::new(Kind::Png, width, height, length);
+    header.lossless = true;
+    header.bits = bits;
+    header.passes = interlaced != 0;
+    header.alpha = matches!(colour, 4 | 6);
+    header.channels = match colour {
+        0 => 1,
+        4 => 2,
+        2 | 3 => 3,
+        6 => 4,
+        _ => return Err(Refusal::broken("there is no such colour type")),
+    };
+    if &chunk.name != b"IHDR" || !matches!(bits, 1 | 2 | 4 | 8 | 16) {
+        return Err(Refusal::broken("it does not start with a header"));
+    }
+    Ok(header)
+}
+
+/// The name of a profile in `iCCP` stands before the compressed bytes, so that nothing needs to be inflated.
+fn compressed_profile(data: &[u8]) -> Profile {
+    let name = data.split(|byte| *byte == 0).next().unwrap_or_default();
+    match data.len() {
+        0..=LONGEST_COMPRESSED_PROFILE => profile_of(name),
+        _ => Profile::None,
+    }
+}
+
+/// Whether a `gAMA` or `cHRM` chunk says what sRGB means (§11.3.2): within what encoders round to.
+fn is_srgb(chunk: &Chunk<'_>) -> bool {
+    const CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
+    let near = |at: usize, value: u32, by: u32| be32(chunk.data, at).is_some_and(|is| is.abs_diff(value) <= by);
+    match &chunk.name {
+        b"gAMA" => near(0, 45_455, 500),
+        _ => CHROMATICITIES.iter().zip((0..).step_by(4)).all(|(value, at)| near(at, *value, 100)),
+    }
+}
+
+/// Whether a chunk belongs to the picture: all that must be understood, and of the others colours, density, animation.
+fn is_kept(chunk: &Chunk<'_>) -> bool {
+    match &chunk.name {
+        b"tRNS" | b"gAMA" | b"cHRM" | b"sRGB" | b"iCCP" | b"sBIT" | b"cICP" | b"mDCV" | b"cLLI" | b"bKGD" => true,
+        b"pHYs" | b"acTL" | b"fcTL" | b"fdAT" => true,
+        b"eXIf" => {
+            let orientation = Orientation::of_exif(chunk.data);
+            !orientation.is_upright() && chunk.data == orientation.to_exif()
+        }
+        [first, ..] => first.is_ascii_uppercase(),
+    }
+}
+
+/// Whether the profile is short enough to be inflated.
+pub(in super::super) fn has_usable_profile(bytes: &[u8]) -> bool {
+    let profile = Chunks::new(bytes).map_while(Result::ok).find(|chunk| &chunk.name == b"iCCP");
+    profile.is_some_and(|chunk| chunk.data.len() <= LONGEST_COMPRESSED_PROFILE)
+}
+
+/// The file without what [`is_kept`] leaves out. EXIF comes back as its orientation alone.
+pub(in super::super) fn stripped(bytes: &[u8], orientation: Orientation) -> Option<Vec<u8>> {
+    let mut file = Vec::with_capacity(bytes.len());
+    file.extend_from_slice(bytes.get(..SIGNATURE)?);
+    for chunk in Chunks::new(bytes) {
+        let chunk = chunk.ok()?;
+        if &chunk.name != b"eXIf" && is_kept(&chunk) {
+            file.extend_from_slice(bytes.get(chunk.whole)?);
+        }
+        if &chunk.name == b"IHDR" && !orientation.is_upright() {
+            let mut exif = b"eXIf".to_vec();
+            exif.extend_from_slice(&orientation.to_exif());
+            file.extend_from_slice(&(orientation.to_exif().len() as u32).to_be_bytes());
+            file.extend_from_slice(&exif);
+            file.extend_from_slice(&crc(&exif).to_be_bytes());
+        }
+    }
+    Some(file)
+}
+
+/// CRC-32 as PNG has it (§5.5).
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 0 { crc >> 1 } else { 0xedb8_8320 ^ (crc >> 1) })
+    })
+}

@@ -1,0 +1,104 @@
+//! The measures of an image, read before any of it is decoded. Nothing here allocates by a number that the file states.
+
+use super::{
+    files,
+    kind::{Kind, sniff},
+    limits::ImageLimits,
+    orientation::Orientation,
+    refusal::{Refusal, within},
+};
+
+/// The colour profile of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// It has none, which means sRGB.
+    None,
+    /// It has one, and that says sRGB.
+    Srgb,
+    /// Its numbers are others than a browser without colour management believes.
+    Other,
+}
+
+/// What a file's header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    /// As stored, before the orientation is applied.
+    pub(crate) width: u32,
+    /// As stored, before the orientation is applied.
+    pub(crate) height: u32,
+    pub(crate) orientation: Orientation,
+    pub(crate) alpha: bool,
+    pub(crate) animated: bool,
+    /// Whether the file keeps every pixel as its author made it.
+    pub(crate) lossless: bool,
+    /// Bits of a channel.
+    pub(crate) bits: u8,
+    pub(crate) channels: u8,
+    pub(crate) profile: Profile,
+    /// Whether [`strip`](super::strip) would remove something.
+    pub(crate) metadata: bool,
+    /// Whether the picture is stored in several passes (progressive, interlaced): all of it is then held to decode it.
+    pub(crate) passes: bool,
+    /// The length of the file.
+    pub(crate) length: usize,
+}
+
+impl Header {
+    pub(super) const fn new(kind: Kind, width: u32, height: u32, length: usize) -> Self {
+        Self {
+            kind,
+            width,
+            height,
+            orientation: Orientation::UPRIGHT,
+            alpha: false,
+            animated: false,
+            lossless: false,
+            bits: 8,
+            channels: 3,
+            profile: Profile::None,
+            metadata: false,
+            passes: false,
+            length,
+        }
+    }
+
+    /// Width and height as the picture is seen.
+    pub(crate) const fn upright(&self) -> (u32, u32) {
+        if self.orientation.swaps() { (self.height, self.width) } else { (self.width, self.height) }
+    }
+
+    /// Width and height of the upright picture at this width. It is never enlarged.
+    pub(crate) fn fitted(&self, width: Option<u32>) -> (u32, u32) {
+        let (own, height) = self.upright();
+        match width {
+            Some(width) if width < own => {
+                let scaled = (u64::from(height) * u64::from(width) + u64::from(own) / 2) / u64::from(own).max(1);
+                (width.max(1), (scaled as u32).max(1))
+            }
+            _ => (own, height),
+        }
+    }
+
+    pub(super) const fn pixels(&self) -> u64 {
+        self.width as u64 * self.height as u64
+    }
+}
+
+/// Reads the header of a file and holds it against the limits.
+pub(crate) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
+    within("bytes", bytes.len() as u64, limits.bytes as u64)?;
+    let header = match sniff(bytes) {
+        Kind::Jpeg => files::jpeg::probe(bytes, limits),
+        Kind::Png => files::png::probe(bytes, limits),
+        Kind::Webp => files::webp::probe(bytes, limits),
+        Kind::Other => Err(Refusal::NotAnImage),
+        kind => Err(Refusal::Unsupported(kind)),
+    }?;
+    if header.width == 0 || header.height == 0 {
+        return Err(Refusal::broken("it has no pixels"));
+    }
+    within("pixels on a side", u64::from(header.width.max(header.height)), u64::from(limits.side))?;
+    within("pixels", header.pixels(), limits.pixels)?;
+    Ok(header)
+}

@@ -1,0 +1,42 @@
+//! Pixels and image files: what a file is, what it would cost, and the same picture in another size and format.
+//!
+//! 1. [`kind`] what a file is, by its bytes; [`limits`] what is refused
+//! 2. [`header`] its measures before any decode, read by [`files`]; [`strip`] the same file without what it tells
+//! 3. [`decode`] its pixels: [`pixels`]
+//! 4. [`resize`], [`colour`], [`orientation`], [`graphic`]
+//! 5. [`encode`] a file for a browser
+//! 6. [`convert`] all of these in their order; [`cost`] what it would take
+//!
+//! Files come from strangers: only decoders that are memory-safe see them, behind limits that are checked first, and a
+//! panic of theirs is a [`Refusal`]. Code in C sees nothing but pixels that were made here.
+//!
+//! It does not know HTTP, URLs, caches, threads or the clock.
+
+mod bytes;
+mod colour;
+mod convert;
+mod cost;
+mod decode;
+mod encode;
+mod files;
+mod graphic;
+mod header;
+mod kind;
+mod limits;
+mod orientation;
+mod pixels;
+mod refusal;
+mod resize;
+mod strip;
+
+pub(crate) use convert::{Converted, Recipe, convert};
+pub(crate) use cost::{predicted_decode_ms, predicted_ms};
+pub(crate) use decode::decode;
+pub(crate) use encode::{Format, Tier, VERSION, encode};
+pub(crate) use header::{Header, Profile, probe};
+pub(crate) use kind::{Kind, sniff};
+pub use limits::ImageLimits;
+pub(crate) use orientation::Orientation;
+pub(crate) use pixels::{Layout, Pixels};
+pub(crate) use refusal::Refusal;
+pub(crate) use strip::strip;

@@ -1,0 +1,20 @@
+//! The same file without what it tells of its author: place, time, device, comments, thumbnails, edits. Not a pixel is
+//! touched. It knows which formats can be stripped; [`files`](super::files) knows how.
+
+use super::{files, header::Header, kind::Kind};
+
+/// The file without EXIF (the position!), XMP, IPTC, comments, text, thumbnails, gain maps and whatever stands behind its
+/// end. It keeps its colours and, where it is not upright, its orientation. `None` where nothing is to be removed, or where
+/// the kind is not one of JPEG, PNG and WebP.
+pub(crate) fn strip(bytes: &[u8], header: &Header) -> Option<Vec<u8>> {
+    if !header.metadata {
+        return None;
+    }
+    let stripped = match header.kind {
+        Kind::Jpeg => files::jpeg::stripped(bytes, header.orientation),
+        Kind::Png => files::png::stripped(bytes, header.orientation),
+        Kind::Webp => files::webp::stripped(bytes, header.orientation),
+        _ => None,
+    }?;
+    (stripped != bytes).then_some(stripped)
+}
