@@ -29,14 +29,13 @@ mod refusal;
 mod resize;
 mod strip;
 
-pub(crate) use convert::{Converted, Recipe, convert};
+pub(crate) use convert::{Recipe, convert};
 pub(crate) use cost::{predicted_decode_ms, predicted_ms};
 pub(crate) use decode::decode;
-pub(crate) use encode::{Format, Tier, VERSION, encode};
-pub(crate) use header::{Header, Profile, probe};
+pub use encode::Format;
+pub(crate) use encode::{Tier, VERSION};
+pub(crate) use header::{Header, probe};
 pub(crate) use kind::{Kind, sniff};
 pub use limits::ImageLimits;
-pub(crate) use orientation::Orientation;
-pub(crate) use pixels::{Layout, Pixels};
 pub(crate) use refusal::Refusal;
 pub(crate) use strip::strip;

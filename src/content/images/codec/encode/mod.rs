@@ -16,12 +16,25 @@ use super::{
 pub(crate) const VERSION: &str = "1 libwebp-sys 0.14.4, mozjpeg-rs 0.9.2, png 0.18.1, libaom-sys 0.17.2, \
                                   fast_image_resize 6.1.0, moxcms 0.9.2, zune-jpeg 0.5.15, image-webp 0.2.4";
 
-/// The formats that are written.
+/// The formats that images are converted to.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::ImageFormat;
+///
+/// assert_ne!(ImageFormat::Webp, ImageFormat::Png);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Format {
+#[non_exhaustive]
+pub enum Format {
+    /// AV1 Image File Format, where the feature `avif` is built.
     Avif,
+    /// WebP: lossy for photographs, lossless where that is smaller.
     Webp,
+    /// JPEG, without alpha.
     Jpeg,
+    /// PNG.
     Png,
 }
 
