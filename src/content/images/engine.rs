@@ -185,7 +185,7 @@ impl Engine {
             .formats
             .first()
             .map_or(0.0, |format| codec::predicted_ms(*format, plan.tier, header.lossless, megapixels));
-        (codec::predicted_decode_ms(header) + encode) * self.means.slowness
+        (codec::predicted_decode_ms(header, plan.width) + encode) * self.means.slowness
     }
 
     /// The style of a placeholder, made once.

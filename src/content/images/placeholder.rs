@@ -35,7 +35,9 @@ impl Placeholder {
         let limits = engine.limits();
         match self {
             Self::Colour => {
-                let pixels = codec::decode(&source.bytes, header, limits)?.resized(WIDTH, WIDTH)?.into_srgb();
+                let pixels = codec::decode(&source.bytes, header, Some((WIDTH, WIDTH)), limits)?
+                    .resized(WIDTH, WIDTH)?
+                    .into_srgb();
                 let [red, green, blue] = pixels.dominant_colour();
                 Ok(format!("background-color:#{red:02x}{green:02x}{blue:02x}"))
             }

@@ -40,11 +40,11 @@ pub(crate) fn convert(
     recipe: &Recipe<'_>,
     limits: &ImageLimits,
 ) -> Result<Converted, Refusal> {
-    let pixels = decode(bytes, header, limits)?;
-    let graphic = header.lossless && pixels.is_graphic();
     let (width, height) = header.fitted(recipe.width);
-    let (stored_width, stored_height) = if header.orientation.swaps() { (height, width) } else { (width, height) };
-    let pixels = pixels.resized(stored_width, stored_height)?.into_srgb().upright(header.orientation);
+    let target = header.target(recipe.width);
+    let pixels = decode(bytes, header, Some(target), limits)?;
+    let graphic = header.lossless && pixels.is_graphic();
+    let pixels = pixels.resized(target.0, target.1)?.into_srgb().upright(header.orientation);
     let (format, bytes) = best(&pixels, recipe, graphic)?;
     Ok(Converted { format, bytes, width, height, graphic })
 }
@@ -139,7 +139,7 @@ mod tests {
                         assert_eq!(file, encode(&pixels, format, 80, tier, false).unwrap(), "not the same twice");
                         assert_eq!(sniff(&file), kind(format));
                         let header = probe(&file, &LIMITS()).unwrap();
-                        let read = decode(&file, &header, &LIMITS()).unwrap().with_three_colours().flattened();
+                        let read = decode(&file, &header, None, &LIMITS()).unwrap().with_three_colours().flattened();
                         let meant = pixels.with_three_colours().flattened();
                         let distance: u64 =
                             meant.data().iter().zip(read.data()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();

@@ -7,6 +7,9 @@ use super::{
     kind::Kind,
 };
 
+/// Tables, rows, stacks.
+const OTHER: u64 = 4 << 20;
+
 /// Milliseconds to encode so many million pixels.
 pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels: f64) -> f64 {
     let each = match (format, tier, graphic) {
@@ -25,31 +28,38 @@ pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels
     each * megapixels
 }
 
-/// Milliseconds to decode an image and to resize it.
-pub(crate) fn predicted_decode_ms(header: &Header) -> f64 {
+/// Milliseconds to decode an image and to resize it to this width.
+pub(crate) fn predicted_decode_ms(header: &Header, target_width: Option<u32>) -> f64 {
+    let shrinks = header.shrink_factor(header.target(target_width)).is_some();
     let each = match (header.kind, header.passes) {
-        (Kind::Jpeg, false) => 6.5,
-        (Kind::Jpeg, true) => 15.0,
+        (Kind::Jpeg, false) if shrinks => 5.0,
+        (Kind::Jpeg, false) => 8.0,
+        (Kind::Jpeg, true) => 25.0,
         (Kind::Webp, _) => 20.0,
         _ => 10.0,
     };
-    (each + 1.5) * header.pixels() as f64 / 1e6
+    each * header.pixels() as f64 / 1e6
 }
 
 impl Header {
     /// The most memory, in bytes, that decoding and resizing to this width take, the file itself not counted.
     pub(crate) fn decode_memory(&self, target_width: Option<u32>) -> u64 {
+        let target = self.target(target_width);
         let channels = u64::from(self.channels.max(if self.alpha { 4 } else { 1 }));
-        let (width, height) = self.fitted(target_width);
-        let decoded = self.pixels() * channels;
-        let coefficients = match (self.kind, self.passes) {
+        let factor = u64::from(self.shrink_factor(target).unwrap_or(1));
+        let decoded = self.pixels() * channels / (factor * factor);
+        let beside = match (self.kind, self.passes) {
+            // Coefficients of 16 bits, all of them.
             (Kind::Jpeg, true) => 2 * self.pixels() * channels,
+            // The planes before they are put together.
+            (Kind::Jpeg, false) if factor > 1 => decoded,
             (Kind::Png, true) if self.bits == 16 => 2 * decoded,
-            (Kind::Webp, _) => 2 * self.pixels() * 4,
+            (Kind::Webp, _) => self.pixels() * 6,
             _ => 0,
         };
-        let narrow = u64::from(width) * u64::from(self.height.max(self.width)) * channels;
-        let resized = u64::from(width) * u64::from(height) * channels;
-        decoded + coefficients.max(narrow + resized) + (4 << 20)
+        // One side is scaled before the other.
+        let (width, height) = (u64::from(target.0), u64::from(target.1));
+        let resized = channels * width * (u64::from(self.height) / factor + height);
+        decoded + beside.max(resized) + OTHER
     }
 }

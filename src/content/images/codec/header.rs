@@ -40,6 +40,8 @@ pub(crate) struct Header {
     pub(crate) metadata: bool,
     /// Whether the picture is stored in several passes (progressive, interlaced): all of it is then held to decode it.
     pub(crate) passes: bool,
+    /// Whether it can be decoded smaller than it is stored.
+    pub(crate) shrinks: bool,
     /// The length of the file.
     pub(crate) length: usize,
 }
@@ -59,6 +61,7 @@ impl Header {
             profile: Profile::None,
             metadata: false,
             passes: false,
+            shrinks: false,
             length,
         }
     }
@@ -78,6 +81,19 @@ impl Header {
             }
             _ => (own, height),
         }
+    }
+
+    /// Width and height, as stored, of the upright picture at this width.
+    pub(super) fn target(&self, width: Option<u32>) -> (u32, u32) {
+        let (width, height) = self.fitted(width);
+        if self.orientation.swaps() { (height, width) } else { (width, height) }
+    }
+
+    /// How many times smaller the picture may be decoded that ends at this size. Twice the target's size is needed at
+    /// least: a decoder scales coarsely, and what scales finely after it must have something to work on.
+    pub(super) fn shrink_factor(&self, target: (u32, u32)) -> Option<u32> {
+        let fits = |factor: &u32| self.width / factor >= 2 * target.0 && self.height / factor >= 2 * target.1;
+        [8, 4, 2].into_iter().find(fits).filter(|_| self.shrinks)
     }
 
     pub(super) const fn pixels(&self) -> u64 {

@@ -1,8 +1,13 @@
 //! Pixels into files: which formats there are, what a quality means to each, and one owner for each encoder.
 
+#[cfg(feature = "avif")]
+mod avif;
+#[cfg(not(feature = "avif"))]
 #[path = "no_avif.rs"]
 mod avif;
 mod jpeg;
+#[cfg(feature = "avif")]
+mod planes;
 mod png;
 mod webp;
 

@@ -130,6 +130,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
         return Err(Refusal::broken("it has no picture"));
     }
     header.metadata |= end < bytes.len();
+    header.shrinks = has_plain_colours(bytes, header.channels);
     Ok(header)
 }
 
@@ -212,6 +213,25 @@ pub(in super::super) fn profile(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     let sound = parts.iter().zip(1..).all(|((number, of, _), n)| *number == n && usize::from(*of) == parts.len());
     let length: usize = parts.iter().map(|(.., part)| part.len()).sum();
     (sound && length > 0 && length <= limit).then(|| parts.iter().flat_map(|(.., part)| *part).copied().collect())
+}
+
+/// Whether the picture is grey or YCbCr, as nearly all are. How that is told is libjpeg's custom, for want of a rule: JFIF
+/// means YCbCr, else Adobe's marker says it, else the names of the components.
+fn has_plain_colours(bytes: &[u8], channels: u8) -> bool {
+    let mut adobe = None;
+    for segment in Segments::new(bytes).map_while(Result::ok) {
+        match segment.marker {
+            APP0 if segment.payload.starts_with(b"JFIF\0") => return channels <= 3,
+            APP14 if segment.payload.starts_with(b"Adobe") => adobe = segment.payload.get(11).copied(),
+            0xc0..=0xc2 => {
+                let name = |component: usize| segment.payload.get(6 + 3 * component).copied();
+                let is_rgb = [name(0), name(1), name(2)] == [b'R', b'G', b'B'].map(Some);
+                return channels == 1 || (channels == 3 && adobe.map_or(!is_rgb, |transform| transform == 1));
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// How the four inks of a file are stored.
