@@ -100,7 +100,12 @@ fn by_brand(bytes: &[u8]) -> Option<Kind> {
 /// Whether the first element of this XML is `svg`. Comments, instructions and a document type may stand before it.
 fn is_svg(bytes: &[u8]) -> bool {
     let start = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
-    let text = String::from_utf8_lossy(start);
+    let wide = |unit: fn([u8; 2]) -> u16| -> Vec<u16> { start.as_chunks().0.iter().map(|pair| unit(*pair)).collect() };
+    let text = match start {
+        [0xff, 0xfe, ..] => String::from_utf16_lossy(&wide(u16::from_le_bytes)).into(),
+        [0xfe, 0xff, ..] => String::from_utf16_lossy(&wide(u16::from_be_bytes)).into(),
+        _ => String::from_utf8_lossy(start),
+    };
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
     loop {
         let end = if rest.starts_with("<!--") {

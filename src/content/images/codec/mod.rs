@@ -28,6 +28,8 @@ mod pixels;
 mod refusal;
 mod resize;
 mod strip;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use convert::{Recipe, convert};
 pub(crate) use cost::{predicted_decode_ms, predicted_ms};
