@@ -16,6 +16,21 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Look for templates that don't compile, and for templates and static files that are named and not there.
     Check(Folders),
+    /// Make the variants of a folder's images ahead, so that a deployed site converts none.
+    Images(Images),
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Images {
+    /// The folder of static files. Variants go into `_variants` in it; those that nothing asks for any more are removed.
+    #[arg(default_value = "static")]
+    pub(crate) files: PathBuf,
+    /// The widths in pixels, as the site has them by `Images::with_widths` [default: all that a site allows by default].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=16384))]
+    pub(crate) widths: Vec<u32>,
+    /// The quality, as the site has it by `Images::with_quality` [default: 80].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: Option<u8>,
 }
 
 #[derive(Arguments, Debug)]

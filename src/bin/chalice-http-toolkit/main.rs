@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod images;
 
 use std::process::ExitCode;
 
@@ -10,5 +11,6 @@ use clap::Parser;
 fn main() -> ExitCode {
     match args::Args::parse().verb {
         args::Verb::Check(folders) => check::run(&folders),
+        args::Verb::Images(images) => images::run(&images),
     }
 }
