@@ -65,6 +65,8 @@ pub enum ErrorKind {
     Serialization,
     /// A closure of the site (an asset's tag or body) failed.
     Asset,
+    /// An image is broken, too large or none.
+    Image,
     /// A body could not be read to its end.
     Body,
     /// A 304 would have been false: one tag stands for two different bodies ([`Verify`](crate::Verify)).

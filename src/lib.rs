@@ -106,9 +106,9 @@ mod stage;
 
 pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
-#[cfg(feature = "images")]
-pub use content::images::codec::ImageLimits;
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
+#[cfg(feature = "images")]
+pub use content::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;

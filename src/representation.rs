@@ -90,12 +90,21 @@ pub struct ScriptRoot(Arc<str>);
 /// Tells a media type from the bytes, for a body that isn't there yet.
 type TypeOf = fn(&[u8]) -> &'static str;
 type Select = Box<dyn FnOnce(&Selection<'_>) -> Result<Representation> + Send>;
-type LazyBytes = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
+type Making = Pin<Box<dyn Future<Output = Result<Made>> + Send>>;
 
 /// Bytes that are there, or the work that makes them: a future does nothing before it is awaited.
 pub(crate) enum Body {
     Bytes(Bytes),
-    Lazy(LazyBytes),
+    Lazy(Making),
+}
+
+/// What the work for a body ended in.
+pub(crate) enum Made {
+    /// The body that the headers and validators promise.
+    Promised(Bytes),
+    /// Another one, for these fields in place of the promised ones. It is sent whole, without the promised validators:
+    /// they stand for other bytes.
+    Instead { body: Bytes, headers: HeaderMap },
 }
 
 /// A representation as [`CloudFront`](crate::CloudFront) decides on it: chosen for one request, all of it known but the
@@ -119,7 +128,12 @@ impl Representation {
     /// A representation whose body is made only if the client needs it. Status 200, no validator: give it one with
     /// [`with_entity_tag`](Self::with_entity_tag), or the body is always made.
     pub fn lazy(content_type: &str, body: impl Future<Output = Result<Bytes>> + Send + 'static) -> Self {
-        Self::with_body(content_type, Body::Lazy(Box::pin(body)))
+        Self::with_body(content_type, Body::Lazy(Box::pin(async { body.await.map(Made::Promised) })))
+    }
+
+    /// A representation whose body may turn out to be another than its headers promise.
+    pub(crate) fn making(headers: HeaderMap, body: impl Future<Output = Result<Made>> + Send + 'static) -> Self {
+        Self { headers, ..Self::bare(Body::Lazy(Box::pin(body))) }
     }
 
     /// A representation with all of its headers given at once.
@@ -237,6 +251,16 @@ impl Representation {
 }
 
 impl Selected {
+    /// Puts these fields in place of the promised ones, and takes the promised validators back.
+    pub(crate) fn replace(&mut self, headers: HeaderMap) {
+        self.validators = Validators::default();
+        self.ranges = false;
+        for name in [header::ETAG, header::LAST_MODIFIED].iter().chain(headers.keys()) {
+            self.headers.remove(name);
+        }
+        self.headers.extend(headers);
+    }
+
     /// The body, to be made; there is none left.
     pub(crate) fn take_body(&mut self) -> Body {
         std::mem::replace(&mut self.body, Body::Bytes(Bytes::new()))
@@ -244,9 +268,9 @@ impl Selected {
 }
 
 impl Body {
-    pub(crate) async fn bytes(self) -> Result<Bytes> {
+    pub(crate) async fn made(self) -> Result<Made> {
         match self {
-            Self::Bytes(bytes) => Ok(bytes),
+            Self::Bytes(bytes) => Ok(Made::Promised(bytes)),
             Self::Lazy(make) => make.await,
         }
     }

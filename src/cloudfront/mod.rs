@@ -37,7 +37,7 @@ use crate::{
     CacheControl, Representation,
     cache_control::is_shared_cacheable,
     error::{Error, ErrorKind, Result},
-    representation::{ScriptRoot, Selected, Selection},
+    representation::{Made, ScriptRoot, Selected, Selection},
 };
 
 /// Answers requests so that CloudFront and browsers can keep what they have: Cache-Control, ETag, 304 before the body is
@@ -274,7 +274,13 @@ impl Plan {
         match self {
             Self::Ready(response) => Ok(response),
             Self::Send { mut selected, range, head, watch } => {
-                let body = selected.take_body().bytes().await?;
+                let body = match selected.take_body().made().await? {
+                    Made::Promised(body) => body,
+                    Made::Instead { body, headers } => {
+                        selected.replace(headers);
+                        return Ok(send(selected, body, None, head));
+                    }
+                };
                 if let Some(watch) = watch
                     && !watch.agrees(&body)
                 {
@@ -283,7 +289,10 @@ impl Plan {
                 Ok(send(selected, body, range, head))
             }
             Self::Verify { mut selected, head, watch } => {
-                let body = selected.take_body().bytes().await?;
+                // A body that could not be made this time says nothing about the one that the client has.
+                let Made::Promised(body) = selected.take_body().made().await? else {
+                    return Ok(not_modified(selected.headers));
+                };
                 if watch.agrees(&body) {
                     return Ok(not_modified(selected.headers));
                 }

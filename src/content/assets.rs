@@ -38,6 +38,21 @@ enum Fingerprint {
     Outdated,
 }
 
+impl Found {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long it may be kept, where its URL says that.
+    pub(crate) fn policy(&self) -> Option<CacheControl> {
+        match self.fingerprint {
+            Fingerprint::Current => Some(CacheControl::immutable()),
+            Fingerprint::Outdated => Some(CacheControl::no_cache()),
+            Fingerprint::None => None,
+        }
+    }
+}
+
 impl Assets {
     pub(crate) fn new(files: Files) -> Self {
         Self { files }
@@ -103,11 +118,9 @@ fn choose(assets: &Assets, found: &Found, plain: Content, selection: &Selection<
     if !available.is_empty() {
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
-    match found.fingerprint {
-        Fingerprint::Current => headers.insert(header::CACHE_CONTROL, CacheControl::immutable().into()),
-        Fingerprint::Outdated => headers.insert(header::CACHE_CONTROL, CacheControl::no_cache().into()),
-        Fingerprint::None => None,
-    };
+    if let Some(policy) = found.policy() {
+        headers.insert(header::CACHE_CONTROL, policy.into());
+    }
     let content = encoded.map_or(plain, |(_, content)| content);
     Representation::with_headers(headers, content.bytes)
         // A form of its own has bytes of its own, and so a tag of its own (RFC 9110 §8.8.3.3).

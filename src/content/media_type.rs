@@ -17,6 +17,24 @@ pub(crate) fn describe(headers: &mut HeaderMap, name: &str, bytes: &[u8]) {
         headers.insert(header::CONTENT_TYPE, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    disarm(headers);
+}
+
+/// SECURITY: an SVG image that is opened by itself is a document, and may bring a script. In an `img` this changes nothing.
+pub(crate) fn disarm(headers: &mut HeaderMap) {
+    if headers.get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == SVG) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_SCRIPT));
+    }
+}
+
+pub(crate) const SVG: &str = "image/svg+xml";
+
+const NO_SCRIPT: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox";
+
+/// Whether a file of this name is an image.
+pub(crate) fn is_image(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    by_extension(&extension).is_some_and(|media_type| media_type.starts_with("image/"))
 }
 
 /// The media type of a template's output, by the template's extension; HTML where it has none that is known.

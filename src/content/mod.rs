@@ -21,7 +21,10 @@ pub(crate) mod defects;
 mod defects;
 mod explain;
 #[cfg(feature = "images")]
-pub(crate) mod images;
+mod images;
+#[cfg(not(feature = "images"))]
+#[path = "no_images.rs"]
+mod images;
 mod makers;
 mod media_type;
 mod negotiate;
@@ -39,12 +42,14 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use http::Uri;
+use http::{HeaderValue, Uri, header};
 use minijinja::Environment;
 use serde::Serialize;
 
 pub use check::Finding;
 pub use explain::Explanation;
+#[cfg(feature = "images")]
+pub use images::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
 pub(crate) use path::{NOT_IN_PATH, is_well_encoded};
 pub use source::{Embedded, Source};
 
@@ -283,7 +288,7 @@ impl ContentManager {
     /// accepts that coding gets it, with its own ETag and `Vary: accept-encoding`. A name with the current fingerprint is `public,
     /// max-age=31536000, immutable`, one with an outdated fingerprint `no-cache`, a plain one has the default policy.
     pub fn static_file(&self, name: &str) -> Representation {
-        self.static_at(AssetPath::from_name(name))
+        self.static_at(AssetPath::from_name(name), None)
     }
 
     /// The static file that a request's URL means, which starts with the static prefix; else the
@@ -304,13 +309,23 @@ impl ContentManager {
     /// ```
     pub fn static_file_at(&self, uri: &Uri) -> Representation {
         let path = uri.path().strip_prefix(&self.setup.settings.static_prefix).and_then(|rest| rest.strip_prefix('/'));
-        self.static_at(path.and_then(AssetPath::from_url))
+        self.static_at(path.and_then(AssetPath::from_url), uri.query())
     }
 
-    fn static_at(&self, path: Option<AssetPath>) -> Representation {
+    fn static_at(&self, path: Option<AssetPath>, query: Option<&str>) -> Representation {
+        let Some(path) = path else { return self.not_found() };
         let assets = self.snapshot().assets.clone();
-        let found = path.and_then(|path| assets.find(&path));
-        found.and_then(|found| assets::represent(assets, found)).unwrap_or_else(|| self.not_found())
+        let images = &self.setup.settings.images;
+        let answer = images.represent(&assets, &path, query).or_else(|| {
+            let found = assets.find(&path)?;
+            assets::represent(assets, found)
+        });
+        let answer = answer.unwrap_or_else(|| self.not_found());
+        if images.negotiates(&path, query) {
+            // Also where there is no such image now: the same URL may have one later (RFC 9110 §12.5.5).
+            return answer.with_added_header(header::VARY, HeaderValue::from_static("accept"));
+        }
+        answer
     }
 
     fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {

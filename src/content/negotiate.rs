@@ -1,6 +1,7 @@
-//! Negotiation by Accept-Encoding (RFC 9110 §12.5.3). It chooses among codings; it does not encode.
+//! Negotiation: the weights of a field (RFC 9110 §12.4.2), and the choice by Accept-Encoding (§12.5.3). It chooses among
+//! codings; it does not encode.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// A content coding that a file may lie beside in, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +34,7 @@ impl Coding {
 /// where the client takes no other. An absent field means identity, as only that is safe with old clients; where even
 /// identity is refused, it is sent all the same rather than a 406 (§12.5.3 leaves that to us).
 pub(crate) fn coding(headers: &HeaderMap, available: &[Coding]) -> Option<Coding> {
-    let wanted: Vec<(String, u16)> = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .filter_map(weighted)
-        .collect();
+    let wanted = weights(headers, &header::ACCEPT_ENCODING);
     let weight = |name: &str| {
         let alias = format!("x-{name}"); // §8.4.1.3: x-gzip is gzip
         let exact = wanted.iter().find(|(coding, _)| *coding == name || *coding == alias);
@@ -57,7 +52,13 @@ pub(crate) fn coding(headers: &HeaderMap, available: &[Coding]) -> Option<Coding
     best.filter(|(_, weight)| identity.is_none_or(|identity| *weight >= identity)).map(|(coding, _)| coding)
 }
 
-/// One element: a name in lower case and its weight in thousandths; `None` where it can't be read.
+/// The elements of all lines of a field such as Accept (RFC 9110 §12.4.2): names in lower case, weights in thousandths.
+pub(crate) fn weights(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u16)> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).filter_map(weighted).collect()
+}
+
+/// One element; `None` where it can't be read.
 fn weighted(element: &str) -> Option<(String, u16)> {
     let mut parts = element.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();

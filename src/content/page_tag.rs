@@ -25,6 +25,7 @@ use super::{
     canonical::{self, Stream, Untaggable},
     defects::{Defect, seeded},
     explain::{Explanation, Parts},
+    images,
     reads::{Binding, Reads},
     syntax::{self, Mentions, Reference},
     templates::{Settings, Templates},
@@ -108,9 +109,11 @@ impl Closure {
             ("the prefix of static files", &site.settings.static_prefix),
             ("the template that is rendered", name),
         ];
+        let images = images_of(site, &mentions);
+        let texts = texts.into_iter().chain(images.as_deref().map(|settings| ("the settings of images", settings)));
         let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
         let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
-        parts.extend(texts.into_iter().filter(known).map(digest));
+        parts.extend(texts.filter(known).map(digest));
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
         Self { parts, digest: hash.finalize(), reads: Reads::of(&mentions.uses), verdict }
@@ -230,6 +233,12 @@ fn files(assets: &Assets, mentions: &Mentions) -> Parts {
         }
     }
     parts
+}
+
+/// What else than the files shapes the markup of images, where there is any.
+fn images_of(site: Site<'_>, mentions: &Mentions) -> Option<String> {
+    let shown = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
+    shown.then(|| site.settings.images.description())
 }
 
 fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {

@@ -17,6 +17,7 @@ use minijinja::{
 
 use self::names::{path_of, references};
 use super::defects::{Defect, seeded};
+use super::images;
 use super::reads::{Access, Binding, Callee, Path, Place, Step, Uses, What};
 
 /// What one template mentions, wherever in it.
@@ -71,8 +72,13 @@ fn undotted(name: &str) -> String {
 /// The filters that apply another filter or a test, and which argument names it.
 const APPLY: [(&str, usize); 5] = [("map", 0), ("select", 0), ("reject", 0), ("selectattr", 1), ("rejectattr", 1)];
 
-/// The function that names static files in templates.
+/// The function that gives the URL of a static file in templates.
 pub(crate) const STATIC: &str = "static";
+
+/// Whether a function's first argument is the name of a static file.
+fn names_files(function: &str) -> bool {
+    function == STATIC || images::FUNCTIONS.contains(&function)
+}
 
 pub(crate) fn mentions(name: &str, source: &str, syntax: SyntaxConfig) -> Result<Mentions, minijinja::Error> {
     let mut mentions = Mentions::default();
@@ -240,7 +246,7 @@ impl Mentions {
     /// What is done with the value of an expression that has a path; without one, all of its parts are looked at.
     fn access(&mut self, expression: &Expr<'_>, what: What) {
         let Some(path) = path_of(expression) else { return self.expression(expression) };
-        if path.0 == STATIC {
+        if names_files(&path.0) {
             // Not called on the spot: it may be called with any name later.
             self.files.insert(Reference::StartsWith(String::new()));
         }
@@ -292,11 +298,11 @@ impl Mentions {
 
     fn call(&mut self, call: &ast::Call<'_>, line: usize) {
         let callee = match (&call.expr, call.args.as_slice()) {
-            (Expr::Var(function), [CallArg::Pos(name)]) if function.id == STATIC => {
-                self.names.insert(STATIC.into());
+            (Expr::Var(function), [CallArg::Pos(name), ..]) if names_files(function.id) => {
+                self.names.insert(function.id.into());
                 self.files.extend(references(name, line));
                 // An argument of that name would be called instead.
-                let path = (STATIC.to_owned(), Vec::new());
+                let path = (function.id.to_owned(), Vec::new());
                 self.uses.accesses.insert(Access { path, what: What::Whole });
                 None
             }

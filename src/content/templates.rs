@@ -16,7 +16,7 @@ use minijinja::{
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{assets::Assets, media_type, path::NOT_IN_PATH, source::Files, syntax};
+use super::{assets::Assets, images::Setting, media_type, path::NOT_IN_PATH, source::Files, syntax};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a site sets once for all its templates.
@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) configure: Vec<Configure>,
     pub(crate) volatile: HashSet<String>,
     pub(crate) build_id: Option<String>,
+    pub(crate) images: Setting,
     /// Names of static files that were asked for in vain and already logged.
     missing: Arc<Mutex<HashSet<(String, String)>>>,
 }
@@ -50,6 +51,7 @@ impl Templates {
         environment.set_path_join_callback(|name, _parent| name.into());
         let sources = files.clone();
         environment.set_loader(move |name| sources.get(name).map(|file| text(name, &file.bytes)).transpose());
+        settings.images.add_functions(&mut environment, &assets, settings);
         let urls = settings.clone();
         environment.add_function(syntax::STATIC, move |state: &State<'_, '_>, name: &str| {
             Value::from_safe_string(static_url(&assets, &urls, state.name(), name))
@@ -145,7 +147,7 @@ fn text(name: &str, bytes: &[u8]) -> Result<String, minijinja::Error> {
 }
 
 /// The URL of a static file: fingerprinted, or plain where there is no such file.
-fn static_url(assets: &Assets, settings: &Settings, template: &str, name: &str) -> String {
+pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, name: &str) -> String {
     let fingerprinted = assets.fingerprinted(name);
     if fingerprinted.is_none() {
         settings.report_missing(template, None, name);

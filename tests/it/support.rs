@@ -231,14 +231,31 @@ thread_local! {
     static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
+/// How many images were converted so far for the test that runs in this span, on whatever threads.
+#[cfg(feature = "images")]
+pub(crate) fn conversions() -> usize {
+    let span = tracing::Span::current().id().expect("the test runs in a span").into_u64();
+    CONVERSIONS.lock().expect("no test panics with it").iter().filter(|other| **other == span).count()
+}
+
+/// The outermost span of each conversion.
+static CONVERSIONS: std::sync::Mutex<Vec<u64>> = std::sync::Mutex::new(Vec::new());
+
 struct ToThread;
 
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for ToThread {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+impl<S> tracing_subscriber::Layer<S> for ToThread
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    fn on_event(&self, event: &tracing::Event<'_>, context: tracing_subscriber::layer::Context<'_, S>) {
         let mut line = event.metadata().level().to_string();
         event.record(&mut |field: &tracing::field::Field, value: &dyn Debug| {
             line.push_str(&format!(" {field}={value:?}"));
         });
+        if let (Some(mut spans), true) = (context.event_scope(event), line.contains("an image was converted")) {
+            let outermost = spans.by_ref().last().expect("an event in a span has one");
+            CONVERSIONS.lock().expect("no test panics with it").push(outermost.id().into_u64());
+        }
         LINES.with_borrow_mut(|lines| lines.push(line));
     }
 }

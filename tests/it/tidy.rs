@@ -79,9 +79,10 @@ fn each_foreign_crate_has_one_owner() {
         ("lambda_runtime", &["runtime/"]),
         ("hyper", &["runtime/dev_server.rs"]),
         ("hyper_util", &["runtime/dev_server.rs"]),
-        ("tokio", &["runtime/dev_server.rs"]),
+        ("tokio", &["runtime/dev_server.rs", "content/images/engine.rs"]),
         ("clap", &["bin/"]),
-        ("base64", &["runtime/"]),
+        ("base64", &["runtime/", "content/images/placeholder.rs"]),
+        ("quick_cache", &["content/images/engine.rs"]),
         ("form_urlencoded", &["runtime/"]),
     ] {
         for (name, source) in sources() {

@@ -1,4 +1,247 @@
-//! Images: placeholder of the area's head until its other parts are there.
+//! Images: the format, size and bytes that suit each browser, decided on before they are made.
+//!
+//! 1. [`variant`] what a URL asks for, and how it could be made
+//! 2. [`accept`] which formats a client takes
+//! 3. [`serve`] which variant a request gets, with its tag, before anything is decoded
+//! 4. [`engine`] variants are made, each once, and kept: in memory, on [`disk`], or [ahead](prebuilt)
+//! 5. [`codec`] pixels
+//! 6. [`markup`] what templates show, and its [`placeholder`]
+//!
+//! It does not know routes or caches in front.
 
-#[allow(dead_code, unused_imports)]
-pub(crate) mod codec;
+mod accept;
+mod codec;
+mod disk;
+mod engine;
+mod manager;
+mod markup;
+mod placeholder;
+mod prebuilt;
+mod serve;
+mod variant;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use minijinja::Environment;
+
+pub use codec::{Format as ImageFormat, ImageLimits};
+pub use manager::ConvertedImage;
+pub use prebuilt::Prebuilt;
+
+use self::{
+    engine::{Engine, Means},
+    variant::Menu,
+};
+use super::{assets::Assets, media_type, path::AssetPath, templates::Settings};
+use crate::{Representation, error::Result};
+
+/// The functions of templates that show images.
+pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
+
+/// How a site's images are converted and resized, and what that may cost: for
+/// [`ContentManager::with_images`](crate::ContentManager::with_images).
+///
+/// Nothing has to be set. One value of it, and its clones, share one cache and one limit on work at once.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, Embedded, Images};
+///
+/// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?.with_images(Images::new());
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
+///
+/// A site with a layout of its own, on a CDN that keys by path alone:
+///
+/// ```
+/// use std::time::Duration;
+/// use chalice_http_toolkit::{ImageLimits, Images};
+///
+/// let images = Images::new()
+///     .with_widths([320, 640, 1280])
+///     .with_quality(75)
+///     .with_path_urls()
+///     .with_limits(ImageLimits::default().with_pixels(24_000_000))
+///     .with_time(Duration::from_secs(1));
+/// ```
+#[derive(Clone)]
+pub struct Images {
+    menu: Menu,
+    means: Means,
+    path_urls: bool,
+    engine: Arc<Engine>,
+}
+
+impl Images {
+    /// Images with the defaults that each `with_` method names.
+    pub fn new() -> Self {
+        let menu = Menu { widths: WIDTHS.to_vec(), qualities: QUALITIES.to_vec(), quality: 80 };
+        let means = Means::default();
+        let engine = Arc::new(Engine::new(menu.clone(), means.clone()));
+        Self { menu, means, path_urls: false, engine }
+    }
+
+    /// The widths that a URL may ask for, in pixels: any other is refused with 400. Default: 16, 32, 48, 64, 96, 128, 256,
+    /// 384, 640, 750, 828, 1080, 1200, 1920, 2048, 3840.
+    pub fn with_widths(self, widths: impl IntoIterator<Item = u32>) -> Self {
+        let mut widths: Vec<u32> = widths.into_iter().filter(|width| *width > 0).collect();
+        widths.sort_unstable();
+        widths.dedup();
+        self.with(|images| images.menu.widths = widths)
+    }
+
+    /// The qualities that a URL may ask for, from 1 to 100. Default: 50, 60, 75, 80, 90.
+    pub fn with_qualities(self, qualities: impl IntoIterator<Item = u8>) -> Self {
+        self.with(|images| images.menu.qualities = qualities.into_iter().map(|quality| quality.clamp(1, 100)).collect())
+    }
+
+    /// The quality where a URL asks for none: one scale for all formats, on which 80 looks like a JPEG of 80. Default: 80.
+    pub fn with_quality(self, quality: u8) -> Self {
+        self.with(|images| images.menu.quality = quality.clamp(1, 100))
+    }
+
+    /// What an image may measure; one that is larger is served as it is. Default: [`ImageLimits::default`].
+    pub fn with_limits(self, limits: ImageLimits) -> Self {
+        self.with(|images| images.means.limits = limits)
+    }
+
+    /// How long a request waits for its image. What would take too long, by what is known before it is decoded, is made
+    /// with less effort or in a cheaper format; where that was wrong, the original is sent with `no-store` while the work goes on.
+    /// Keep it below the function's timeout. Default: 2 seconds.
+    pub fn with_time(self, time: Duration) -> Self {
+        self.with(|images| images.means.time = time)
+    }
+
+    /// How many images are converted at once. Default: one for each core; on Lambda one for each 1,769 MB.
+    pub fn with_jobs(self, jobs: usize) -> Self {
+        self.with(|images| images.means.jobs = jobs.max(1))
+    }
+
+    /// The memory that all conversions at once may take, in bytes, known from the images' headers. An image that would take
+    /// more than its share is served as it is. Default: three fifths of the function's memory; elsewhere of 1 GiB.
+    pub fn with_memory(self, bytes: u64) -> Self {
+        self.with(|images| images.means.memory = bytes)
+    }
+
+    /// How many bytes of results are kept in memory. Default: 64 MiB, but no more than 15 % of the function's memory.
+    pub fn with_cache(self, bytes: u64) -> Self {
+        self.with(|images| images.means.cache = bytes)
+    }
+
+    /// A folder in which results are kept across cold parts of the code, and how many bytes of them. What is torn there is
+    /// made anew. Default: on Lambda 256 MiB below `/tmp`, elsewhere none.
+    pub fn with_disk_cache(self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
+        let folder = folder.into();
+        self.with(|images| images.means.disk = Some((folder, bytes)))
+    }
+
+    /// Templates write the parameters of images into the path, and name the format: `hero.jpg/w640.webp`. This is for CDNs
+    /// whose key has neither the query nor Accept. Default: into the query, with the format by Accept.
+    pub fn with_path_urls(self) -> Self {
+        self.with(|images| images.path_urls = true)
+    }
+
+    /// Makes the variants of all images in a folder ahead, below `_variants` in it, with the better settings: a site that
+    /// serves or embeds that folder converts nothing at run time. Variants that nothing asks for any more are removed.
+    ///
+    /// To be called by a build step, such as `build.rs` or `chalice-http-toolkit images`, with the same widths and quality as
+    /// in the site.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::File`](crate::ErrorKind::File) where the folder can't be read or written.
+    pub fn prebuild(&self, folder: impl AsRef<std::path::Path>) -> Result<Prebuilt> {
+        prebuilt::prebuild(&self.engine, folder.as_ref(), &self.means.limits)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        let engine = Arc::new(Engine::new(self.menu.clone(), self.means.clone()));
+        Self { engine, ..self }
+    }
+}
+
+/// Widths of devices and of parts of their screens.
+const WIDTHS: [u32; 16] = [16, 32, 48, 64, 96, 128, 256, 384, 640, 750, 828, 1080, 1200, 1920, 2048, 3840];
+
+const QUALITIES: [u8; 5] = [50, 60, 75, 80, 90];
+
+impl Default for Images {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Images").field("menu", &self.menu).field("means", &self.means).finish_non_exhaustive()
+    }
+}
+
+/// A site's images: those of its static files where they are converted, and those of its code in any case.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Setting {
+    of_files: Option<Images>,
+    of_code: Arc<OnceLock<Images>>,
+}
+
+impl Setting {
+    pub(crate) fn of(images: Images) -> Self {
+        Self { of_code: Arc::new(images.clone().into()), of_files: Some(images) }
+    }
+
+    pub(crate) fn any(&self) -> &Images {
+        self.of_code.get_or_init(Images::new)
+    }
+
+    pub(crate) fn represent(
+        &self,
+        assets: &Arc<Assets>,
+        path: &AssetPath,
+        query: Option<&str>,
+    ) -> Option<Representation> {
+        serve::at(&self.of_files.as_ref()?.engine, assets, path, query)
+    }
+
+    /// Whether an answer for this URL depends on Accept.
+    pub(crate) fn negotiates(&self, path: &AssetPath, query: Option<&str>) -> bool {
+        let Some(images) = &self.of_files else { return false };
+        let name = path.as_str();
+        let (image, wanted) = match name.rsplit_once('/') {
+            Some((image, segment)) if is_negotiated(image) => (image, images.menu.read_segment(segment)),
+            _ => (name, images.menu.read_query(query.unwrap_or_default())),
+        };
+        is_negotiated(image) && wanted.is_ok_and(|wanted| wanted.format.is_none())
+    }
+
+    pub(crate) fn add_functions(
+        &self,
+        environment: &mut Environment<'static>,
+        assets: &Arc<Assets>,
+        settings: &Arc<Settings>,
+    ) {
+        if let Some(images) = &self.of_files {
+            markup::add_functions(environment, images, assets, settings);
+        }
+    }
+
+    /// What of the settings shapes the markup.
+    pub(crate) fn description(&self) -> String {
+        self.of_files
+            .as_ref()
+            .map_or_else(String::new, |images| format!("{} {:?} {}", codec::version(), images.menu, images.path_urls))
+    }
+}
+
+/// Whether there may be an image of this name that is converted.
+fn is_negotiated(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    media_type::is_image(name)
+        && !["svg", "svgz", "gif", "ico", "avif"].contains(&extension.to_ascii_lowercase().as_str())
+}

@@ -56,11 +56,6 @@ impl Kind {
             Self::Other => "application/octet-stream",
         }
     }
-
-    /// Whether there is a decoder for it.
-    pub(crate) const fn is_decoded(self) -> bool {
-        matches!(self, Self::Jpeg | Self::Png | Self::Webp)
-    }
 }
 
 /// The kind of the file that starts with (or is) these bytes.

@@ -16,12 +16,25 @@ use super::{
     refusal::{Refusal, guarded},
 };
 
-/// The formats that are written.
+/// The formats that images are converted to.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::ImageFormat;
+///
+/// assert_ne!(ImageFormat::Webp, ImageFormat::Png);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Format {
+#[non_exhaustive]
+pub enum Format {
+    /// AV1 Image File Format, where the feature `avif` is built.
     Avif,
+    /// WebP: lossy for photographs, lossless where that is smaller.
     Webp,
+    /// JPEG, without alpha.
     Jpeg,
+    /// PNG.
     Png,
 }
 

@@ -1,0 +1,219 @@
+//! Variants in a folder that outlives an invocation, such as Lambda's `/tmp`. Whatever goes wrong there is a miss: the
+//! folder may be full, read-only or torn. It does not know what a variant is.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::variant::Key;
+use crate::entity_tag::hex;
+
+/// A folder of at most so many bytes.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    root: PathBuf,
+    capacity: u64,
+    /// Read from the folder when it is first needed.
+    index: Mutex<Option<Index>>,
+    writes: AtomicU64,
+}
+
+/// What lies in the folder, and in which order it was last used.
+#[derive(Debug, Default)]
+struct Index {
+    entries: HashMap<String, Entry>,
+    bytes: u64,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    bytes: u64,
+    used: u64,
+}
+
+/// A digest of the rest, ahead of it.
+const DIGEST: usize = 32;
+
+/// A file that was begun and never finished is of no use after this.
+const ABANDONED: Duration = Duration::from_secs(600);
+
+impl Disk {
+    pub(crate) fn new(root: PathBuf, capacity: u64) -> Self {
+        Self { root, capacity, index: Mutex::default(), writes: AtomicU64::default() }
+    }
+
+    pub(crate) fn contains(&self, key: &Key) -> bool {
+        self.with_index(|index| index.entries.contains_key(&hex(key)))
+    }
+
+    /// What was put under this key, if it is whole.
+    pub(crate) fn get(&self, key: &Key) -> Option<Bytes> {
+        let name = hex(key);
+        if !self.with_index(|index| index.touch(&name)) {
+            return None;
+        }
+        let file = fs::read(self.root.join(&name)).ok().map(Bytes::from);
+        let whole = file.filter(|file| file.len() >= DIGEST && Sha256::digest(&file[DIGEST..])[..] == file[..DIGEST]);
+        if whole.is_none() {
+            self.with_index(|index| index.remove(&name));
+            _ = fs::remove_file(self.root.join(&name));
+        }
+        whole.map(|file| file.slice(DIGEST..))
+    }
+
+    pub(crate) fn put(&self, key: &Key, content: &[u8]) {
+        let (name, bytes) = (hex(key), (DIGEST + content.len()) as u64);
+        if bytes > self.capacity / 8 {
+            return;
+        }
+        for old in self.with_index(|index| index.make_room(self.capacity.saturating_sub(bytes))) {
+            _ = fs::remove_file(self.root.join(old));
+        }
+        match self.write(&name, content) {
+            Ok(()) => self.with_index(|index| index.add(name, bytes)),
+            Err(error) => tracing::debug!(%error, "an image could not be kept on disk"),
+        }
+    }
+
+    /// A file appears under its name when it is whole.
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.root)?;
+        let number = self.writes.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.root.join(format!(".{name}.{}.{number}", std::process::id()));
+        let written = fs::write(&temporary, [&Sha256::digest(content)[..], content].concat())
+            .and_then(|()| fs::rename(&temporary, self.root.join(name)));
+        if written.is_err() {
+            _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn with_index<T>(&self, look: impl FnOnce(&mut Index) -> T) -> T {
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        look(index.get_or_insert_with(|| Index::read(&self.root)))
+    }
+}
+
+impl Index {
+    fn read(root: &Path) -> Self {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            let (name, metadata) = (entry.file_name().into_string(), entry.metadata());
+            let (Ok(name), Ok(metadata)) = (name, metadata) else { continue };
+            let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            if !name.starts_with('.') {
+                files.push((written, name, metadata.len()));
+            } else if written.elapsed().is_ok_and(|age| age > ABANDONED) {
+                _ = fs::remove_file(entry.path());
+            }
+        }
+        files.sort();
+        let mut index = Self::default();
+        files.into_iter().for_each(|(_, name, bytes)| index.add(name, bytes));
+        index
+    }
+
+    fn add(&mut self, name: String, bytes: u64) {
+        self.remove(&name);
+        self.clock += 1;
+        self.bytes += bytes;
+        self.entries.insert(name, Entry { bytes, used: self.clock });
+    }
+
+    fn touch(&mut self, name: &str) -> bool {
+        self.clock += 1;
+        let found = self.entries.get_mut(name);
+        found.map(|entry| entry.used = self.clock).is_some()
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(entry) = self.entries.remove(name) {
+            self.bytes -= entry.bytes;
+        }
+    }
+
+    /// Forgets what was not used for the longest, until no more than so many bytes are left.
+    fn make_room(&mut self, most: u64) -> Vec<String> {
+        let mut gone = Vec::new();
+        while self.bytes > most {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(name, _)| name.clone());
+            let Some(oldest) = oldest else { break };
+            self.remove(&oldest);
+            gone.push(oldest);
+        }
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk(root: &Path, capacity: u64) -> Disk {
+        Disk::new(root.to_owned(), capacity)
+    }
+
+    #[test]
+    fn what_was_put_is_there_for_the_next_process() {
+        let root = tempfile::tempdir().unwrap();
+        disk(root.path(), 4096).put(&[1; 32], b"one");
+        let next = disk(root.path(), 4096);
+        assert!(next.contains(&[1; 32]));
+        assert_eq!(next.get(&[1; 32]).unwrap(), "one");
+        assert_eq!(next.get(&[2; 32]), None);
+    }
+
+    #[test]
+    fn what_was_not_used_longest_goes_first() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = disk(root.path(), 1000);
+        for key in 0..8 {
+            disk.put(&[key; 32], &[0; 90]);
+        }
+        assert!(disk.get(&[1; 32]).is_some(), "room for eight, and one is 122 bytes long");
+        disk.put(&[8; 32], &[0; 90]);
+        let held: Vec<u8> = (0..9).filter(|key| disk.contains(&[*key; 32])).collect();
+        assert_eq!(held, [1, 2, 3, 4, 5, 6, 7, 8]);
+        let on_disk: u64 = fs::read_dir(root.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+        assert!(on_disk <= 1000);
+        disk.put(&[9; 32], &[0; 500]);
+        assert!(!disk.contains(&[9; 32]), "one that would push out all others is not kept");
+    }
+
+    #[test]
+    fn what_is_torn_is_a_miss_and_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = disk(root.path(), 4096);
+        let file = |key: u8| root.path().join(hex(&[key; 32]));
+        for (key, torn) in [(1, &b""[..]), (2, b"short"), (3, &[0; 100])] {
+            disk.put(&[key; 32], b"whole");
+            fs::write(file(key), torn).unwrap();
+            assert_eq!(disk.get(&[key; 32]), None);
+            assert!(!file(key).exists() && !disk.contains(&[key; 32]));
+        }
+        disk.put(&[4; 32], b"whole");
+        fs::remove_file(file(4)).unwrap();
+        assert_eq!(disk.get(&[4; 32]), None);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_an_empty_one() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a file");
+        fs::write(&file, "").unwrap();
+        let disk = disk(&file.join("below"), 4096);
+        disk.put(&[1; 32], b"one");
+        assert_eq!(disk.get(&[1; 32]), None);
+    }
+}

@@ -1,0 +1,302 @@
+//! Where variants are made and kept: each once, few at a time, off the threads that answer requests, within memory and
+//! time that are known beforehand. It does not know requests or URLs.
+
+use std::{convert::Infallible, num::NonZero, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tracing::Instrument;
+
+use super::{
+    codec::{self, Header, ImageLimits, Recipe, Refusal},
+    disk::Disk,
+    placeholder::Placeholder,
+    variant::{Key, Menu, Plan},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+type Measured = std::result::Result<Header, Refusal>;
+
+/// The means that conversions have.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Means {
+    pub(crate) limits: ImageLimits,
+    /// How many run at once.
+    pub(crate) jobs: usize,
+    /// In bytes, for all that run at once.
+    pub(crate) memory: u64,
+    /// How long a request waits.
+    pub(crate) time: Duration,
+    /// What the time that was measured for each step is multiplied by here.
+    pub(crate) slowness: f64,
+    /// In bytes, for results.
+    pub(crate) cache: u64,
+    pub(crate) disk: Option<(std::path::PathBuf, u64)>,
+    /// Whether work goes on when a response has left. On Lambda the process is frozen then.
+    pub(crate) background: bool,
+}
+
+/// The one place of a site where images are converted.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) menu: Menu,
+    means: Means,
+    /// What of the settings shapes results.
+    salt: String,
+    headers: Cache<[u8; 32], Measured>,
+    outcomes: Cache<Key, Outcome, Bytewise>,
+    styles: Cache<(Placeholder, [u8; 32]), Arc<str>>,
+    disk: Option<Arc<Disk>>,
+    permits: Arc<Semaphore>,
+}
+
+/// An image as it lies there.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) bytes: Bytes,
+    pub(crate) digest: [u8; 32],
+}
+
+/// A variant to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) source: Source,
+    pub(crate) header: Header,
+    pub(crate) plan: Plan,
+    pub(crate) key: Key,
+}
+
+/// What a conversion ends in, the same each time.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    Variant(Bytes),
+    /// Nothing smaller came out, or the image turned out to be broken.
+    Original,
+}
+
+#[derive(Clone, Debug)]
+struct Bytewise;
+
+impl Weighter<Key, Outcome> for Bytewise {
+    fn weight(&self, _: &Key, outcome: &Outcome) -> u64 {
+        let bytes = match outcome {
+            Outcome::Variant(bytes) => bytes.len() as u64,
+            Outcome::Original => 0,
+        };
+        bytes + 128
+    }
+}
+
+impl Default for Means {
+    /// What the machine has; on Lambda, what the function was given.
+    fn default() -> Self {
+        let function_memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok();
+        let megabytes = function_memory.and_then(|size| size.parse::<u32>().ok());
+        let on_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some();
+        let memory = megabytes.map_or(1 << 30, |size| u64::from(size) << 20);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            limits: ImageLimits::default(),
+            jobs: megabytes.map_or(cores, |size| (f64::from(size) / MEMORY_OF_A_CORE) as usize).max(1),
+            memory: memory / 5 * 3,
+            time: Duration::from_secs(2),
+            slowness: megabytes.map_or(1.0, |size| LAMBDA * (MEMORY_OF_A_CORE / f64::from(size)).max(1.0)),
+            cache: (memory / 20 * 3).min(64 << 20),
+            disk: on_lambda.then(|| (std::env::temp_dir().join("chalice_http_toolkit-images"), 256 << 20)),
+            background: !on_lambda,
+        }
+    }
+}
+
+/// Megabytes of a function with which it has one core:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
+const MEMORY_OF_A_CORE: f64 = 1769.0;
+
+/// How much slower a core of Lambda is taken to be than the one on which steps were measured.
+const LAMBDA: f64 = 2.0;
+
+/// The part of the time that a request waits in which the work has to be done by all that is known beforehand.
+const SHARE: f64 = 0.5;
+
+impl Engine {
+    pub(crate) fn new(menu: Menu, means: Means) -> Self {
+        let disk = means.disk.clone().map(|(root, capacity)| Arc::new(Disk::new(root, capacity)));
+        Self {
+            salt: format!("{:?}", means.limits),
+            headers: Cache::new(1024),
+            outcomes: Cache::with_weighter(256, means.cache, Bytewise),
+            styles: Cache::new(256),
+            disk,
+            permits: Arc::new(Semaphore::new(means.jobs)),
+            menu,
+            means,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &ImageLimits {
+        &self.means.limits
+    }
+
+    /// Runs what takes its time off the threads that answer requests, when it is its turn.
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let turn = self.permits.clone().acquire_owned().await;
+        let turn = turn.map_err(|error| Error::caused(ErrorKind::Image, "no image is converted any more", error))?;
+        let span = tracing::Span::current();
+        let work = spawn_blocking(move || {
+            let _turn = turn;
+            span.in_scope(work)
+        });
+        work.await.map_err(|error| Error::caused(ErrorKind::Image, "a conversion did not end", error))
+    }
+
+    /// What an image is, by its header alone.
+    pub(crate) fn header(&self, source: &Source) -> Measured {
+        self.headers.get(&source.digest).unwrap_or_else(|| {
+            let header = codec::probe(&source.bytes, &self.means.limits);
+            self.headers.insert(source.digest, header.clone());
+            header
+        })
+    }
+
+    pub(crate) fn job(&self, source: &Source, header: &Header, plan: Plan) -> Job {
+        Job { source: source.clone(), header: header.clone(), plan, key: plan.key(&source.digest, &self.salt) }
+    }
+
+    pub(crate) fn key(&self, plan: Plan, digest: &[u8; 32]) -> Key {
+        plan.key(digest, &self.salt)
+    }
+
+    /// Whether there is room and time for it, by what is known of each step.
+    pub(crate) fn affords(&self, header: &Header, plan: Plan) -> bool {
+        let time = self.means.time.as_secs_f64() * 1000.0 * SHARE;
+        self.predicted_ms(header, plan) <= time && header.decode_memory(plan.width) <= self.memory_of_a_job()
+    }
+
+    fn memory_of_a_job(&self) -> u64 {
+        self.means.memory / self.means.jobs.max(1) as u64
+    }
+
+    fn predicted_ms(&self, header: &Header, plan: Plan) -> f64 {
+        let (width, height) = header.upright();
+        let scale = plan.width.map_or(1.0, |wanted| f64::from(wanted) / f64::from(width.max(1)));
+        let megapixels = f64::from(width) * f64::from(height) * scale * scale / 1e6;
+        let encode = plan
+            .formats
+            .first()
+            .map_or(0.0, |format| codec::predicted_ms(*format, plan.tier, header.lossless, megapixels));
+        (codec::predicted_decode_ms(header, plan.width) + encode) * self.means.slowness
+    }
+
+    /// The style of a placeholder, made once.
+    pub(crate) fn style(&self, kind: Placeholder, image: &[u8; 32], make: impl FnOnce() -> String) -> String {
+        let made = self.styles.get_or_insert_with(&(kind, *image), || Ok::<Arc<str>, Infallible>(make().into()));
+        match made {
+            Ok(style) => style.to_string(),
+        }
+    }
+
+    /// Whether it is there already.
+    pub(crate) fn holds(&self, key: &Key) -> bool {
+        self.outcomes.contains_key(key) || self.disk.as_ref().is_some_and(|disk| disk.contains(key))
+    }
+
+    /// Makes a variant, or takes the one that is there. `None` where that takes longer than a request waits; the work
+    /// goes on, and the next request may find its result.
+    pub(crate) async fn make(self: Arc<Self>, job: Job) -> Option<Outcome> {
+        if let Some(outcome) = self.outcomes.get(&job.key) {
+            return Some(outcome);
+        }
+        let (time, key) = (self.means.time, job.key);
+        // A task of its own: that a request has gone away doesn't end the work that others wait for.
+        let work = async move { self.outcomes.get_or_insert_async(&key, self.work(job)).await };
+        let work = tokio::spawn(work.in_current_span());
+        match timeout(time, work).await {
+            Ok(Ok(Ok(outcome))) => Some(outcome),
+            Ok(Ok(Err(error))) => {
+                tracing::error!(error = error.chain(), "an image could not be converted");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "an image could not be converted");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(waited_ms = time.as_millis(), "an image took too long; the original is sent");
+                None
+            }
+        }
+    }
+
+    /// Makes a better variant for the next request, where work may go on after the response.
+    pub(crate) fn make_later(self: &Arc<Self>, job: Job) {
+        if self.means.background && !self.holds(&job.key) && header_fits(&job, self.memory_of_a_job()) {
+            let engine = self.clone();
+            let work = async move {
+                let key = job.key;
+                engine.outcomes.get_or_insert_async(&key, engine.work(job)).await
+            };
+            tokio::spawn(work.in_current_span());
+        }
+    }
+
+    async fn work(&self, job: Job) -> Result<Outcome> {
+        let (disk, limits) = (self.disk.clone(), self.means.limits);
+        let work = self.run(move || {
+            if let Some(kept) = disk.as_ref().and_then(|disk| disk.get(&job.key)) {
+                return Outcome::read(kept);
+            }
+            let outcome = convert(&job, &limits);
+            disk.inspect(|disk| disk.put(&job.key, outcome.written()));
+            outcome
+        });
+        work.await
+    }
+}
+
+fn header_fits(job: &Job, memory: u64) -> bool {
+    job.header.decode_memory(job.plan.width) <= memory
+}
+
+/// Never larger than the original, for whoever takes the original's format.
+pub(crate) fn convert(job: &Job, limits: &ImageLimits) -> Outcome {
+    let Job { source, header, plan, .. } = job;
+    let begun = std::time::Instant::now();
+    let recipe = Recipe { width: plan.width, formats: plan.formats, quality: plan.quality, tier: plan.tier };
+    let converted = match codec::convert(&source.bytes, header, &recipe, limits) {
+        Ok(converted) => converted,
+        Err(error) => {
+            tracing::warn!(%error, "an image is sent as it is");
+            return Outcome::Original;
+        }
+    };
+    let acceptable = header.format().is_some_and(|format| plan.formats.contains(&format));
+    let length = codec::strip(&source.bytes, header).map_or(source.bytes.len(), |stripped| stripped.len());
+    let pays = !acceptable || converted.bytes.len() < length;
+    tracing::debug!(
+        format = converted.format.extension(),
+        width = converted.width,
+        height = converted.height,
+        bytes = converted.bytes.len(),
+        of_bytes = source.bytes.len(),
+        ms = begun.elapsed().as_millis(),
+        graphic = converted.graphic,
+        pays,
+        "an image was converted"
+    );
+    if pays { Outcome::Variant(converted.bytes.into()) } else { Outcome::Original }
+}
+
+impl Outcome {
+    /// As a file: no variant is empty.
+    pub(crate) fn written(&self) -> &[u8] {
+        match self {
+            Self::Variant(bytes) => bytes,
+            Self::Original => &[],
+        }
+    }
+
+    pub(crate) fn read(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Original } else { Self::Variant(bytes) }
+    }
+}

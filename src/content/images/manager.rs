@@ -1,0 +1,235 @@
+//! Images out of the site's own code: a database's, a visitor's. It does not know static files.
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Uri, header};
+use sha2::{Digest, Sha256};
+
+use super::{
+    ImageFormat, Images, Setting,
+    accept::Bucket,
+    codec::{Recipe, Refusal, Tier, convert},
+    engine::{Engine, Source},
+    serve::{Unloaded, Variant, described, headers, refused, whole},
+    variant::Wanted,
+};
+use crate::{
+    ContentManager, Representation,
+    error::{BoxError, Error, ErrorKind, Result},
+};
+
+/// An image in another format.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, ImageFormat};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let content = ContentManager::new("templates", "static")?;
+/// let logo = std::fs::read("static/img/logo.png").unwrap();
+/// let image = content.convert_by_accept(logo, "image/webp,*/*;q=0.8", ImageFormat::Png).await?;
+/// assert_eq!(image.media_type, "image/webp");
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConvertedImage {
+    /// For Content-Type.
+    pub media_type: &'static str,
+    /// The file.
+    pub bytes: Bytes,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+}
+
+impl ContentManager {
+    /// Converts and resizes images: each static JPEG, PNG and WebP file is sent in the format that suits the client, in the
+    /// width that the URL asks for, and templates get `picture` and `srcset`. Default: files are sent as they are.
+    ///
+    /// The format is chosen by Accept among AVIF (feature `avif`), WebP, JPEG and PNG, in four classes of clients, with `Vary:
+    /// accept`. The URL's parameters are `w` (a width of [`Images::with_widths`]; never wider than the image), `dpr` (1, 1.5,
+    /// 2 or 3), `q` and `fmt` (`avif`, `webp`, `jpg`, `png`: no negotiation then); or the same as a last segment of the path,
+    /// `hero.jpg/w640-q75.webp`. Any other parameter is answered with 400.
+    ///
+    /// Each variant has an ETag of its own that is known without converting. It is upright, in sRGB and without metadata. What
+    /// would be larger than the original is sent as the original, without its metadata; so is what is too large, broken or animated.
+    pub fn with_images(self, images: Images) -> Self {
+        self.with_settings(|settings| settings.images = Setting::of(images))
+    }
+
+    /// An image that is there as bytes, such as an upload: negotiated and resized like a static one, by the parameters of the
+    /// request's URL. GIF, SVG, AVIF and animations are sent as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Image`] where the bytes are broken, too large or no image: ask before you store them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CloudFront, ContentManager, Images};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let content = ContentManager::new("templates", "static")?.with_images(Images::new());
+    /// let request = http::Request::get("/avatar?w=32").header("accept", "image/webp,*/*").body(())?;
+    /// let upload = std::fs::read("static/img/logo.png")?;
+    /// let avatar = content.image(request.uri(), upload)?;
+    /// let response = CloudFront::new().respond(&request, avatar).await?;
+    /// assert_eq!(response.headers()["content-type"], "image/webp");
+    /// # Ok::<(), chalice_http_toolkit::BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn image(&self, uri: &Uri, bytes: impl Into<Bytes>) -> Result<Representation> {
+        let engine = self.engine();
+        let wanted = match engine.menu.read_query(uri.query().unwrap_or_default()) {
+            Ok(wanted) => wanted,
+            Err(why) => return Ok(refused(why)),
+        };
+        let bytes = bytes.into();
+        let source = Source { digest: Sha256::digest(&bytes).into(), bytes };
+        match engine.header(&source) {
+            Ok(header) => Ok(varied(Variant { engine, source, header, wanted }.represent(None, |_| None), wanted)),
+            Err(why) if passes(&why) => Ok(varied(as_it_is(source, why), wanted)),
+            Err(why) => Err(failed(why)),
+        }
+    }
+
+    /// An image that is costly to get, such as a blob in a database: `etag` gives its version at once, or `None` where there
+    /// is none, and `body` is called only if the client needs bytes. The rest is as for [`image`](Self::image).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Asset`] where a closure fails; [`ErrorKind::Image`] when the body is made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{BoxError, CloudFront, ContentManager};
+    /// use http::Request;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// async fn version() -> Result<Option<&'static str>, BoxError> {
+    ///     Ok(Some("row-7-version-3"))
+    /// }
+    /// async fn blob() -> Result<Vec<u8>, BoxError> {
+    ///     Ok(std::fs::read("static/img/logo.png")?)
+    /// }
+    /// let content = ContentManager::new("templates", "static")?;
+    /// let request = Request::get("/picture?w=32").body(())?;
+    /// let picture = content.image_with(request.uri(), version, blob).await?;
+    /// let response = CloudFront::new().respond(&request, picture).await?;
+    ///
+    /// let request = Request::get("/picture?w=32").header("if-none-match", &response.headers()["etag"]).body(())?;
+    /// let picture = content.image_with(request.uri(), version, async || unreachable!("a 304 needs no bytes")).await?;
+    /// # let _: Result<Vec<u8>, BoxError> = blob().await;
+    /// assert_eq!(CloudFront::new().respond(&request, picture).await?.status(), 304);
+    /// # Ok::<(), BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn image_with<T, E, Tag, TagFuture, Load, LoadFuture>(
+        &self,
+        uri: &Uri,
+        etag: Tag,
+        body: Load,
+    ) -> Result<Representation>
+    where
+        T: AsRef<str>,
+        E: Into<BoxError>,
+        Tag: FnOnce() -> TagFuture,
+        TagFuture: Future<Output = Result<Option<T>, E>>,
+        Load: FnOnce() -> LoadFuture + Send + 'static,
+        LoadFuture: Future<Output = Result<Vec<u8>, E>> + Send,
+    {
+        let engine = self.engine();
+        let version = etag().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's etag failed", error))?;
+        let Some(version) = version else { return Ok(self.not_found()) };
+        let wanted = match engine.menu.read_query(uri.query().unwrap_or_default()) {
+            Ok(wanted) => wanted,
+            Err(why) => return Ok(refused(why)),
+        };
+        let digest =
+            Sha256::new().chain_update("the tag of an image ").chain_update(version.as_ref()).finalize().into();
+        let image = Representation::select(move |selection| {
+            let tag = Unloaded { engine: &engine, digest, wanted }.tag_held(selection.headers);
+            let fields = selection.headers.clone();
+            let image = described(Representation::making(headers(), async move {
+                let bytes =
+                    body().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's body failed", error))?;
+                let source = Source { bytes: bytes.into(), digest };
+                match super::codec::probe(&source.bytes, engine.limits()) {
+                    Ok(header) => Variant { engine, source, header, wanted }.make_whole(&fields).await,
+                    Err(why) if passes(&why) => Ok(whole(source, &why)),
+                    Err(why) => Err(failed(why)),
+                }
+            }));
+            Ok(match tag {
+                Some(tag) => image.with_entity_tag(tag),
+                None => image,
+            })
+        });
+        Ok(varied(image, wanted))
+    }
+
+    /// Converts an image to the format that an Accept field asks for, and to `default` where it names none of AVIF, WebP and
+    /// PNG. It is upright, in sRGB and without metadata, and may be larger than it was. Nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Image`] where the bytes are broken, too large, animated, or of no format that can be read.
+    pub async fn convert_by_accept(
+        &self,
+        image: impl Into<Bytes>,
+        accept: &str,
+        default: ImageFormat,
+    ) -> Result<ConvertedImage> {
+        let (engine, bytes) = (self.engine(), image.into());
+        let mut fields = HeaderMap::new();
+        fields.extend(HeaderValue::from_str(accept).ok().map(|accept| (header::ACCEPT, accept)));
+        let formats = match Bucket::of(&fields) {
+            Bucket::Jpeg => default.alone(),
+            bucket => bucket.formats().iter().find(|format| format.is_built()).map_or(default, |best| *best).alone(),
+        };
+        let (limits, quality) = (*engine.limits(), engine.menu.quality);
+        let converted = engine.run(move || {
+            let header = super::codec::probe(&bytes, &limits)?;
+            convert(&bytes, &header, &Recipe { width: None, formats, quality, tier: Tier::Good }, &limits)
+        });
+        let converted = converted.await?.map_err(failed)?;
+        Ok(ConvertedImage {
+            media_type: converted.format.media_type(),
+            bytes: converted.bytes.into(),
+            width: converted.width,
+            height: converted.height,
+        })
+    }
+
+    fn engine(&self) -> Arc<Engine> {
+        self.setup.settings.images.any().engine.clone()
+    }
+}
+
+/// Whether an image is sent though it is not converted.
+fn passes(why: &Refusal) -> bool {
+    matches!(why, Refusal::Unsupported(_) | Refusal::Animated)
+}
+
+fn as_it_is(source: Source, why: Refusal) -> Representation {
+    let tag = crate::EntityTag::of_digest(&super::variant::key_of_original(&source.digest));
+    described(Representation::making(headers(), async move { Ok(whole(source, &why)) })).with_entity_tag(tag)
+}
+
+fn varied(image: Representation, wanted: Wanted) -> Representation {
+    match wanted.format {
+        Some(_) => image,
+        None => image.with_added_header(header::VARY, HeaderValue::from_static("accept")),
+    }
+}
+
+fn failed(why: Refusal) -> Error {
+    Error::caused(ErrorKind::Image, "an image could not be converted", why)
+}

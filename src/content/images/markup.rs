@@ -1,0 +1,245 @@
+//! What templates show of images: `picture` and `srcset`. Whatever it writes depends on the images' content, the settings
+//! and its arguments alone, as a page's tag covers no more.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use minijinja::{
+    Environment, Error, ErrorKind, State,
+    value::{Kwargs, Value},
+};
+
+use super::{
+    FUNCTIONS, Images,
+    codec::{self, Format, Header},
+    engine::Source,
+    placeholder::Placeholder,
+    variant::Wanted,
+};
+use crate::content::{
+    assets::Assets,
+    templates::{Settings, static_url},
+};
+
+pub(crate) fn add_functions(
+    environment: &mut Environment<'static>,
+    images: &Images,
+    assets: &Arc<Assets>,
+    settings: &Arc<Settings>,
+) {
+    let [picture, srcset] = FUNCTIONS;
+    let gallery = Gallery { images: images.clone(), assets: assets.clone(), settings: settings.clone() };
+    let shown = gallery.clone();
+    environment.add_function(picture, move |state: &State<'_, '_>, name: &str, options: Kwargs| {
+        let markup = shown.find(state, name).picture(&Options::read(&shown.images, &options)?)?;
+        options.assert_all_used()?;
+        Ok::<_, Error>(Value::from_safe_string(markup))
+    });
+    environment.add_function(srcset, move |state: &State<'_, '_>, name: &str, options: Kwargs| {
+        let asked = Options::of_srcset(&gallery.images, &options)?;
+        options.assert_all_used()?;
+        let shown = gallery.find(state, name);
+        let list = shown.srcset(&shown.widths(&asked.widths), asked.wanted);
+        Ok::<_, Error>(Value::from_safe_string(escaped(&list)))
+    });
+}
+
+/// The images that templates can show.
+#[derive(Clone)]
+struct Gallery {
+    images: Images,
+    assets: Arc<Assets>,
+    settings: Arc<Settings>,
+}
+
+/// One of them: its URL, and what its header says where it is converted.
+struct Shown<'a> {
+    images: &'a Images,
+    url: String,
+    file: Option<(Source, Header)>,
+    size: Option<(u32, u32)>,
+}
+
+/// What a template says about an image.
+#[derive(Default)]
+struct Options {
+    alt: String,
+    widths: Vec<u32>,
+    sizes: Option<String>,
+    wanted: Wanted,
+    loading: String,
+    decoding: String,
+    placeholder: Option<Placeholder>,
+    /// Further attributes of the `img`: `class`, `id`, `fetchpriority`, `style`.
+    more: Vec<(&'static str, String)>,
+}
+
+impl Options {
+    fn read(images: &Images, given: &Kwargs) -> Result<Self, Error> {
+        let text = |name: &'static str, otherwise: &str| {
+            Ok::<_, Error>(given.get::<Option<String>>(name)?.unwrap_or_else(|| otherwise.to_owned()))
+        };
+        let alt = given
+            .get::<Option<String>>("alt")?
+            .ok_or_else(|| invalid("picture() needs alt='…', which says what is seen; alt='' for mere decoration"))?;
+        let placeholder = match given.get::<Option<&str>>("placeholder")? {
+            None => None,
+            Some("colour" | "color") => Some(Placeholder::Colour),
+            Some("blur") => Some(Placeholder::Blur),
+            Some(_) => return Err(invalid("placeholder is 'blur' or 'colour'")),
+        };
+        let mut more = Vec::new();
+        for name in ["class", "id", "style", "fetchpriority"] {
+            more.extend(given.get::<Option<String>>(name)?.map(|value| (name, value)));
+        }
+        let (loading, decoding) = (text("loading", "lazy")?, text("decoding", "async")?);
+        let sizes = given.get("sizes")?;
+        Ok(Self { alt, sizes, loading, decoding, placeholder, more, ..Self::of_srcset(images, given)? })
+    }
+
+    fn of_srcset(images: &Images, given: &Kwargs) -> Result<Self, Error> {
+        let menu = &images.menu;
+        let widths = given.get::<Option<Vec<u32>>>("widths")?.unwrap_or_default();
+        if let Some(width) = widths.iter().find(|width| !menu.widths.contains(width)) {
+            return Err(invalid(&format!("the width {width} is none that may be asked for: {:?}", menu.widths)));
+        }
+        let quality = given.get::<Option<u8>>("quality")?;
+        if let Some(quality) = quality.filter(|quality| !menu.qualities.contains(quality)) {
+            return Err(invalid(&format!("the quality {quality} is none that may be asked for: {:?}", menu.qualities)));
+        }
+        Ok(Self { widths, wanted: Wanted { quality, ..Wanted::default() }, ..Self::default() })
+    }
+}
+
+fn invalid(why: &str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, why.to_owned())
+}
+
+impl Gallery {
+    fn find(&self, state: &State<'_, '_>, name: &str) -> Shown<'_> {
+        let url = static_url(&self.assets, &self.settings, state.name(), name);
+        let content = self.assets.files().get(name);
+        let file = content.and_then(|content| {
+            let source = Source { bytes: content.bytes.clone(), digest: content.digest };
+            let header = self.images.engine.header(&source).ok()?;
+            Some((source, header))
+        });
+        let size = match &file {
+            Some((_, header)) => Some(header.upright()),
+            None => content.and_then(|content| codec::measure(&content.bytes)),
+        };
+        Shown { images: &self.images, url, file, size }
+    }
+}
+
+impl Shown<'_> {
+    /// A `picture` with an `img` in it. Its width and height keep the place free until it is there.
+    fn picture(&self, options: &Options) -> Result<String, Error> {
+        let widths = self.widths(&options.widths);
+        let mut markup = String::from("<picture>");
+        let sizes = options.sizes.as_deref().or((!widths.is_empty()).then_some("100vw"));
+        for format in self.sources() {
+            let wanted = Wanted { format: Some(format), ..options.wanted };
+            let list = if widths.is_empty() { self.url(wanted) } else { self.srcset(&widths, wanted) };
+            markup.push_str("<source");
+            attributes(&mut markup, &[("type", Some(format.media_type())), ("srcset", Some(&list)), ("sizes", sizes)]);
+            markup.push('>');
+        }
+        let wanted = Wanted { format: self.last_resort(), ..options.wanted };
+        // A browser that knows no srcset is an old one, on a screen of its time.
+        let plain = widths.iter().copied().filter(|width| *width <= 1200).max().or(widths.first().copied());
+        let (source, list) = (self.url(Wanted { width: plain, ..wanted }), self.srcset(&widths, wanted));
+        let [width, height] =
+            [self.size.map(|(width, _)| width.to_string()), self.size.map(|(_, height)| height.to_string())];
+        markup.push_str("<img");
+        attributes(
+            &mut markup,
+            &[
+                ("src", Some(&source)),
+                ("srcset", (!widths.is_empty()).then_some(&list)),
+                ("sizes", sizes.filter(|_| !widths.is_empty())),
+                ("width", width.as_deref()),
+                ("height", height.as_deref()),
+                ("alt", Some(&options.alt)),
+                ("loading", Some(&options.loading)),
+                ("decoding", Some(&options.decoding)),
+            ],
+        );
+        let style = self.style(options)?;
+        let more = options.more.iter().filter(|(name, _)| *name != "style");
+        let more: Vec<_> = more.map(|(name, value)| (*name, Some(value.as_str()))).collect();
+        attributes(&mut markup, &more);
+        attributes(&mut markup, &[("style", style.as_deref())]);
+        markup.push_str("></picture>");
+        Ok(markup)
+    }
+
+    /// The placeholder goes ahead of what the template says.
+    fn style(&self, options: &Options) -> Result<Option<String>, Error> {
+        let own = options.more.iter().find(|(name, _)| *name == "style").map(|(_, style)| style.clone());
+        let (Some(placeholder), Some((source, header))) = (options.placeholder, &self.file) else { return Ok(own) };
+        let style = placeholder.style(&self.images.engine, source, header);
+        Ok(Some(match own {
+            Some(own) => format!("{style};{own}"),
+            None => style,
+        }))
+    }
+
+    /// The widths that there are: those that are asked for or allowed, and no wider than the image.
+    fn widths(&self, asked: &[u32]) -> Vec<u32> {
+        let Some((_, header)) = &self.file else { return Vec::new() };
+        let (full, _) = header.upright();
+        let known = if asked.is_empty() { self.images.menu.widths.as_slice() } else { asked };
+        let mut widths: Vec<u32> = known.iter().copied().filter(|width| *width <= full).collect();
+        if asked.is_empty() {
+            widths.retain(|width| *width >= SMALLEST_BY_DEFAULT);
+        }
+        widths.sort_unstable();
+        widths.dedup();
+        widths
+    }
+
+    fn srcset(&self, widths: &[u32], wanted: Wanted) -> String {
+        let mut list = String::new();
+        for width in widths {
+            let separator = if list.is_empty() { "" } else { ", " };
+            _ = write!(list, "{separator}{} {width}w", self.url(Wanted { width: Some(*width), ..wanted }));
+        }
+        list
+    }
+
+    fn url(&self, wanted: Wanted) -> String {
+        let (url, any) = (&self.url, wanted != Wanted::default());
+        match &self.file {
+            Some(_) if any && self.images.path_urls => format!("{url}/{}", wanted.to_segment()),
+            Some(_) => format!("{url}{}", wanted.to_query()),
+            None => url.clone(),
+        }
+    }
+
+    /// The formats that the page itself offers: where the CDN can't tell clients apart, the browser chooses.
+    fn sources(&self) -> Vec<Format> {
+        let offered = [Format::Avif, Format::Webp].into_iter().filter(|format| format.is_built());
+        if self.images.path_urls && self.file.is_some() { offered.collect() } else { Vec::new() }
+    }
+
+    fn last_resort(&self) -> Option<Format> {
+        let (_, header) = self.file.as_ref().filter(|_| self.images.path_urls)?;
+        Some(if header.alpha || header.lossless { Format::Png } else { Format::Jpeg })
+    }
+}
+
+/// Narrower ones are for icons; a template that wants them says so.
+const SMALLEST_BY_DEFAULT: u32 = 256;
+
+fn attributes(markup: &mut String, attributes: &[(&str, Option<&str>)]) {
+    for (name, value) in attributes {
+        if let Some(value) = value {
+            _ = write!(markup, " {name}=\"{}\"", escaped(value));
+        }
+    }
+}
+
+/// As the value of an attribute in double quotes. The engine's own escaping would write each slash of a URL as `&#x2f;`.
+fn escaped(value: &str) -> String {
+    value.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,145 @@
+//! Variants that are made ahead, beside the static files: a build step writes them and a site finds them by their key,
+//! so that one of an older image, or of other settings, is never taken for one of this. It does not know requests.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+
+use super::{
+    accept::Bucket,
+    codec::{Header, ImageLimits},
+    engine::{Engine, Job, Source, convert},
+    variant::{Key, Plan, Wanted},
+};
+use crate::{
+    content::{
+        assets::Assets,
+        media_type,
+        source::{Content, Located},
+    },
+    entity_tag::hex,
+    error::{Error, ErrorKind, Result},
+};
+
+/// Where variants lie among the static files.
+const FOLDER: &str = "_variants";
+
+/// What a build step has done.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::Images;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// let done = Images::new().with_widths([320, 640]).prebuild(folder.path())?;
+/// assert_eq!((done.images, done.made), (0, 0), "the folder is empty");
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Prebuilt {
+    /// Images that were found and can be converted.
+    pub images: usize,
+    /// Variants that were made now.
+    pub made: usize,
+    /// Variants that were there already.
+    pub kept: usize,
+    /// Variants of images or settings that are no more, and were removed.
+    pub removed: usize,
+    /// Bytes of all variants.
+    pub bytes: u64,
+}
+
+/// What was made ahead under this key, for the static file of this name.
+pub(crate) fn find(assets: &Assets, name: &str, key: &Key) -> Option<Bytes> {
+    let prefix = format!("{FOLDER}/{name}");
+    assets.files().names(&prefix).next()?;
+    assets.files().get(&place(name, key)).map(|content| content.bytes.clone())
+}
+
+fn place(name: &str, key: &Key) -> String {
+    format!("{FOLDER}/{name}/{}", hex(&key[..16]))
+}
+
+/// Makes what is missing, and removes what nothing asks for any more.
+pub(crate) fn prebuild(engine: &Engine, folder: &Path, limits: &ImageLimits) -> Result<Prebuilt> {
+    let root = folder.canonicalize().map_err(|error| failed(folder, error))?;
+    let files = Located::Folder(root.clone()).files();
+    let mut done = Prebuilt::default();
+    let (mut wanted, mut missing) = (BTreeSet::new(), Vec::new());
+    for name in files.names("").filter(|name| media_type::is_image(name) && !is_variant(name)) {
+        let Some(Content { bytes, digest }) = files.get(name).cloned() else { continue };
+        let source = Source { bytes, digest };
+        let Ok(header) = engine.header(&source) else { continue };
+        done.images += 1;
+        for plan in plans(engine, &header) {
+            let job = engine.job(&source, &header, plan);
+            let place = place(name, &job.key);
+            match files.contains(&place) {
+                true => done.kept += 1,
+                false => missing.push((place.clone(), job)),
+            }
+            wanted.insert(place);
+        }
+    }
+    done.made = missing.len();
+    make(&root, missing, limits)?;
+    for stale in files.names(FOLDER).filter(|name| is_variant(name) && !wanted.contains(*name)) {
+        fs::remove_file(root.join(stale)).map_err(|error| failed(&root.join(stale), error))?;
+        done.removed += 1;
+    }
+    done.bytes = wanted.iter().filter_map(|place| Some(fs::metadata(root.join(place)).ok()?.len())).sum();
+    Ok(done)
+}
+
+fn is_variant(name: &str) -> bool {
+    name.strip_prefix(FOLDER).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The best plan for each class of clients, in the size of the image and in each smaller one.
+fn plans(engine: &Engine, header: &Header) -> Vec<Plan> {
+    let image = (header.upright().0, header.format());
+    let mut plans: Vec<Plan> = Vec::new();
+    for width in engine.menu.widths.iter().copied().map(Some).chain([None]) {
+        for bucket in [Bucket::Avif, Bucket::Webp, Bucket::Jpeg] {
+            let wanted = Wanted { width, ..Wanted::default() };
+            let best = Plan::of(image, wanted, bucket.formats(), engine.menu.quality).into_iter().next();
+            plans.extend(best.filter(|best| !plans.contains(best)));
+        }
+    }
+    plans
+}
+
+/// As many at a time as there are cores.
+fn make(root: &Path, missing: Vec<(String, Job)>, limits: &ImageLimits) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let queue = Mutex::new(missing.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((place, job)) = next() {
+            write(&root.join(place), convert(&job, limits).written())?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Image, "a conversion panicked")))
+        })
+    })
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+    folder.and_then(|()| fs::write(path, content)).map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    Error::caused(ErrorKind::File, format!("`{}` can't be read or written", path.display()), error)
+}

@@ -1,0 +1,268 @@
+//! Representations of images: which variant a request gets, decided by its header fields, the image's own header and its
+//! digest. Nothing is decoded before the body is needed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use super::{
+    accept::Bucket,
+    codec::{self, Format, Header, Refusal},
+    engine::{Engine, Job, Outcome, Source},
+    prebuilt,
+    variant::{Key, Plan, Wanted, key_of_original},
+};
+use crate::{
+    CacheControl, EntityTag, Representation,
+    content::{
+        assets::{self, Assets},
+        media_type,
+        path::AssetPath,
+    },
+    error::Result,
+    representation::Made,
+};
+
+/// What a request gets.
+#[derive(Debug)]
+enum Choice {
+    /// The best that there is for it.
+    Best(Job),
+    /// What could be made in time.
+    Makeshift {
+        job: Job,
+        best: Job,
+    },
+    Original,
+}
+
+/// The image that a path and a query mean. `None` where they mean no file, or one that is served as any file is.
+pub(crate) fn at(
+    engine: &Arc<Engine>,
+    assets: &Arc<Assets>,
+    path: &AssetPath,
+    query: Option<&str>,
+) -> Option<Representation> {
+    let (found, segment) = match assets.find(path) {
+        Some(found) => (found, None),
+        None => {
+            let (image, segment) = path.as_str().rsplit_once('/')?;
+            (assets.find(&AssetPath::from_name(image)?)?, Some(segment))
+        }
+    };
+    if !media_type::is_image(found.name()) {
+        return None;
+    }
+    let wanted = match (segment, query.unwrap_or_default()) {
+        (Some(segment), "") => engine.menu.read_segment(segment),
+        (Some(_), _) => Err("The parameters of an image stand in its path or in the query.\n".into()),
+        (None, query) => engine.menu.read_query(query),
+    };
+    let wanted = match wanted {
+        Ok(wanted) => wanted,
+        Err(why) => return Some(refused(why)),
+    };
+    let content = assets.files().get(found.name())?.clone();
+    let source = Source { bytes: content.bytes, digest: content.digest };
+    match engine.header(&source) {
+        Ok(header) => {
+            let (assets, name) = (assets.clone(), found.name().to_owned());
+            let variant = Variant { engine: engine.clone(), source, header, wanted };
+            let kept = move |key: &Key| prebuilt::find(&assets, &name, key).map(Outcome::read);
+            Some(variant.represent(found.policy(), kept))
+        }
+        Err(why) => {
+            tracing::debug!(file = found.name(), %why, "an image is served as it is");
+            assets::represent(assets.clone(), found)
+        }
+    }
+}
+
+/// 400 with a plain sentence.
+pub(crate) fn refused(why: String) -> Representation {
+    let answer = Representation::new("text/plain; charset=utf-8", why);
+    answer.with_status(StatusCode::BAD_REQUEST).with_methods([Method::GET])
+}
+
+/// An image and what is wanted of it.
+pub(crate) struct Variant {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) source: Source,
+    pub(crate) header: Header,
+    pub(crate) wanted: Wanted,
+}
+
+impl Variant {
+    /// The representation of it that a request's fields choose; `kept` finds what was made ahead.
+    pub(crate) fn represent(
+        self,
+        policy: Option<CacheControl>,
+        kept: impl Fn(&Key) -> Option<Outcome> + Send + 'static,
+    ) -> Representation {
+        Representation::select(move |selection| {
+            let choice = self.choose(selection.headers, |key| kept(key).is_some());
+            let tag = self.tag(&choice);
+            let policy = policy.map(|policy| if choice.is_final() { policy } else { for_an_hour() });
+            let ready = choice.job().and_then(|job| kept(&job.key));
+            let image = Representation::making(headers(), self.make(choice, ready));
+            let image = described(image).with_entity_tag(tag);
+            Ok(match policy {
+                Some(policy) => image.with_cache_control(policy),
+                None => image,
+            })
+        })
+    }
+
+    /// The best plan that is made already or can be made in time. Whoever has one of them and asks whether it is still good
+    /// hears that it is: another request, or another instance, may have had more time or less.
+    fn choose(&self, fields: &HeaderMap, is_kept: impl Fn(&Key) -> bool) -> Choice {
+        let Self { engine, source, header, .. } = self;
+        let image = (header.upright().0, header.format());
+        let plans = Plan::of(image, self.wanted, formats(self.wanted, fields), engine.menu.quality);
+        let conditions = Conditions::of(fields);
+        let jobs: Vec<Job> = plans.into_iter().map(|plan| engine.job(source, header, plan)).collect();
+        let held = |job: &&Job| conditions.name(&job.key);
+        let ready = |job: &&Job| is_kept(&job.key) || engine.holds(&job.key) || engine.affords(header, job.plan);
+        let original = conditions.name(&key_of_original(&source.digest));
+        let chosen = jobs.iter().find(held).or_else(|| jobs.iter().filter(|_| !original).find(ready));
+        match (chosen, jobs.first()) {
+            (Some(job), Some(best)) if job.key == best.key => Choice::Best(job.clone()),
+            (Some(job), Some(best)) => Choice::Makeshift { job: job.clone(), best: best.clone() },
+            _ => Choice::Original,
+        }
+    }
+
+    fn tag(&self, choice: &Choice) -> EntityTag {
+        let key = choice.job().map_or_else(|| key_of_original(&self.source.digest), |job| job.key);
+        EntityTag::of_digest(&key)
+    }
+
+    async fn make(self, choice: Choice, ready: Option<Outcome>) -> Result<Made> {
+        let (job, best) = match choice {
+            Choice::Original => return Ok(Made::Promised(self.original())),
+            Choice::Best(job) => (job, None),
+            Choice::Makeshift { job, best } => (job, Some(best)),
+        };
+        let outcome = match ready {
+            Some(outcome) => Some(outcome),
+            None => self.engine.clone().make(job).await,
+        };
+        if let Some(best) = best {
+            self.engine.make_later(best);
+        }
+        Ok(match outcome {
+            Some(Outcome::Variant(bytes)) => Made::Promised(bytes),
+            Some(Outcome::Original) => Made::Promised(self.original()),
+            None => Made::Instead { body: self.original(), headers: self.not_kept() },
+        })
+    }
+
+    /// The file without what it tells about who took it where.
+    fn original(&self) -> Bytes {
+        codec::strip(&self.source.bytes, &self.header).map_or_else(|| self.source.bytes.clone(), Bytes::from)
+    }
+
+    fn not_kept(&self) -> HeaderMap {
+        let media_type = HeaderValue::from_static(self.header.kind.media_type());
+        HeaderMap::from_iter([
+            (header::CONTENT_TYPE, media_type),
+            (header::CACHE_CONTROL, CacheControl::no_store().into()),
+        ])
+    }
+
+    /// All of it at once, for an image whose bytes had to be loaded first: with its own tag among the fields.
+    pub(crate) async fn make_whole(self, fields: &HeaderMap) -> Result<Made> {
+        let choice = self.choose(fields, |_| false);
+        let tag = self.tag(&choice);
+        Ok(match self.make(choice, None).await? {
+            Made::Promised(body) => Made::Instead { headers: tagged(&tag, media_type::sniff(&body)), body },
+            instead @ Made::Instead { .. } => instead,
+        })
+    }
+}
+
+impl Choice {
+    fn job(&self) -> Option<&Job> {
+        match self {
+            Self::Best(job) | Self::Makeshift { job, .. } => Some(job),
+            Self::Original => None,
+        }
+    }
+
+    /// Whether a later request gets the same.
+    fn is_final(&self) -> bool {
+        !matches!(self, Self::Makeshift { .. })
+    }
+}
+
+/// What an image whose bytes are not there yet is known by, and the tags that a client may have of it.
+pub(crate) struct Unloaded<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) digest: [u8; 32],
+    pub(crate) wanted: Wanted,
+}
+
+impl Unloaded<'_> {
+    /// The tag of the variant that a client has, where it has one.
+    pub(crate) fn tag_held(&self, fields: &HeaderMap) -> Option<EntityTag> {
+        let (formats, conditions) = (formats(self.wanted, fields), Conditions::of(fields));
+        let quality = self.wanted.quality.unwrap_or(self.engine.menu.quality);
+        // It may be narrower than what is wanted, and is never widened.
+        let plans = [self.wanted.width, None].into_iter().flat_map(|width| Plan::ladder(formats, width, quality));
+        let mut keys = plans.map(|plan| self.engine.key(plan, &self.digest)).chain([key_of_original(&self.digest)]);
+        keys.find(|key| conditions.name(key)).map(|key| EntityTag::of_digest(&key))
+    }
+}
+
+/// An image that is sent as it is, with its own tag among the fields.
+pub(crate) fn whole(source: Source, why: &Refusal) -> Made {
+    tracing::debug!(%why, "an image is sent as it is");
+    let media_type = codec::sniff(&source.bytes).media_type();
+    let tag = EntityTag::of_digest(&key_of_original(&source.digest));
+    let mut headers = tagged(&tag, media_type);
+    media_type::disarm(&mut headers);
+    Made::Instead { headers, body: source.bytes }
+}
+
+fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {
+    let tag = HeaderValue::from_str(&tag.to_string()).ok().map(|tag| (header::ETAG, tag));
+    HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))].into_iter().chain(tag))
+}
+
+/// What every image has.
+pub(crate) fn described(image: Representation) -> Representation {
+    image.with_type_of(media_type::sniff).with_methods([Method::GET]).with_ranges(true)
+}
+
+pub(crate) fn headers() -> HeaderMap {
+    HeaderMap::from_iter([(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))])
+}
+
+pub(crate) fn formats(wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
+    match wanted.format {
+        Some(format) => format.alone(),
+        None => Bucket::of(fields).formats(),
+    }
+}
+
+/// A fingerprint promises that the bytes never change. Of a makeshift that is not true: a better one is to come.
+fn for_an_hour() -> CacheControl {
+    CacheControl::new().with_public().with_max_age(std::time::Duration::from_secs(3600))
+}
+
+/// The tags that a request names.
+struct Conditions(String);
+
+impl Conditions {
+    const FIELDS: [HeaderName; 3] = [header::IF_NONE_MATCH, header::IF_MATCH, header::IF_RANGE];
+
+    fn of(fields: &HeaderMap) -> Self {
+        let values = Self::FIELDS.iter().flat_map(|name| fields.get_all(name));
+        Self(values.filter_map(|value| value.to_str().ok()).collect())
+    }
+
+    fn name(&self, key: &Key) -> bool {
+        !self.0.is_empty() && self.0.contains(&EntityTag::of_digest(key).to_string())
+    }
+}

@@ -1,0 +1,31 @@
+//! What stands in for images in builds without them: static files are served as they are.
+
+use std::sync::Arc;
+
+use minijinja::Environment;
+
+use super::{assets::Assets, path::AssetPath, templates::Settings};
+use crate::Representation;
+
+/// The functions of templates that show images.
+pub(crate) const FUNCTIONS: [&str; 0] = [];
+
+/// How a site's images are set up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Setting;
+
+impl Setting {
+    pub(crate) fn represent(&self, _: &Arc<Assets>, _: &AssetPath, _: Option<&str>) -> Option<Representation> {
+        None
+    }
+
+    pub(crate) fn negotiates(&self, _: &AssetPath, _: Option<&str>) -> bool {
+        false
+    }
+
+    pub(crate) fn add_functions(&self, _: &mut Environment<'static>, _: &Arc<Assets>, _: &Arc<Settings>) {}
+
+    pub(crate) fn description(&self) -> String {
+        String::new()
+    }
+}
