@@ -10,7 +10,7 @@ use minijinja::{
 
 use super::{
     FUNCTIONS, Images,
-    codec::{Format, Header},
+    codec::{self, Format, Header},
     engine::Source,
     placeholder::Placeholder,
     variant::Wanted,
@@ -56,6 +56,7 @@ struct Shown<'a> {
     images: &'a Images,
     url: String,
     file: Option<(Source, Header)>,
+    size: Option<(u32, u32)>,
 }
 
 /// What a template says about an image.
@@ -122,7 +123,11 @@ impl Gallery {
             let header = self.images.engine.header(&source).ok()?;
             Some((source, header))
         });
-        Shown { images: &self.images, url, file }
+        let size = match &file {
+            Some((_, header)) => Some(header.upright()),
+            None => content.and_then(|content| codec::measure(&content.bytes)),
+        };
+        Shown { images: &self.images, url, file, size }
     }
 }
 
@@ -143,8 +148,8 @@ impl Shown<'_> {
         // A browser that knows no srcset is an old one, on a screen of its time.
         let plain = widths.iter().copied().filter(|width| *width <= 1200).max().or(widths.first().copied());
         let (source, list) = (self.url(Wanted { width: plain, ..wanted }), self.srcset(&widths, wanted));
-        let size = self.file.as_ref().map(|(_, header)| header.upright());
-        let [width, height] = [size.map(|(width, _)| width.to_string()), size.map(|(_, height)| height.to_string())];
+        let [width, height] =
+            [self.size.map(|(width, _)| width.to_string()), self.size.map(|(_, height)| height.to_string())];
         markup.push_str("<img");
         attributes(
             &mut markup,

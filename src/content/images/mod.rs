@@ -235,7 +235,7 @@ impl Setting {
     pub(crate) fn description(&self) -> String {
         self.of_files
             .as_ref()
-            .map_or_else(String::new, |images| format!("{} {:?} {}", codec::VERSION, images.menu, images.path_urls))
+            .map_or_else(String::new, |images| format!("{} {:?} {}", codec::version(), images.menu, images.path_urls))
     }
 }
 

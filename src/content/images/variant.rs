@@ -182,7 +182,7 @@ impl Plan {
         };
         let width = self.width.map(|width| width.to_string()).unwrap_or_default();
         let quality = self.quality.to_string();
-        for part in [codec::VERSION, salt, &formats.join(" "), &width, &quality, tier] {
+        for part in [codec::version(), salt, &formats.join(" "), &width, &quality, tier] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -217,7 +217,7 @@ impl Header {
 
 /// The key of a source that goes out as it is, without its metadata.
 pub(crate) fn key_of_original(source: &[u8; 32]) -> Key {
-    Sha256::new().chain_update("original ").chain_update(codec::VERSION).chain_update(source).finalize().into()
+    Sha256::new().chain_update("original ").chain_update(codec::version()).chain_update(source).finalize().into()
 }
 
 fn rest(formats: &'static [Format]) -> &'static [Format] {

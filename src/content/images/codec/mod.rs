@@ -5,7 +5,9 @@
 //! 3. [`decode`] its pixels: [`pixels`]
 //! 4. [`resize`], [`colour`], [`orientation`], [`graphic`]
 //! 5. [`encode`] a file for a browser
-//! 6. [`convert`] all of these in their order; [`cost`] what it would take
+//! 6. [`convert`] all of these in their order; [`cost`] what it would take; [`version`] which encoders do it
+//!
+//! Beside them, [`measure`] how large files are that are not decoded.
 //!
 //! Files come from strangers: only decoders that are memory-safe see them, behind limits that are checked first, and a
 //! panic of theirs is a [`Refusal`]. Code in C sees nothing but pixels that were made here.
@@ -23,6 +25,7 @@ mod graphic;
 mod header;
 mod kind;
 mod limits;
+mod measure;
 mod orientation;
 mod pixels;
 mod refusal;
@@ -30,14 +33,17 @@ mod resize;
 mod strip;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub(crate) use convert::{Recipe, convert};
 pub(crate) use cost::{predicted_decode_ms, predicted_ms};
 pub(crate) use decode::decode;
 pub use encode::Format;
-pub(crate) use encode::{Tier, VERSION};
+pub(crate) use encode::Tier;
 pub(crate) use header::{Header, probe};
 pub(crate) use kind::{Kind, sniff};
 pub use limits::ImageLimits;
+pub(crate) use measure::measure;
 pub(crate) use refusal::Refusal;
 pub(crate) use strip::strip;
+pub(crate) use version::version;

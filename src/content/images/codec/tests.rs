@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use super::{header::Profile, pixels::Pixels, *};
+use super::{header::Profile, kind::Kind, pixels::Pixels, *};
 
 #[path = "../../../../tests/it/bombs.rs"]
 #[allow(dead_code)]
@@ -180,6 +180,19 @@ fn a_file_is_what_its_bytes_say() {
 }
 
 #[test]
+fn files_that_are_not_decoded_have_a_size() {
+    for (name, size) in [
+        ("still.gif", (48, 32)),
+        ("animated.gif", (48, 32)),
+        ("still.avif", (96, 64)),
+        ("alpha-orientation-6.avif", (96, 64)),
+        ("photo.bmp", (48, 32)),
+    ] {
+        assert_eq!(measure(&fixture(name)), Some(size), "{name}");
+    }
+}
+
+#[test]
 fn what_moves_is_known_by_its_header() {
     for (name, animated) in
         [("animated.png", true), ("animated.webp", true), ("alpha.webp", false), ("rgba.png", false)]
@@ -273,6 +286,7 @@ fn nothing_that_chance_makes_of_a_file_panics() {
             0 => ("chance".to_owned(), (0..chance.next(200)).map(|_| chance.next(256) as u8).collect()),
             _ => mutated(&files, &mut chance),
         };
+        measure(&bytes);
         let Ok(header) = probe(&bytes, &small) else { continue };
         drop(strip(&bytes, &header));
         let formats = [[Format::Webp, Format::Jpeg, Format::Png][run % 3]];

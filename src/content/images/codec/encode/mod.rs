@@ -16,11 +16,6 @@ use super::{
     refusal::{Refusal, guarded},
 };
 
-/// The set of encoders and their settings. Tags of variants contain it: it must change with every change that could change
-/// a byte of their output.
-pub(crate) const VERSION: &str = "1 libwebp-sys 0.14.4, mozjpeg-rs 0.9.2, png 0.18.1, libaom-sys 0.17.2, \
-                                  fast_image_resize 6.1.0, moxcms 0.9.2, zune-jpeg 0.5.15, image-webp 0.2.4";
-
 /// The formats that images are converted to.
 ///
 /// # Examples

@@ -1,0 +1,91 @@
+//! Which set of codecs this is. The tag of a variant contains it, and is known without a conversion: so it must differ
+//! wherever a byte of a variant could differ.
+
+use std::{fmt::Write, sync::LazyLock};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    encode::{Format, Tier, encode},
+    pixels::{Layout, Pixels, PngColour, Space},
+};
+
+/// To be raised with every change of settings, and of what is done to a picture.
+const SETTINGS: u32 = 1;
+
+/// The codecs and this file's idea of their versions. A site may be built with later ones of the same line, which
+/// [`version`] finds out.
+const CODECS: [(&str, &str); 10] = [
+    ("avif-serialize", "0.8.9"),
+    ("fast_image_resize", "6.1.0"),
+    ("image-webp", "0.2.4"),
+    ("jpeg-decoder", "0.3.2"),
+    ("libaom-sys", "0.17.2"),
+    ("libwebp-sys", "0.14.4"),
+    ("moxcms", "0.9.2"),
+    ("mozjpeg-rs", "0.9.2"),
+    ("png", "0.18.1"),
+    ("zune-jpeg", "0.5.15"),
+];
+
+/// The settings, the codecs, and a hash of what they make of a small picture here: another release of a codec, or a machine
+/// on which it rounds otherwise, has another version. The first call takes a few milliseconds.
+pub(crate) fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let mut hash = Sha256::new();
+        hash.update(SETTINGS.to_be_bytes());
+        for (name, version) in CODECS {
+            hash.update([name, " ", version, "\n"].concat());
+        }
+        for file in samples() {
+            hash.update((file.len() as u64).to_be_bytes());
+            hash.update(file);
+        }
+        hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    });
+    &VERSION
+}
+
+/// A small picture, scaled, in other colours than sRGB, through every encoder.
+fn samples() -> Vec<Vec<u8>> {
+    let (width, height) = (50, 34);
+    let byte = |x: u32, y: u32, channel: u32| (x * x * (3 + channel) + y * (7 + 5 * channel) + (x & y) * 9) as u8;
+    let data = (0..height)
+        .flat_map(|y| (0..width).flat_map(move |x| (0..4).map(move |channel| byte(x, y, channel))))
+        .collect();
+    let space = Space::Png(PngColour::CodePoints { primaries: 12, transfer: 13 });
+    let Ok(pixels) = Pixels::new((width, height), Layout::Rgba, data, space).and_then(|it| it.resized(31, 21)) else {
+        return Vec::new();
+    };
+    let clear = pixels.into_srgb();
+    let opaque = clear.clone().flattened();
+    let each = |format| {
+        [(&clear, Tier::Fast, true), (&opaque, Tier::Fast, false), (&opaque, Tier::Good, false)]
+            .map(|(pixels, tier, graphic)| encode(pixels, format, 80, tier, graphic).unwrap_or_default())
+    };
+    Format::ALL.into_iter().flat_map(each).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codecs_are_those_that_are_locked() {
+        let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+        for (name, version) in CODECS {
+            let locked = format!("name = \"{name}\"\nversion = \"{version}");
+            assert!(lock.contains(&locked), "{name} is another: name it here, and raise SETTINGS if its bytes changed");
+        }
+    }
+
+    #[test]
+    fn every_encoder_has_its_say() {
+        let built = Format::ALL.iter().filter(|format| format.is_built()).count();
+        assert_eq!(samples().iter().filter(|file| !file.is_empty()).count(), 3 * built);
+        assert_eq!(version().len(), 16);
+    }
+}
