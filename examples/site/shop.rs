@@ -42,11 +42,7 @@ impl Shop {
         database.execute("INSERT INTO pictures VALUES ('logo', 1, ?1)", [logo])?;
         let products = serde_json::from_str(include_str!("products.json"))?;
         let pots = serde_json::from_str(include_str!("pictures.json"))?;
-        Ok(Self {
-            products: Arc::new(products),
-            pots: Arc::new(pots),
-            database: Arc::new(Mutex::new(database)),
-        })
+        Ok(Self { products: Arc::new(products), pots: Arc::new(pots), database: Arc::new(Mutex::new(database)) })
     }
 
     /// The version of a picture: all that a 304 needs.
