@@ -98,6 +98,11 @@ mod body;
 mod cache_control;
 mod cloudfront;
 mod content;
+#[cfg(feature = "seeded-defects")]
+mod defects;
+#[cfg(not(feature = "seeded-defects"))]
+#[path = "no_defects.rs"]
+mod defects;
 mod entity_tag;
 mod error;
 mod representation;
@@ -116,7 +121,7 @@ pub use stage::Stage;
 
 #[cfg(feature = "seeded-defects")]
 #[doc(hidden)]
-pub use content::defects::{Defect, seed};
+pub use defects::{Defect, seed};
 
 #[cfg(feature = "embed")]
 #[doc(hidden)]
