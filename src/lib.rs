@@ -108,6 +108,8 @@ mod error;
 mod representation;
 mod runtime;
 mod stage;
+#[cfg(feature = "tasking")]
+pub mod tasking;
 
 pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
@@ -116,8 +118,10 @@ pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
-pub use runtime::{App, Front, Reply, run};
+pub use runtime::{App, Front, Reply, ScheduledEvent, run};
 pub use stage::Stage;
+#[cfg(feature = "tasking")]
+pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};
 
 #[cfg(feature = "seeded-defects")]
 #[doc(hidden)]
