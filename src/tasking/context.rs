@@ -1,7 +1,7 @@
 //! What a handler knows of the delivery that it runs for.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, SystemTime},
 };
 
@@ -41,9 +41,12 @@ pub(crate) struct Delivery {
     pub(crate) sent_at: Option<SystemTime>,
     /// When the handler is cut.
     pub(crate) until: Option<Instant>,
+    pub(crate) trace: Option<String>,
     /// What the idempotency store knows this task by, and this delivery of it.
     pub(crate) key: String,
     pub(crate) owner: String,
+    /// Whether the handler has marked the task as done itself.
+    pub(crate) is_complete: AtomicBool,
 }
 
 impl TaskContext {

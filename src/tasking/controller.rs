@@ -252,13 +252,30 @@ impl TaskingController {
     }
 
     pub(crate) async fn send_one(&self, message: Message) -> Result<Posted> {
-        send::one(&*self.queue()?, message, self.budget()).await
+        let queue = self.queue()?;
+        send::one(&*queue, self.ready(message).await?, self.budget()).await
     }
 
     pub(crate) async fn send_many(&self, messages: Vec<Result<Message>>, order: BatchOrder) -> Vec<Result<Posted>> {
-        match self.queue() {
-            Ok(queue) => send::many(&*queue, messages, order, self.budget()).await,
-            Err(error) => messages.into_iter().map(|message| message.and_then(|_| Err(error.clone()))).collect(),
+        let queue = match self.queue() {
+            Ok(queue) => queue,
+            Err(error) => return messages.into_iter().map(|message| message.and(Err(error.clone()))).collect(),
+        };
+        let mut ready = Vec::with_capacity(messages.len());
+        for message in messages {
+            ready.push(match message {
+                Ok(message) => self.ready(message).await,
+                Err(error) => Err(error),
+            });
+        }
+        send::many(&*queue, ready, order, self.budget()).await
+    }
+
+    /// A message that keeps the rules, also where what was posted is too large for one.
+    async fn ready(&self, message: Message) -> Result<Message> {
+        match &self.0.settings.offload {
+            Some(offload) => offload.shrink(message).await?.checked(),
+            None => message.checked(),
         }
     }
 

@@ -6,19 +6,24 @@
 //! 4. [`batch`] decides which record runs when: group after group in order, side by side
 //! 5. [`work`] decodes, claims at the [`store`], runs, completes, and puts off what failed
 //!
-//! [`scope`] is what all of them are part of at a time: a request or a task, with its deadline and its outbox. Nothing here
+//! Bodies that no message takes go [elsewhere](offload). [`scope`] is what all of them are part of at a time: a request or a task, with its deadline and its outbox. Nothing here
 //! knows HTTP.
 
 mod aws;
 mod batch;
 pub(crate) mod context;
 pub(crate) mod controller;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod event;
 mod local;
 mod log;
 mod message;
+mod offload;
 mod post;
 mod queue;
+#[cfg(feature = "s3-offload")]
+mod s3;
 mod scope;
 mod send;
 mod settings;
@@ -27,8 +32,10 @@ mod store;
 pub(crate) mod task;
 mod work;
 
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoStore;
 pub use event::BatchResponse;
-pub use local::{LocalQueue, LocalWorker};
+pub use local::{DeadLetter, LocalQueue, LocalWorker};
 pub use message::Attribute;
 pub use post::{Dedup, Post, PostBatch, Posted};
 pub use send::BatchOrder;

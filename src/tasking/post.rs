@@ -197,6 +197,8 @@ impl Post {
         let ordinal = scope.buffered();
         let tasking = self.tasking.clone();
         let message = self.message(Some((&scope.origin, ordinal)))?;
+        // What may go elsewhere is checked when it is sent.
+        let message = if tasking.settings().offload.is_some() { message } else { message.checked()? };
         scope.buffer(Buffered { tasking, message });
         Ok(())
     }
@@ -222,7 +224,7 @@ impl Post {
             attributes.insert(KEY.to_owned(), key.into());
         }
         let trace = trace();
-        Message { body, attributes, group, deduplication, trace }.checked()
+        Ok(Message { body, attributes, group, deduplication, trace })
     }
 }
 

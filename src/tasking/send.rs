@@ -13,7 +13,10 @@ use super::{
     post::Posted,
     queue::{Failed, MOST_ENTRIES, Queue, Sent},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    defects::{Defect, seeded},
+    error::{Error, ErrorKind, Result},
+};
 
 /// The first pause is up to so long; each further one up to twice as long, but for this limit.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -162,7 +165,7 @@ impl Batch {
         for (at, entry) in self.entries.iter().enumerate().skip(self.first) {
             let Some(entry) = entry else { continue };
             let is_new = groups.insert(entry.message.group.as_str());
-            if self.order == BatchOrder::Strict && !is_new {
+            if self.order == BatchOrder::Strict && !is_new && !seeded(Defect::Waves) {
                 continue;
             }
             size += entry.message.size();
@@ -233,7 +236,8 @@ impl Batch {
 
     fn failed(&mut self, at: usize, failed: Failed, reached: &HashMap<String, usize>) {
         let Some(entry) = self.entries.get_mut(at).and_then(Option::as_mut) else { return };
-        let is_overtaken = reached.get(&entry.message.group).is_some_and(|reached| *reached > at);
+        let is_overtaken =
+            self.order == BatchOrder::Packed && reached.get(&entry.message.group).is_some_and(|reached| *reached > at);
         if failed.retry && !is_overtaken {
             entry.attempts += 1;
             if failed.maybe_sent {

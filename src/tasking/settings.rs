@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{TaskingController, store::IdempotencyStore};
+use super::{TaskingController, offload::Offload, store::IdempotencyStore};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) store: Option<Arc<dyn IdempotencyStore>>,
     pub(crate) lease: Option<Duration>,
     pub(crate) keep: Duration,
+    pub(crate) offload: Option<Arc<dyn Offload>>,
 }
 
 impl Default for Settings {
@@ -31,6 +32,7 @@ impl Default for Settings {
             store: None,
             lease: None,
             keep: Duration::from_secs(14 * 24 * 60 * 60),
+            offload: None,
         }
     }
 }

@@ -72,8 +72,8 @@ pub struct MemoryStore {
 }
 
 struct Row {
-    /// `None` where the task is done.
-    owner: Option<String>,
+    owner: String,
+    is_done: bool,
     until: Instant,
 }
 
@@ -97,28 +97,17 @@ impl MemoryStore {
     fn rows(&self) -> MutexGuard<'_, HashMap<String, Row>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Changes a row that is the owner's.
-    fn change(&self, key: &str, owner: &str, row: Option<Row>) -> bool {
-        let mut rows = self.rows();
-        let owned = rows.get(key).is_some_and(|row| row.owner.as_deref() == Some(owner));
-        match row {
-            _ if !owned => {}
-            Some(row) => drop(rows.insert(key.to_owned(), row)),
-            None => drop(rows.remove(key)),
-        }
-        owned
-    }
 }
 
 impl IdempotencyStore for MemoryStore {
     fn claim<'a>(&'a self, key: &'a str, owner: &'a str, lease: Duration) -> StoreFuture<'a, Claim> {
         let (mut rows, now) = (self.rows(), Instant::now());
         let claim = match rows.get(key).filter(|row| row.until > now) {
-            Some(Row { owner: None, .. }) => Claim::Done,
-            Some(Row { owner: Some(other), .. }) if other != owner => Claim::Busy,
+            Some(row) if row.is_done => Claim::Done,
+            Some(row) if row.owner != owner => Claim::Busy,
             _ => {
-                rows.insert(key.to_owned(), Row { owner: Some(owner.to_owned()), until: now + lease });
+                let row = Row { owner: owner.to_owned(), is_done: false, until: now + lease };
+                rows.insert(key.to_owned(), row);
                 Claim::Acquired
             }
         };
@@ -126,12 +115,19 @@ impl IdempotencyStore for MemoryStore {
     }
 
     fn complete<'a>(&'a self, key: &'a str, owner: &'a str, keep: Duration) -> StoreFuture<'a, bool> {
-        let done = Row { owner: None, until: Instant::now() + keep };
-        Box::pin(std::future::ready(Ok(self.change(key, owner, Some(done)))))
+        let mut rows = self.rows();
+        let row = rows.get_mut(key).filter(|row| row.owner == owner);
+        let is_owned = row.map(|row| (row.is_done, row.until) = (true, Instant::now() + keep)).is_some();
+        Box::pin(std::future::ready(Ok(is_owned)))
     }
 
     fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(std::future::ready(Ok(self.change(key, owner, None))))
+        let mut rows = self.rows();
+        let is_owned = rows.get(key).is_some_and(|row| row.owner == owner && !row.is_done);
+        if is_owned {
+            rows.remove(key);
+        }
+        Box::pin(std::future::ready(Ok(is_owned)))
     }
 }
 

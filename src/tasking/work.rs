@@ -1,7 +1,13 @@
 //! What a worker does with a batch: each record is decoded, claimed, run and completed; what failed is put off and
 //! reported. Which record runs when is decided in `batch`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -20,7 +26,10 @@ use super::{
     store::{Claim, IdempotencyStore},
     task::{Handler, RawTask},
 };
-use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::{
+    defects::{Defect, seeded},
+    error::{BoxError, Error, ErrorKind, Result},
+};
 
 /// What is kept of an invocation's time for what comes after the handlers: a tenth, but within these.
 const SHORTEST_MARGIN: Duration = Duration::from_millis(200);
@@ -137,7 +146,7 @@ impl TaskingController {
             Err(error) => return self.failed(record, error.clone()).await,
         };
         let delivery = Arc::new(self.delivery(record, name, times));
-        if let Some(store) = &self.settings().store {
+        if let Some(store) = self.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) {
             let claim = within(times.until, store.claim(&delivery.key, &delivery.owner, self.lease(times))).await;
             match claim {
                 Ok(Claim::Acquired) => {}
@@ -147,14 +156,25 @@ impl TaskingController {
             }
         }
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
-        let outcome = self.run_handler(handler, context, record, times).await;
+        let outcome = match self.body(record).await {
+            Ok(body) => self.run_handler(handler, context, RawTask::new(body, record.attributes.clone()), times).await,
+            Err(error) => Outcome::Failed(error),
+        };
         self.settle(outcome, record, &delivery, times).await
     }
 
+    /// The body that was posted, which may be elsewhere.
+    async fn body(&self, record: &Record) -> Result<String> {
+        let body = record.body.as_deref().unwrap_or_default();
+        match &self.settings().offload {
+            Some(offload) => offload.expand(body, &record.attributes).await,
+            None => Ok(body.to_owned()),
+        }
+    }
+
     /// Runs the handler, and sends what it keeps for its success.
-    async fn run_handler(&self, handler: &Handler, context: TaskContext, record: &Record, times: Times) -> Outcome {
-        let scope = Scope::new(context.delivery.key.clone(), times.end, record.trace.clone());
-        let task = RawTask::new(record.body.clone().unwrap_or_default(), record.attributes.clone());
+    async fn run_handler(&self, handler: &Handler, context: TaskContext, task: RawTask, times: Times) -> Outcome {
+        let scope = Scope::new(context.delivery.key.clone(), times.end, context.delivery.trace.clone());
         let running = scope.run(async { (handler.run)(context, task).await });
         match batch::guarded(running, times.until).await {
             Ok(Ok(())) => match flush(&scope).await {
@@ -184,6 +204,7 @@ impl TaskingController {
                 released(within(times.end, store.release(key, owner)).await);
                 outcome
             }
+            Outcome::Done if delivery.is_complete.load(Ordering::Acquire) => outcome,
             Outcome::Done => {
                 complete(&**store, delivery, self.settings().keep, times).await;
                 outcome
@@ -234,6 +255,8 @@ impl TaskingController {
             attempt: record.attempt,
             sent_at: record.sent_at,
             until: times.until,
+            trace: record.trace.clone(),
+            is_complete: AtomicBool::new(false),
         }
     }
 

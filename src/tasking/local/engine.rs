@@ -19,6 +19,8 @@ pub(crate) const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(5 * 60);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) visibility: Duration,
+    /// How long the worker's function has.
+    pub(crate) timeout: Option<Duration>,
     /// How often a message is received before it becomes a dead letter.
     pub(crate) most_receives: u32,
 }

@@ -58,7 +58,7 @@ const VISIBILITY_PER_TIMEOUT: u32 = 6;
 /// assert_eq!(queue.len(), 2);
 /// tasks.work_off().await?;
 /// assert!(queue.is_empty());
-/// assert_eq!(queue.dead_letters()[0].body(), "bad");
+/// assert_eq!(queue.dead_letters()[0].task.body(), "bad");
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
@@ -76,7 +76,7 @@ impl LocalQueue {
     /// An empty queue.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
-        let settings = Settings { visibility: Duration::from_secs(360), most_receives: 5 };
+        let settings = Settings { visibility: Duration::from_secs(360), timeout: None, most_receives: 5 };
         let engine = Mutex::new(Engine::new(format!("arn:aws:sqs:local:000000000000:{name}"), settings));
         Self(Arc::new(Shared { name, engine, changed: Notify::new(), has_worker: AtomicBool::new(false) }))
     }
@@ -88,9 +88,15 @@ impl LocalQueue {
         queues.entry(name.to_owned()).or_insert_with(|| Self::new(name)).clone()
     }
 
-    /// How long a received message stays hidden. The worker's function has a sixth of it. Default: six minutes.
+    /// How long a received message stays hidden. Default: six minutes.
     pub fn with_visibility(self, visibility: Duration) -> Self {
         self.engine().settings().visibility = visibility;
+        self
+    }
+
+    /// How long the worker's function has for a batch. Default: a sixth of what messages stay hidden for, as AWS advises.
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        self.engine().settings().timeout = Some(timeout);
         self
     }
 
@@ -111,10 +117,14 @@ impl LocalQueue {
     }
 
     /// What was received too often, oldest first.
-    pub fn dead_letters(&self) -> Vec<RawTask> {
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
         let engine = self.engine();
-        let dead = engine.dead().iter();
-        dead.map(|record| RawTask::new(record.body.clone().unwrap_or_default(), record.attributes.clone())).collect()
+        let letter = |record: &Record| DeadLetter {
+            group: record.group.clone().unwrap_or_default(),
+            receives: record.attempt,
+            task: RawTask::new(record.body.clone().unwrap_or_default(), record.attributes.clone()),
+        };
+        engine.dead().iter().map(letter).collect()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -123,7 +133,8 @@ impl LocalQueue {
 
     /// How long the function has for a batch.
     pub(crate) fn timeout(&self) -> Duration {
-        self.engine().settings().visibility / VISIBILITY_PER_TIMEOUT
+        let settings = *self.engine().settings();
+        settings.timeout.unwrap_or(settings.visibility / VISIBILITY_PER_TIMEOUT)
     }
 
     /// Whether this caller is the first who would start a worker.
@@ -211,6 +222,35 @@ impl Queue for LocalQueue {
         let expired = |_| Error::new(ErrorKind::Queue, "a receipt has expired");
         Box::pin(std::future::ready(hidden.into_iter().collect::<Result<(), _>>().map_err(expired)))
     }
+}
+
+/// A message that nobody could handle.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{Error, TaskingController, tasking::LocalQueue};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let queue = LocalQueue::new("mail.fifo");
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue).with_dead_letter_queue("mail-dlq.fifo");
+/// let tasks = tasks.on_raw(async |_context, _task| Err(Error::permanent("nobody reads this")));
+/// tasks.post_raw("hello", [("locale", "de")]).with_group("user-7").await?;
+/// tasks.work_off().await?;
+/// let letters = queue.dead_letters();
+/// assert_eq!((letters[0].group.as_str(), letters[0].task.body()), ("user-7", "hello"));
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// Its group.
+    pub group: String,
+    /// How often it was received.
+    pub receives: u32,
+    /// What was posted.
+    pub task: RawTask,
 }
 
 /// The dead letters of a queue as a queue of their own.
