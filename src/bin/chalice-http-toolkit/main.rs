@@ -1,7 +1,8 @@
-//! The command `chalice-http-toolkit`: what a developer asks of a site's folders. It sees the public API only.
+//! The command `chalice-http-toolkit`: what a developer asks of a site's folders and queues. It sees the public API only.
 
 mod args;
 mod check;
+mod forward;
 
 use std::process::ExitCode;
 
@@ -10,5 +11,6 @@ use clap::Parser;
 fn main() -> ExitCode {
     match args::Args::parse().verb {
         args::Verb::Check(folders) => check::run(&folders),
+        args::Verb::Forward(forward) => forward::run(&forward),
     }
 }
