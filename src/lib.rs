@@ -98,11 +98,18 @@ mod body;
 mod cache_control;
 mod cloudfront;
 mod content;
+#[cfg(feature = "seeded-defects")]
+mod defects;
+#[cfg(not(feature = "seeded-defects"))]
+#[path = "no_defects.rs"]
+mod defects;
 mod entity_tag;
 mod error;
 mod representation;
 mod runtime;
 mod stage;
+#[cfg(feature = "tasking")]
+pub mod tasking;
 
 pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
@@ -113,12 +120,14 @@ pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
-pub use runtime::{App, Front, Reply, run};
+pub use runtime::{App, Front, Reply, ScheduledEvent, run};
 pub use stage::Stage;
+#[cfg(feature = "tasking")]
+pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};
 
 #[cfg(feature = "seeded-defects")]
 #[doc(hidden)]
-pub use content::defects::{Defect, seed};
+pub use defects::{Defect, seed};
 
 #[cfg(feature = "embed")]
 #[doc(hidden)]
