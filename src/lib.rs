@@ -84,6 +84,7 @@
 //! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
 //! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
+//! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line
