@@ -62,7 +62,7 @@ pub(crate) fn at(
             (assets.find(&AssetPath::from_name(image)?)?, Some(segment))
         }
     };
-    if !media_type::is_image(found.name()) {
+    if !super::is_negotiated(found.name()) {
         return None;
     }
     let wanted = match (segment, query.unwrap_or_default()) {
