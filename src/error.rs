@@ -1,7 +1,7 @@
 //! The one error type of the crate. It knows what went wrong and where (template and line, folder, limit); it does not
 //! know how a stranger is told: they see a status only.
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::{Response, StatusCode, header};
 
@@ -32,8 +32,16 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: ErrorKind,
     context: String,
-    template: Option<(String, Option<usize>)>,
+    detail: Detail,
     source: Option<BoxError>,
+}
+
+/// What a few kinds of error know besides.
+enum Detail {
+    None,
+    Template(String, Option<usize>),
+    MaybeSent,
+    RetryAfter(Duration),
 }
 
 /// The sorts of [`Error`].
@@ -77,8 +85,24 @@ pub enum ErrorKind {
     RequestTooLarge,
     /// A reply is larger than its front door takes.
     ReplyTooLarge,
-    /// The handler of a site failed or panicked.
+    /// The handler of a site or of a task failed or panicked.
     Handler,
+    /// The handler of a task failed for good: trying again is of no use ([`Error::permanent`]).
+    Permanent,
+    /// A task can't be sent, or can't be read, as it is: too large, a character that SQS refuses, an id that is too long,
+    /// a body that is not the task's JSON, a name that no handler has.
+    Task,
+    /// A queue did not take a task, or can't be reached; [`maybe_sent`](Error::maybe_sent) says whether it may be there
+    /// all the same.
+    Queue,
+    /// There is no queue of that name.
+    QueueNotFound,
+    /// A task of a packed batch was not sent in its place: a later one of its group is in the queue.
+    OrderBroken,
+    /// A batch of tasks failed and its event source can't be told which ones.
+    Batch,
+    /// The store that remembers which tasks are done can't be reached, or refused.
+    Store,
     /// A setting is missing or wrong.
     Configuration,
     /// The local server or the Lambda runtime loop stopped.
@@ -101,12 +125,57 @@ impl Error {
         Self::caused(ErrorKind::Handler, "the handler failed", source)
     }
 
+    /// What a task's handler fails with where trying again is of no use: an address that does not exist, a row that is
+    /// gone. By default the message still comes again until the queue gives it to its dead-letter queue, since the next
+    /// deployment may well be able to handle it; `TaskingController::with_dead_letter_queue` sends it there at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{Error, ErrorKind};
+    ///
+    /// assert_eq!(Error::permanent("the account is closed").kind(), ErrorKind::Permanent);
+    /// ```
+    pub fn permanent(source: impl Into<BoxError>) -> Self {
+        Self::caused(ErrorKind::Permanent, "the task failed for good", source)
+    }
+
+    /// What a task's handler fails with where it knows when to try again: a service that said `Retry-After`. The rest of
+    /// its group waits as long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::Error;
+    /// use std::time::Duration;
+    ///
+    /// let busy = Error::retry_after(Duration::from_secs(60), "the mail service is busy");
+    /// assert_eq!(busy.retry_delay(), Some(Duration::from_secs(60)));
+    /// ```
+    pub fn retry_after(delay: Duration, source: impl Into<BoxError>) -> Self {
+        let context = "the task is to be tried again later".to_owned();
+        Self::build(ErrorKind::Handler, context, Detail::RetryAfter(delay), Some(source.into()))
+    }
+
+    /// An error of ours keeps its kind on the way through code that boxes it.
+    pub(crate) fn from_handler(error: impl Into<BoxError>) -> Self {
+        match error.into().downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::handler(error),
+        }
+    }
+
     pub(crate) fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
-        Self::build(kind, context.into(), None, None)
+        Self::build(kind, context.into(), Detail::None, None)
     }
 
     pub(crate) fn caused(kind: ErrorKind, context: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self::build(kind, context.into(), None, Some(source.into()))
+        Self::build(kind, context.into(), Detail::None, Some(source.into()))
+    }
+
+    /// For what may have happened all the same.
+    pub(crate) fn maybe_sent_of(kind: ErrorKind, context: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::build(kind, context.into(), Detail::MaybeSent, Some(source.into()))
     }
 
     pub(crate) fn in_template(
@@ -115,16 +184,11 @@ impl Error {
         template: (String, Option<usize>),
         source: impl Into<BoxError>,
     ) -> Self {
-        Self::build(kind, context.into(), Some(template), Some(source.into()))
+        Self::build(kind, context.into(), Detail::Template(template.0, template.1), Some(source.into()))
     }
 
-    fn build(
-        kind: ErrorKind,
-        context: String,
-        template: Option<(String, Option<usize>)>,
-        source: Option<BoxError>,
-    ) -> Self {
-        Self(Arc::new(Inner { kind, context, template, source }))
+    fn build(kind: ErrorKind, context: String, detail: Detail, source: Option<BoxError>) -> Self {
+        Self(Arc::new(Inner { kind, context, detail, source }))
     }
 
     /// The sort of the error.
@@ -134,7 +198,24 @@ impl Error {
 
     /// The template at fault and, where it is known, the line in it.
     pub fn template(&self) -> Option<(&str, Option<usize>)> {
-        self.0.template.as_ref().map(|(name, line)| (name.as_str(), *line))
+        match &self.0.detail {
+            Detail::Template(name, line) => Some((name, *line)),
+            _ => None,
+        }
+    }
+
+    /// Whether a task that could not be posted may be in the queue all the same: an answer was lost, or the time was up
+    /// while one was awaited. Posting it again with the same key or deduplication id within five minutes is safe.
+    pub fn maybe_sent(&self) -> bool {
+        matches!(self.0.detail, Detail::MaybeSent)
+    }
+
+    /// When a task's handler wants to be called again ([`retry_after`](Self::retry_after)).
+    pub fn retry_delay(&self) -> Option<Duration> {
+        match self.0.detail {
+            Detail::RetryAfter(delay) => Some(delay),
+            _ => None,
+        }
     }
 
     /// The status that a client is answered with: 413 for a request that is too large, else 500.
@@ -161,10 +242,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.context)?;
-        match &self.0.template {
-            Some((name, Some(line))) => write!(f, " (template {name}, line {line})"),
-            Some((name, None)) => write!(f, " (template {name})"),
-            None => Ok(()),
+        match &self.0.detail {
+            Detail::Template(name, Some(line)) => write!(f, " (template {name}, line {line})"),
+            Detail::Template(name, None) => write!(f, " (template {name})"),
+            Detail::MaybeSent => f.write_str(" (it may have been sent)"),
+            Detail::RetryAfter(_) | Detail::None => Ok(()),
         }
     }
 }

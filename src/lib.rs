@@ -84,6 +84,7 @@
 //! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
 //! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
+//! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line
@@ -98,11 +99,18 @@ mod body;
 mod cache_control;
 mod cloudfront;
 mod content;
+#[cfg(feature = "seeded-defects")]
+mod defects;
+#[cfg(not(feature = "seeded-defects"))]
+#[path = "no_defects.rs"]
+mod defects;
 mod entity_tag;
 mod error;
 mod representation;
 mod runtime;
 mod stage;
+#[cfg(feature = "tasking")]
+pub mod tasking;
 
 pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
@@ -113,12 +121,14 @@ pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
-pub use runtime::{App, Front, Reply, run};
+pub use runtime::{App, Front, Reply, ScheduledEvent, run};
 pub use stage::Stage;
+#[cfg(feature = "tasking")]
+pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};
 
 #[cfg(feature = "seeded-defects")]
 #[doc(hidden)]
-pub use content::defects::{Defect, seed};
+pub use defects::{Defect, seed};
 
 #[cfg(feature = "embed")]
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! A small shop: pages, static files, JSON, a feed and pictures out of a database, all with their ETag before the work.
 //!
-//! `cargo run --example site`, then http://127.0.0.1:3000. `SITE_TEMPLATES` and `SITE_STATIC` name other folders.
+//! `cargo run --example site --features images`, then http://127.0.0.1:3000. `SITE_TEMPLATES` and `SITE_STATIC` name other
+//! folders.
 
 mod shop;
 
@@ -11,7 +12,7 @@ use axum::{
     routing::get,
 };
 use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Source, Verify, embed,
+    App, BoxError, CloudFront, ContentManager, Embedded, Error, Images, Representation, Source, Verify, embed,
 };
 use serde_json::{Value, json};
 use shop::Shop;
@@ -32,10 +33,11 @@ async fn main() -> Result<(), BoxError> {
 
     let templates = folder("SITE_TEMPLATES", "templates", embed!("templates"));
     let files = folder("SITE_STATIC", "static", embed!("static"));
-    let content = ContentManager::new(templates, files)?;
+    let content = ContentManager::new(templates, files)?.with_images(Images::new());
     let site = Site { content: content.clone(), shop: Shop::open()? };
     let router = Router::new()
         .route("/", get(index))
+        .route("/gallery", get(gallery))
         .route("/hello", get(hello))
         .route("/products/{id}", get(product))
         .route("/api/products", get(api))
@@ -71,6 +73,10 @@ impl Site {
 
 async fn index(State(site): State<Site>) -> Answer {
     site.page("index.html", json!({ "products": *site.shop.products }))
+}
+
+async fn gallery(State(site): State<Site>) -> Answer {
+    site.page("gallery.html", json!({ "pots": *site.shop.pots }))
 }
 
 async fn hello(State(site): State<Site>, Query(query): Query<Vec<(String, String)>>) -> Answer {

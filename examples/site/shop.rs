@@ -18,10 +18,19 @@ pub(crate) struct Product {
     pub(crate) dimensions: String,
 }
 
-/// The goods, and a SQLite database of pictures.
+/// A photograph of the gallery.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Pot {
+    pub(crate) image: String,
+    pub(crate) title: String,
+    pub(crate) alt: String,
+}
+
+/// The goods, what the gallery shows, and a SQLite database of pictures.
 #[derive(Clone)]
 pub(crate) struct Shop {
     pub(crate) products: Arc<Vec<Product>>,
+    pub(crate) pots: Arc<Vec<Pot>>,
     database: Arc<Mutex<Connection>>,
 }
 
@@ -32,7 +41,8 @@ impl Shop {
         let logo = include_bytes!("../../static/img/logo.png").as_slice();
         database.execute("INSERT INTO pictures VALUES ('logo', 1, ?1)", [logo])?;
         let products = serde_json::from_str(include_str!("products.json"))?;
-        Ok(Self { products: Arc::new(products), database: Arc::new(Mutex::new(database)) })
+        let pots = serde_json::from_str(include_str!("pictures.json"))?;
+        Ok(Self { products: Arc::new(products), pots: Arc::new(pots), database: Arc::new(Mutex::new(database)) })
     }
 
     /// The version of a picture: all that a 304 needs.

@@ -14,11 +14,6 @@
 mod assets;
 mod canonical;
 mod check;
-#[cfg(feature = "seeded-defects")]
-pub(crate) mod defects;
-#[cfg(not(feature = "seeded-defects"))]
-#[path = "no_defects.rs"]
-mod defects;
 mod explain;
 #[cfg(feature = "images")]
 mod images;

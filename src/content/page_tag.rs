@@ -23,14 +23,17 @@ use sha2::{Digest, Sha256};
 use super::{
     assets::Assets,
     canonical::{self, Stream, Untaggable},
-    defects::{Defect, seeded},
     explain::{Explanation, Parts},
     images,
     reads::{Binding, Reads},
     syntax::{self, Mentions, Reference},
     templates::{Settings, Templates},
 };
-use crate::{EntityTag, entity_tag::hex};
+use crate::{
+    EntityTag,
+    defects::{Defect, seeded},
+    entity_tag::hex,
+};
 
 /// What can be said about a page before it is rendered.
 #[derive(Debug, PartialEq)]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::defects::{Defect, seeded};
+use crate::defects::{Defect, seeded};
 
 /// One step into a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

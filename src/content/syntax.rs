@@ -16,9 +16,9 @@ use minijinja::{
 };
 
 use self::names::{path_of, references};
-use super::defects::{Defect, seeded};
 use super::images;
 use super::reads::{Access, Binding, Callee, Path, Place, Step, Uses, What};
+use crate::defects::{Defect, seeded};
 
 /// What one template mentions, wherever in it.
 #[derive(Debug, Default, PartialEq)]

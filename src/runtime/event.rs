@@ -64,16 +64,14 @@ struct Wire<'a> {
     is_base64_encoded: Option<&'a RawValue>,
     #[serde(borrow, default)]
     request_context: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "Records")]
-    records: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    source: Option<&'a RawValue>,
 }
 
 /// What of `requestContext` decides the front door and the place of the site.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Context {
+    #[serde(deserialize_with = "lenient")]
+    request_id: Option<String>,
     #[serde(deserialize_with = "lenient")]
     stage: Option<String>,
     #[serde(deserialize_with = "lenient")]
@@ -96,19 +94,17 @@ struct HttpContext {
 }
 
 impl<'a> Event<'a> {
-    /// Tells which front door an event comes from, by its fields.
+    /// Tells which front door an event comes from, by its fields; `None` where it is none's.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Event`] for an event that is none of these, saying what came.
-    pub(crate) fn parse(json: &'a str) -> Result<Self> {
+    /// [`ErrorKind::Event`] for what is no event at all.
+    pub(crate) fn parse(json: &'a str) -> Result<Option<Self>> {
         let wire: Wire<'_> = serde_json::from_str(json)
             .map_err(|error| Error::caused(ErrorKind::Event, "an event is no JSON object", error))?;
         let context: Option<Context> = wire.request_context.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        let Some(front) = front(&wire, context.as_ref()) else {
-            return Err(Error::new(ErrorKind::Event, format!("{}; expected an event of {FRONTS}", what_came(&wire))));
-        };
-        Ok(Self { front, wire, context: context.unwrap_or_default() })
+        let front = front(&wire, context.as_ref());
+        Ok(front.map(|front| Self { front, wire, context: context.unwrap_or_default() }))
     }
 
     /// Whether the event has `multiValueHeaders`; an ALB wants them back then, and reads nothing else.
@@ -119,6 +115,11 @@ impl<'a> Event<'a> {
     /// The method and the path for a log, as far as they can be read.
     pub(crate) fn summary(&self) -> (String, String) {
         (self.method_text().unwrap_or_default(), self.path_text().unwrap_or_default())
+    }
+
+    /// What the front door calls this request; empty where it has no name for it.
+    pub(crate) fn request_id(&self) -> &str {
+        self.context.request_id.as_deref().unwrap_or_default()
     }
 
     /// The prefix that links of this request's answer carry.
@@ -273,7 +274,6 @@ impl<'a> Event<'a> {
     }
 }
 
-const FRONTS: &str = "an API Gateway REST or HTTP API, a function URL or an ALB";
 fn front(wire: &Wire<'_>, context: Option<&Context>) -> Option<Front> {
     let context = context?;
     let has_method = wire.http_method.is_some() || context.http_method.is_some();
@@ -285,22 +285,6 @@ fn front(wire: &Wire<'_>, context: Option<&Context>) -> Option<Front> {
         (_, Some(_)) => Some(Front::Http),
         (_, None) if has_method && wire.path.is_some() => Some(Front::Rest),
         _ => None,
-    }
-}
-
-/// What came, for the person who wonders why it is refused.
-fn what_came(wire: &Wire<'_>) -> String {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Record {
-        #[serde(alias = "EventSource", rename = "eventSource")]
-        source: String,
-    }
-    let records: Option<Vec<Record>> = wire.records.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    match (records.as_deref().and_then(<[_]>::first), text(wire.source)) {
-        (Some(record), _) => format!("this event has records of `{}`", record.source),
-        (None, Some(source)) => format!("this event comes from `{source}`"),
-        (None, None) => "this event is of no kind that is known".to_owned(),
     }
 }
 

@@ -5,12 +5,21 @@
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
 //! 4. [`dev_server`] the same way, behind a socket
 //!
+//! What is no request is a [trigger]: a batch of [tasks], a [scheduled](schedules) event, or a ping that keeps warm.
+//!
 //! It knows the limits of each [front door](front). It does not know what the service does.
 
 mod event;
 mod front;
 mod mount;
 mod reply;
+mod schedules;
+#[cfg(feature = "tasking")]
+mod tasks;
+#[cfg(not(feature = "tasking"))]
+#[path = "no_tasks.rs"]
+mod tasks;
+mod trigger;
 mod uri;
 
 #[cfg(feature = "dev-server")]
@@ -20,21 +29,30 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use lambda_http::{Context, Request, RequestExt};
 use lambda_runtime::LambdaEvent;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 pub use front::Front;
 pub use reply::Reply;
+pub use trigger::ScheduledEvent;
 
-use self::{event::Event, mount::Mount, uri::BadRequest};
+use self::{
+    event::Event,
+    mount::Mount,
+    reply::{HttpReply, bodiless, refuse_size},
+    schedules::Schedules,
+    tasks::{Scope, Tasks},
+    trigger::Trigger,
+    uri::BadRequest,
+};
 use crate::{
     CloudFront, ContentManager, Representation, ScriptRoot, Stage,
-    body::{too_large, whole},
+    body::whole,
     error::{BoxError, Error, ErrorKind, Result},
     representation::Pending,
 };
@@ -108,6 +126,8 @@ pub struct App {
     mount: Mount,
     error_pages: Option<ContentManager>,
     development: bool,
+    tasks: Tasks,
+    schedules: Schedules,
 }
 
 impl App {
@@ -126,12 +146,13 @@ impl App {
             let limit = request.extensions().get().copied();
             let answer = service.clone().oneshot(request);
             async move {
-                let (parts, body) = answer.await.map_err(handler_error)?.into_parts();
+                let (parts, body) = answer.await.map_err(Error::from_handler)?.into_parts();
                 Ok(Response::from_parts(parts, whole(body, limit).await?))
             }
         });
         let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
-        Self { service, mount: Mount::default(), error_pages: None, development }
+        let (mount, tasks, schedules) = (Mount::default(), Tasks::default(), Schedules::default());
+        Self { service, mount, error_pages: None, development, tasks, schedules }
     }
 
     /// Takes error pages from these templates: `500.html`, `400.html`… Default: plain pages.
@@ -168,6 +189,7 @@ impl App {
     ///
     /// As [`run`].
     pub async fn run(self) -> Result<()> {
+        self.tasks.start();
         if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
             self.run_lambda().await
         } else {
@@ -200,28 +222,66 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Event`] for an event of no front door: Lambda then counts a failed invocation. Whatever goes wrong
-    /// with a request is a reply.
+    /// [`ErrorKind::Event`] for an event that nothing here serves, and whatever the handler of a scheduled event failed
+    /// with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
+    /// is one that the reply names.
     pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
-        let (length, event) = (event.len(), Event::parse(event)?);
+        match Event::parse(event)? {
+            Some(request) => Ok(self.reply(request, event.len(), context).await),
+            None => self.triggered(event, context).await.map(Reply::json),
+        }
+    }
+
+    async fn triggered(&self, event: &str, context: Option<Context>) -> Result<Value> {
+        match Trigger::parse(event) {
+            Some(Trigger::KeepWarm) => tracing::debug!("kept warm"),
+            Some(Trigger::Queue) => return self.tasks.work(event, context.as_ref()).await,
+            Some(Trigger::Scheduled(event)) => self.scheduled(event, context.as_ref()).await?,
+            None => return Err(trigger::unknown(event)),
+        }
+        Ok(Value::Null)
+    }
+
+    async fn reply(&self, event: Event<'_>, length: usize, context: Option<Context>) -> Reply {
         let (front, multi_value) = (event.front, event.is_multi_value());
         let (method, path) = event.summary();
         let at = At { method: &method, path: &path, root: event.script_root(&self.mount) };
-        let response = if length > front.event_limit() {
-            self.refused(length, front.event_limit(), &at).await
-        } else {
-            match event.into_request(&self.mount) {
-                Ok(request) => self.answer(request, context, front, &at).await,
-                Err(BadRequest(reason)) => {
-                    tracing::debug!(reason, "a request can't be read");
-                    self.error_page(StatusCode::BAD_REQUEST, Some(reason), &at.root).await
-                }
+        let reply = |response| HttpReply::new(front, multi_value, bodiless(&method, response));
+        let scope = Scope::new(event.request_id(), context.as_ref());
+        let answered = reply(scope.run(self.response(event, length, context, &at)).await);
+        let error = match refuse_size(front, &answered) {
+            Some(error) => error,
+            None if answered.status().is_server_error() => {
+                scope.drop_tasks();
+                return answered.into();
             }
+            None => match scope.flush().await {
+                Ok(()) => return answered.into(),
+                Err(error) => error,
+            },
         };
-        let reply = into_reply(front, multi_value, bodiless(&method, response));
-        let Some(error) = refuse_size(front, &reply) else { return Ok(reply) };
-        let response = self.failed(&error, &at).await;
-        Ok(into_reply(front, multi_value, bodiless(&method, response)))
+        scope.drop_tasks();
+        reply(self.failed(&error, &at).await).into()
+    }
+
+    async fn response(
+        &self,
+        event: Event<'_>,
+        length: usize,
+        context: Option<Context>,
+        at: &At<'_>,
+    ) -> Response<Bytes> {
+        let front = event.front;
+        if length > front.event_limit() {
+            return self.refused(length, front.event_limit(), at).await;
+        }
+        match event.into_request(&self.mount) {
+            Ok(request) => self.answer(request, context, front, at).await,
+            Err(BadRequest(reason)) => {
+                tracing::debug!(reason, "a request can't be read");
+                self.error_page(StatusCode::BAD_REQUEST, Some(reason), &at.root).await
+            }
+        }
     }
 
     async fn answer(&self, request: Request, context: Option<Context>, front: Front, at: &At<'_>) -> Response<Bytes> {
@@ -305,57 +365,10 @@ async fn made(page: Option<Representation>, root: &ScriptRoot) -> Option<Respons
     }
 }
 
-/// An error of ours keeps its kind on the way through a service that boxes it.
-fn handler_error(error: impl Into<BoxError>) -> Error {
-    match error.into().downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => Error::handler(error),
-    }
-}
-
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     Error::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
-}
-
-/// What is wrong with a reply that its front door would not take.
-fn refuse_size(front: Front, reply: &Reply) -> Option<Error> {
-    if reply.is_small() {
-        return None;
-    }
-    let (size, limit) = (reply.encoded_len(), front.reply_limit());
-    if size > limit {
-        return Some(too_large(&format!("{size} (as JSON)"), limit));
-    }
-    let (size, limit) = (reply.header_len(), front.header_limit());
-    let message =
-        || format!("the reply has {size} bytes of header fields and its front door takes {limit}: set fewer cookies");
-    (size > limit).then(|| Error::new(ErrorKind::ReplyTooLarge, message()))
-}
-
-fn into_reply(front: Front, multi_value: bool, response: Response<Bytes>) -> Reply {
-    let (parts, body) = response.into_parts();
-    Reply::new(front, multi_value, parts.status, parts.headers, body)
-}
-
-/// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.4.5); all else has its length.
-fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<Bytes> {
-    let status = response.status();
-    let length = HeaderValue::from(response.body().len());
-    let headers = response.headers_mut();
-    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED || status.is_informational() {
-        headers.remove(header::CONTENT_LENGTH);
-        return response.map(|_| Bytes::new());
-    }
-    if method != Method::HEAD.as_str() {
-        headers.insert(header::CONTENT_LENGTH, length);
-    } else if length != "0" {
-        headers.entry(header::CONTENT_LENGTH).or_insert(length);
-        return response.map(|_| Bytes::new());
-    }
-    headers.remove(header::TRANSFER_ENCODING);
-    response
 }
 
 fn with_lambda_context(mut request: Request, context: Context) -> Request {

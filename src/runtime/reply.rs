@@ -5,15 +5,21 @@ use std::borrow::Cow;
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, response::Parts};
 use serde::{
     Serialize, Serializer,
     ser::{SerializeMap, SerializeStruct},
 };
+use serde_json::Value;
 
 use super::front::Front;
+use crate::{
+    body::too_large,
+    error::{Error, ErrorKind},
+};
 
-/// A reply, which serializes to the JSON that a front door expects.
+/// The reply to an event, which serializes to the JSON that is expected of it: the reply to a request as its front door
+/// takes it, the failures of a batch of tasks, `null` after a scheduled event.
 ///
 /// # Examples
 ///
@@ -30,7 +36,56 @@ use super::front::Front;
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct Reply(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Http(HttpReply),
+    Json(Value),
+}
+
+impl Reply {
+    /// What an event that is no request is answered with.
+    pub(crate) fn json(value: Value) -> Self {
+        Self(Kind::Json(value))
+    }
+
+    /// The status of the reply to a request; 200 for what is none.
+    pub fn status(&self) -> StatusCode {
+        match &self.0 {
+            Kind::Http(reply) => reply.status,
+            Kind::Json(_) => StatusCode::OK,
+        }
+    }
+
+    /// How many bytes its JSON has, exactly, without making it: base64 has four bytes for each three, text one more for
+    /// each character that JSON escapes.
+    pub fn encoded_len(&self) -> usize {
+        match &self.0 {
+            Kind::Http(reply) => reply.encoded_len(),
+            Kind::Json(value) => value.to_string().len(),
+        }
+    }
+}
+
+impl From<HttpReply> for Reply {
+    fn from(reply: HttpReply) -> Self {
+        Self(Kind::Http(reply))
+    }
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Kind::Http(reply) => reply.serialize(serializer),
+            Kind::Json(value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// The reply to a request.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpReply {
     front: Front,
     status: StatusCode,
     headers: HeaderMap,
@@ -40,15 +95,10 @@ pub struct Reply {
     multi_value: bool,
 }
 
-impl Reply {
+impl HttpReply {
     /// Makes a reply. `multi_value` says whether the event had `multiValueHeaders`, which an ALB wants back.
-    pub(crate) fn new(
-        front: Front,
-        multi_value: bool,
-        status: StatusCode,
-        mut headers: HeaderMap,
-        body: Bytes,
-    ) -> Self {
+    pub(crate) fn new(front: Front, multi_value: bool, response: Response<Bytes>) -> Self {
+        let (Parts { status, mut headers, .. }, body) = response.into_parts();
         let text = is_text(&headers) && std::str::from_utf8(&body).is_ok();
         let mut cookies = Vec::new();
         if let header::Entry::Occupied(entry) = headers.entry(header::SET_COOKIE) {
@@ -57,14 +107,11 @@ impl Reply {
         Self { front, status, headers, cookies, base64: !text, body, multi_value }
     }
 
-    /// The status of the reply.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// How many bytes its JSON has, exactly, without making it: base64 has four bytes for each three, text one more for
-    /// each character that JSON escapes.
-    pub fn encoded_len(&self) -> usize {
+    pub(crate) fn encoded_len(&self) -> usize {
         let envelope = Self { body: Bytes::new(), ..self.clone() };
         let envelope = serde_json::to_vec(&envelope).map_or(0, |json| json.len());
         envelope + if self.base64 { self.body.len().div_ceil(3) * 4 } else { escaped_len(&self.body) }
@@ -84,7 +131,41 @@ impl Reply {
     }
 }
 
-impl Serialize for Reply {
+/// What is wrong with a reply that its front door would not take.
+pub(super) fn refuse_size(front: Front, reply: &HttpReply) -> Option<Error> {
+    if reply.is_small() {
+        return None;
+    }
+    let (size, limit) = (reply.encoded_len(), front.reply_limit());
+    if size > limit {
+        return Some(too_large(&format!("{size} (as JSON)"), limit));
+    }
+    let (size, limit) = (reply.header_len(), front.header_limit());
+    let message =
+        || format!("the reply has {size} bytes of header fields and its front door takes {limit}: set fewer cookies");
+    (size > limit).then(|| Error::new(ErrorKind::ReplyTooLarge, message()))
+}
+
+/// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.4.5); all else has its length.
+pub(super) fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<Bytes> {
+    let status = response.status();
+    let length = HeaderValue::from(response.body().len());
+    let headers = response.headers_mut();
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED || status.is_informational() {
+        headers.remove(header::CONTENT_LENGTH);
+        return response.map(|_| Bytes::new());
+    }
+    if method != Method::HEAD.as_str() {
+        headers.insert(header::CONTENT_LENGTH, length);
+    } else if length != "0" {
+        headers.entry(header::CONTENT_LENGTH).or_insert(length);
+        return response.map(|_| Bytes::new());
+    }
+    headers.remove(header::TRANSFER_ENCODING);
+    response
+}
+
+impl Serialize for HttpReply {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let multi_value = self.front == Front::Rest || (self.front == Front::Alb && self.multi_value);
         let mut reply = serializer.serialize_struct("Reply", 6)?;
@@ -108,7 +189,7 @@ impl Serialize for Reply {
     }
 }
 
-struct EncodedBody<'a>(&'a Reply);
+struct EncodedBody<'a>(&'a HttpReply);
 
 impl Serialize for EncodedBody<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -119,7 +200,7 @@ impl Serialize for EncodedBody<'_> {
     }
 }
 
-struct MultiValue<'a>(&'a Reply);
+struct MultiValue<'a>(&'a HttpReply);
 
 impl Serialize for MultiValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -135,7 +216,7 @@ impl Serialize for MultiValue<'_> {
     }
 }
 
-struct SingleValue<'a>(&'a Reply);
+struct SingleValue<'a>(&'a HttpReply);
 
 impl Serialize for SingleValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -250,7 +331,9 @@ mod tests {
             for cookie in &cookies {
                 headers.append(header::SET_COOKIE, HeaderValue::from_bytes(cookie.as_bytes()).unwrap());
             }
-            let reply = Reply::new(front, multi_value, StatusCode::OK, headers, body.into());
+            let mut response = Response::new(Bytes::from(body));
+            *response.headers_mut() = headers;
+            let reply = HttpReply::new(front, multi_value, response);
             let json = serde_json::to_string(&reply).unwrap();
             prop_assert_eq!(reply.encoded_len(), json.len());
         }

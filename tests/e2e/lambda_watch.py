@@ -12,7 +12,7 @@ from harness import BIN, CSS, ROOT, check, free_port, get, running, static_copy,
 @contextlib.contextmanager
 def watch(example, **environment):
     port = free_port()
-    command = ["cargo", "lambda", "watch", "--example", example, "--ignore-changes"]
+    command = ["cargo", "lambda", "watch", "--example", example, "--features", "images", "--ignore-changes"]
     command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
     environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "CARGO_NET_OFFLINE": "true"} | environment
     with running(command, port, cwd=ROOT, env=environment):

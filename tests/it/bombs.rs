@@ -1,9 +1,9 @@
 //! Small files that ask for a great deal: of memory, of time, or of a reader's trust in what a header says. They are made
 //! here, from nothing but the standard library, so that none of them lies in the repository.
 
-type Bomb = (&'static str, fn() -> Vec<u8>);
+/// A name, which ends as a file of its kind does, and what makes the file.
+pub(crate) type Bomb = (&'static str, fn() -> Vec<u8>);
 
-/// Every bomb with its name, which ends as a file of its kind does.
 pub(crate) const ALL: &[Bomb] = &[
     ("pixels.png", png_of_many_pixels),
     ("bits.png", png_of_many_bits),

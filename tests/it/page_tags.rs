@@ -379,7 +379,7 @@ impl World {
         let borrowed: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let folders = folders(&borrowed);
         let global = self.global.clone();
-        let content = folders.content().with_reload(false).with_build_id(&self.build);
+        let content = pictured(folders.content()).with_reload(false).with_build_id(&self.build);
         let build = self.build.clone();
         let content = content.with_environment(move |engine| {
             engine.add_global("g", global.clone());
@@ -400,6 +400,17 @@ impl World {
         let tag = answer.header("etag").to_owned();
         (answer.status == 200 && !tag.is_empty()).then_some((tag, answer.body))
     }
+}
+
+#[cfg(feature = "images")]
+fn pictured(content: ContentManager) -> ContentManager {
+    static IMAGES: std::sync::LazyLock<chalice_http_toolkit::Images> = std::sync::LazyLock::new(Default::default);
+    content.with_images(IMAGES.clone())
+}
+
+#[cfg(not(feature = "images"))]
+fn pictured(content: ContentManager) -> ContentManager {
+    content
 }
 
 /// A piece of a template; `{}` stands for the number of a template further on, so that most sets end.
@@ -487,7 +498,12 @@ fn piece() -> impl Strategy<Value = String> {
         "{% from 'macros.html' import card %}{% for p in b.list %}{{ card(p) }}{% endfor %}",
         "{% if a is defined and b.y is none %}n{% endif %}",
         "{% macro own(x=a) %}{{ x }}{{ static('0.css') }}{% endmacro %}{{ own() }}",
+        "{{ picture('0.css', alt=a) }}{{ srcset('1.css') }}",
+        "{{ picture(('0' if a) ~ '1.css', alt='') }}",
+        "{% set p = picture %}{{ p(b.x ~ '.css', alt='') }}",
     ];
+    let known = |piece: &&str| cfg!(feature = "images") || !piece.contains("picture");
+    let pieces: Vec<&str> = pieces.into_iter().filter(known).collect();
     (select(pieces), 1..4u8).prop_map(|(piece, further)| piece.replace("{}", &further.to_string()))
 }
 

@@ -77,13 +77,16 @@ fn each_foreign_crate_has_one_owner() {
         ("httpdate", &["cloudfront/"]),
         ("lambda_http", &["runtime/"]),
         ("lambda_runtime", &["runtime/"]),
-        ("hyper", &["runtime/dev_server.rs"]),
-        ("hyper_util", &["runtime/dev_server.rs"]),
-        ("tokio", &["runtime/dev_server.rs", "content/images/engine.rs"]),
+        ("hyper", &["runtime/dev_server.rs", "bin/chalice-http-toolkit/forward/invoke.rs"]),
+        ("hyper_util", &["runtime/dev_server.rs", "bin/chalice-http-toolkit/forward/invoke.rs"]),
+        ("tokio", &["runtime/dev_server.rs", "content/images/engine.rs", "bin/chalice-http-toolkit/forward/"]),
         ("clap", &["bin/"]),
-        ("base64", &["runtime/", "content/images/placeholder.rs"]),
+        ("base64", &["runtime/", "content/images/placeholder.rs", "bin/chalice-http-toolkit/forward/event.rs"]),
+        ("form_urlencoded", &["runtime/", "bin/chalice-http-toolkit/forward/consumers.rs"]),
+        ("aws_sdk_sqs", &["bin/chalice-http-toolkit/forward/"]),
+        ("aws_config", &["bin/chalice-http-toolkit/forward/"]),
+        ("aws_sigv4", &["bin/chalice-http-toolkit/forward/consumers.rs"]),
         ("quick_cache", &["content/images/engine.rs"]),
-        ("form_urlencoded", &["runtime/"]),
     ] {
         for (name, source) in sources() {
             let named = code(&source).any(|line| names(line, krate));

@@ -1,8 +1,11 @@
 //! What was typed. It does not know what is done with it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use clap::{Args as Arguments, Parser, Subcommand};
+use clap::{Args as Arguments, Parser, Subcommand, value_parser};
+use http::Uri;
+
+use crate::forward::Route;
 
 /// Tools for server-rendered sites on AWS Lambda.
 #[derive(Debug, Parser)]
@@ -16,6 +19,34 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Look for templates that don't compile, and for templates and static files that are named and not there.
     Check(Folders),
+    /// Make the variants of a folder's images ahead, so that a deployed site converts none.
+    Images(Images),
+    /// Bring the messages of SQS queues to functions that run on this machine, as Lambda would.
+    ///
+    /// Each batch of messages becomes one event, which the function gets by an HTTP POST; cargo lambda watch is the usual
+    /// place where it runs. What the function did is deleted. What it names in batchItemFailures stays, and so does
+    /// everything if it fails, is not there or answers what AWS would not understand: as for a deployed function with
+    /// ReportBatchItemFailures.
+    ///
+    /// Credentials and region come from where the AWS command line takes them, the endpoint of an emulator from
+    /// AWS_ENDPOINT_URL_SQS or --endpoint-url. Ctrl-C waits for the function's answer; a second Ctrl-C ends at once.
+    ///
+    /// The exit code is 1 if a message was not done when it ended.
+    #[command(after_help = "Example:\n  chalice-http-toolkit forward -e 'tasks.fifo->worker'")]
+    Forward(Forward),
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Images {
+    /// The folder of static files. Variants go into `_variants` in it; those that nothing asks for any more are removed.
+    #[arg(default_value = "static")]
+    pub(crate) files: PathBuf,
+    /// The widths in pixels, as the site has them by `Images::with_widths` [default: all that a site allows by default].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=16384))]
+    pub(crate) widths: Vec<u32>,
+    /// The quality, as the site has it by `Images::with_quality` [default: 80].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: Option<u8>,
 }
 
 #[derive(Arguments, Debug)]
@@ -26,4 +57,43 @@ pub(crate) struct Folders {
     /// The folder of static files.
     #[arg(default_value = "static")]
     pub(crate) files: PathBuf,
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Forward {
+    /// A queue by name, ARN or URL, and a function by name or by its whole invoke URL. In quotes: a bare > is the shell's.
+    #[arg(short, long = "event", value_name = "QUEUE->FUNCTION", required = true)]
+    pub(crate) events: Vec<Route>,
+    /// Where SQS is, if not at AWS.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Where functions are invoked by name.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000")]
+    pub(crate) invoke_endpoint: Uri,
+    /// The most messages in one event.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(i32).range(1..=10))]
+    pub(crate) batch_size: i32,
+    /// How long a message is hidden from others at a time; it is kept hidden until the function answers, and comes back
+    /// this long after a failure. [default: the queue's visibility timeout]
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(i32).range(1..=43_200))]
+    pub(crate) visibility: Option<i32>,
+    /// How long a function may take.
+    #[arg(long, value_name = "SECONDS", default_value = "900", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// End when the queue has nothing to give.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Take messages although a deployed function consumes the queue.
+    #[arg(long)]
+    pub(crate) steal: bool,
+    /// One JSON object for each message instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn seconds(typed: &str) -> Result<Duration, String> {
+    match typed.parse::<u32>() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds.into())),
+        _ => Err("a whole number of seconds, 1 or more, is needed".into()),
+    }
 }

@@ -1,7 +1,9 @@
-//! The command `chalice-http-toolkit`: what a developer asks of a site's folders. It sees the public API only.
+//! The command `chalice-http-toolkit`: what a developer asks of a site's folders and queues. It sees the public API only.
 
 mod args;
 mod check;
+mod forward;
+mod images;
 
 use std::process::ExitCode;
 
@@ -10,5 +12,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     match args::Args::parse().verb {
         args::Verb::Check(folders) => check::run(&folders),
+        args::Verb::Images(images) => images::run(&images),
+        args::Verb::Forward(forward) => forward::run(&forward),
     }
 }

@@ -64,7 +64,10 @@ pub(crate) struct Job {
     pub(crate) source: Source,
     pub(crate) header: Header,
     pub(crate) plan: Plan,
+    /// What its bytes are known by.
     pub(crate) key: Key,
+    /// What it is called where it lies ready.
+    pub(crate) name: Key,
 }
 
 /// What a conversion ends in, the same each time.
@@ -160,7 +163,8 @@ impl Engine {
     }
 
     pub(crate) fn job(&self, source: &Source, header: &Header, plan: Plan) -> Job {
-        Job { source: source.clone(), header: header.clone(), plan, key: plan.key(&source.digest, &self.salt) }
+        let (key, name) = (self.key(plan, &source.digest), plan.name(&source.digest, &self.salt));
+        Job { source: source.clone(), header: header.clone(), plan, key, name }
     }
 
     pub(crate) fn key(&self, plan: Plan, digest: &[u8; 32]) -> Key {

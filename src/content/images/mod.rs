@@ -239,7 +239,8 @@ impl Setting {
     }
 }
 
-/// Whether there may be an image of this name that is converted.
+/// Whether there may be an image of this name that is converted. Other images are served as any file is: what stands behind
+/// the `?` of `logo.svg?v=2` is not ours to judge.
 fn is_negotiated(name: &str) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     media_type::is_image(name)

@@ -8,13 +8,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use bytes::Bytes;
-
 use super::{
     accept::Bucket,
     codec::{Header, ImageLimits},
-    engine::{Engine, Job, Source, convert},
-    variant::{Key, Plan, Wanted},
+    engine::{Engine, Job, Outcome, Source, convert},
+    serve::Made,
+    variant::{Plan, Wanted, key_of_original},
 };
 use crate::{
     content::{
@@ -56,15 +55,22 @@ pub struct Prebuilt {
     pub bytes: u64,
 }
 
-/// What was made ahead under this key, for the static file of this name.
-pub(crate) fn find(assets: &Assets, name: &str, key: &Key) -> Option<Bytes> {
-    let prefix = format!("{FOLDER}/{name}");
-    assets.files().names(&prefix).next()?;
-    assets.files().get(&place(name, key)).map(|content| content.bytes.clone())
+/// What was made ahead for the static file of this name. Its tag is of its bytes: they may have been made elsewhere, where
+/// the same codecs round otherwise.
+pub(crate) fn find(assets: &Assets, name: &str, job: &Job) -> Option<Made> {
+    let files = assets.files();
+    files.names(&format!("{FOLDER}/{name}/")).next()?;
+    let content = files.get(&place(name, job))?;
+    let outcome = Outcome::read(content.bytes.clone());
+    let tag = match &outcome {
+        Outcome::Variant(_) => content.digest,
+        Outcome::Original => key_of_original(&job.source.digest),
+    };
+    Some(Made { tag, outcome })
 }
 
-fn place(name: &str, key: &Key) -> String {
-    format!("{FOLDER}/{name}/{}", hex(&key[..16]))
+fn place(name: &str, job: &Job) -> String {
+    format!("{FOLDER}/{name}/{}", hex(&job.name[..16]))
 }
 
 /// Makes what is missing, and removes what nothing asks for any more.
@@ -80,7 +86,7 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, limits: &ImageLimits) -> 
         done.images += 1;
         for plan in plans(engine, &header) {
             let job = engine.job(&source, &header, plan);
-            let place = place(name, &job.key);
+            let place = place(name, &job);
             match files.contains(&place) {
                 true => done.kept += 1,
                 false => missing.push((place.clone(), job)),

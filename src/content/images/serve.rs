@@ -21,20 +21,31 @@ use crate::{
         path::AssetPath,
     },
     error::Result,
-    representation::Made,
+    representation::Made as Body,
 };
 
 /// What a request gets.
 #[derive(Debug)]
 enum Choice {
     /// The best that there is for it.
-    Best(Job),
-    /// What could be made in time.
-    Makeshift {
-        job: Job,
-        best: Job,
-    },
+    Best(Candidate),
+    /// What could be made in time, and what is better.
+    Makeshift(Candidate, Job),
     Original,
+}
+
+/// A variant that could be sent.
+#[derive(Clone, Debug)]
+struct Candidate {
+    job: Job,
+    made: Option<Made>,
+}
+
+/// A variant that was made ahead, and what its bytes are known by.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) tag: Key,
+    pub(crate) outcome: Outcome,
 }
 
 /// The image that a path and a query mean. `None` where they mean no file, or one that is served as any file is.
@@ -51,7 +62,7 @@ pub(crate) fn at(
             (assets.find(&AssetPath::from_name(image)?)?, Some(segment))
         }
     };
-    if !media_type::is_image(found.name()) {
+    if !super::is_negotiated(found.name()) {
         return None;
     }
     let wanted = match (segment, query.unwrap_or_default()) {
@@ -69,8 +80,7 @@ pub(crate) fn at(
         Ok(header) => {
             let (assets, name) = (assets.clone(), found.name().to_owned());
             let variant = Variant { engine: engine.clone(), source, header, wanted };
-            let kept = move |key: &Key| prebuilt::find(&assets, &name, key).map(Outcome::read);
-            Some(variant.represent(found.policy(), kept))
+            Some(variant.represent(found.policy(), move |job| prebuilt::find(&assets, &name, job)))
         }
         Err(why) => {
             tracing::debug!(file = found.name(), %why, "an image is served as it is");
@@ -94,19 +104,17 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    /// The representation of it that a request's fields choose; `kept` finds what was made ahead.
+    /// The representation of it that a request's fields choose; `made` finds what was made ahead.
     pub(crate) fn represent(
         self,
         policy: Option<CacheControl>,
-        kept: impl Fn(&Key) -> Option<Outcome> + Send + 'static,
+        made: impl Fn(&Job) -> Option<Made> + Send + 'static,
     ) -> Representation {
         Representation::select(move |selection| {
-            let choice = self.choose(selection.headers, |key| kept(key).is_some());
+            let choice = self.choose(selection.headers, made);
             let tag = self.tag(&choice);
             let policy = policy.map(|policy| if choice.is_final() { policy } else { for_an_hour() });
-            let ready = choice.job().and_then(|job| kept(&job.key));
-            let image = Representation::making(headers(), self.make(choice, ready));
-            let image = described(image).with_entity_tag(tag);
+            let image = described(Representation::making(headers(), self.make(choice))).with_entity_tag(tag);
             Ok(match policy {
                 Some(policy) => image.with_cache_control(policy),
                 None => image,
@@ -116,45 +124,52 @@ impl Variant {
 
     /// The best plan that is made already or can be made in time. Whoever has one of them and asks whether it is still good
     /// hears that it is: another request, or another instance, may have had more time or less.
-    fn choose(&self, fields: &HeaderMap, is_kept: impl Fn(&Key) -> bool) -> Choice {
+    fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> Choice {
         let Self { engine, source, header, .. } = self;
         let image = (header.upright().0, header.format());
         let plans = Plan::of(image, self.wanted, formats(self.wanted, fields), engine.menu.quality);
+        let candidate = |plan| {
+            let job = engine.job(source, header, plan);
+            Candidate { made: made(&job), job }
+        };
+        let candidates: Vec<Candidate> = plans.into_iter().map(candidate).collect();
         let conditions = Conditions::of(fields);
-        let jobs: Vec<Job> = plans.into_iter().map(|plan| engine.job(source, header, plan)).collect();
-        let held = |job: &&Job| conditions.name(&job.key);
-        let ready = |job: &&Job| is_kept(&job.key) || engine.holds(&job.key) || engine.affords(header, job.plan);
+        let held = |it: &&Candidate| conditions.name(it.tag());
+        let ready =
+            |it: &&Candidate| it.made.is_some() || engine.holds(&it.job.key) || engine.affords(header, it.job.plan);
         let original = conditions.name(&key_of_original(&source.digest));
-        let chosen = jobs.iter().find(held).or_else(|| jobs.iter().filter(|_| !original).find(ready));
-        match (chosen, jobs.first()) {
-            (Some(job), Some(best)) if job.key == best.key => Choice::Best(job.clone()),
-            (Some(job), Some(best)) => Choice::Makeshift { job: job.clone(), best: best.clone() },
+        let chosen = candidates.iter().find(held).or_else(|| candidates.iter().filter(|_| !original).find(ready));
+        match (chosen, candidates.first()) {
+            (Some(chosen), Some(best)) if chosen.job.key == best.job.key => Choice::Best(chosen.clone()),
+            (Some(chosen), Some(best)) => Choice::Makeshift(chosen.clone(), best.job.clone()),
             _ => Choice::Original,
         }
     }
 
     fn tag(&self, choice: &Choice) -> EntityTag {
-        let key = choice.job().map_or_else(|| key_of_original(&self.source.digest), |job| job.key);
-        EntityTag::of_digest(&key)
+        EntityTag::of_digest(&match choice {
+            Choice::Best(candidate) | Choice::Makeshift(candidate, _) => *candidate.tag(),
+            Choice::Original => key_of_original(&self.source.digest),
+        })
     }
 
-    async fn make(self, choice: Choice, ready: Option<Outcome>) -> Result<Made> {
-        let (job, best) = match choice {
-            Choice::Original => return Ok(Made::Promised(self.original())),
-            Choice::Best(job) => (job, None),
-            Choice::Makeshift { job, best } => (job, Some(best)),
+    async fn make(self, choice: Choice) -> Result<Body> {
+        let (Candidate { job, made }, best) = match choice {
+            Choice::Original => return Ok(Body::Promised(self.original())),
+            Choice::Best(candidate) => (candidate, None),
+            Choice::Makeshift(candidate, best) => (candidate, Some(best)),
         };
-        let outcome = match ready {
-            Some(outcome) => Some(outcome),
+        let outcome = match made {
+            Some(made) => Some(made.outcome),
             None => self.engine.clone().make(job).await,
         };
         if let Some(best) = best {
             self.engine.make_later(best);
         }
         Ok(match outcome {
-            Some(Outcome::Variant(bytes)) => Made::Promised(bytes),
-            Some(Outcome::Original) => Made::Promised(self.original()),
-            None => Made::Instead { body: self.original(), headers: self.not_kept() },
+            Some(Outcome::Variant(bytes)) => Body::Promised(bytes),
+            Some(Outcome::Original) => Body::Promised(self.original()),
+            None => Body::Instead { body: self.original(), headers: self.not_kept() },
         })
     }
 
@@ -172,27 +187,26 @@ impl Variant {
     }
 
     /// All of it at once, for an image whose bytes had to be loaded first: with its own tag among the fields.
-    pub(crate) async fn make_whole(self, fields: &HeaderMap) -> Result<Made> {
-        let choice = self.choose(fields, |_| false);
+    pub(crate) async fn make_whole(self, fields: &HeaderMap) -> Result<Body> {
+        let choice = self.choose(fields, |_| None);
         let tag = self.tag(&choice);
-        Ok(match self.make(choice, None).await? {
-            Made::Promised(body) => Made::Instead { headers: tagged(&tag, media_type::sniff(&body)), body },
-            instead @ Made::Instead { .. } => instead,
+        Ok(match self.make(choice).await? {
+            Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type::sniff(&body)), body },
+            instead @ Body::Instead { .. } => instead,
         })
     }
 }
 
-impl Choice {
-    fn job(&self) -> Option<&Job> {
-        match self {
-            Self::Best(job) | Self::Makeshift { job, .. } => Some(job),
-            Self::Original => None,
-        }
+impl Candidate {
+    fn tag(&self) -> &Key {
+        self.made.as_ref().map_or(&self.job.key, |made| &made.tag)
     }
+}
 
+impl Choice {
     /// Whether a later request gets the same.
     fn is_final(&self) -> bool {
-        !matches!(self, Self::Makeshift { .. })
+        !matches!(self, Self::Makeshift(..))
     }
 }
 
@@ -216,13 +230,13 @@ impl Unloaded<'_> {
 }
 
 /// An image that is sent as it is, with its own tag among the fields.
-pub(crate) fn whole(source: Source, why: &Refusal) -> Made {
+pub(crate) fn whole(source: Source, why: &Refusal) -> Body {
     tracing::debug!(%why, "an image is sent as it is");
     let media_type = codec::sniff(&source.bytes).media_type();
     let tag = EntityTag::of_digest(&key_of_original(&source.digest));
     let mut headers = tagged(&tag, media_type);
     media_type::disarm(&mut headers);
-    Made::Instead { headers, body: source.bytes }
+    Body::Instead { headers, body: source.bytes }
 }
 
 fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {

@@ -174,6 +174,15 @@ impl Plan {
 
     /// SECURITY: all that the bytes depend on. A tag is made of it, and equal tags mean equal bytes.
     pub(crate) fn key(&self, source: &[u8; 32], salt: &str) -> Key {
+        self.digest(codec::version(), source, salt)
+    }
+
+    /// The same on every machine, for what is made on one and served by another.
+    pub(crate) fn name(&self, source: &[u8; 32], salt: &str) -> Key {
+        self.digest(codec::edition(), source, salt)
+    }
+
+    fn digest(&self, codecs: &str, source: &[u8; 32], salt: &str) -> Key {
         let mut hash = Sha256::new();
         let formats: Vec<&str> = self.formats.iter().map(|format| format.extension()).collect();
         let tier = match self.tier {
@@ -182,7 +191,7 @@ impl Plan {
         };
         let width = self.width.map(|width| width.to_string()).unwrap_or_default();
         let quality = self.quality.to_string();
-        for part in [codec::version(), salt, &formats.join(" "), &width, &quality, tier] {
+        for part in [codecs, salt, &formats.join(" "), &width, &quality, tier] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -217,7 +226,7 @@ impl Header {
 
 /// The key of a source that goes out as it is, without its metadata.
 pub(crate) fn key_of_original(source: &[u8; 32]) -> Key {
-    Sha256::new().chain_update("original ").chain_update(codec::version()).chain_update(source).finalize().into()
+    Sha256::new().chain_update("original ").chain_update(codec::edition()).chain_update(source).finalize().into()
 }
 
 fn rest(formats: &'static [Format]) -> &'static [Format] {

@@ -6,9 +6,9 @@ use minijinja::{
 };
 
 use super::Reference;
-use crate::content::{
+use crate::{
+    content::reads::{Path, Step},
     defects::{Defect, seeded},
-    reads::{Path, Step},
 };
 
 /// The name and the way into its value, where an expression is nothing else.

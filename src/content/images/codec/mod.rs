@@ -46,4 +46,4 @@ pub use limits::ImageLimits;
 pub(crate) use measure::measure;
 pub(crate) use refusal::Refusal;
 pub(crate) use strip::strip;
-pub(crate) use version::version;
+pub(crate) use version::{edition, version};

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use super::{header::Profile, kind::Kind, pixels::Pixels, *};
 
 #[path = "../../../../tests/it/bombs.rs"]
-#[allow(dead_code, clippy::type_complexity)]
+#[allow(dead_code)]
 mod bombs;
 
 fn folder() -> PathBuf {

@@ -28,15 +28,20 @@ const CODECS: [(&str, &str); 10] = [
     ("zune-jpeg", "0.5.15"),
 ];
 
+/// The settings and the codecs by name: the same on every machine.
+pub(crate) fn edition() -> &'static str {
+    static EDITION: LazyLock<String> = LazyLock::new(|| {
+        CODECS.iter().fold(SETTINGS.to_string(), |all, (name, version)| format!("{all}, {name} {version}"))
+    });
+    &EDITION
+}
+
 /// The settings, the codecs, and a hash of what they make of a small picture here: another release of a codec, or a machine
 /// on which it rounds otherwise, has another version. The first call takes a few milliseconds.
 pub(crate) fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let mut hash = Sha256::new();
-        hash.update(SETTINGS.to_be_bytes());
-        for (name, version) in CODECS {
-            hash.update([name, " ", version, "\n"].concat());
-        }
+        hash.update(edition());
         for file in samples() {
             hash.update((file.len() as u64).to_be_bytes());
             hash.update(file);

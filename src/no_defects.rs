@@ -2,6 +2,7 @@
 
 /// The kinds that could be seeded.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code)] // Which of them are named depends on the features.
 pub(crate) enum Defect {
     Extends,
     Include,
@@ -14,6 +15,11 @@ pub(crate) enum Defect {
     Mount,
     BuildId,
     DynamicName,
+    GroupSkip,
+    Deadline,
+    Panic,
+    Store,
+    Waves,
 }
 
 pub(crate) const fn seeded(_: Defect) -> bool {

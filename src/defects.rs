@@ -1,9 +1,9 @@
-//! Defects on purpose, for the tests that must catch them: each makes page tags forget one kind of dependency. It exists
-//! in builds for those tests alone (feature `seeded-defects`).
+//! Defects on purpose, for the tests that must catch them: each makes page tags forget one kind of dependency, or
+//! background tasks one of their rules. It exists in builds for those tests alone (feature `seeded-defects`).
 
 use std::cell::Cell;
 
-/// A kind of dependency that a page tag can be made to forget.
+/// What can be made to be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Defect {
@@ -29,13 +29,23 @@ pub enum Defect {
     BuildId,
     /// Names that a template computes.
     DynamicName,
+    /// That a failed task stops its group.
+    GroupSkip,
+    /// That a batch ends before its invocation.
+    Deadline,
+    /// That a panic is caught.
+    Panic,
+    /// That the idempotency store is asked.
+    Store,
+    /// That a batch sends one task of a group at a time.
+    Waves,
 }
 
 thread_local! {
     static SEEDED: Cell<Option<Defect>> = const { Cell::new(None) };
 }
 
-/// Makes page tags of this thread wrong, until another defect or none is seeded.
+/// Makes what this thread does wrong, until another defect or none is seeded.
 pub fn seed(defect: Option<Defect>) {
     SEEDED.set(defect);
 }

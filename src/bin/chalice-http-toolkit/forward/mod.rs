@@ -1,0 +1,180 @@
+//! `forward`: what Lambda's event source mapping does between a queue and a function, for a function on this machine.
+//!
+//! 1. [`route`] and [`queue`]: which queue and which function; [`consumers`]: is it somebody else's?
+//! 2. [`poll`]: the way of a batch.
+//! 3. [`event`], [`invoke`], [`verdict`]: the event, the call and what its answer means.
+//! 4. [`settle`]: messages stay hidden, are deleted or given back.
+//! 5. [`report`]: what is seen of it.
+//!
+//! Nothing is deleted but by the verdict on an answer, so what ends this process at any moment loses no message.
+
+mod consumers;
+mod event;
+mod invoke;
+mod poll;
+mod queue;
+mod report;
+mod route;
+mod settle;
+mod verdict;
+
+use std::{collections::HashSet, env, process::ExitCode};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use http::Uri;
+use tokio::{sync::watch, task::JoinSet};
+
+pub(crate) use self::route::Route;
+use self::{
+    poll::Forwarding,
+    queue::{Queue, Trouble},
+};
+use crate::args::Forward;
+
+pub(crate) fn run(args: &Forward) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(forward(args)),
+        Err(error) => Err(error.to_string()),
+    };
+    match ended {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(open) => {
+            report::note(&format!("messages that were received and are not done: {open}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            report::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How many messages are not done at the end.
+async fn forward(args: &Forward) -> Result<usize, String> {
+    let stop = stop_on_ctrl_c();
+    let config = configuration(args).await;
+    let mut all = JoinSet::new();
+    let mut queues = HashSet::new();
+    for route in &args.events {
+        let forwarding = open(args, &config, route).await?;
+        if !queues.insert(forwarding.queue.arn.clone()) {
+            return Err(format!("{} is named twice; a queue goes to one function", forwarding.queue.name()));
+        }
+        let stop = stop.clone();
+        all.spawn(async move { poll::run(&forwarding, stop).await });
+    }
+    let mut open = 0;
+    while let Some(ended) = all.join_next().await {
+        open += ended.map_err(|error| error.to_string())??;
+    }
+    Ok(open)
+}
+
+async fn configuration(args: &Forward) -> SdkConfig {
+    let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(https);
+    if let Some(url) = &args.endpoint_url {
+        config = config.endpoint_url(url);
+    }
+    config.load().await
+}
+
+async fn open(args: &Forward, config: &SdkConfig, route: &Route) -> Result<Forwarding, String> {
+    let at = route.function.at(&args.invoke_endpoint)?;
+    let queue = Queue::open(config, &route.queue, args.visibility).await.map_err(help)?;
+    if !args.steal {
+        alone(args, config, &queue).await?;
+    }
+    let function = match &route.function {
+        route::Function::Name(name) => name.clone(),
+        route::Function::Url(url) => url.to_string(),
+    };
+    let seconds = queue.visibility;
+    report::note(&format!("{} -> {function}  at {at}, messages are hidden for {seconds} s at a time", queue.name()));
+    let &Forward { batch_size, timeout, once, json, .. } = args;
+    Ok(Forwarding { queue, function, at, batch_size, timeout, once, json })
+}
+
+fn help(trouble: Trouble) -> String {
+    let (Trouble::Lasting(reason) | Trouble::Passing(reason)) = trouble;
+    format!(
+        "{reason}\n\
+         What SQS must know: credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator takes \
+         any), the region of the queue (AWS_REGION, or name the queue by its ARN), and the endpoint if it is not AWS \
+         (AWS_ENDPOINT_URL_SQS or --endpoint-url)."
+    )
+}
+
+/// Refuses a queue that a deployed function consumes: the two would take each other's messages, and tasks of one group
+/// would run in both places. An emulator on this machine has nobody's messages.
+async fn alone(args: &Forward, config: &SdkConfig, queue: &Queue) -> Result<(), String> {
+    let elsewhere = |name| env::var(name).ok().filter(|url| !url.is_empty());
+    let general = config.endpoint_url().map(str::to_owned);
+    let endpoint = args.endpoint_url.clone().or_else(|| elsewhere("AWS_ENDPOINT_URL_SQS")).or(general);
+    if endpoint.as_deref().is_some_and(is_loopback) {
+        return Ok(());
+    }
+    let lambda = elsewhere("AWS_ENDPOINT_URL_LAMBDA").or(endpoint);
+    match consumers::consumers(config, &queue.arn, lambda.as_deref()).await {
+        Ok(functions) if functions.is_empty() => Ok(()),
+        Ok(functions) => Err(format!(
+            "{} is consumed by {}; disable that event source mapping, use a queue of your own, or take its messages \
+             with --steal",
+            queue.name(),
+            functions.join(", ")
+        )),
+        Err(error) => {
+            let (queue, error) = (queue.name(), report::causes(&*error));
+            report::warn(&format!(
+                "whether a deployed function consumes {queue} too can't be seen (it takes lambda:ListEventSourceMappings): {error}"
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let uri = url.parse::<Uri>().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Becomes true at Ctrl-C. The second time ends the process at once: what it has received is given again when it is no
+/// more hidden.
+fn stop_on_ctrl_c() -> watch::Receiver<bool> {
+    let (sender, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if sender.send_replace(true) {
+                std::process::exit(130);
+            }
+            report::note("stopping: what the function works on is waited for; once more ends at once");
+        }
+    });
+    stop
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_this_machine() {
+        for (url, loopback) in [
+            ("http://127.0.0.1:4566", true),
+            ("http://localhost:4566/", true),
+            ("http://[::1]:4566", true),
+            ("http://0.0.0.0:4566", false),
+            ("https://sqs.eu-west-1.amazonaws.com", false),
+            ("http://localhost.example", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_loopback(url), loopback, "{url}");
+        }
+    }
+}

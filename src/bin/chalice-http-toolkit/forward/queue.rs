@@ -1,0 +1,197 @@
+//! One queue, by the AWS SDK: finding it, receiving, hiding and deleting. It does not know why a message is deleted.
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::{
+    Client,
+    config::{Builder, Region},
+    error::{ProvideErrorMetadata, SdkError},
+    types::{
+        ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
+        QueueAttributeName,
+    },
+};
+use serde_json::Value;
+
+use super::{event, report, route::QueueName};
+
+/// A queue that exists.
+#[derive(Debug)]
+pub(super) struct Queue {
+    client: Client,
+    url: String,
+    pub(super) arn: String,
+    /// How long a received message stays hidden, in seconds.
+    pub(super) visibility: i32,
+}
+
+/// A message that was received.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) id: String,
+    pub(super) group: Option<String>,
+    pub(super) attempt: String,
+    /// Its record in the event.
+    pub(super) record: Value,
+    receipt: String,
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It may work later.
+    Passing(String),
+    /// It needs a person.
+    Lasting(String),
+}
+
+/// What SQS did not do of a batch: which entries, by their place in it, and why; and whether asking again is of no use.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) place: usize,
+    pub(super) reason: String,
+    pub(super) lasting: bool,
+}
+
+impl Queue {
+    /// Finds the queue and what the forwarder must know of it.
+    pub(super) async fn open(config: &SdkConfig, name: &QueueName, visibility: Option<i32>) -> Result<Self, Trouble> {
+        let region = match name {
+            QueueName::Arn { region, .. } => Some(region),
+            QueueName::Url { region, .. } => region.as_ref(),
+            QueueName::Name(_) => None,
+        };
+        let mut builder = Builder::from(config);
+        if let Some(region) = region {
+            builder = builder.region(Region::new(region.clone()));
+        }
+        let client = Client::from_conf(builder.build());
+        let url = url(&client, name).await?;
+        let wanted = [QueueAttributeName::QueueArn, QueueAttributeName::VisibilityTimeout];
+        let answer = client.get_queue_attributes().queue_url(&url).set_attribute_names(Some(wanted.into()));
+        let attributes = answer.send().await.map_err(trouble)?.attributes.unwrap_or_default();
+        let arn = attributes.get(&QueueAttributeName::QueueArn).cloned();
+        let own = attributes.get(&QueueAttributeName::VisibilityTimeout).and_then(|seconds| seconds.parse().ok());
+        Ok(Self {
+            client,
+            arn: arn.ok_or_else(|| Trouble::Lasting(format!("the queue {url} has no ARN")))?,
+            url,
+            // A queue whose messages are never hidden would give each of them again before it is handled.
+            visibility: visibility.or(own).filter(|seconds| *seconds > 0).unwrap_or(30),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.arn.rsplit(':').next().unwrap_or(&self.arn)
+    }
+
+    /// Up to `count` messages, waited for some seconds. Asked again with the same attempt, a FIFO queue gives the same
+    /// messages again, so that an answer that was lost on its way hides nothing.
+    pub(super) async fn receive(&self, count: i32, wait: i32, attempt: &str) -> Result<Vec<Received>, Trouble> {
+        let fifo = self.arn.ends_with(".fifo");
+        let receive = self.client.receive_message().queue_url(&self.url);
+        let receive = receive.max_number_of_messages(count).wait_time_seconds(wait).visibility_timeout(self.visibility);
+        let receive =
+            receive.message_system_attribute_names(MessageSystemAttributeName::All).message_attribute_names("All");
+        let receive = receive.set_receive_request_attempt_id(fifo.then(|| attempt.into()));
+        let messages = receive.send().await.map_err(trouble)?.messages.unwrap_or_default();
+        Ok(messages.iter().filter_map(|message| received(message, &self.arn)).collect())
+    }
+
+    /// Hides messages from now on for that many seconds, in their order; 0 gives them back.
+    pub(super) async fn hide(&self, messages: &[Received], seconds: i32) -> Result<Vec<Refused>, Trouble> {
+        let entries = messages.iter().enumerate().filter_map(|(place, message)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
+            entry.receipt_handle(&message.receipt).visibility_timeout(seconds).build().ok()
+        });
+        let change = self.client.change_message_visibility_batch().queue_url(&self.url);
+        let answer = change.set_entries(Some(entries.collect())).send().await.map_err(trouble)?;
+        Ok(answer.failed.into_iter().map(refused).collect())
+    }
+
+    /// Deletes messages, in their order.
+    pub(super) async fn delete(&self, messages: &[&Received]) -> Result<Vec<Refused>, Trouble> {
+        let entries = messages.iter().enumerate().filter_map(|(place, message)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
+            entry.receipt_handle(&message.receipt).build().ok()
+        });
+        let delete = self.client.delete_message_batch().queue_url(&self.url);
+        let answer = delete.set_entries(Some(entries.collect())).send().await.map_err(trouble)?;
+        Ok(answer.failed.into_iter().map(refused).collect())
+    }
+}
+
+async fn url(client: &Client, name: &QueueName) -> Result<String, Trouble> {
+    let (name, account) = match name {
+        QueueName::Url { url, .. } => return Ok(url.clone()),
+        QueueName::Name(name) => (name, None),
+        QueueName::Arn { name, account, .. } => (name, Some(account.clone())),
+    };
+    let find = client.get_queue_url().queue_name(name).set_queue_owner_aws_account_id(account);
+    let found = find.send().await.map_err(|error| match trouble(error) {
+        Trouble::Passing(why) => Trouble::Passing(format!("{name}: {why}")),
+        Trouble::Lasting(why) => Trouble::Lasting(format!("{name}: {why}")),
+    })?;
+    found.queue_url.ok_or_else(|| Trouble::Lasting(format!("{name}: SQS gave no URL for it")))
+}
+
+/// What has no id or no receipt handle can be neither reported nor deleted; SQS sends nothing like it.
+fn received(message: &Message, arn: &str) -> Option<Received> {
+    let system = |name| message.attributes()?.get(&name).cloned();
+    Some(Received {
+        id: message.message_id()?.into(),
+        receipt: message.receipt_handle()?.into(),
+        group: system(MessageSystemAttributeName::MessageGroupId),
+        attempt: system(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or_else(|| "?".into()),
+        record: event::record(message, arn),
+    })
+}
+
+fn refused(entry: aws_sdk_sqs::types::BatchResultErrorEntry) -> Refused {
+    Refused {
+        place: entry.id.parse().unwrap_or(usize::MAX),
+        reason: entry.message.unwrap_or(entry.code),
+        lasting: entry.sender_fault,
+    }
+}
+
+/// Codes after which only a person can help. Throttling has many names, so everything else may pass.
+const LASTING: [&str; 8] = [
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidAddress",
+    "InvalidClientTokenId",
+    "NonExistentQueue",
+    "QueueDoesNotExist",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClient",
+];
+
+fn trouble<E>(error: SdkError<E>) -> Trouble
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    if let (Some(code), SdkError::ServiceError(_)) = (error.code(), &error) {
+        let text = format!("{code}: {}", error.message().unwrap_or("no more was said"));
+        return if LASTING.iter().any(|lasting| code.contains(lasting)) {
+            Trouble::Lasting(text)
+        } else {
+            Trouble::Passing(text)
+        };
+    }
+    let text = report::causes(&error);
+    match error {
+        SdkError::ConstructionFailure(_) => Trouble::Lasting(text),
+        SdkError::DispatchFailure(failure) if failure.is_user() => Trouble::Lasting(text),
+        _ => Trouble::Passing(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_without_a_receipt_is_not_forwarded() {
+        assert!(received(&Message::builder().message_id("id").build(), "arn").is_none());
+    }
+}

@@ -1,0 +1,117 @@
+//! What a person, or with `--json` a machine, sees of it. Never a body: it may hold what is nobody else's business.
+#![allow(clippy::print_stderr)] // It is there to print.
+
+use std::{error::Error, io::Write};
+
+use serde_json::json;
+
+use super::queue::Received;
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// Done and deleted.
+    Done,
+    /// The function reported it, or failed as a whole; it comes back when it is no more hidden.
+    Failed,
+    /// Done, but it could not be deleted: it comes again.
+    Undeleted(String),
+    /// No function has seen it; it was given back at once.
+    GivenBack,
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Undeleted(_) => "undeleted",
+            Self::GivenBack => "given back",
+        }
+    }
+}
+
+/// One batch, after it was settled.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    pub(super) queue: &'a str,
+    pub(super) function: &'a str,
+    pub(super) outcomes: Vec<(&'a Received, Outcome)>,
+    /// Why the whole batch is not done.
+    pub(super) reason: Option<String>,
+    pub(super) ms: u128,
+}
+
+/// Prints a batch and its messages. Who has closed standard output does not want to see them.
+pub(super) fn batch(batch: &Batch<'_>, json: bool) {
+    let text = if json { lines(batch) } else { text(batch) };
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn lines(batch: &Batch<'_>) -> String {
+    let line = |(message, outcome): &(&Received, Outcome)| {
+        let own = match outcome {
+            Outcome::Undeleted(reason) => Some(reason),
+            Outcome::Done => None,
+            Outcome::Failed | Outcome::GivenBack => batch.reason.as_ref(),
+        };
+        let line = json!({
+            "queue": batch.queue,
+            "function": batch.function,
+            "message_id": message.id,
+            "group": message.group,
+            "attempt": message.attempt.parse::<u64>().ok(),
+            "outcome": outcome.word(),
+            "reason": own,
+            "ms": u64::try_from(batch.ms).ok(),
+        });
+        format!("{line}\n")
+    };
+    batch.outcomes.iter().map(line).collect()
+}
+
+fn text(batch: &Batch<'_>) -> String {
+    let done = batch.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).count();
+    let mut text = format!("{} -> {}  {done} of {} done, ", batch.queue, batch.function, batch.outcomes.len());
+    text += &format!("{} ms", batch.ms);
+    if let Some(reason) = &batch.reason {
+        text += &format!(": {}", plain(reason));
+    }
+    for (message, outcome) in &batch.outcomes {
+        let group = message.group.as_deref().map(|group| format!("  group {}", plain(group))).unwrap_or_default();
+        text +=
+            &format!("\n  {:<10}  {}{group}  attempt {}", outcome.word(), plain(&message.id), plain(&message.attempt));
+        if let Outcome::Undeleted(reason) = outcome {
+            text += &format!(": {}", plain(reason));
+        }
+    }
+    text + "\n"
+}
+
+/// SECURITY: what others wrote is printed without control characters; a terminal would obey them.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+pub(super) fn note(text: &str) {
+    text.lines().for_each(|line| eprintln!("{}", plain(line)));
+}
+
+pub(super) fn warn(text: &str) {
+    note(&format!("warning: {text}"));
+}
+
+pub(super) fn error(text: &str) {
+    note(&format!("error: {text}"));
+}
+
+/// An error with what caused it, in one line.
+pub(super) fn causes(mut error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    while let Some(cause) = error.source() {
+        text += &format!(": {cause}");
+        error = cause;
+    }
+    text
+}

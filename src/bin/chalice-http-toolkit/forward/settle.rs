@@ -1,0 +1,106 @@
+//! What happens to received messages: kept while the function works, deleted when it has done them, or given back.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::{
+    pin, select,
+    time::{sleep, timeout},
+};
+
+use super::{
+    queue::{Queue, Received, Trouble},
+    report,
+};
+
+/// Runs `work` and keeps the messages hidden, the head of the batch first, until it ends.
+///
+/// SQS gives a message again once it is not hidden, even if an earlier one of its batch still is worked on; so all of
+/// them are extended, also those that the function has not come to.
+pub(super) async fn held<T>(queue: &Queue, batch: &[Received], work: impl Future<Output = T>) -> T {
+    let lease = Duration::from_secs(queue.visibility.unsigned_abs().into());
+    pin!(work);
+    loop {
+        select! {
+            output = &mut work => return output,
+            () = sleep(lease / 3) => {}
+        }
+        let extension = timeout(lease, queue.hide(batch, queue.visibility));
+        pin!(extension);
+        // One that is on its way is waited for: it must not hide what is given back after the work.
+        let extended = select! {
+            output = &mut work => {
+                let _ = extension.await;
+                return output;
+            }
+            extended = &mut extension => extended,
+        };
+        if let Some(reason) = why_not(extended.ok()) {
+            report::warn(&format!(
+                "{}: messages could not be kept hidden and may be given again: {reason}",
+                queue.name()
+            ));
+        }
+    }
+}
+
+fn why_not(extended: Option<Result<Vec<super::queue::Refused>, Trouble>>) -> Option<String> {
+    match extended {
+        None => Some("no answer".into()),
+        Some(Err(Trouble::Passing(reason) | Trouble::Lasting(reason))) => Some(reason),
+        Some(Ok(refused)) => refused.into_iter().next().map(|entry| entry.reason),
+    }
+}
+
+/// How often a deletion is tried, and the pause after the first time; it doubles.
+const TRIES: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Deletes messages in the order in which they were received. The ids and reasons of those that are still there: they
+/// will be given again although they are done.
+pub(super) async fn delete(queue: &Queue, done: &[&Received]) -> HashMap<String, String> {
+    let mut left = done.to_vec();
+    let mut refused_for_good = HashMap::new();
+    let mut reasons = HashMap::new();
+    for time in 0..TRIES {
+        if left.is_empty() {
+            break;
+        }
+        if time > 0 {
+            sleep(PAUSE * 2_u32.pow(time - 1)).await;
+        }
+        let refused = match queue.delete(&left).await {
+            Ok(refused) => refused,
+            Err(Trouble::Passing(reason) | Trouble::Lasting(reason)) => {
+                reasons = left.iter().map(|message| (message.id.clone(), reason.clone())).collect();
+                continue;
+            }
+        };
+        reasons.clear();
+        let mut again = Vec::new();
+        for entry in refused {
+            let Some(message) = left.get(entry.place).copied() else { continue };
+            if entry.lasting {
+                refused_for_good.insert(message.id.clone(), entry.reason);
+            } else {
+                reasons.insert(message.id.clone(), entry.reason);
+                again.push((entry.place, message));
+            }
+        }
+        // SQS lists what failed in no promised order.
+        again.sort_by_key(|(place, _)| *place);
+        left = again.into_iter().map(|(_, message)| message).collect();
+    }
+    refused_for_good.extend(reasons);
+    refused_for_good
+}
+
+/// Gives messages back that no function has seen. If that fails they come back by themselves, later.
+pub(super) async fn give_back(queue: &Queue, messages: &[Received]) {
+    if messages.is_empty() {
+        return;
+    }
+    if let Some(reason) = why_not(Some(queue.hide(messages, 0).await)) {
+        let seconds = queue.visibility;
+        report::warn(&format!("{}: messages come back in {seconds} s, not at once: {reason}", queue.name()));
+    }
+}

@@ -1,0 +1,31 @@
+//! `images`: makes variants ahead and says how many there are and what they weigh.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // It is there to print.
+
+use std::process::ExitCode;
+
+use chalice_http_toolkit::{Images, Prebuilt};
+
+use crate::args;
+
+pub(crate) fn run(asked: &args::Images) -> ExitCode {
+    let mut images = Images::new();
+    if !asked.widths.is_empty() {
+        images = images.with_widths(asked.widths.iter().copied());
+    }
+    if let Some(quality) = asked.quality {
+        images = images.with_quality(quality);
+    }
+    match images.prebuild(&asked.files) {
+        Ok(Prebuilt { images, made, kept, removed, bytes, .. }) => {
+            let kilobytes = bytes.div_ceil(1000);
+            println!(
+                "{images} images: {made} variants made, {kept} kept, {removed} removed; all of them {kilobytes} kB"
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

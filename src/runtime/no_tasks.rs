@@ -1,0 +1,35 @@
+//! No background tasks: what stands in for them in a build without the feature `tasking`.
+
+use lambda_http::Context;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tasks;
+
+impl Tasks {
+    pub(crate) fn start(&self) {}
+
+    pub(crate) async fn work(&self, _: &str, _: Option<&Context>) -> Result<Value> {
+        Err(Error::new(ErrorKind::Event, "this event is of a queue; tasks need the feature `tasking`"))
+    }
+}
+
+pub(crate) struct Scope;
+
+impl Scope {
+    pub(crate) fn new(_: &str, _: Option<&Context>) -> Self {
+        Self
+    }
+
+    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
+        future.await
+    }
+
+    pub(crate) async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn drop_tasks(&self) {}
+}

@@ -1,0 +1,138 @@
+//! Background tasks as part of an app: whose batch an event is, and what a request keeps for its success.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use http::StatusCode;
+use lambda_http::{Context, Request};
+use serde_json::Value;
+use tokio::time::Instant;
+use tower::service_fn;
+
+use super::App;
+use crate::{
+    TaskingController,
+    error::{Error, ErrorKind, Result},
+    tasking::{self, flush, source_arn},
+};
+
+/// The queues of an app.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tasks(Vec<TaskingController>);
+
+impl App {
+    /// Works off this queue's events too, in the same function or in one of its own. More than one queue is told apart by
+    /// the name in the event; a single one takes every event of a queue. Default: none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{App, TaskingController};
+    /// use tower::service_fn;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.on_raw(async |_context, _task| Err("not today"));
+    /// let site = service_fn(async |_request| Ok::<_, std::convert::Infallible>(http::Response::new(String::new())));
+    /// let app = App::new(site).with_tasks(&tasks);
+    /// let event = r#"{"Records":[{"messageId":"1","body":"hello","eventSource":"aws:sqs",
+    ///     "eventSourceARN":"arn:aws:sqs:eu-west-1:123456789012:mail.fifo"}]}"#;
+    /// let reply = app.invoke(event, None).await?;
+    /// let json = serde_json::to_string(&reply).unwrap();
+    /// assert_eq!(json, r#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_tasks(mut self, tasks: &TaskingController) -> Self {
+        self.tasks.0.push(tasks.clone());
+        self
+    }
+
+    /// An app that works off a queue and has no site: requests are answered with 404.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use chalice_http_toolkit::{App, BoxError, TaskingController};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let tasks = TaskingController::new("mail.fifo")?.on_raw(async |_context, _task| Ok::<(), BoxError>(()));
+    /// App::worker(&tasks).run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn worker(tasks: &TaskingController) -> Self {
+        let nothing = service_fn(async |_: Request| {
+            let mut response = http::Response::new("There is no site here.\n".to_owned());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            Ok::<_, std::convert::Infallible>(response)
+        });
+        Self::new(nothing).with_tasks(tasks)
+    }
+}
+
+impl Tasks {
+    /// Starts what works off local queues.
+    pub(crate) fn start(&self) {
+        self.0.iter().for_each(TaskingController::start_local_worker);
+    }
+
+    /// Works off a batch; the answer is which of it failed.
+    pub(crate) async fn work(&self, event: &str, context: Option<&Context>) -> Result<Value> {
+        let response = self.of(event)?.handle_event(event, context.map(remaining)).await?;
+        serde_json::to_value(response)
+            .map_err(|error| Error::caused(ErrorKind::Serialization, "the failures of a batch can't be written", error))
+    }
+
+    fn of(&self, event: &str) -> Result<&TaskingController> {
+        let arn = source_arn(event).unwrap_or_default();
+        match &self.0[..] {
+            [only] => Ok(only),
+            all => all.iter().find(|tasking| tasking.is_for(&arn)).ok_or_else(|| {
+                let names: Vec<&str> = all.iter().map(TaskingController::queue_name).collect();
+                let message =
+                    format!("this event is of the queue `{arn}`; expected one of {names:?} (App::with_tasks)");
+                Error::new(ErrorKind::Event, message)
+            }),
+        }
+    }
+}
+
+/// What a request or a scheduled event is, for the tasks that it posts.
+pub(crate) struct Scope(Arc<tasking::Scope>);
+
+impl Scope {
+    pub(crate) fn new(origin: &str, context: Option<&Context>) -> Self {
+        let deadline = context.map(|context| Instant::now() + remaining(context));
+        let trace = context.and_then(|context| context.xray_trace_id.clone());
+        let own = context.map(|context| context.request_id.as_str()).unwrap_or_default();
+        let origin = [origin, own].into_iter().find(|id| !id.is_empty()).map(str::to_owned);
+        // Nothing tells another handling of this from this one.
+        let origin = origin.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        Self(tasking::Scope::new(origin, deadline, trace))
+    }
+
+    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
+        self.0.run(future).await
+    }
+
+    /// Sends what the handler kept for its success.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        flush(&self.0).await
+    }
+
+    /// Forgets it.
+    pub(crate) fn drop_tasks(&self) {
+        let dropped = self.0.take().len();
+        if dropped > 0 {
+            tracing::warn!(dropped, "the handler failed, and what it wanted to post on success is dropped");
+        }
+    }
+}
+
+fn remaining(context: &Context) -> Duration {
+    let deadline = UNIX_EPOCH + Duration::from_millis(context.deadline);
+    deadline.duration_since(SystemTime::now()).unwrap_or_default()
+}

@@ -1,0 +1,92 @@
+//! What a handler knows of the delivery that it runs for.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+use super::TaskingController;
+
+/// The delivery of a task: which message, which attempt, how much time is left.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::RawTask};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tasks = TaskingController::new("mail.fifo")?.with_inline();
+/// let tasks = tasks.on_raw(async |context: TaskContext, _task: RawTask| {
+///     assert_eq!((context.queue(), context.group(), context.attempt()), ("mail.fifo", Some("u7"), 1));
+///     Ok(())
+/// });
+/// tasks.post_raw("hello", [("locale", "de")]).with_group("u7").await?;
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct TaskContext {
+    pub(crate) delivery: Arc<Delivery>,
+    pub(crate) tasking: TaskingController,
+}
+
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) queue: String,
+    pub(crate) message_id: String,
+    pub(crate) group: Option<String>,
+    pub(crate) attempt: u32,
+    pub(crate) sent_at: Option<SystemTime>,
+    /// When the handler is cut.
+    pub(crate) until: Option<Instant>,
+    pub(crate) trace: Option<String>,
+    /// What the idempotency store knows this task by, and this delivery of it.
+    pub(crate) key: String,
+    pub(crate) owner: String,
+    /// Whether the handler has marked the task as done itself.
+    pub(crate) is_complete: AtomicBool,
+}
+
+impl TaskContext {
+    /// The name of the queue.
+    pub fn queue(&self) -> &str {
+        &self.delivery.queue
+    }
+
+    /// The message's id: the same in each delivery.
+    pub fn message_id(&self) -> &str {
+        &self.delivery.message_id
+    }
+
+    /// The group of the task.
+    pub fn group(&self) -> Option<&str> {
+        self.delivery.group.as_deref()
+    }
+
+    /// How often the message was received, with this time.
+    pub fn attempt(&self) -> u32 {
+        self.delivery.attempt
+    }
+
+    /// When the task was posted.
+    pub fn sent_at(&self) -> Option<SystemTime> {
+        self.delivery.sent_at
+    }
+
+    /// How long the handler may go on before it is cut; `None` where nothing cuts it.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.delivery.until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// What stands for this task and no other, in every delivery: the key for an idempotent call of another service.
+    pub fn idempotency_key(&self) -> &str {
+        &self.delivery.key
+    }
+
+    /// The controller, to post further tasks.
+    pub fn tasking(&self) -> &TaskingController {
+        &self.tasking
+    }
+}

@@ -1,0 +1,379 @@
+//! The controller: one queue, how to post to it and what its tasks run. It decides which queue is meant, AWS's or the
+//! local one, and nothing else by itself.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    context::TaskContext,
+    local::{Inline, LocalQueue, LocalWorker},
+    message::{Attribute, Message},
+    post::{Post, PostBatch, Posted},
+    queue::Queue,
+    scope::Scope,
+    send::{self, BatchOrder, Budget},
+    settings::Settings,
+    sqs::Sqs,
+    task::{Handlers, RawTask, Task},
+};
+use crate::{
+    Stage,
+    error::{BoxError, Error, ErrorKind, Result},
+};
+
+/// What an invocation keeps for its answer when a post goes on until its end.
+const ANSWER_TIME: Duration = Duration::from_millis(100);
+
+/// Background tasks over one SQS FIFO queue: posts them, and runs them.
+///
+/// A handler of the site posts a task and answers at once; the task runs in another invocation. Tasks of a group run in
+/// their order, those of different groups side by side. Delivery is *at least once*: a task is never lost, but after a
+/// crash or a timeout it may run again; an [idempotency store](Self::with_store) keeps it from that.
+///
+/// # Which queue
+///
+/// `new` takes a name (`mail.fifo`) or a URL. For a name, the variable `QUEUE_URL_MAIL` is the URL where it is set (the
+/// name without `.fifo`, in capitals, with `_` for what is no letter or digit); otherwise SQS is asked, once, by the first
+/// post. Region, credentials and endpoint are those of the AWS configuration: `AWS_REGION`, `AWS_ENDPOINT_URL_SQS`.
+/// Nothing of this happens before the first post.
+///
+/// In development ([`Stage`]) and not on Lambda, a name for which neither that variable nor `AWS_ENDPOINT_URL_SQS` or
+/// `AWS_ENDPOINT_URL` is set means a [`LocalQueue`] with a worker of its own, in this process: tasks really run after the
+/// response, with SQS's rules and through the same code.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{Task, TaskContext, TaskingController, tasking::LocalQueue};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct SendWelcome {
+///     address: String,
+/// }
+///
+/// impl Task for SendWelcome {
+///     const NAME: &'static str = "send_welcome";
+/// }
+///
+/// async fn send_welcome(_context: TaskContext, task: SendWelcome) -> Result<(), std::io::Error> {
+///     assert_eq!(task.address, "ada@example.com");
+///     Ok(())
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let queue = LocalQueue::new("mail.fifo"); // A test's; without it, the queue that is configured.
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue).on(send_welcome);
+///
+/// // In a handler of the site:
+/// tasks.post(&SendWelcome { address: "ada@example.com".into() }).await?;
+///
+/// tasks.work_off().await?;
+/// assert!(queue.is_empty());
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct TaskingController(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    name: String,
+    handlers: Handlers,
+    settings: Settings,
+    place: Place,
+}
+
+/// Where the queue is.
+#[derive(Clone)]
+enum Place {
+    /// What is found when it is first needed.
+    Found(Arc<OnceLock<Found>>),
+    Given(Found),
+}
+
+#[derive(Clone)]
+enum Found {
+    Sqs(Arc<Sqs>),
+    Local(LocalQueue, Start),
+    Inline,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Start {
+    /// With a worker of its own, from the first post.
+    Worker,
+    /// Only where it is told to.
+    Nothing,
+}
+
+impl TaskingController {
+    /// A controller for the queue of this name or URL.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] for the name of a queue that is not FIFO: those end in `.fifo`.
+    pub fn new(queue: impl Into<String>) -> Result<Self> {
+        let queue = queue.into();
+        if !queue.ends_with(".fifo") {
+            let message = format!("`{queue}` is no FIFO queue: the name of one ends in `.fifo`");
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
+        let place = Place::Found(Arc::default());
+        let inner = Inner { name: queue, handlers: Handlers::default(), settings: Settings::default(), place };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Runs tasks of this type with this function. Whatever error it returns, the task comes again, after a while that
+    /// grows with each attempt, until the queue makes it a dead letter; [`Error::retry_after`] says when, and
+    /// [`Error::permanent`] that it is of no use. What it panics with is an error too.
+    ///
+    /// # Panics
+    ///
+    /// Where there is a handler for a task of the same [`NAME`](Task::NAME).
+    pub fn on<T, F, Fut, E>(self, handler: F) -> Self
+    where
+        T: Task,
+        F: Fn(TaskContext, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.change(|inner| inner.handlers.add(handler))
+    }
+
+    /// Runs what no other handler is for: messages without a task's name, or with one that is not known. Default: they fail.
+    pub fn on_raw<F, Fut, E>(self, handler: F) -> Self
+    where
+        F: Fn(TaskContext, RawTask) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.change(|inner| inner.handlers.add_raw(handler))
+    }
+
+    /// Posts to this queue, and works it off when told to: [`work_off`](Self::work_off), [`spawn_worker`](Self::spawn_worker).
+    pub fn with_local_queue(self, queue: &LocalQueue) -> Self {
+        self.change(|inner| inner.place = Place::Given(Found::Local(queue.clone(), Start::Nothing)))
+    }
+
+    /// Runs each task while it is posted, and fails the post where the task fails: for tests of a handler. It goes through
+    /// the same event and the same code; what waits, groups and comes again is left out.
+    pub fn with_inline(self) -> Self {
+        self.change(|inner| inner.place = Place::Given(Found::Inline))
+    }
+
+    pub(crate) fn change_settings(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.change(|inner| change(&mut inner.settings))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl TaskingController {
+    /// A post of a task: await it.
+    pub fn post<T: Task>(&self, task: &T) -> Post {
+        Post::of(self, task)
+    }
+
+    /// A post of any text, with attributes beside it: await it.
+    pub fn post_raw<N, V>(&self, body: impl Into<String>, attributes: impl IntoIterator<Item = (N, V)>) -> Post
+    where
+        N: Into<String>,
+        V: Into<Attribute>,
+    {
+        let attributes = attributes.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Post::raw(self, Ok(body.into()), attributes.collect())
+    }
+
+    /// Posts many tasks in few requests: await it. There is one result for each, in their order.
+    pub fn post_batch(&self, posts: impl IntoIterator<Item = Post>) -> PostBatch {
+        PostBatch { tasking: self.clone(), posts: posts.into_iter().collect(), order: BatchOrder::default() }
+    }
+
+    /// Runs what can be received from the [`LocalQueue`], batch by batch, until nothing can; says how many batches.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where the queue is not a local one.
+    pub async fn work_off(&self) -> Result<usize> {
+        Ok(super::local::work_off(self, &self.local_queue()?).await)
+    }
+
+    /// Works off the [`LocalQueue`] as tasks come, until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where the queue is not a local one.
+    pub fn spawn_worker(&self) -> Result<LocalWorker> {
+        Ok(LocalWorker::spawn(self, &self.local_queue()?))
+    }
+
+    fn local_queue(&self) -> Result<LocalQueue> {
+        match self.place() {
+            Found::Local(queue, _) => Ok(queue),
+            _ => Err(Error::new(ErrorKind::Configuration, format!("`{}` is no local queue", self.0.name))),
+        }
+    }
+}
+
+impl TaskingController {
+    pub(crate) fn handlers(&self) -> &Handlers {
+        &self.0.handlers
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn default_group(&self) -> &str {
+        &self.0.settings.default_group
+    }
+
+    /// The queue's name, also where a URL was given.
+    pub(crate) fn queue_name(&self) -> &str {
+        self.0.name.rsplit('/').next().unwrap_or_default()
+    }
+
+    pub(crate) fn is_same_queue(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+
+    /// Whether an event of the queue with this ARN is this controller's.
+    pub(crate) fn is_for(&self, arn: &str) -> bool {
+        arn.rsplit(':').next() == Some(self.queue_name())
+    }
+
+    pub(crate) async fn send_one(&self, message: Message) -> Result<Posted> {
+        let queue = self.queue()?;
+        send::one(&*queue, self.ready(message).await?, self.budget()).await
+    }
+
+    pub(crate) async fn send_many(&self, messages: Vec<Result<Message>>, order: BatchOrder) -> Vec<Result<Posted>> {
+        let queue = match self.queue() {
+            Ok(queue) => queue,
+            Err(error) => return messages.into_iter().map(|message| message.and(Err(error.clone()))).collect(),
+        };
+        let mut ready = Vec::with_capacity(messages.len());
+        for message in messages {
+            ready.push(match message {
+                Ok(message) => self.ready(message).await,
+                Err(error) => Err(error),
+            });
+        }
+        send::many(&*queue, ready, order, self.budget()).await
+    }
+
+    /// A message that keeps the rules, also where what was posted is too large for one.
+    async fn ready(&self, message: Message) -> Result<Message> {
+        match &self.0.settings.offload {
+            Some(offload) => offload.shrink(message).await?.checked(),
+            None => message.checked(),
+        }
+    }
+
+    /// Attempts end with the invocation that they are part of.
+    pub(crate) fn budget(&self) -> Budget {
+        let deadline = Scope::current().and_then(|scope| scope.deadline);
+        let until = deadline.map(|deadline| deadline.checked_sub(ANSWER_TIME).unwrap_or_else(Instant::now));
+        Budget { time: self.0.settings.send_time, until }
+    }
+
+    pub(crate) fn queue(&self) -> Result<Arc<dyn Queue>> {
+        Ok(match self.place() {
+            Found::Sqs(sqs) => sqs,
+            Found::Inline => Arc::new(Inline::new(self)),
+            Found::Local(queue, start) => {
+                self.start(&queue, start);
+                Arc::new(queue)
+            }
+        })
+    }
+
+    pub(crate) fn dead_letter_queue(&self) -> Option<Arc<dyn Queue>> {
+        let name = self.0.settings.dead_letter_queue.as_deref()?;
+        Some(match self.place() {
+            Found::Sqs(_) => Arc::new(Sqs::new(&configured_url(name).unwrap_or_else(|| name.to_owned()))),
+            Found::Local(queue, _) => Arc::new(queue.dead_letter_queue()),
+            Found::Inline => return None,
+        })
+    }
+
+    /// Starts the worker of the local queue, where this is one that has its own: an app does that before the first post,
+    /// for what posts may be a controller without handlers.
+    pub(crate) fn start_local_worker(&self) {
+        if let Found::Local(queue, start) = self.place() {
+            self.start(&queue, start);
+        }
+    }
+
+    fn start(&self, queue: &LocalQueue, start: Start) {
+        if start == Start::Worker && !self.0.handlers.is_empty() && queue.take_worker() {
+            LocalWorker::spawn(self, queue).detach();
+        }
+    }
+
+    fn place(&self) -> Found {
+        match &self.0.place {
+            Place::Given(found) => found.clone(),
+            Place::Found(found) => found.get_or_init(|| find(&self.0.name)).clone(),
+        }
+    }
+}
+
+/// Which queue a name or a URL means in this process.
+fn find(queue: &str) -> Found {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let url = configured_url(queue);
+    let is_named = url.is_none() && !queue.contains("://");
+    let has_endpoint = is_set("AWS_ENDPOINT_URL_SQS") || is_set("AWS_ENDPOINT_URL");
+    let on_lambda = is_set("LAMBDA_TASK_ROOT");
+    if is_named && !has_endpoint && !on_lambda && Stage::current().is_development() {
+        tracing::info!(queue, "tasks stay in this process: no queue is configured");
+        return Found::Local(LocalQueue::of_process(queue), Start::Worker);
+    }
+    Found::Sqs(Arc::new(Sqs::new(url.as_deref().unwrap_or(queue))))
+}
+
+/// The URL that the environment has for a queue's name.
+fn configured_url(name: &str) -> Option<String> {
+    std::env::var(variable(name)).ok().filter(|url| !url.is_empty())
+}
+
+fn variable(name: &str) -> String {
+    let name = name.strip_suffix(".fifo").unwrap_or(name);
+    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    format!("QUEUE_URL_{}", letters.collect::<String>())
+}
+
+impl fmt::Debug for TaskingController {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("TaskingController");
+        debug.field("queue", &self.0.name).field("handlers", &self.0.handlers).field("settings", &self.0.settings);
+        debug.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_has_a_variable_for_its_url() {
+        assert_eq!(variable("mail.fifo"), "QUEUE_URL_MAIL");
+        assert_eq!(variable("Order-events.v2.fifo"), "QUEUE_URL_ORDER_EVENTS_V2");
+    }
+
+    #[test]
+    fn a_queue_that_is_not_fifo_is_refused() {
+        let error = TaskingController::new("mail").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+    }
+}

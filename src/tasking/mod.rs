@@ -1,0 +1,48 @@
+//! Background tasks over an SQS FIFO queue, from the web handler to the worker.
+//!
+//! 1. [`task`] a task and its handler; [`post`] makes a [`message`] of one, with ids that every attempt keeps
+//! 2. [`send`] gets messages into a [`queue`]: at [AWS](sqs), or [in this process](local)
+//! 3. [`event`] Lambda's JSON of a batch becomes records, and the outcome its answer
+//! 4. [`batch`] decides which record runs when: group after group in order, side by side
+//! 5. [`work`] decodes, claims at the [`store`], runs, completes, and puts off what failed
+//!
+//! Bodies that no message takes go [elsewhere](offload). [`scope`] is what all of them are part of at a time: a request or a task, with its deadline and its outbox. Nothing here
+//! knows HTTP.
+
+mod aws;
+mod batch;
+pub(crate) mod context;
+pub(crate) mod controller;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+mod event;
+mod local;
+mod log;
+mod message;
+mod offload;
+mod post;
+mod queue;
+#[cfg(feature = "s3-offload")]
+mod s3;
+mod scope;
+mod send;
+mod settings;
+mod sqs;
+mod store;
+pub(crate) mod task;
+mod work;
+
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoStore;
+pub use event::BatchResponse;
+pub use local::{DeadLetter, LocalQueue, LocalWorker};
+pub use message::Attribute;
+pub use post::{Dedup, Post, PostBatch, Posted};
+pub use send::BatchOrder;
+pub use store::{Claim, IdempotencyStore, MemoryStore, StoreFuture};
+pub use task::RawTask;
+
+use controller::TaskingController;
+pub(crate) use event::source_arn;
+pub(crate) use scope::Scope;
+pub(crate) use work::flush;

@@ -1,0 +1,301 @@
+//! From a task to a message: its group, its ids, its attributes. It does not know how messages are sent, nor to where.
+
+use std::{future::IntoFuture, pin::Pin};
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{
+    TaskingController,
+    message::{Attribute, Attributes, Message},
+    scope::{Buffered, Scope},
+    send::BatchOrder,
+    task::Task,
+};
+use crate::{
+    entity_tag::hex,
+    error::{Error, ErrorKind, Result},
+};
+
+/// The attribute that names the task.
+pub(crate) const TASK: &str = "chalice-task";
+/// The attribute that has the task's key.
+pub(crate) const KEY: &str = "chalice-key";
+
+/// What a queue says of a task that it has.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{TaskingController, tasking::{Dedup, LocalQueue}};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
+/// let first = tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::Content).await?;
+/// let again = tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::Content).await?;
+/// assert_eq!(first.message_id, again.message_id);
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Posted {
+    /// The message's id. Of a task that was posted before, within five minutes, it is the earlier one's.
+    pub message_id: String,
+    /// Its place in the queue: greater than those of what was taken before.
+    pub sequence_number: String,
+    /// The id by which the queue knows it again.
+    pub deduplication_id: String,
+    /// How many attempts it took.
+    pub attempts: u32,
+}
+
+/// What makes a task the same as another that is posted within five minutes. It is decided once for each post, and holds
+/// for all its attempts.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{TaskingController, tasking::{Dedup, LocalQueue}};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let queue = LocalQueue::new("mail.fifo");
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue);
+/// for _ in 0..3 {
+///     tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::PerPost).await?;
+///     tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::Id("greeting".into())).await?;
+/// }
+/// assert_eq!(queue.len(), 4);
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dedup {
+    /// The key, where the task has one; otherwise as `PerPost`.
+    #[default]
+    Key,
+    /// The body, with name and group.
+    Content,
+    /// Nothing: each post is a task of its own, however often it is attempted.
+    PerPost,
+    /// This id: 1 to 128 ASCII letters, digits or punctuation.
+    Id(String),
+}
+
+/// A task on its way: await it to send it, or give it to [`post_batch`](TaskingController::post_batch).
+///
+/// # Errors
+///
+/// [`ErrorKind::Task`] for what SQS would refuse, before anything is sent; [`ErrorKind::Queue`] where the queue did not
+/// take it within the time for it ([`with_send_time`](TaskingController::with_send_time)), and never past the end of the
+/// Lambda invocation; [`ErrorKind::QueueNotFound`]. [`Error::maybe_sent`] says whether it may be in the queue.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{TaskingController, tasking::LocalQueue};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
+/// let posted = tasks.post_raw("hello", [("locale", "de")]).with_group("user-7").with_key("welcome-7").await?;
+/// assert_eq!(posted.attempts, 1);
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+#[must_use = "a post is sent when it is awaited"]
+pub struct Post {
+    tasking: TaskingController,
+    name: Option<&'static str>,
+    body: Result<String>,
+    attributes: Attributes,
+    group: Option<String>,
+    key: Option<String>,
+    dedup: Dedup,
+}
+
+impl Post {
+    pub(crate) fn of<T: Task>(tasking: &TaskingController, task: &T) -> Self {
+        let unwritable = |error| {
+            Error::caused(ErrorKind::Serialization, format!("the task {} can't be written as JSON", T::NAME), error)
+        };
+        Self {
+            name: Some(T::NAME),
+            group: task.group().map(|group| group.into_owned()),
+            key: task.key().map(|key| key.into_owned()),
+            ..Self::raw(tasking, serde_json::to_string(task).map_err(unwritable), Attributes::new())
+        }
+    }
+
+    pub(crate) fn raw(tasking: &TaskingController, body: Result<String>, attributes: Attributes) -> Self {
+        let tasking = tasking.clone();
+        Self { tasking, name: None, body, attributes, group: None, key: None, dedup: Dedup::default() }
+    }
+
+    /// The group in which it keeps its place. Default: the task's, else the controller's.
+    pub fn with_group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// What makes it the same as another task, in the queue and in the idempotency store. Default: the task's.
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// What the queue drops it for. Default: [`Dedup::Key`].
+    pub fn with_dedup(mut self, dedup: Dedup) -> Self {
+        self.dedup = dedup;
+        self
+    }
+
+    /// An attribute that travels beside the body. A message takes ten; a task's name and key are two of them.
+    pub fn with_attribute(mut self, name: impl Into<String>, value: impl Into<Attribute>) -> Self {
+        self.attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// Keeps the task until the handler that runs at this time, of a request, a task or a scheduled event, has succeeded;
+    /// then it is sent with all others, before the response leaves. Where the handler fails, panics, or answers with a
+    /// status of 500 or more, it is dropped.
+    ///
+    /// Where sending fails, the request is answered with the error page. The task's id comes from the request's and its
+    /// place among the request's tasks: the same request handled twice posts it once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Task`] for what SQS would refuse; [`ErrorKind::Configuration`] outside of an
+    /// [`App`](crate::App)'s handler, as in what it spawned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{App, TaskingController, tasking::LocalQueue};
+    /// use tower::service_fn;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let queue = LocalQueue::new("mail.fifo");
+    /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue);
+    /// let posting = tasks.clone();
+    /// let app = App::new(service_fn(move |_request| {
+    ///     let kept = posting.post_raw("hello", [("locale", "de")]).on_success();
+    ///     async { kept.map(|()| http::Response::new(String::from("You get mail."))) }
+    /// }));
+    /// let event = r#"{"rawPath":"/","requestContext":{"http":{"method":"POST"},"requestId":"r-1"}}"#;
+    /// for _ in 0..2 {
+    ///     assert_eq!(app.invoke(event, None).await?.status(), 200);
+    /// }
+    /// assert_eq!(queue.len(), 1);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn on_success(self) -> Result<()> {
+        let message = "a task can wait for success only in the handler of an App: post it at once here";
+        let scope = Scope::current().ok_or_else(|| Error::new(ErrorKind::Configuration, message))?;
+        let ordinal = scope.buffered();
+        let tasking = self.tasking.clone();
+        let message = self.message(Some((&scope.origin, ordinal)))?;
+        // What may go elsewhere is checked when it is sent.
+        let message = if tasking.settings().offload.is_some() { message } else { message.checked()? };
+        scope.buffer(Buffered { tasking, message });
+        Ok(())
+    }
+
+    /// The message. `place` is that of a buffered task: what stands for it in every handling of its request.
+    pub(crate) fn message(self, place: Option<(&str, usize)>) -> Result<Message> {
+        let body = self.body?;
+        let group = self.group.unwrap_or_else(|| self.tasking.default_group().to_owned());
+        let name = self.name.unwrap_or_default();
+        let deduplication = match (self.dedup, &self.key, place) {
+            (Dedup::Id(id), _, _) => id,
+            (Dedup::Key, Some(key), _) => digest(&["key", name, &group, key]),
+            (Dedup::Content, _, _) => digest(&["content", name, &group, &body]),
+            // The content too: a handler that posts something else the second time must not lose it.
+            (_, _, Some((origin, at))) => digest(&["place", origin, &at.to_string(), name, &group, &body]),
+            (_, _, None) => Uuid::now_v7().to_string(),
+        };
+        let mut attributes = self.attributes;
+        if let Some(name) = self.name {
+            attributes.insert(TASK.to_owned(), name.into());
+        }
+        if let Some(key) = self.key {
+            attributes.insert(KEY.to_owned(), key.into());
+        }
+        let trace = trace();
+        Ok(Message { body, attributes, group, deduplication, trace })
+    }
+}
+
+impl IntoFuture for Post {
+    type Output = Result<Posted>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Posted>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let tasking = self.tasking.clone();
+            tasking.send_one(self.message(None)?).await
+        })
+    }
+}
+
+/// Tasks on their way: await it to send them.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{TaskingController, tasking::{BatchOrder, LocalQueue}};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
+/// let posts = ["a", "b", ""].map(|body| tasks.post_raw(body, [("locale", "de")]));
+/// let results = tasks.post_batch(posts).with_order(BatchOrder::Packed).await;
+/// assert!(results[0].is_ok() && results[1].is_ok());
+/// assert!(results[2].as_ref().unwrap_err().to_string().contains("empty"));
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+#[must_use = "a batch is sent when it is awaited"]
+pub struct PostBatch {
+    pub(crate) tasking: TaskingController,
+    pub(crate) posts: Vec<Post>,
+    pub(crate) order: BatchOrder,
+}
+
+impl PostBatch {
+    /// How the order within a group is kept when something fails. Default: [`BatchOrder::Strict`].
+    pub fn with_order(mut self, order: BatchOrder) -> Self {
+        self.order = order;
+        self
+    }
+}
+
+impl IntoFuture for PostBatch {
+    type Output = Vec<Result<Posted>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Vec<Result<Posted>>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let messages = self.posts.into_iter().map(|post| post.message(None)).collect();
+            self.tasking.send_many(messages, self.order).await
+        })
+    }
+}
+
+/// A digest of parts that can't run into each other.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize())
+}
+
+/// The header of the trace that this post is part of.
+fn trace() -> Option<String> {
+    let of_scope = Scope::current().and_then(|scope| scope.trace.clone());
+    of_scope.or_else(|| std::env::var("_X_AMZN_TRACE_ID").ok()).filter(|trace| !trace.is_empty())
+}

@@ -1,0 +1,60 @@
+//! What a queue is to the rest of `tasking`: a place that takes messages and hides them for a while. It knows neither AWS
+//! nor the local queue; both are one.
+
+use std::{error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+
+use super::message::Message;
+use crate::error::{BoxError, Error, ErrorKind, Result};
+
+/// The most messages that one request takes.
+pub(crate) const MOST_ENTRIES: usize = 10;
+
+pub(crate) trait Queue: Debug + Send + Sync {
+    /// Sends up to ten messages in one request, with an outcome for each in their order; `Err` where the request failed
+    /// as a whole.
+    fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Result<Vec<Result<Sent, Failed>>, Failed>>;
+
+    /// Hides up to ten received messages for so long from now, in their order.
+    fn hide<'a>(&'a self, receipts: &'a [String], delay: Duration) -> BoxFuture<'a, Result<()>>;
+}
+
+/// What a queue says of a message that it took, also where it had taken the same one before.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) message_id: String,
+    pub(crate) sequence_number: String,
+}
+
+/// Why an attempt failed, and what that means for the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) kind: ErrorKind,
+    /// Another attempt may succeed.
+    pub(crate) retry: bool,
+    /// The queue may have taken the message: its answer is what failed.
+    pub(crate) maybe_sent: bool,
+    pub(crate) source: Arc<dyn StdError + Send + Sync>,
+}
+
+impl Failed {
+    /// A refusal: no other attempt succeeds, and nothing was sent.
+    pub(crate) fn new(kind: ErrorKind, source: impl Into<BoxError>) -> Self {
+        Self { kind, retry: false, maybe_sent: false, source: source.into().into() }
+    }
+
+    /// The error of a post whose last attempt this was. A lost answer to any attempt leaves it open whether it was sent.
+    pub(crate) fn error(&self, attempts: u32, maybe_sent: bool) -> Error {
+        let message = match self.kind {
+            ErrorKind::QueueNotFound => "there is no such queue".to_owned(),
+            ErrorKind::Handler | ErrorKind::Permanent | ErrorKind::Task => "the task failed".to_owned(),
+            ErrorKind::OrderBroken => "a task was not sent, for a later one of its group is in the queue".to_owned(),
+            _ => format!("the queue did not take a task (attempts: {attempts})"),
+        };
+        match maybe_sent || self.maybe_sent {
+            true => Error::maybe_sent_of(self.kind, message, self.source.clone()),
+            false => Error::caused(self.kind, message, self.source.clone()),
+        }
+    }
+}

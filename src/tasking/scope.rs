@@ -1,0 +1,64 @@
+//! What the code that runs at this moment is part of: one request, one task, one scheduled event. From here come the
+//! deadline and the trace of a post, and here stands its outbox. It does not know what runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use super::{TaskingController, message::Message};
+
+tokio::task_local! {
+    static SCOPE: Arc<Scope>;
+}
+
+#[derive(Debug)]
+pub(crate) struct Scope {
+    /// What makes this the same as another delivery of it: the gateway's request id, a message's deduplication id.
+    pub(crate) origin: String,
+    /// When the invocation ends.
+    pub(crate) deadline: Option<Instant>,
+    /// The header of its X-Ray trace.
+    pub(crate) trace: Option<String>,
+    outbox: Mutex<Vec<Buffered>>,
+}
+
+/// A task that waits for its handler to succeed.
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    pub(crate) tasking: TaskingController,
+    pub(crate) message: Message,
+}
+
+impl Scope {
+    pub(crate) fn new(origin: String, deadline: Option<Instant>, trace: Option<String>) -> Arc<Self> {
+        Arc::new(Self { origin, deadline, trace, outbox: Mutex::default() })
+    }
+
+    /// The scope of the code that asks, where it has one: not in what it spawned.
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        SCOPE.try_with(Arc::clone).ok()
+    }
+
+    /// Runs a future as part of this.
+    pub(crate) async fn run<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+        SCOPE.scope(self.clone(), future).await
+    }
+
+    /// How many tasks wait.
+    pub(crate) fn buffered(&self) -> usize {
+        self.outbox().len()
+    }
+
+    pub(crate) fn buffer(&self, buffered: Buffered) {
+        self.outbox().push(buffered);
+    }
+
+    /// What waits, in its order. None of it waits any longer.
+    pub(crate) fn take(&self) -> Vec<Buffered> {
+        std::mem::take(&mut *self.outbox())
+    }
+
+    fn outbox(&self) -> std::sync::MutexGuard<'_, Vec<Buffered>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,316 @@
+//! How messages get into a queue although attempts fail: what goes into one request, when it is tried again, and what is
+//! said in the end. It does not know which queue it is, nor what a message is for.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    message::{LARGEST, Message},
+    post::Posted,
+    queue::{Failed, MOST_ENTRIES, Queue, Sent},
+};
+use crate::{
+    defects::{Defect, seeded},
+    error::{Error, ErrorKind, Result},
+};
+
+/// The first pause is up to so long; each further one up to twice as long, but for this limit.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// With less left than this, an attempt gets all of it; otherwise half, so that a hanging one leaves time for another.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(500);
+
+/// How the order of a batch is kept.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::tasking::BatchOrder;
+///
+/// assert_eq!(BatchOrder::default(), BatchOrder::Strict);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchOrder {
+    /// A request carries one task of each group, and the next of a group goes out when the one before is in the queue. No
+    /// failure can reorder a group; a batch of one group is as slow as single posts. Where a task can't be sent, those
+    /// behind it in its group are not sent either.
+    #[default]
+    Strict,
+    /// Requests are as full as they can be. SQS may take a later task of a group and not an earlier one; that one is not
+    /// sent then, and its result is [`ErrorKind::OrderBroken`].
+    Packed,
+}
+
+/// How long attempts may go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// For a post; for a batch, as long as nothing goes through.
+    pub(crate) time: Duration,
+    /// Never past this, whatever goes through.
+    pub(crate) until: Option<Instant>,
+}
+
+impl Budget {
+    fn end(&self) -> Instant {
+        let end = Instant::now() + self.time;
+        self.until.map_or(end, |until| end.min(until))
+    }
+}
+
+/// One message and how it fares.
+struct Entry {
+    message: Message,
+    attempts: u32,
+    maybe_sent: bool,
+    last: Option<Failed>,
+}
+
+/// Sends one message.
+pub(crate) async fn one(queue: &dyn Queue, message: Message, budget: Budget) -> Result<Posted> {
+    let outcomes = many(queue, vec![Ok(message)], BatchOrder::Packed, budget).await;
+    let outcome = outcomes.into_iter().next();
+    outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Queue, "the queue gave no answer")))
+}
+
+/// Sends messages, with an outcome for each in their order.
+pub(crate) async fn many(
+    queue: &dyn Queue,
+    messages: Vec<Result<Message>>,
+    order: BatchOrder,
+    budget: Budget,
+) -> Vec<Result<Posted>> {
+    let mut batch = Batch::new(messages, order);
+    let mut end = budget.end();
+    let mut pause = 0;
+    while let Some(request) = batch.next_request() {
+        let now = Instant::now();
+        if now >= end {
+            batch.give_up();
+            break;
+        }
+        let half = (end - now) / 2;
+        let attempt_end = if half < SHORTEST_ATTEMPT { end } else { now + half };
+        let outcomes = attempt(queue, &batch.messages(&request), attempt_end).await;
+        if batch.note(&request, outcomes) {
+            (end, pause) = (budget.end(), 0);
+        } else {
+            pause += 1;
+        }
+        if batch.is_left(&request) {
+            let delay = jitter(pause);
+            if Instant::now() + delay >= end {
+                batch.give_up();
+                break;
+            }
+            sleep(delay).await;
+        }
+    }
+    batch
+        .outcomes
+        .into_iter()
+        .map(|outcome| outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Queue, "a task was not sent"))))
+        .collect()
+}
+
+type Outcomes = Result<Vec<Result<Sent, Failed>>, Failed>;
+
+async fn attempt(queue: &dyn Queue, messages: &[&Message], end: Instant) -> Outcomes {
+    let outcomes = timeout_at(end, queue.send(messages)).await;
+    let late = || Failed { retry: true, maybe_sent: true, ..Failed::new(ErrorKind::Queue, "no answer in time") };
+    outcomes.unwrap_or_else(|_| Err(late()))
+}
+
+/// Full jitter: anything between nothing and the pause of this step.
+fn jitter(step: u32) -> Duration {
+    let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(step.saturating_sub(1))).min(LONGEST_PAUSE);
+    pause.mul_f64(fastrand::f64())
+}
+
+/// All messages, those that are not settled yet, and what became of the others.
+struct Batch {
+    entries: Vec<Option<Entry>>,
+    outcomes: Vec<Option<Result<Posted>>>,
+    order: BatchOrder,
+    /// Where the first entry is that is not settled.
+    first: usize,
+    /// The groups of those entries to which an answer was lost.
+    lost: HashMap<usize, String>,
+}
+
+impl Batch {
+    fn new(messages: Vec<Result<Message>>, order: BatchOrder) -> Self {
+        let mut batch = Self { entries: Vec::new(), outcomes: Vec::new(), order, first: 0, lost: HashMap::new() };
+        for message in messages {
+            let (entry, outcome) = match message {
+                Ok(message) => (Some(Entry { message, attempts: 0, maybe_sent: false, last: None }), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            batch.entries.push(entry);
+            batch.outcomes.push(outcome);
+        }
+        batch
+    }
+
+    /// What the next request carries: entries in their order, as many as it takes.
+    fn next_request(&mut self) -> Option<Vec<usize>> {
+        while self.entries.get(self.first).is_some_and(Option::is_none) {
+            self.first += 1;
+        }
+        let (mut request, mut size, mut groups) = (Vec::new(), 0, HashSet::new());
+        for (at, entry) in self.entries.iter().enumerate().skip(self.first) {
+            let Some(entry) = entry else { continue };
+            let is_new = groups.insert(entry.message.group.as_str());
+            if self.order == BatchOrder::Strict && !is_new && !seeded(Defect::Waves) {
+                continue;
+            }
+            size += entry.message.size();
+            if request.len() == MOST_ENTRIES || (size > LARGEST && !request.is_empty()) {
+                break;
+            }
+            request.push(at);
+        }
+        (!request.is_empty()).then_some(request)
+    }
+
+    fn messages(&self, request: &[usize]) -> Vec<&Message> {
+        let entries = request.iter().filter_map(|at| self.entries.get(*at)?.as_ref());
+        entries.map(|entry| &entry.message).collect()
+    }
+
+    /// Takes note of a request's answer; whether anything was settled by it.
+    fn note(&mut self, request: &[usize], outcomes: Outcomes) -> bool {
+        let before = self.unsettled();
+        match outcomes {
+            Ok(outcomes) => {
+                // For each group, the last place that the queue has taken.
+                let mut reached: HashMap<String, usize> = HashMap::new();
+                for (at, entry) in self.accepted(request, &outcomes) {
+                    reached.insert(entry.message.group.clone(), at);
+                }
+                for (at, outcome) in request.iter().zip(outcomes) {
+                    match outcome {
+                        Ok(sent) => self.sent(*at, sent),
+                        Err(failed) => self.failed(*at, failed, &reached),
+                    }
+                }
+                if self.order == BatchOrder::Packed {
+                    self.report_inversions(request);
+                }
+            }
+            Err(failed) if failed.retry => {
+                request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()))
+            }
+            Err(failed) => (0..self.entries.len()).for_each(|at| self.settle(at, &failed)),
+        }
+        self.unsettled() < before
+    }
+
+    fn unsettled(&self) -> usize {
+        self.entries.iter().flatten().count()
+    }
+
+    fn accepted<'a>(
+        &'a self,
+        request: &'a [usize],
+        outcomes: &'a [Result<Sent, Failed>],
+    ) -> impl Iterator<Item = (usize, &'a Entry)> {
+        let accepted = request.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok());
+        accepted.filter_map(|(at, _)| Some((*at, self.entries.get(*at)?.as_ref()?)))
+    }
+
+    fn sent(&mut self, at: usize, sent: Sent) {
+        let Some(entry) = self.take(at) else { return };
+        let posted = Posted {
+            message_id: sent.message_id,
+            sequence_number: sent.sequence_number,
+            deduplication_id: entry.message.deduplication,
+            attempts: entry.attempts + 1,
+        };
+        self.put(at, Ok(posted));
+    }
+
+    fn failed(&mut self, at: usize, failed: Failed, reached: &HashMap<String, usize>) {
+        let Some(entry) = self.entries.get_mut(at).and_then(Option::as_mut) else { return };
+        let is_overtaken =
+            self.order == BatchOrder::Packed && reached.get(&entry.message.group).is_some_and(|reached| *reached > at);
+        if failed.retry && !is_overtaken {
+            entry.attempts += 1;
+            if failed.maybe_sent {
+                entry.maybe_sent = true;
+                self.lost.insert(at, entry.message.group.clone());
+            }
+            entry.last = Some(failed);
+            return;
+        }
+        let group = entry.message.group.clone();
+        let kind = if is_overtaken { ErrorKind::OrderBroken } else { failed.kind };
+        self.settle(at, &Failed { kind, ..failed });
+        if self.order == BatchOrder::Strict {
+            self.leave_group(&group);
+        }
+    }
+
+    /// What stands behind a task that can't be sent would overtake it once it is posted again.
+    fn leave_group(&mut self, group: &str) {
+        for at in 0..self.entries.len() {
+            if self.entries.get(at).and_then(Option::as_ref).is_some_and(|entry| entry.message.group == group) {
+                self.take(at);
+                let message = "a task was not sent, for one before it in its group can't be";
+                self.put(at, Err(Error::new(ErrorKind::Queue, message)));
+            }
+        }
+    }
+
+    /// After a lost answer the same request goes out again. Where it had been taken in part, the rest is behind it now:
+    /// sequence numbers tell.
+    fn report_inversions(&mut self, request: &[usize]) {
+        let mut lowest: HashMap<&str, &str> = HashMap::new();
+        let mut late = Vec::new();
+        for at in request.iter().rev() {
+            let (Some(group), Some(Some(Ok(posted)))) = (self.lost.get(at), self.outcomes.get(*at)) else { continue };
+            match lowest.get(group.as_str()) {
+                Some(later) if posted.sequence_number.as_str() > *later => late.push(*at),
+                _ => drop(lowest.insert(group, &posted.sequence_number)),
+            }
+        }
+        for at in late {
+            let message = "a later task of its group got into the queue before this one";
+            self.put(at, Err(Error::maybe_sent_of(ErrorKind::OrderBroken, message, "an answer was lost")));
+        }
+    }
+
+    /// Ends with what is not settled.
+    fn give_up(&mut self) {
+        for at in 0..self.entries.len() {
+            let last = self.entries.get_mut(at).and_then(Option::as_mut).and_then(|entry| entry.last.take());
+            let late = || Failed::new(ErrorKind::Queue, "the time was up before a task could be sent");
+            self.settle(at, &last.unwrap_or_else(late));
+        }
+    }
+
+    fn settle(&mut self, at: usize, failed: &Failed) {
+        if let Some(entry) = self.take(at) {
+            self.put(at, Err(failed.error(entry.attempts.max(1), entry.maybe_sent)));
+        }
+    }
+
+    fn take(&mut self, at: usize) -> Option<Entry> {
+        self.entries.get_mut(at).and_then(Option::take)
+    }
+
+    fn put(&mut self, at: usize, outcome: Result<Posted>) {
+        if let Some(place) = self.outcomes.get_mut(at) {
+            *place = Some(outcome);
+        }
+    }
+
+    /// Whether a request left something for another attempt.
+    fn is_left(&self, request: &[usize]) -> bool {
+        request.iter().any(|at| self.entries.get(*at).is_some_and(Option::is_some))
+    }
+}

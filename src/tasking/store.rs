@@ -1,0 +1,138 @@
+//! Which tasks are done: the store's contract, and one in memory. It does not know what a task does.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    pin::Pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::error::BoxError;
+
+/// What a store's methods return.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send + 'a>>;
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claim {
+    /// The task is the claimant's until the lease ends.
+    Acquired,
+    /// The task is done.
+    Done,
+    /// Someone else has claimed it, and that lease has not ended.
+    Busy,
+}
+
+/// Remembers which tasks are done, so that a message that is delivered again does not run again.
+///
+/// A task is claimed before it runs and completed after. A claim is a lease: it ends by itself where its owner dies. The
+/// owner fences: who has lost a claim can neither complete nor release it. A store that fails is no permission to run: the
+/// task fails and comes again.
+///
+/// [`MemoryStore`] is for development and tests, `DynamoStore` (feature `dynamodb`) for the rest. A store of your own must
+/// decide each call in one step.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use chalice_http_toolkit::tasking::{Claim, IdempotencyStore, MemoryStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let store = MemoryStore::new();
+/// let minute = Duration::from_secs(60);
+/// assert_eq!(store.claim("mail|welcome|7", "a", minute).await?, Claim::Acquired);
+/// assert_eq!(store.claim("mail|welcome|7", "b", minute).await?, Claim::Busy);
+/// assert!(store.complete("mail|welcome|7", "a", minute).await?);
+/// assert_eq!(store.claim("mail|welcome|7", "b", minute).await?, Claim::Done);
+/// # Ok::<(), chalice_http_toolkit::BoxError>(())
+/// # }).unwrap();
+/// ```
+pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
+    /// Claims a task for `owner` until the lease ends, unless it is done or someone else's. Who claims again what it has
+    /// keeps it.
+    fn claim<'a>(&'a self, key: &'a str, owner: &'a str, lease: Duration) -> StoreFuture<'a, Claim>;
+
+    /// Marks a task as done for so long; `false` where it is not the owner's any more.
+    fn complete<'a>(&'a self, key: &'a str, owner: &'a str, keep: Duration) -> StoreFuture<'a, bool>;
+
+    /// Gives a claim up, so that the next may run at once; `false` where it is not the owner's any more.
+    fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool>;
+}
+
+/// An [`IdempotencyStore`] in the memory of this process: for development, and for tests.
+#[derive(Default)]
+pub struct MemoryStore {
+    rows: Mutex<HashMap<String, Row>>,
+}
+
+struct Row {
+    owner: String,
+    is_done: bool,
+    until: Instant,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many tasks are claimed or done.
+    pub fn len(&self) -> usize {
+        let now = Instant::now();
+        self.rows().values().filter(|row| row.until > now).count()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn rows(&self) -> MutexGuard<'_, HashMap<String, Row>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl IdempotencyStore for MemoryStore {
+    fn claim<'a>(&'a self, key: &'a str, owner: &'a str, lease: Duration) -> StoreFuture<'a, Claim> {
+        let (mut rows, now) = (self.rows(), Instant::now());
+        let claim = match rows.get(key).filter(|row| row.until > now) {
+            Some(row) if row.is_done => Claim::Done,
+            Some(row) if row.owner != owner => Claim::Busy,
+            _ => {
+                let row = Row { owner: owner.to_owned(), is_done: false, until: now + lease };
+                rows.insert(key.to_owned(), row);
+                Claim::Acquired
+            }
+        };
+        Box::pin(std::future::ready(Ok(claim)))
+    }
+
+    fn complete<'a>(&'a self, key: &'a str, owner: &'a str, keep: Duration) -> StoreFuture<'a, bool> {
+        let mut rows = self.rows();
+        let row = rows.get_mut(key).filter(|row| row.owner == owner);
+        let is_owned = row.map(|row| (row.is_done, row.until) = (true, Instant::now() + keep)).is_some();
+        Box::pin(std::future::ready(Ok(is_owned)))
+    }
+
+    fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        let mut rows = self.rows();
+        let is_owned = rows.get(key).is_some_and(|row| row.owner == owner && !row.is_done);
+        if is_owned {
+            rows.remove(key);
+        }
+        Box::pin(std::future::ready(Ok(is_owned)))
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("length", &self.len()).finish()
+    }
+}

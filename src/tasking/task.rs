@@ -1,0 +1,237 @@
+//! What a task is, and which handler runs it. It does not know where tasks come from, nor in which order they run.
+
+use std::{any::type_name, borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    context::TaskContext,
+    message::{Attribute, Attributes},
+};
+use crate::error::{BoxError, Error, ErrorKind, Result};
+
+/// Work to be done after a response is sent: a type whose values travel as JSON.
+///
+/// # Examples
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// use chalice_http_toolkit::Task;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct SendWelcome {
+///     user: u64,
+///     address: String,
+/// }
+///
+/// impl Task for SendWelcome {
+///     const NAME: &'static str = "send_welcome";
+///
+///     // One user's tasks in their order, those of different users side by side.
+///     fn group(&self) -> Option<Cow<'_, str>> {
+///         Some(format!("user-{}", self.user).into())
+///     }
+///
+///     // One welcome for each user, however often it is posted.
+///     fn key(&self) -> Option<Cow<'_, str>> {
+///         Some(self.user.to_string().into())
+///     }
+/// }
+/// ```
+pub trait Task: Serialize + DeserializeOwned + Send + 'static {
+    /// The name that travels with the task. It must stay the same as long as tasks of this kind may be waiting, and differ
+    /// from those of other tasks of the queue.
+    const NAME: &'static str;
+
+    /// The least time that a run needs: with less left of an invocation it is not started. Default: none.
+    const NEEDS: Duration = Duration::ZERO;
+
+    /// Tasks of one group run one after another in the order in which they were posted; one that fails holds up those
+    /// behind it. 1 to 128 ASCII letters, digits or punctuation. Default: the controller's group.
+    fn group(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    /// What makes this task the same as another: of tasks with one key, one is queued within five minutes, and where there
+    /// is an [idempotency store](crate::tasking::IdempotencyStore) one runs. Default: each is a task of its own.
+    fn key(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// The body and the attributes of a message, as they were posted.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{TaskingController, tasking::LocalQueue};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tasks = TaskingController::new("mail.fifo")?.with_inline().on_raw(async |_context, task| {
+///     assert_eq!(task.body(), "hello");
+///     assert_eq!(task.text("locale"), Some("de"));
+///     Ok(())
+/// });
+/// tasks.post_raw("hello", [("locale", "de")]).await?;
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawTask {
+    body: String,
+    attributes: Attributes,
+}
+
+impl RawTask {
+    pub(crate) fn new(body: String, attributes: Attributes) -> Self {
+        Self { body, attributes }
+    }
+
+    /// The body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The body, owned.
+    pub fn into_body(self) -> String {
+        self.body
+    }
+
+    /// An attribute.
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.get(name)
+    }
+
+    /// An attribute's text, or the digits of a number.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.attribute(name)?.as_str()
+    }
+
+    /// All attributes by their names.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &Attribute)> {
+        self.attributes.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+type Run = dyn Fn(TaskContext, RawTask) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync;
+
+/// How one kind of task is run.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    type_name: &'static str,
+    pub(crate) needs: Duration,
+    pub(crate) run: Arc<Run>,
+}
+
+/// The handlers of a queue, by the names of their tasks.
+#[derive(Clone, Default)]
+pub(crate) struct Handlers {
+    typed: HashMap<&'static str, Handler>,
+    raw: Option<Handler>,
+}
+
+/// A body that names its task itself, as other producers make it.
+#[derive(Deserialize)]
+struct Tagged<'a> {
+    #[serde(borrow)]
+    task: Cow<'a, str>,
+}
+
+impl Handlers {
+    /// # Panics
+    ///
+    /// Where there is a handler of that name: one of the two would never run.
+    pub(crate) fn add<T, F, Fut, E>(&mut self, handler: F)
+    where
+        T: Task,
+        F: Fn(TaskContext, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let run = move |context, raw: RawTask| -> BoxFuture<'static, Result<(), BoxError>> {
+            match serde_json::from_str(&raw.body) {
+                Ok(task) => {
+                    let running = handler(context, task);
+                    Box::pin(async move { running.await.map_err(Into::into) })
+                }
+                Err(error) => {
+                    let message = format!("the body of a task is no {}", T::NAME);
+                    let error = Error::caused(ErrorKind::Task, message, WithoutValues(error));
+                    Box::pin(std::future::ready(Err(error.into())))
+                }
+            }
+        };
+        let handler = Handler { type_name: type_name::<T>(), needs: T::NEEDS, run: Arc::new(run) };
+        if let Some(other) = self.typed.insert(T::NAME, handler) {
+            panic!("two tasks are named `{}`: {} and {}", T::NAME, other.type_name, type_name::<T>());
+        }
+    }
+
+    pub(crate) fn add_raw<F, Fut, E>(&mut self, handler: F)
+    where
+        F: Fn(TaskContext, RawTask) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let run = move |context, raw| -> BoxFuture<'static, Result<(), BoxError>> {
+            let running = handler(context, raw);
+            Box::pin(async move { running.await.map_err(Into::into) })
+        };
+        self.raw = Some(Handler { type_name: "raw", needs: Duration::ZERO, run: Arc::new(run) });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.typed.is_empty() && self.raw.is_none()
+    }
+
+    /// The handler for a message, with its task's name; that of the raw ones for what has no name that is known.
+    pub(crate) fn find<'a>(&'a self, attribute: Option<&'a str>, body: &'a str) -> Result<(Cow<'a, str>, &'a Handler)> {
+        let tagged = || serde_json::from_str(body).ok().map(|tagged: Tagged<'a>| tagged.task);
+        let name = match attribute {
+            Some(name) => Some(Cow::Borrowed(name)),
+            None if self.typed.is_empty() => None,
+            None => tagged(),
+        };
+        let typed = name.as_deref().and_then(|name| self.typed.get(name));
+        match (typed.or(self.raw.as_ref()), name) {
+            (Some(handler), name) => Ok((name.unwrap_or("raw".into()), handler)),
+            (None, Some(name)) => {
+                Err(Error::new(ErrorKind::Task, format!("there is no handler for the task `{name}`")))
+            }
+            (None, None) => Err(Error::new(ErrorKind::Task, "there is no handler for a task without a name")),
+        }
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.typed.keys().copied().chain(self.raw.as_ref().map(|raw| raw.type_name));
+        f.debug_set().entries(names).finish()
+    }
+}
+
+/// Where a body is wrong, and not what it has there: serde's own text quotes values, and no body belongs in a log.
+struct WithoutValues(serde_json::Error);
+
+impl fmt::Display for WithoutValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "the JSON is of another shape",
+            serde_json::error::Category::Eof => "the JSON ends too early",
+            _ => "it is not valid JSON",
+        };
+        write!(f, "{what}, at line {} column {}", error.line(), error.column())
+    }
+}
+
+impl fmt::Debug for WithoutValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for WithoutValues {}

@@ -1,0 +1,367 @@
+//! What a worker does with a batch: each record is decoded, claimed, run and completed; what failed is put off and
+//! reported. Which record runs when is decided in `batch`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
+
+use super::{
+    TaskingController,
+    batch::{self, Limits, Outcome},
+    context::{Delivery, TaskContext},
+    event::{self, BatchResponse, Record},
+    log::{log_batch, log_outcome, task_span},
+    message::Message,
+    post::{KEY, TASK},
+    queue::{MOST_ENTRIES, Queue},
+    scope::Scope,
+    send::{self, BatchOrder},
+    store::{Claim, IdempotencyStore},
+    task::{Handler, RawTask},
+};
+use crate::{
+    defects::{Defect, seeded},
+    error::{BoxError, Error, ErrorKind, Result},
+};
+
+/// What is kept of an invocation's time for what comes after the handlers: a tenth, but within these.
+const SHORTEST_MARGIN: Duration = Duration::from_millis(200);
+const LONGEST_MARGIN: Duration = Duration::from_secs(1);
+/// A claim ends by itself so long after the invocation, or so long after it was made where that has no end.
+const LEASE_MARGIN: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(15 * 60);
+
+/// The times of one invocation.
+#[derive(Clone, Copy)]
+struct Times {
+    /// When handlers are cut.
+    until: Option<Instant>,
+    /// When the rest must be over.
+    end: Option<Instant>,
+    lease: Duration,
+}
+
+impl Times {
+    fn of(remaining: Option<Duration>, margin: Option<Duration>) -> Self {
+        let Some(remaining) = remaining else { return Self { until: None, end: None, lease: LEASE } };
+        let margin = margin.unwrap_or_else(|| (remaining / 10).clamp(SHORTEST_MARGIN, LONGEST_MARGIN));
+        let now = Instant::now();
+        Self {
+            until: Some(now + remaining.saturating_sub(margin)),
+            end: Some(now + remaining.saturating_sub(margin / 2)),
+            lease: remaining + LEASE_MARGIN,
+        }
+    }
+}
+
+impl TaskingController {
+    /// Works off one event of the queue, as [`App`](crate::App) does: for a runtime loop of your own. `remaining` is what
+    /// is left of the invocation; handlers are cut a little before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Event`] for what is no event of a queue; [`ErrorKind::Batch`] where tasks failed and Lambda can't be
+    /// told which: it then keeps the whole batch.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{Error, TaskingController};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.on_raw(async |_context, task| match task.body() {
+    ///     "good" => Ok(()),
+    ///     other => Err(format!("{other} is not good")),
+    /// });
+    /// let event = r#"{"Records":[
+    ///     {"messageId":"1","body":"good","eventSource":"aws:sqs","attributes":{"MessageGroupId":"a"}},
+    ///     {"messageId":"2","body":"bad","eventSource":"aws:sqs","attributes":{"MessageGroupId":"a"}},
+    ///     {"messageId":"3","body":"good","eventSource":"aws:sqs","attributes":{"MessageGroupId":"a"}}]}"#;
+    /// let response = tasks.handle_event(event, None).await?;
+    /// assert_eq!(response.failed().collect::<Vec<_>>(), ["2", "3"]);
+    /// # Ok::<(), Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn handle_event(&self, event: &str, remaining: Option<Duration>) -> Result<BatchResponse> {
+        let records = event::records(event)?;
+        let outcomes = self.work(&records, remaining).await;
+        self.answer(&records, &outcomes)
+    }
+
+    /// Works off an event of one record; its error is the task's.
+    pub(crate) async fn run_alone(&self, event: &str) -> Result<()> {
+        let outcomes = self.work(&event::records(event)?, None).await;
+        match outcomes.into_iter().next() {
+            Some(Outcome::Failed(error) | Outcome::Panicked(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn work(&self, records: &[Record], remaining: Option<Duration>) -> Vec<Outcome> {
+        let begun = Instant::now();
+        let times = Times::of(remaining, self.settings().margin);
+        let found: Vec<Found<'_>> = records.iter().map(|record| self.find(record)).collect();
+        let limits = Limits { groups: self.settings().groups, until: times.until };
+        let outcomes = batch::process(
+            &found,
+            |found| found.record.group.as_deref(),
+            |found| found.handler.as_ref().map_or(Duration::ZERO, |(_, handler)| handler.needs),
+            |found| self.run(found, times),
+            limits,
+        )
+        .await;
+        self.put_off(&found, &outcomes, times).await;
+        log_batch(self.queue_name(), &outcomes, begun);
+        outcomes
+    }
+
+    fn find<'a>(&'a self, record: &'a Record) -> Found<'a> {
+        let name = record.attributes.get(TASK).and_then(|name| name.as_str());
+        let handler = match &record.body {
+            Some(body) => self.handlers().find(name, body),
+            None => Err(Error::new(ErrorKind::Task, "a message can't be read")),
+        };
+        Found { record, handler }
+    }
+
+    async fn run(&self, found: &Found<'_>, times: Times) -> Outcome {
+        let begun = Instant::now();
+        let span = task_span(self.queue_name(), found.record, found.name());
+        let outcome = self.run_record(found, times).instrument(span.clone()).await;
+        span.in_scope(|| log_outcome(found.record, &outcome, begun, times.until));
+        outcome
+    }
+
+    async fn run_record(&self, found: &Found<'_>, times: Times) -> Outcome {
+        let record = found.record;
+        let (name, handler) = match &found.handler {
+            Ok((name, handler)) => (name, *handler),
+            Err(error) => return self.failed(record, error.clone()).await,
+        };
+        let delivery = Arc::new(self.delivery(record, name, times));
+        if let Some(store) = self.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) {
+            let claim = within(times.until, store.claim(&delivery.key, &delivery.owner, self.lease(times))).await;
+            match claim {
+                Ok(Claim::Acquired) => {}
+                Ok(Claim::Done) => return Outcome::Duplicate,
+                Ok(Claim::Busy) => return Outcome::Busy,
+                Err(error) => return Outcome::Failed(error),
+            }
+        }
+        let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
+        let outcome = match self.body(record).await {
+            Ok(body) => self.run_handler(handler, context, RawTask::new(body, record.attributes.clone()), times).await,
+            Err(error) => Outcome::Failed(error),
+        };
+        self.settle(outcome, record, &delivery, times).await
+    }
+
+    /// The body that was posted, which may be elsewhere.
+    async fn body(&self, record: &Record) -> Result<String> {
+        let body = record.body.as_deref().unwrap_or_default();
+        match &self.settings().offload {
+            Some(offload) => offload.expand(body, &record.attributes).await,
+            None => Ok(body.to_owned()),
+        }
+    }
+
+    /// Runs the handler, and sends what it keeps for its success.
+    async fn run_handler(&self, handler: &Handler, context: TaskContext, task: RawTask, times: Times) -> Outcome {
+        let scope = Scope::new(context.delivery.key.clone(), times.end, context.delivery.trace.clone());
+        let running = scope.run(async { (handler.run)(context, task).await });
+        match batch::guarded(running, times.until).await {
+            Ok(Ok(())) => match flush(&scope).await {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Failed(error),
+            },
+            Ok(Err(error)) => Outcome::Failed(Error::from_handler(error)),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Tells the store, and the dead-letter queue where that is wished.
+    async fn settle(&self, outcome: Outcome, record: &Record, delivery: &Delivery, times: Times) -> Outcome {
+        let Some(store) = &self.settings().store else {
+            return match outcome {
+                Outcome::Failed(error) => self.failed(record, error).await,
+                other => other,
+            };
+        };
+        let (key, owner) = (&delivery.key, &delivery.owner);
+        match outcome {
+            Outcome::Failed(error) => {
+                released(within(times.end, store.release(key, owner)).await);
+                self.failed(record, error).await
+            }
+            Outcome::Panicked(_) => {
+                released(within(times.end, store.release(key, owner)).await);
+                outcome
+            }
+            Outcome::Done if delivery.is_complete.load(Ordering::Acquire) => outcome,
+            Outcome::Done => {
+                complete(&**store, delivery, self.settings().keep, times).await;
+                outcome
+            }
+            // Cut at the end of the invocation: there is no time left, and the lease ends soon after.
+            _ => outcome,
+        }
+    }
+
+    /// A failure for good leaves for the dead-letter queue at once, where there is one to send to.
+    async fn failed(&self, record: &Record, error: Error) -> Outcome {
+        let is_final = matches!(error.kind(), ErrorKind::Permanent | ErrorKind::Task);
+        let Some(queue) = self.dead_letter_queue().filter(|_| is_final) else { return Outcome::Failed(error) };
+        match self.bury(&*queue, record).await {
+            Ok(()) => Outcome::Buried(error),
+            Err(failed) => {
+                tracing::error!(error = failed.chain(), "a task could not be sent to the dead-letter queue");
+                Outcome::Failed(error)
+            }
+        }
+    }
+
+    /// Sends a message on as it came, in its group; the id is made from its place in the queue.
+    async fn bury(&self, queue: &dyn Queue, record: &Record) -> Result<()> {
+        let number = record.sequence_number.as_deref().or(record.message_id.as_deref()).unwrap_or_default();
+        let message = Message {
+            body: record.body.clone().unwrap_or_default(),
+            attributes: record.attributes.clone(),
+            group: record.group.clone().unwrap_or_else(|| self.default_group().to_owned()),
+            deduplication: format!("dlq-{number}"),
+            trace: record.trace.clone(),
+        };
+        send::one(queue, message.checked()?, self.budget()).await.map(drop)
+    }
+
+    fn delivery(&self, record: &Record, name: &str, times: Times) -> Delivery {
+        let message_id = record.message_id.clone().unwrap_or_default();
+        let of_record = record.attributes.get(KEY).and_then(|key| key.as_str());
+        // Before the message's id, which a post of the same task after the window of deduplication does not have.
+        let own = of_record.or(record.deduplication.as_deref()).unwrap_or(&message_id);
+        let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
+        Delivery {
+            queue: queue.rsplit(':').next().unwrap_or_default().to_owned(),
+            key: format!("{queue}|{name}|{own}"),
+            owner: uuid::Uuid::now_v7().to_string(),
+            message_id,
+            group: record.group.clone(),
+            attempt: record.attempt,
+            sent_at: record.sent_at,
+            until: times.until,
+            trace: record.trace.clone(),
+            is_complete: AtomicBool::new(false),
+        }
+    }
+
+    fn lease(&self, times: Times) -> Duration {
+        self.settings().lease.unwrap_or(times.lease)
+    }
+
+    /// Hides what failed for as long as it is to wait, with all that stands behind it in its group: at the same time, so
+    /// that no follower comes before its head.
+    async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
+        let Ok(queue) = self.queue() else { return };
+        for (at, (head, outcome)) in found.iter().zip(outcomes).enumerate() {
+            let Some(delay) = self.delay(head.record, outcome) else { continue };
+            let group = head.record.group.as_deref();
+            let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
+                group.is_some() && follower.record.group.as_deref() == group && matches!(outcome, Outcome::Skipped)
+            });
+            let receipts: Vec<String> = std::iter::once(head)
+                .chain(followers.map(|(follower, _)| follower))
+                .map(|found| found.record.receipt.clone())
+                .collect();
+            for receipts in receipts.chunks(MOST_ENTRIES) {
+                let hidden = async { queue.hide(receipts, delay).await.map_err(BoxError::from) };
+                // Else they come back when the queue's own time is up.
+                if let Err(error) = within(times.end, hidden).await {
+                    tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
+                }
+            }
+        }
+    }
+
+    /// How long a task that failed is to wait.
+    fn delay(&self, record: &Record, outcome: &Outcome) -> Option<Duration> {
+        match outcome {
+            Outcome::Failed(error) if !record.receipt.is_empty() => {
+                Some(error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)))
+            }
+            Outcome::Panicked(_) if !record.receipt.is_empty() => Some(self.settings().backoff.delay(record.attempt)),
+            _ => None,
+        }
+    }
+
+    fn answer(&self, records: &[Record], outcomes: &[Outcome]) -> Result<BatchResponse> {
+        let left = || records.iter().zip(outcomes).filter(|(_, outcome)| !outcome.is_done());
+        let failures = left().count();
+        let unnamed = left().any(|(record, _)| record.message_id.is_none());
+        if failures > 0 && (unnamed || !self.settings().report_batch_item_failures) {
+            let message = format!("{failures} of {} tasks failed, and so their whole batch", records.len());
+            return Err(Error::new(ErrorKind::Batch, message));
+        }
+        Ok(BatchResponse::new(left().filter_map(|(record, _)| record.message_id.clone())))
+    }
+}
+
+/// A record with the handler for it.
+struct Found<'a> {
+    record: &'a Record,
+    handler: Result<(std::borrow::Cow<'a, str>, &'a Handler)>,
+}
+
+impl Found<'_> {
+    fn name(&self) -> Option<&str> {
+        self.handler.as_ref().ok().map(|(name, _)| name.as_ref())
+    }
+}
+
+/// Sends what a handler kept for its success, in the order in which it did.
+pub(crate) async fn flush(scope: &Scope) -> Result<()> {
+    let mut buffered = scope.take().into_iter().peekable();
+    while let Some(first) = buffered.next() {
+        let tasking = first.tasking;
+        let mut messages = vec![Ok(first.message)];
+        while let Some(next) = buffered.next_if(|next| next.tasking.is_same_queue(&tasking)) {
+            messages.push(Ok(next.message));
+        }
+        let posted = tasking.send_many(messages, BatchOrder::Strict).await;
+        posted.into_iter().collect::<Result<Vec<_>>>()?;
+    }
+    Ok(())
+}
+
+/// Marks a task as done. That failing is no failure of the task: its effect is there, and to run it again is worse than
+/// the chance that its message comes once more.
+async fn complete(store: &dyn IdempotencyStore, delivery: &Delivery, keep: Duration, times: Times) {
+    match within(times.end, store.complete(&delivery.key, &delivery.owner, keep)).await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("a task took longer than its lease: it may have run twice"),
+        Err(error) => tracing::error!(error = error.chain(), "a task is done, but could not be marked as done"),
+    }
+}
+
+fn released(outcome: Result<bool>) {
+    if let Err(error) = outcome {
+        tracing::warn!(error = error.chain(), "a claim could not be released: the task waits until its lease ends");
+    }
+}
+
+/// A call to a store or a queue that must be over by then.
+async fn within<T>(end: Option<Instant>, call: impl Future<Output = Result<T, BoxError>>) -> Result<T> {
+    let outcome = match end {
+        Some(end) => timeout_at(end, call).await.unwrap_or_else(|_| Err("the time was up".into())),
+        None => call.await,
+    };
+    outcome.map_err(|error| match error.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(error) => Error::caused(ErrorKind::Store, "the idempotency store failed", error),
+    })
+}
