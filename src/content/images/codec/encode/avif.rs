@@ -171,3 +171,31 @@ fn image(planes: &Planes) -> aom_image {
 fn ok(code: libaom_sys::aom_codec_err_t, what: &str) -> Result<(), Refusal> {
     if code == AOM_CODEC_OK { Ok(()) } else { Err(Refusal::broken(format_args!("libaom refused the {what} ({code})"))) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::super::{
+            kind::{Kind, sniff},
+            measure::measure,
+            pixels::{Layout, Space},
+        },
+        *,
+    };
+
+    #[test]
+    fn every_size_and_layout_becomes_a_file() {
+        for layout in [Layout::Grey, Layout::GreyAlpha, Layout::Rgb, Layout::Rgba] {
+            for (width, height) in [(1, 1), (1, 9), (9, 1), (17, 33)] {
+                let length = width * height * layout.channels() as u32;
+                let data: Vec<u8> = (0..length).map(|at| (at * at % 251) as u8).collect();
+                let pixels = Pixels::new((width, height), layout, data, Space::Srgb).unwrap();
+                for (tier, graphic) in [(Tier::Fast, false), (Tier::Fast, true), (Tier::Good, false)] {
+                    let file = encode(&pixels, 80, tier, graphic).unwrap();
+                    assert_eq!((sniff(&file), measure(&file)), (Kind::Avif, Some((width, height))), "{layout:?}");
+                    assert_eq!(file, encode(&pixels, 80, tier, graphic).unwrap(), "not the same twice");
+                }
+            }
+        }
+    }
+}
