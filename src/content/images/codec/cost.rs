@@ -14,7 +14,9 @@ const OTHER: u64 = 4 << 20;
 pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels: f64) -> f64 {
     let each = match (format, tier, graphic) {
         (Format::Avif, Tier::Fast, false) => 55.0,
-        (Format::Avif, ..) => 350.0,
+        (Format::Avif, Tier::Good, false) => 350.0,
+        (Format::Avif, Tier::Fast, true) => 300.0,
+        (Format::Avif, Tier::Good, true) => 1200.0,
         (Format::Webp, Tier::Fast, false) if megapixels > 2.0 => 37.0,
         (Format::Webp, _, false) => 84.0,
         (Format::Webp, Tier::Fast, true) if megapixels > 1.1 => 100.0,
@@ -32,9 +34,9 @@ pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels
 pub(crate) fn predicted_decode_ms(header: &Header, target_width: Option<u32>) -> f64 {
     let shrinks = header.shrink_factor(header.target(target_width)).is_some();
     let each = match (header.kind, header.passes) {
-        (Kind::Jpeg, false) if shrinks => 5.0,
-        (Kind::Jpeg, false) => 8.0,
-        (Kind::Jpeg, true) => 25.0,
+        (Kind::Jpeg, false) if shrinks => 4.0,
+        (Kind::Jpeg, false) => 7.0,
+        (Kind::Jpeg, true) => 17.0,
         (Kind::Webp, _) => 20.0,
         _ => 10.0,
     };

@@ -231,6 +231,21 @@ fn drawings_are_told_from_photographs() {
 }
 
 #[test]
+fn a_drawing_keeps_every_pixel_where_webp_is_taken() {
+    for name in ["logo.png", "screenshot.png", "palette-alpha.png"] {
+        let bytes = fixture(name);
+        let header = probe(&bytes, &limits()).unwrap();
+        for tier in [Tier::Fast, Tier::Good] {
+            let formats = [Format::Webp, Format::Jpeg, Format::Png];
+            let recipe = Recipe { width: None, formats: &formats, quality: 80, tier };
+            let converted = convert(&bytes, &header, &recipe, &limits()).unwrap();
+            assert!(converted.bytes.len() < bytes.len(), "{name} as {:?}: {}", converted.format, converted.bytes.len());
+            assert_eq!(seen(&converted.bytes).unwrap().data(), seen(&bytes).unwrap().data(), "{name}");
+        }
+    }
+}
+
+#[test]
 fn bombs_are_refused_or_harmless() {
     for (name, bomb) in bombs::ALL {
         let bytes = bomb();

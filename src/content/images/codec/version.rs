@@ -67,11 +67,11 @@ fn samples() -> Vec<Vec<u8>> {
     };
     let clear = pixels.into_srgb();
     let opaque = clear.clone().flattened();
-    let each = |format| {
-        [(&clear, Tier::Fast, true), (&opaque, Tier::Fast, false), (&opaque, Tier::Good, false)]
-            .map(|(pixels, tier, graphic)| encode(pixels, format, 80, tier, graphic).unwrap_or_default())
-    };
-    Format::ALL.into_iter().flat_map(each).collect()
+    let mut files = Format::ALL.map(|format| encode(&clear, format, 80, Tier::Fast, false)).to_vec();
+    // The other ways that encoders have. Not AVIF's, which takes ten milliseconds however small the picture is.
+    files.push(encode(&clear, Format::Webp, 80, Tier::Fast, true));
+    files.push(encode(&opaque, Format::Jpeg, 80, Tier::Good, false));
+    files.into_iter().map(Result::unwrap_or_default).collect()
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn every_encoder_has_its_say() {
         let built = Format::ALL.iter().filter(|format| format.is_built()).count();
-        assert_eq!(samples().iter().filter(|file| !file.is_empty()).count(), 3 * built);
+        assert_eq!(samples().iter().filter(|file| !file.is_empty()).count(), built + 2);
         assert_eq!(version().len(), 16);
     }
 }
