@@ -77,8 +77,9 @@ impl TaskingController {
         self.change_settings(|settings| settings.report_batch_item_failures = reported)
     }
 
-    /// How long a task that failed waits, with what is behind it in its group: so long after the first attempt, twice as
-    /// long after each further one, and never longer than `longest`. Needs `sqs:ChangeMessageVisibility`; without it they
+    /// How long a task that failed waits: so long after the first attempt, twice as long after each further one, and never
+    /// longer than `longest`. What was behind it in its batch waits twice as long, so that the one that failed comes alone
+    /// and the others do not use up their receives. Needs `sqs:ChangeMessageVisibility`; without it they
     /// wait for as long as the queue hides messages. Default: 5 seconds, 15 minutes.
     pub fn with_backoff(self, first: Duration, longest: Duration) -> Self {
         self.change_settings(|settings| settings.backoff = Backoff { first, longest })

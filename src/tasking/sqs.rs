@@ -104,7 +104,7 @@ impl Queue for Sqs {
         Box::pin(async move {
             let failed = |failed: Failed| failed.error(1, false);
             let (client, url) = (self.client().await, self.url().await.map_err(failed)?);
-            let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+            let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
             let entry = |(at, receipt): (usize, &String)| {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
                 entry.receipt_handle(receipt).visibility_timeout(seconds).build()

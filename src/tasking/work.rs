@@ -38,6 +38,9 @@ const LONGEST_MARGIN: Duration = Duration::from_secs(1);
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(15 * 60);
 
+/// A message can be hidden for twelve hours, counted from when it was received.
+const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
+
 /// The times of one invocation.
 #[derive(Clone, Copy)]
 struct Times {
@@ -264,8 +267,9 @@ impl TaskingController {
         self.settings().lease.unwrap_or(times.lease)
     }
 
-    /// Hides what failed for as long as it is to wait, with all that stands behind it in its group: at the same time, so
-    /// that no follower comes before its head.
+    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for twice that: the head then
+    /// comes alone, and only it uses up its receives. Nothing is overtaken, since a queue gives out of a group only what
+    /// stands before the first hidden message.
     async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
         let Ok(queue) = self.queue() else { return };
         for (at, (head, outcome)) in found.iter().zip(outcomes).enumerate() {
@@ -274,26 +278,29 @@ impl TaskingController {
             let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
                 group.is_some() && follower.record.group.as_deref() == group && matches!(outcome, Outcome::Skipped)
             });
-            let receipts: Vec<String> = std::iter::once(head)
-                .chain(followers.map(|(follower, _)| follower))
-                .map(|found| found.record.receipt.clone())
-                .collect();
-            for receipts in receipts.chunks(MOST_ENTRIES) {
-                let hidden = async { queue.hide(receipts, delay).await.map_err(BoxError::from) };
-                // Else they come back when the queue's own time is up.
-                if let Err(error) = within(times.end, hidden).await {
-                    tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
-                }
+            let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
+            // The followers first: for as long as only the head is visible, nothing is wrong.
+            for receipts in followers.chunks(MOST_ENTRIES) {
+                self.hide(&*queue, receipts, delay * 2, times).await;
             }
+            self.hide(&*queue, &[head.record.receipt.clone()], delay, times).await;
+        }
+    }
+
+    async fn hide(&self, queue: &dyn Queue, receipts: &[String], delay: Duration, times: Times) {
+        let hidden = async { queue.hide(receipts, delay.min(LONGEST_DELAY)).await.map_err(BoxError::from) };
+        // Else they come back when the queue's own time is up.
+        if let Err(error) = within(times.end, hidden).await {
+            tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
         }
     }
 
     /// How long a task that failed is to wait.
     fn delay(&self, record: &Record, outcome: &Outcome) -> Option<Duration> {
         match outcome {
-            Outcome::Failed(error) if !record.receipt.is_empty() => {
-                Some(error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)))
-            }
+            Outcome::Failed(error) if !record.receipt.is_empty() => Some(
+                error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)).min(LONGEST_DELAY),
+            ),
             Outcome::Panicked(_) if !record.receipt.is_empty() => Some(self.settings().backoff.delay(record.attempt)),
             _ => None,
         }
