@@ -29,6 +29,8 @@ const ICC: &[u8] = b"ICC_PROFILE\0";
 /// Signature, number of this segment, number of all.
 const ICC_HEADER: usize = 14;
 
+const LONGEST_FILL: usize = 4096;
+
 /// One segment; that of a scan holds the scan's data as well.
 struct Segment<'a> {
     marker: u8,
@@ -51,8 +53,9 @@ impl<'a> Segments<'a> {
     fn read(&mut self) -> Option<Segment<'a>> {
         let start = self.at;
         let mut at = start;
-        while *self.bytes.get(at + 1)? == 0xff {
-            at += 1; // fill bytes (B.1.1.2)
+        // Fill bytes (B.1.1.2). There may be any number; a decoder takes them one by one, and megabytes of them are an attack.
+        while *self.bytes.get(at + 1)? == 0xff && at - start < LONGEST_FILL {
+            at += 1;
         }
         let marker = *self.bytes.get(at + 1).filter(|_| self.bytes.get(at) == Some(&0xff))?;
         at += 2;
