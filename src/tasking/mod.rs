@@ -9,6 +9,9 @@
 //! Bodies that no message takes go [elsewhere](offload). [`scope`] is what all of them are part of at a time: a request or a task, with its deadline and its outbox. Nothing here
 //! knows HTTP.
 
+#[cfg(panic = "abort")]
+compile_error!("tasks need `panic = \"unwind\"`: otherwise the panic of one takes the whole batch with it");
+
 mod aws;
 mod batch;
 pub(crate) mod context;
