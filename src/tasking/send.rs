@@ -203,7 +203,7 @@ impl Batch {
                 }
             }
             Err(failed) if failed.retry => {
-                request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()))
+                request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()));
             }
             Err(failed) => (0..self.entries.len()).for_each(|at| self.settle(at, &failed)),
         }

@@ -115,7 +115,8 @@ async fn failures(tasks: &TaskingController, event: &str) -> Vec<String> {
 async fn a_failure_stops_its_group_and_no_other() {
     // group, body -> the ids that come back
     #[rustfmt::skip]
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: &[Row<'_>] = &[
         (&[("a", "ok"), ("a", "ok")], &[]),
         (&[("a", "fail"), ("a", "ok"), ("b", "ok")], &["0", "1"]),
         (&[("a", "ok"), ("a", "panic"), ("b", "ok"), ("a", "ok"), ("b", "ok")], &["1", "3"]),
