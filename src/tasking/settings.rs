@@ -85,7 +85,7 @@ impl TaskingController {
         self.change_settings(|settings| settings.backoff = Backoff { first, longest })
     }
 
-    /// Sends tasks that fail for good ([`Error::permanent`], a body that can't be read, a name that no handler has) to this
+    /// Sends tasks that fail for good ([`Error::permanent`](crate::Error::permanent), a body that can't be read, a name that no handler has) to this
     /// FIFO queue at once, and goes on with their group. Default: they come again until the queue itself makes them dead
     /// letters, since the next deployment may be able to handle them.
     pub fn with_dead_letter_queue(self, queue: impl Into<String>) -> Self {
