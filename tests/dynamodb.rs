@@ -60,7 +60,7 @@ async fn an_effect_in_the_transaction_happens_once() {
     let tasks = tasks.on_raw(move |context: TaskContext, task: RawTask| {
         let (store, orders, noted) = (store.clone(), orders_table.clone(), noted.clone());
         async move {
-            noted.lock().expect("no panic").push(format!("{} {}", task.body(), context.attempt()));
+            noted.lock().expect("no panic").push(task.body().to_owned());
             if task.body() == "early" && context.attempt() == 1 {
                 return Err(BoxError::from("before the effect"));
             }
@@ -79,7 +79,7 @@ async fn an_effect_in_the_transaction_happens_once() {
     }
     tasks.work_off().await.expect("a local queue");
     assert!(queue.is_empty());
-    assert_eq!(*attempts.lock().expect("no panic"), ["early 1", "early 2", "late 1", "good 1"]);
+    assert_eq!(*attempts.lock().expect("no panic"), ["early", "early", "late", "good"]);
     let rows = client.scan().table_name(orders).send().await.expect("rows");
     assert_eq!(rows.count(), 3);
 }
@@ -111,4 +111,32 @@ async fn who_lost_its_claim_writes_nothing() {
     });
     tasks.post_raw("x", [("a", "b")]).await.expect_err("the claim is another's");
     assert_eq!(client.scan().table_name(orders).send().await.expect("rows").count(), 0);
+}
+
+/// A body that not even compressed fits goes through S3, and is still there after.
+#[tokio::test]
+async fn a_body_that_is_too_large_goes_through_s3() {
+    let https = aws_smithy_http_client::Builder::new().build_http();
+    let configuration = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(https).load().await;
+    let configuration = aws_sdk_s3::config::Builder::from(&configuration).force_path_style(true).build();
+    let (client, bucket) = (aws_sdk_s3::Client::from_conf(configuration), format!("bodies-{}", uuid::Uuid::now_v7()));
+    let region = std::env::var("AWS_REGION").expect("AWS_REGION is set");
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder();
+    let place = place.location_constraint(region.as_str().into()).build();
+    client.create_bucket().bucket(&bucket).create_bucket_configuration(place).send().await.expect("a bucket");
+
+    let mut random = fastrand::Rng::with_seed(1);
+    let body: String = (0..3_000_000).map(|_| random.alphanumeric()).collect();
+    let (queue, seen) = (LocalQueue::new("large.fifo"), Arc::new(Mutex::new(Vec::new())));
+    let noted = seen.clone();
+    let tasks = TaskingController::new("large.fifo").expect("a FIFO name").with_local_queue(&queue);
+    let tasks = tasks.with_s3_offload(&bucket).on_raw(move |_: TaskContext, task: RawTask| {
+        noted.lock().expect("no panic").push(task.into_body());
+        async { Ok::<(), BoxError>(()) }
+    });
+    tasks.post_raw(&body, [("a", "b")]).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert!(*seen.lock().expect("no panic") == [body], "the body is another");
+    let left = client.list_objects_v2().bucket(&bucket).send().await.expect("a list");
+    assert_eq!(left.contents().len(), 1);
 }

@@ -2,7 +2,7 @@
 //! said in the end. It does not know which queue it is, nor what a message is for.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -110,6 +110,9 @@ pub(crate) async fn many(
             sleep(delay).await;
         }
     }
+    if order == BatchOrder::Packed {
+        batch.report_inversions();
+    }
     batch
         .outcomes
         .into_iter()
@@ -139,12 +142,12 @@ struct Batch {
     /// Where the first entry is that is not settled.
     first: usize,
     /// The groups of those entries to which an answer was lost.
-    lost: HashMap<usize, String>,
+    lost: BTreeMap<usize, String>,
 }
 
 impl Batch {
     fn new(messages: Vec<Result<Message>>, order: BatchOrder) -> Self {
-        let mut batch = Self { entries: Vec::new(), outcomes: Vec::new(), order, first: 0, lost: HashMap::new() };
+        let mut batch = Self { entries: Vec::new(), outcomes: Vec::new(), order, first: 0, lost: BTreeMap::new() };
         for message in messages {
             let (entry, outcome) = match message {
                 Ok(message) => (Some(Entry { message, attempts: 0, maybe_sent: false, last: None }), None),
@@ -198,12 +201,9 @@ impl Batch {
                         Err(failed) => self.failed(*at, failed, &reached),
                     }
                 }
-                if self.order == BatchOrder::Packed {
-                    self.report_inversions(request);
-                }
             }
             Err(failed) if failed.retry => {
-                request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()))
+                request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()));
             }
             Err(failed) => (0..self.entries.len()).for_each(|at| self.settle(at, &failed)),
         }
@@ -266,13 +266,13 @@ impl Batch {
         }
     }
 
-    /// After a lost answer the same request goes out again. Where it had been taken in part, the rest is behind it now:
-    /// sequence numbers tell.
-    fn report_inversions(&mut self, request: &[usize]) {
+    /// After a lost answer the same messages go out again. Where the queue had taken only some of them, the rest is behind
+    /// those now: sequence numbers tell.
+    fn report_inversions(&mut self) {
         let mut lowest: HashMap<&str, &str> = HashMap::new();
         let mut late = Vec::new();
-        for at in request.iter().rev() {
-            let (Some(group), Some(Some(Ok(posted)))) = (self.lost.get(at), self.outcomes.get(*at)) else { continue };
+        for (at, group) in self.lost.iter().rev() {
+            let Some(Some(Ok(posted))) = self.outcomes.get(*at) else { continue };
             match lowest.get(group.as_str()) {
                 Some(later) if posted.sequence_number.as_str() > *later => late.push(*at),
                 _ => drop(lowest.insert(group, &posted.sequence_number)),
@@ -411,7 +411,10 @@ mod tests {
             for group in 0..4 {
                 let ids = queue.ids(&format!("g{group}"));
                 let is_reported = |(at, result): (usize, &Result<Posted>)| {
-                    at % 4 == group && result.as_ref().is_err_and(|error| error.kind() == ErrorKind::OrderBroken)
+                    at % 4 == group
+                        && result
+                            .as_ref()
+                            .is_err_and(|error| error.kind() == ErrorKind::OrderBroken || error.maybe_sent())
                 };
                 let reported = order == BatchOrder::Packed && results.iter().enumerate().any(is_reported);
                 if !ids.is_sorted() && !reported {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{TaskingController, offload::Offload, store::IdempotencyStore};
+use super::{TaskingController, controller::configured_url, offload::Offload, sqs::Sqs, store::IdempotencyStore};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -12,7 +12,7 @@ pub(crate) struct Settings {
     pub(crate) margin: Option<Duration>,
     pub(crate) report_batch_item_failures: bool,
     pub(crate) backoff: Backoff,
-    pub(crate) dead_letter_queue: Option<String>,
+    pub(crate) dead_letter_queue: Option<Arc<Sqs>>,
     pub(crate) store: Option<Arc<dyn IdempotencyStore>>,
     pub(crate) lease: Option<Duration>,
     pub(crate) keep: Duration,
@@ -85,11 +85,13 @@ impl TaskingController {
         self.change_settings(|settings| settings.backoff = Backoff { first, longest })
     }
 
-    /// Sends tasks that fail for good ([`Error::permanent`], a body that can't be read, a name that no handler has) to this
+    /// Sends tasks that fail for good ([`Error::permanent`](crate::Error::permanent), a body that can't be read, a name that no handler has) to this
     /// FIFO queue at once, and goes on with their group. Default: they come again until the queue itself makes them dead
     /// letters, since the next deployment may be able to handle them.
     pub fn with_dead_letter_queue(self, queue: impl Into<String>) -> Self {
-        self.change_settings(|settings| settings.dead_letter_queue = Some(queue.into()))
+        let queue = queue.into();
+        let queue = Sqs::new(configured_url(&queue).as_deref().unwrap_or(&queue));
+        self.change_settings(|settings| settings.dead_letter_queue = Some(Arc::new(queue)))
     }
 
     /// Remembers in this store which tasks are done. Default: nothing is remembered.

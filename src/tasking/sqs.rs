@@ -161,9 +161,7 @@ where
     let (retry, maybe_sent) = match &error {
         SdkError::ConstructionFailure(_) => (false, false),
         SdkError::DispatchFailure(failure) if failure.is_user() => (false, false),
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => (true, !is_refused(&error)),
-        // Such as credentials that can't be had: nothing went out.
-        SdkError::DispatchFailure(_) => (true, false),
+        SdkError::DispatchFailure(_) => (true, !is_refused(&error)),
         SdkError::ServiceError(_) if throttled => (true, false),
         SdkError::ServiceError(_) => (status >= 500, status >= 500),
         _ => (true, true),

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
@@ -28,6 +30,7 @@ use super::{
 };
 use crate::{
     defects::{Defect, seeded},
+    entity_tag::hex,
     error::{BoxError, Error, ErrorKind, Result},
 };
 
@@ -40,6 +43,9 @@ const LEASE: Duration = Duration::from_secs(15 * 60);
 
 /// A message can be hidden for twelve hours, counted from when it was received.
 const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
+
+/// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.
+const LONGEST_KEY: usize = 1024;
 
 /// The times of one invocation.
 #[derive(Clone, Copy)]
@@ -236,7 +242,11 @@ impl TaskingController {
         let message = Message {
             body: record.body.clone().unwrap_or_default(),
             attributes: record.attributes.clone(),
-            group: record.group.clone().unwrap_or_else(|| self.default_group().to_owned()),
+            group: record
+                .group
+                .clone()
+                .filter(|group| !group.is_empty())
+                .unwrap_or_else(|| self.default_group().to_owned()),
             deduplication: format!("dlq-{number}"),
             trace: record.trace.clone(),
         };
@@ -249,9 +259,13 @@ impl TaskingController {
         // Before the message's id, which a post of the same task after the window of deduplication does not have.
         let own = of_record.or(record.deduplication.as_deref()).unwrap_or(&message_id);
         let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
+        let key = match format!("{queue}|{name}|{own}") {
+            long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
+            key => key,
+        };
         Delivery {
             queue: queue.rsplit(':').next().unwrap_or_default().to_owned(),
-            key: format!("{queue}|{name}|{own}"),
+            key,
             owner: uuid::Uuid::now_v7().to_string(),
             message_id,
             group: record.group.clone(),
@@ -272,8 +286,10 @@ impl TaskingController {
     /// stands before the first hidden message.
     async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
         let Ok(queue) = self.queue() else { return };
-        for (at, (head, outcome)) in found.iter().zip(outcomes).enumerate() {
-            let Some(delay) = self.delay(head.record, outcome) else { continue };
+        let queue = &*queue;
+        let heads = found.iter().zip(outcomes).enumerate();
+        let delayed = heads.filter_map(|(at, (head, outcome))| Some((at, head, self.delay(head.record, outcome)?)));
+        let hiding = delayed.map(|(at, head, delay)| async move {
             let group = head.record.group.as_deref();
             let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
                 group.is_some() && follower.record.group.as_deref() == group && matches!(outcome, Outcome::Skipped)
@@ -281,10 +297,11 @@ impl TaskingController {
             let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
             // The followers first: for as long as only the head is visible, nothing is wrong.
             for receipts in followers.chunks(MOST_ENTRIES) {
-                self.hide(&*queue, receipts, delay * 2, times).await;
+                self.hide(queue, receipts, delay * 2, times).await;
             }
-            self.hide(&*queue, &[head.record.receipt.clone()], delay, times).await;
-        }
+            self.hide(queue, std::slice::from_ref(&head.record.receipt), delay, times).await;
+        });
+        join_all(hiding.collect::<Vec<_>>()).await;
     }
 
     async fn hide(&self, queue: &dyn Queue, receipts: &[String], delay: Duration, times: Times) {
@@ -331,7 +348,12 @@ impl Found<'_> {
 }
 
 /// Sends what a handler kept for its success, in the order in which it did.
-pub(crate) async fn flush(scope: &Scope) -> Result<()> {
+pub(crate) async fn flush(scope: &Arc<Scope>) -> Result<()> {
+    // Within the scope, whose deadline and trace are those of what it posts.
+    scope.run(send_buffered(scope)).await
+}
+
+async fn send_buffered(scope: &Scope) -> Result<()> {
     let mut buffered = scope.take().into_iter().peekable();
     while let Some(first) = buffered.next() {
         let tasking = first.tasking;

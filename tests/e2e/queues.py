@@ -43,7 +43,7 @@ def cloud():
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "SERVICES": "sqs,dynamodb",
+        "SERVICES": "sqs,dynamodb,s3",
         "LOG_LEVEL": "WARNING",
         # It would listen at all addresses.
         "IOT_MTLS_ENABLED": "0",

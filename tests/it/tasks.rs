@@ -62,7 +62,7 @@ impl Journal {
 /// A controller whose raw tasks do what their body says.
 fn obedient(journal: &Journal) -> TaskingController {
     let journal = journal.clone();
-    TaskingController::new("t.fifo").expect("a FIFO name").on_raw(move |context: TaskContext, task: RawTask| {
+    local().1.on_raw(move |context: TaskContext, task: RawTask| {
         let journal = journal.clone();
         async move {
             journal.note(format!("{}:{}", context.group().unwrap_or("-"), task.body()));
@@ -92,6 +92,9 @@ pub(crate) fn record(id: &str, group: Option<&str>, body: &str) -> Value {
         "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:t.fifo",
         "awsRegion": "eu-west-1",
     });
+    if group.is_none() {
+        record["eventSourceARN"] = "arn:aws:sqs:eu-west-1:123456789012:standard".into();
+    }
     if let Some(group) = group {
         record["attributes"]["MessageGroupId"] = group.into();
         record["attributes"]["MessageDeduplicationId"] = format!("d-{id}").into();
@@ -112,7 +115,8 @@ async fn failures(tasks: &TaskingController, event: &str) -> Vec<String> {
 async fn a_failure_stops_its_group_and_no_other() {
     // group, body -> the ids that come back
     #[rustfmt::skip]
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: &[Row<'_>] = &[
         (&[("a", "ok"), ("a", "ok")], &[]),
         (&[("a", "fail"), ("a", "ok"), ("b", "ok")], &["0", "1"]),
         (&[("a", "ok"), ("a", "panic"), ("b", "ok"), ("a", "ok"), ("b", "ok")], &["1", "3"]),
@@ -133,7 +137,7 @@ async fn a_failure_stops_its_group_and_no_other() {
 async fn a_bad_record_fails_alone() {
     let journal = Journal::default();
     let noted = journal.clone();
-    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").on(move |_: TaskContext, task: Mail| {
+    let tasks = local().1.on(move |_: TaskContext, task: Mail| {
         noted.note(task.to);
         async { Ok::<(), Infallible>(()) }
     });
@@ -159,7 +163,7 @@ async fn a_bad_record_fails_alone() {
 #[tokio::test]
 async fn no_body_comes_into_the_log() {
     let log = Log::start();
-    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").on(async |_: TaskContext, _: Mail| Err("no"));
+    let tasks = local().1.on(async |_: TaskContext, _: Mail| Err("no"));
     let secret = record("1", Some("a"), r#"{"task":"mail","to":"secret"}"#);
     let shape = record("2", Some("b"), r#"{"task":"mail","to":["secret"]}"#);
     let syntax = record("3", Some("c"), r#"{"task":"mail","to":secret"#);
@@ -371,7 +375,7 @@ async fn one_binary_takes_requests_batches_schedules_and_pings() {
     let reply =
         async |event: String| serde_json::to_value(app.invoke(&event, None).await.expect("a reply")).expect("JSON");
     assert_eq!(reply(request("/404", "r")).await["statusCode"], 404);
-    let batch = reply(event([record("1", None, "fail"), record("2", None, "ok")])).await;
+    let batch = reply(event([record("1", Some("g"), "fail"), record("2", Some("h"), "ok")])).await;
     assert_eq!(batch, json!({ "batchItemFailures": [{ "itemIdentifier": "1" }] }));
     assert_eq!(reply(rule("nightly").to_string()).await, Value::Null);
     for ping in
@@ -379,7 +383,7 @@ async fn one_binary_takes_requests_batches_schedules_and_pings() {
     {
         assert_eq!(reply(ping.to_string()).await, Value::Null);
     }
-    assert_eq!(journal.lines(), ["default:kept", "-:fail", "-:ok", "nightly aws.events"]);
+    assert_eq!(journal.lines(), ["default:kept", "g:fail", "h:ok", "nightly aws.events"]);
     let error = app.invoke(&rule("weekly").to_string(), None).await.unwrap_err();
     assert!(error.to_string().contains("weekly"), "{error}");
 }
@@ -388,6 +392,7 @@ async fn one_binary_takes_requests_batches_schedules_and_pings() {
 async fn queues_are_told_apart_by_their_names() {
     let journal = Journal::default();
     let other = TaskingController::new("https://sqs.eu-west-1.amazonaws.com/1/u.fifo").expect("a FIFO URL");
+    let other = other.with_local_queue(&LocalQueue::new("u.fifo"));
     let app = App::worker(&obedient(&journal)).with_tasks(&other);
     let of = |queue: &str| {
         let mut record = record("1", Some("g"), "ok");

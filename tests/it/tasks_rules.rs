@@ -35,7 +35,8 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn controller() -> TaskingController {
-    TaskingController::new("t.fifo").expect("a FIFO name")
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name");
+    tasks.with_local_queue(&LocalQueue::new("t.fifo"))
 }
 
 /// What a handler does in one attempt.
