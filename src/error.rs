@@ -40,6 +40,7 @@ struct Inner {
 enum Detail {
     None,
     Template(String, Option<usize>),
+    #[cfg_attr(not(feature = "tasking"), allow(dead_code, reason = "only what is sent can be lost on the way"))]
     MaybeSent,
     RetryAfter(Duration),
 }
@@ -174,6 +175,7 @@ impl Error {
     }
 
     /// For what may have happened all the same.
+    #[cfg(feature = "tasking")]
     pub(crate) fn maybe_sent_of(kind: ErrorKind, context: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self::build(kind, context.into(), Detail::MaybeSent, Some(source.into()))
     }

@@ -26,7 +26,7 @@ pub(crate) struct Assets {
 /// A file that was found, and what the name in the URL said about its content.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Found {
-    name: String,
+    pub(crate) name: String,
     fingerprint: Fingerprint,
 }
 
@@ -39,10 +39,6 @@ enum Fingerprint {
 }
 
 impl Found {
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// How long it may be kept, where its URL says that.
     pub(crate) fn policy(&self) -> Option<CacheControl> {
         match self.fingerprint {

@@ -32,6 +32,7 @@ pub(crate) const SVG: &str = "image/svg+xml";
 const NO_SCRIPT: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox";
 
 /// Whether a file of this name is an image.
+#[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only those who convert images tell them from files"))]
 pub(crate) fn is_image(name: &str) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
     by_extension(&extension).is_some_and(|media_type| media_type.starts_with("image/"))

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use minijinja::Environment;
 
 use super::{assets::Assets, path::AssetPath, templates::Settings};
-use crate::Representation;
+use crate::{Representation, error::Result};
 
 /// The functions of templates that show images.
 pub(crate) const FUNCTIONS: [&str; 0] = [];
+
+/// No page shows images.
+pub(crate) async fn render(page: impl FnOnce() -> Result<Bytes> + Send + 'static) -> Result<Bytes> {
+    page()
+}
 
 /// How a site's images are set up.
 #[derive(Clone, Debug, Default)]

@@ -65,6 +65,8 @@ pub(crate) struct Closure {
     digest: [u8; 32],
     reads: Reads,
     verdict: Verdict,
+    /// Whether rendering may look at pixels.
+    pub(crate) shows_images: bool,
 }
 
 #[derive(Debug)]
@@ -113,13 +115,14 @@ impl Closure {
             ("the template that is rendered", name),
         ];
         let images = images_of(site, &mentions);
+        let shows_images = images.is_some();
         let texts = texts.into_iter().chain(images.as_deref().map(|settings| ("the settings of images", settings)));
         let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
         let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
         parts.extend(texts.filter(known).map(digest));
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
-        Self { parts, digest: hash.finalize(), reads: Reads::of(&mentions.uses), verdict }
+        Self { parts, digest: hash.finalize(), reads: Reads::of(&mentions.uses), verdict, shows_images }
     }
 
     /// The tag of the page with these arguments.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{
     assets::Assets,
     explain::{Explanation, History},
-    media_type,
+    images, media_type,
     page_tag::{Closure, Closures, PageTag, Site},
     source::Located,
     templates::{Settings, Templates},
@@ -80,7 +80,8 @@ impl Snapshot {
         }
         let missed = asked.missed(&tag, || closure.explain(&arguments, asked.script_root));
         let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
-        let body = async move { self.templates.render(&name, &arguments, &script_root) };
+        let render = move || self.templates.render(&name, &arguments, &script_root);
+        let body = async move { if closure.shows_images { images::render(render).await } else { render() } };
         Ok(asked.explained(asked.tagged(Representation::lazy(&content_type, body), tag), missed))
     }
 

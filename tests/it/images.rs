@@ -475,6 +475,22 @@ fn prebuilt_variants_are_used_and_stale_ones_removed() {
         }
         assert_eq!(conversions(), before, "nothing is converted at run time");
     });
+    images().with_path_urls().prebuild(&root).unwrap();
+    let app = files_app(&folders.content().with_images(images().with_path_urls()));
+    run(async {
+        let before = conversions();
+        let last = [("photo.jpg", "jpg"), ("logo.png", "png")].map(|(name, last)| (name, ["webp", last]));
+        for (name, formats) in last {
+            for format in formats {
+                for width in ["w256", "full"] {
+                    let answer = fetch(&app, &format!("/static/{name}/{width}.{format}"), OLD).await;
+                    assert_eq!(answer.status, 200, "{name} {width} {format}");
+                }
+            }
+        }
+        assert_eq!(conversions(), before, "nothing is converted at run time");
+    });
+    images().prebuild(&root).unwrap();
 
     folders.write("static/photo.jpg", &fixture("444.jpg"));
     let changed = images().prebuild(&root).unwrap();
@@ -565,6 +581,92 @@ fn images_by_version_are_loaded_only_if_they_are_needed() {
 }
 
 #[test]
+fn images_of_one_version_at_two_urls_are_two_images() {
+    let (_folders, content) = site(&[]);
+    run(async {
+        let avatar = async |user: &str, file: &'static str| {
+            let request = http::Request::get(format!("/{user}/avatar?w=48")).header("accept", WEBP).body(()).unwrap();
+            let etag = async || Ok::<_, BoxError>(Some("3"));
+            let load = async move || Ok::<_, BoxError>(fixture(file));
+            let image = content.image_with(request.uri(), etag, load).await.unwrap();
+            let response = CloudFront::new().respond(&request, image).await.unwrap();
+            http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes()
+        };
+        assert_ne!(avatar("ada", "photo.jpg").await, avatar("bob", "logo.png").await);
+    });
+}
+
+#[test]
+fn a_304_never_confirms_a_format_that_is_refused() {
+    let (_folders, content) = site(&["lossy.webp"]);
+    let app = files_app(&content);
+    run(async {
+        let tag = fetch(&app, "/static/lossy.webp", WEBP).await.line("etag").to_owned();
+        let refusing = [("accept", "image/jpeg,image/png,image/webp;q=0"), ("if-none-match", tag.as_str())];
+        let answer = get(&app, "/static/lossy.webp").headers(&refusing).send().await;
+        assert_eq!((answer.status.as_u16(), answer.line("content-type")), (200, "image/jpeg"));
+    });
+}
+
+#[test]
+fn what_is_not_converted_tells_nothing_either() {
+    let mut cut = fixture("metadata.jpg");
+    cut.truncate(cut.len() - 2);
+    let folders = folders(&[]);
+    folders.write("static/cut.jpg", &cut);
+    for name in ["orientation-6.jpg", "metadata.png", "metadata.jpg"] {
+        folders.write(&format!("static/{name}"), &fixture(name));
+    }
+    let limits = ImageLimits::default().with_pixels(10);
+    let app = files_app(&folders.content().with_images(patient().with_limits(limits)));
+    run(async {
+        for name in ["cut.jpg", "orientation-6.jpg", "metadata.png", "metadata.jpg"] {
+            let url = format!("/static/{name}?w=48");
+            let answer = fetch(&app, &url, WEBP).await;
+            assert_eq!(answer.status, 200);
+            assert!(!answer.body.windows(13).any(|window| window == b"MUST-NOT-LEAK"), "{name} tells");
+            let tag = answer.line("etag");
+            let again = get(&app, &url).header("accept", WEBP).header("if-none-match", tag);
+            assert_eq!(again.send().await.status, 304);
+        }
+    });
+}
+
+#[test]
+fn an_upload_with_impossible_measures_is_an_error() {
+    let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[])).unwrap();
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    png.extend([0xff; 8]);
+    png.extend(
+        b"\x08\x06\0\0\0\0\0\0\0\0\0\0\x08acTL\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0IDAT\0\0\0\0\0\0\0\0IEND\0\0\0\0",
+    );
+    let refused = content.image(&"/".parse().unwrap(), png).map(|_| ()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Image);
+}
+
+#[test]
+fn a_page_with_placeholders_leaves_the_thread_to_others() {
+    let folders = folders(&[("templates/a.html", "{{ picture('photo.jpg', alt='', placeholder='blur') }}")]);
+    folders.write("static/photo.jpg", &fixture("photo.jpg"));
+    let content = folders.content().with_images(patient());
+    let page = content.render_template("a.html", ()).unwrap();
+    run(async {
+        let mut turns = 0;
+        let request = http::Request::new(());
+        let response = CloudFront::new().respond(&request, page);
+        tokio::pin!(response);
+        loop {
+            tokio::select! {
+                biased;
+                response = &mut response => break assert_eq!(response.unwrap().status(), 200),
+                () = tokio::task::yield_now() => turns += 1,
+            }
+        }
+        assert!(turns > 0, "pixels were looked at on the thread that answers");
+    });
+}
+
+#[test]
 fn convert_by_accept_takes_the_first_choice_and_else_the_default() {
     let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[])).unwrap();
     run(async {
@@ -573,6 +675,8 @@ fn convert_by_accept_takes_the_first_choice_and_else_the_default() {
             ("photo.jpg", AVIF, ImageFormat::Jpeg, best()),
             ("photo.jpg", "*/*", ImageFormat::Jpeg, "image/jpeg"),
             ("photo.jpg", "", ImageFormat::Webp, "image/webp"),
+            ("photo.jpg", "image/jpeg", ImageFormat::Webp, "image/jpeg"),
+            ("photo.jpg", "image/png;q=0.5, image/jpeg;q=0.9", ImageFormat::Webp, "image/jpeg"),
             ("rgba.png", "", ImageFormat::Jpeg, "image/jpeg"),
             ("logo.png", "image/webp", ImageFormat::Jpeg, "image/webp"),
             ("17x13.jpg", "image/png", ImageFormat::Jpeg, "image/png"),
@@ -629,7 +733,8 @@ fn a_picture_has_its_size_and_the_widths_that_there_are() {
     assert_eq!(
         text,
         "<picture><img src=\"/static/photo.jpg?w=1200\" \
-         srcset=\"/static/photo.jpg?w=640 640w, /static/photo.jpg?w=1200 1200w\" sizes=\"50vw\" width=\"1600\" \
+         srcset=\"/static/photo.jpg?w=640 640w, /static/photo.jpg?w=1200 1200w, \
+         /static/photo.jpg?w=3840 1600w\" sizes=\"50vw\" width=\"1600\" \
          height=\"1067\" alt=\"Mugs &amp; &quot;jugs&quot;\" loading=\"lazy\" decoding=\"async\" class=\"wide\"></picture>"
     );
     let (text, _) = shown(&photo(), Images::new().with_path_urls(), "{{ picture('photo.jpg', widths=[640], alt='') }}");
@@ -656,6 +761,8 @@ fn a_picture_is_part_of_its_pages_tag() {
     assert_ne!(tag(&[("photo.jpg", fixture("444.jpg"))], Images::new(), "{{ picture('photo.jpg', alt='') }}"), first);
     assert_ne!(tag(&photo(), Images::new().with_path_urls(), template), first);
     assert_ne!(tag(&photo(), Images::new().with_widths([256, 640]), template), first);
+    let limited = Images::new().with_limits(ImageLimits::default().with_pixels(10));
+    assert_ne!(tag(&photo(), limited, template), first);
     let unread = [("photo.jpg", fixture("photo.jpg")), ("other.jpg", fixture("444.jpg"))];
     assert_eq!(tag(&unread, Images::new(), template), first, "a file that no template shows");
     let set = "{% set show = picture %}{{ show('photo.jpg', alt='') }}";

@@ -47,6 +47,9 @@ pub(crate) struct Images {
     /// The quality, as the site has it by `Images::with_quality` [default: 80].
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: Option<u8>,
+    /// For a site with `Images::with_path_urls`.
+    #[arg(long)]
+    pub(crate) path_urls: bool,
 }
 
 #[derive(Arguments, Debug)]

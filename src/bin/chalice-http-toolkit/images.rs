@@ -15,6 +15,9 @@ pub(crate) fn run(asked: &args::Images) -> ExitCode {
     if let Some(quality) = asked.quality {
         images = images.with_quality(quality);
     }
+    if asked.path_urls {
+        images = images.with_path_urls();
+    }
     match images.prebuild(&asked.files) {
         Ok(Prebuilt { images, made, kept, removed, bytes, .. }) => {
             let kilobytes = bytes.div_ceil(1000);

@@ -9,7 +9,7 @@ use crate::content::negotiate::weights;
 /// The classes of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Bucket {
-    /// Names AVIF. Whoever takes AVIF takes WebP too: no browser has the one without the other.
+    /// Names AVIF, and doesn't refuse WebP: no browser has the one without the other, so both may be sent.
     Avif,
     /// Names WebP.
     Webp,
@@ -31,11 +31,22 @@ impl Bucket {
         let old = jpeg.max(png).unwrap_or(0);
         let modern = |name: &str| exact(name).filter(|weight| *weight > 0 && *weight >= old);
         match (modern("image/avif"), modern("image/webp")) {
-            (Some(avif), webp) if webp.is_none_or(|webp| avif >= webp) => Self::Avif,
+            (Some(avif), webp) if webp.is_none_or(|webp| avif >= webp) && exact("image/webp") != Some(0) => Self::Avif,
             (_, Some(_)) => Self::Webp,
             _ if jpeg.unwrap_or(0) == 0 && png.is_some_and(|png| png > 0) => Self::Png,
             _ => Self::Jpeg,
         }
+    }
+
+    /// JPEG or PNG, where an Accept field names one of them: the one that is wanted more.
+    pub(crate) fn named(headers: &HeaderMap) -> Option<Format> {
+        let wanted = weights(headers, &header::ACCEPT);
+        let named =
+            [("image/jpeg", Format::Jpeg), ("image/png", Format::Png)].into_iter().filter_map(|(name, format)| {
+                let (_, weight) = wanted.iter().find(|(range, weight)| range == name && *weight > 0)?;
+                Some((*weight, format))
+            });
+        named.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, format)| format)
     }
 
     /// What may be sent to this class, the smallest first.
@@ -91,6 +102,7 @@ mod tests {
             // weights
             (&["image/avif;q=0, image/webp"], Bucket::Webp),
             (&["image/avif;q=0, image/webp;q=0, */*"], Bucket::Jpeg),
+            (&["image/avif, image/webp;q=0, image/jpeg"], Bucket::Jpeg),
             (&["image/avif;q=0.5, image/webp;q=0.9"], Bucket::Webp),
             (&["image/webp;q=0.5, image/jpeg"], Bucket::Jpeg),
             (&["image/webp;q=0.5, */*;q=0.8"], Bucket::Jpeg),

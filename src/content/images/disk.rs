@@ -105,6 +105,15 @@ impl Disk {
     }
 }
 
+/// SECURITY: the folder may hold what is not ours. Nothing of another name is counted, let alone removed.
+fn is_key(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.strip_prefix('.').and_then(|name| name.split('.').next()).is_some_and(is_key)
+}
+
 impl Index {
     fn read(root: &Path) -> Self {
         let mut files = Vec::new();
@@ -112,9 +121,9 @@ impl Index {
             let (name, metadata) = (entry.file_name().into_string(), entry.metadata());
             let (Ok(name), Ok(metadata)) = (name, metadata) else { continue };
             let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            if !name.starts_with('.') {
+            if is_key(&name) {
                 files.push((written, name, metadata.len()));
-            } else if written.elapsed().is_ok_and(|age| age > ABANDONED) {
+            } else if is_temporary(&name) && written.elapsed().is_ok_and(|age| age > ABANDONED) {
                 _ = fs::remove_file(entry.path());
             }
         }
@@ -205,6 +214,24 @@ mod tests {
         disk.put(&[4; 32], b"whole");
         fs::remove_file(file(4)).unwrap();
         assert_eq!(disk.get(&[4; 32]), None);
+    }
+
+    #[test]
+    fn what_lies_there_of_others_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - 2 * ABANDONED;
+        let begun = format!(".{}.1.0", hex(&[7; 32]));
+        for name in [".env", "thesis.txt", "0123", &begun] {
+            fs::write(root.path().join(name), [0; 400]).unwrap();
+            fs::File::options().write(true).open(root.path().join(name)).unwrap().set_modified(old).unwrap();
+        }
+        let disk = disk(root.path(), 1000);
+        for key in 0..9 {
+            disk.put(&[key; 32], &[0; 90]);
+        }
+        for (name, stays) in [(".env", true), ("thesis.txt", true), ("0123", true), (begun.as_str(), false)] {
+            assert_eq!(root.path().join(name).exists(), stays, "{name}");
+        }
     }
 
     #[test]

@@ -1,20 +1,32 @@
 //! Where variants are made and kept: each once, few at a time, off the threads that answer requests, within memory and
 //! time that are known beforehand. It does not know requests or URLs.
 
-use std::{convert::Infallible, num::NonZero, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout,
+};
 use tracing::Instrument;
 
 use super::{
-    codec::{self, Header, ImageLimits, Recipe, Refusal},
+    codec::{self, Format, Header, ImageLimits, Recipe, Refusal},
     disk::Disk,
     placeholder::Placeholder,
     variant::{Key, Menu, Plan},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{BoxError, Error, ErrorKind, Result};
 
 type Measured = std::result::Result<Header, Refusal>;
 
@@ -143,14 +155,8 @@ impl Engine {
 
     /// Runs what takes its time off the threads that answer requests, when it is its turn.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let turn = self.permits.clone().acquire_owned().await;
-        let turn = turn.map_err(|error| Error::caused(ErrorKind::Image, "no image is converted any more", error))?;
-        let span = tracing::Span::current();
-        let work = spawn_blocking(move || {
-            let _turn = turn;
-            span.in_scope(work)
-        });
-        work.await.map_err(|error| Error::caused(ErrorKind::Image, "a conversion did not end", error))
+        let turn = self.permits.clone().acquire_owned().await.map_err(ended)?;
+        on_its_turn(turn, work).await
     }
 
     /// What an image is, by its header alone.
@@ -163,7 +169,7 @@ impl Engine {
     }
 
     pub(crate) fn job(&self, source: &Source, header: &Header, plan: Plan) -> Job {
-        let (key, name) = (self.key(plan, &source.digest), plan.name(&source.digest, &self.salt));
+        let (key, name) = (self.key(plan, &source.digest), plan.name(&source.digest));
         Job { source: source.clone(), header: header.clone(), plan, key, name }
     }
 
@@ -174,7 +180,16 @@ impl Engine {
     /// Whether there is room and time for it, by what is known of each step.
     pub(crate) fn affords(&self, header: &Header, plan: Plan) -> bool {
         let time = self.means.time.as_secs_f64() * 1000.0 * SHARE;
-        self.predicted_ms(header, plan) <= time && header.decode_memory(plan.width) <= self.memory_of_a_job()
+        self.predicted_ms(header, plan) <= time && self.fits(header, plan)
+    }
+
+    /// Whether there is memory for it.
+    pub(crate) fn fits(&self, header: &Header, plan: Plan) -> bool {
+        let (width, height) = header.fitted(plan.width);
+        let pixels = u64::from(width) * u64::from(height);
+        let encode = |format: &Format| codec::encode_memory(*format, header.lossless, pixels);
+        let encode = plan.formats.iter().map(encode).max().unwrap_or(0);
+        header.decode_memory(plan.width) + encode <= self.memory_of_a_job()
     }
 
     fn memory_of_a_job(&self) -> u64 {
@@ -182,13 +197,12 @@ impl Engine {
     }
 
     fn predicted_ms(&self, header: &Header, plan: Plan) -> f64 {
-        let (width, height) = header.upright();
-        let scale = plan.width.map_or(1.0, |wanted| f64::from(wanted) / f64::from(width.max(1)));
-        let megapixels = f64::from(width) * f64::from(height) * scale * scale / 1e6;
-        let encode = plan
-            .formats
-            .first()
-            .map_or(0.0, |format| codec::predicted_ms(*format, plan.tier, header.lossless, megapixels));
+        let (width, height) = header.fitted(plan.width);
+        let megapixels = f64::from(width) * f64::from(height) / 1e6;
+        let each = |format: &Format| codec::predicted_ms(*format, plan.tier, header.lossless, megapixels);
+        let mut formats = plan.formats.iter().filter(|format| **format != Format::Jpeg || !header.lossless).map(each);
+        // What may be a drawing is tried in each format.
+        let encode: f64 = if header.lossless { formats.sum() } else { formats.next().unwrap_or(0.0) };
         (codec::predicted_decode_ms(header, plan.width) + encode) * self.means.slowness
     }
 
@@ -205,17 +219,29 @@ impl Engine {
         self.outcomes.contains_key(key) || self.disk.as_ref().is_some_and(|disk| disk.contains(key))
     }
 
-    /// Makes a variant, or takes the one that is there. `None` where that takes longer than a request waits; the work
-    /// goes on, and the next request may find its result.
+    /// Makes a variant, or takes the one that is there. `None` where that takes longer than a request waits. What has begun
+    /// by then goes on, and the next request may find its result; what has not is given up.
     pub(crate) async fn make(self: Arc<Self>, job: Job) -> Option<Outcome> {
         if let Some(outcome) = self.outcomes.get(&job.key) {
             return Some(outcome);
         }
-        let (time, key) = (self.means.time, job.key);
+        let (time, key, begun) = (self.means.time, job.key, Arc::new(AtomicBool::new(false)));
+        let turn = self.permits.clone().acquire_owned();
         // A task of its own: that a request has gone away doesn't end the work that others wait for.
-        let work = async move { self.outcomes.get_or_insert_async(&key, self.work(job)).await };
-        let work = tokio::spawn(work.in_current_span());
-        match timeout(time, work).await {
+        let beginning = begun.clone();
+        let work = async move {
+            let work = async {
+                if let Some(kept) = self.kept(key).await {
+                    return Ok(kept);
+                }
+                let turn = turn.await.map_err(ended)?;
+                beginning.store(true, Ordering::Relaxed);
+                self.work(job, turn).await
+            };
+            self.outcomes.get_or_insert_async(&key, work).await
+        };
+        let mut work = tokio::spawn(work.in_current_span());
+        match timeout(time, &mut work).await {
             Ok(Ok(Ok(outcome))) => Some(outcome),
             Ok(Ok(Err(error))) => {
                 tracing::error!(error = error.chain(), "an image could not be converted");
@@ -226,30 +252,38 @@ impl Engine {
                 None
             }
             Err(_) => {
+                if !begun.load(Ordering::Relaxed) {
+                    work.abort();
+                }
                 tracing::warn!(waited_ms = time.as_millis(), "an image took too long; the original is sent");
                 None
             }
         }
     }
 
-    /// Makes a better variant for the next request, where work may go on after the response.
+    /// Makes a better variant for the next request, where work may go on after the response and nobody waits for the means.
     pub(crate) fn make_later(self: &Arc<Self>, job: Job) {
-        if self.means.background && !self.holds(&job.key) && header_fits(&job, self.memory_of_a_job()) {
-            let engine = self.clone();
-            let work = async move {
-                let key = job.key;
-                engine.outcomes.get_or_insert_async(&key, engine.work(job)).await
-            };
-            tokio::spawn(work.in_current_span());
+        if !self.means.background || self.holds(&job.key) || !self.fits(&job.header, job.plan) {
+            return;
         }
+        let Ok(turn) = self.permits.clone().try_acquire_owned() else { return };
+        let engine = self.clone();
+        let work = async move {
+            let key = job.key;
+            engine.outcomes.get_or_insert_async(&key, engine.work(job, turn)).await
+        };
+        tokio::spawn(work.in_current_span());
     }
 
-    async fn work(&self, job: Job) -> Result<Outcome> {
+    async fn kept(&self, key: Key) -> Option<Outcome> {
+        let disk = self.disk.clone().filter(|disk| disk.contains(&key))?;
+        let read = spawn_blocking(move || disk.get(&key).map(Outcome::read));
+        read.await.ok().flatten()
+    }
+
+    async fn work(&self, job: Job, turn: OwnedSemaphorePermit) -> Result<Outcome> {
         let (disk, limits) = (self.disk.clone(), self.means.limits);
-        let work = self.run(move || {
-            if let Some(kept) = disk.as_ref().and_then(|disk| disk.get(&job.key)) {
-                return Outcome::read(kept);
-            }
+        let work = on_its_turn(turn, move || {
             let outcome = convert(&job, &limits);
             disk.inspect(|disk| disk.put(&job.key, outcome.written()));
             outcome
@@ -258,8 +292,20 @@ impl Engine {
     }
 }
 
-fn header_fits(job: &Job, memory: u64) -> bool {
-    job.header.decode_memory(job.plan.width) <= memory
+async fn on_its_turn<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let span = tracing::Span::current();
+    let work = spawn_blocking(move || {
+        let _turn = turn;
+        span.in_scope(work)
+    });
+    work.await.map_err(ended)
+}
+
+fn ended(error: impl Into<BoxError>) -> Error {
+    Error::caused(ErrorKind::Image, "a conversion did not end", error)
 }
 
 /// Never larger than the original, for whoever takes the original's format.

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use super::{
     ImageFormat, Images, Setting,
     accept::Bucket,
-    codec::{Recipe, Refusal, Tier, convert},
+    codec::{Recipe, Refusal, convert, probe},
     engine::{Engine, Source},
     serve::{Unloaded, Variant, described, headers, refused, whole},
-    variant::Wanted,
+    variant::{Plan, Wanted, key_of_original},
 };
 use crate::{
     ContentManager, Representation,
@@ -57,13 +57,14 @@ impl ContentManager {
     /// `hero.jpg/w640-q75.webp`. Any other parameter is answered with 400.
     ///
     /// Each variant has an ETag of its own that is known without converting. It is upright, in sRGB and without metadata. What
-    /// would be larger than the original is sent as the original, without its metadata; so is what is too large, broken or animated.
+    /// would be larger than the original is sent as the original, without its metadata; so is what is too large or cut off, and
+    /// what is animated. GIF, SVG, AVIF and other kinds, and what can't be read at all, are sent as they are.
     pub fn with_images(self, images: Images) -> Self {
         self.with_settings(|settings| settings.images = Setting::of(images))
     }
 
     /// An image that is there as bytes, such as an upload: negotiated and resized like a static one, by the parameters of the
-    /// request's URL. GIF, SVG, AVIF and animations are sent as they are.
+    /// request's URL. Animations are sent without their metadata; GIF, SVG, AVIF and other kinds as they are.
     ///
     /// # Errors
     ///
@@ -93,14 +94,18 @@ impl ContentManager {
         let bytes = bytes.into();
         let source = Source { digest: Sha256::digest(&bytes).into(), bytes };
         match engine.header(&source) {
-            Ok(header) => Ok(varied(Variant { engine, source, header, wanted }.represent(None, |_| None), wanted)),
+            Ok(header) => {
+                let identity = source.digest;
+                let variant = Variant { engine, source, header, wanted, identity };
+                Ok(varied(variant.represent(None, |_| None), wanted))
+            }
             Err(why) if passes(&why) => Ok(varied(as_it_is(source, why), wanted)),
             Err(why) => Err(failed(why)),
         }
     }
 
     /// An image that is costly to get, such as a blob in a database: `etag` gives its version at once, or `None` where there
-    /// is none, and `body` is called only if the client needs bytes. The rest is as for [`image`](Self::image).
+    /// is none, and `body` is called only if the client needs bytes. At one URL, an equal version means equal bytes. The rest is as for [`image`](Self::image).
     ///
     /// # Errors
     ///
@@ -152,18 +157,19 @@ impl ContentManager {
             Ok(wanted) => wanted,
             Err(why) => return Ok(refused(why)),
         };
-        let digest =
-            Sha256::new().chain_update("the tag of an image ").chain_update(version.as_ref()).finalize().into();
+        let identity = Sha256::new().chain_update("the version of an image ").chain_update(version.as_ref());
+        let identity: [u8; 32] = identity.finalize().into();
         let image = Representation::select(move |selection| {
-            let tag = Unloaded { engine: &engine, digest, wanted }.tag_held(selection.headers);
+            let tag = Unloaded { engine: &engine, identity, wanted }.tag_held(selection.headers);
             let fields = selection.headers.clone();
             let image = described(Representation::making(headers(), async move {
                 let bytes =
                     body().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's body failed", error))?;
-                let source = Source { bytes: bytes.into(), digest };
-                match super::codec::probe(&source.bytes, engine.limits()) {
-                    Ok(header) => Variant { engine, source, header, wanted }.make_whole(&fields).await,
-                    Err(why) if passes(&why) => Ok(whole(source, &why)),
+                // Two images of one version, at two URLs, are two images.
+                let source = Source { digest: Sha256::digest(&bytes).into(), bytes: bytes.into() };
+                match probe(&source.bytes, engine.limits()) {
+                    Ok(header) => Variant { engine, source, header, wanted, identity }.make_whole(&fields).await,
+                    Err(why) if passes(&why) => Ok(whole(&source, &identity, &why)),
                     Err(why) => Err(failed(why)),
                 }
             }));
@@ -175,12 +181,14 @@ impl ContentManager {
         Ok(varied(image, wanted))
     }
 
-    /// Converts an image to the format that an Accept field asks for, and to `default` where it names none of AVIF, WebP and
-    /// PNG. It is upright, in sRGB and without metadata, and may be larger than it was. Nothing is kept.
+    /// Converts an image to the format that an Accept field asks for, and to `default` where it names none. It is upright, in
+    /// sRGB and without metadata, and may be larger than it was. Nothing is kept, and it takes as long as it takes: with less
+    /// effort where [`Images::with_time`] would be too short.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Image`] where the bytes are broken, too large, animated, or of no format that can be read.
+    /// [`ErrorKind::Image`] where the bytes are broken, animated, of no format that can be read, or larger than the limits
+    /// or the memory.
     pub async fn convert_by_accept(
         &self,
         image: impl Into<Bytes>,
@@ -190,16 +198,19 @@ impl ContentManager {
         let (engine, bytes) = (self.engine(), image.into());
         let mut fields = HeaderMap::new();
         fields.extend(HeaderValue::from_str(accept).ok().map(|accept| (header::ACCEPT, accept)));
-        let formats = match Bucket::of(&fields) {
-            Bucket::Jpeg => default.alone(),
-            bucket => bucket.formats().iter().find(|format| format.is_built()).map_or(default, |best| *best).alone(),
+        let best = match Bucket::of(&fields) {
+            Bucket::Jpeg => Bucket::named(&fields).unwrap_or(default),
+            bucket => bucket.formats().iter().copied().find(|format| format.is_built()).unwrap_or(default),
         };
         let (limits, quality) = (*engine.limits(), engine.menu.quality);
-        let converted = engine.run(move || {
-            let header = super::codec::probe(&bytes, &limits)?;
-            convert(&bytes, &header, &Recipe { width: None, formats, quality, tier: Tier::Good }, &limits)
-        });
-        let converted = converted.await?.map_err(failed)?;
+        let header = probe(&bytes, &limits).map_err(failed)?;
+        let plans = Plan::ladder(best.alone(), None, quality);
+        let plan = plans.iter().copied().find(|plan| engine.affords(&header, *plan)).or(plans.last().copied());
+        let Some(plan) = plan.filter(|plan| engine.fits(&header, *plan)) else {
+            return Err(Error::new(ErrorKind::Image, "an image would take more memory than there is to convert it"));
+        };
+        let recipe = Recipe { width: None, formats: plan.formats, quality, tier: plan.tier };
+        let converted = engine.run(move || convert(&bytes, &header, &recipe, &limits)).await?.map_err(failed)?;
         Ok(ConvertedImage {
             media_type: converted.format.media_type(),
             bytes: converted.bytes.into(),
@@ -219,8 +230,9 @@ fn passes(why: &Refusal) -> bool {
 }
 
 fn as_it_is(source: Source, why: Refusal) -> Representation {
-    let tag = crate::EntityTag::of_digest(&super::variant::key_of_original(&source.digest));
-    described(Representation::making(headers(), async move { Ok(whole(source, &why)) })).with_entity_tag(tag)
+    let tag = crate::EntityTag::of_digest(&key_of_original(&source.digest));
+    described(Representation::making(headers(), async move { Ok(whole(&source, &source.digest, &why)) }))
+        .with_entity_tag(tag)
 }
 
 fn varied(image: Representation, wanted: Wanted) -> Representation {

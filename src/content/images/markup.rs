@@ -13,6 +13,7 @@ use super::{
     codec::{self, Format, Header},
     engine::Source,
     placeholder::Placeholder,
+    prebuilt::last_resort,
     variant::Wanted,
 };
 use crate::content::{
@@ -146,7 +147,8 @@ impl Shown<'_> {
         }
         let wanted = Wanted { format: self.last_resort(), ..options.wanted };
         // A browser that knows no srcset is an old one, on a screen of its time.
-        let plain = widths.iter().copied().filter(|width| *width <= 1200).max().or(widths.first().copied());
+        let plain = widths.iter().map(|(asked, _)| *asked).filter(|asked| *asked <= 1200).max();
+        let plain = plain.or(widths.first().map(|(asked, _)| *asked));
         let (source, list) = (self.url(Wanted { width: plain, ..wanted }), self.srcset(&widths, wanted));
         let [width, height] =
             [self.size.map(|(width, _)| width.to_string()), self.size.map(|(_, height)| height.to_string())];
@@ -184,25 +186,28 @@ impl Shown<'_> {
         }))
     }
 
-    /// The widths that there are: those that are asked for or allowed, and no wider than the image.
-    fn widths(&self, asked: &[u32]) -> Vec<u32> {
+    /// The widths to ask for, and how wide the image then comes: up to the first that is no narrower than the image, which
+    /// comes in its own width.
+    fn widths(&self, asked: &[u32]) -> Vec<(u32, u32)> {
         let Some((_, header)) = &self.file else { return Vec::new() };
         let (full, _) = header.upright();
-        let known = if asked.is_empty() { self.images.menu.widths.as_slice() } else { asked };
-        let mut widths: Vec<u32> = known.iter().copied().filter(|width| *width <= full).collect();
+        let mut widths = if asked.is_empty() { self.images.menu.widths.clone() } else { asked.to_vec() };
         if asked.is_empty() {
             widths.retain(|width| *width >= SMALLEST_BY_DEFAULT);
         }
         widths.sort_unstable();
+        let narrower = widths.partition_point(|width| *width < full);
+        widths.truncate(narrower + 1);
+        let mut widths: Vec<(u32, u32)> = widths.into_iter().map(|width| (width, width.min(full))).collect();
         widths.dedup();
         widths
     }
 
-    fn srcset(&self, widths: &[u32], wanted: Wanted) -> String {
+    fn srcset(&self, widths: &[(u32, u32)], wanted: Wanted) -> String {
         let mut list = String::new();
-        for width in widths {
+        for (asked, width) in widths {
             let separator = if list.is_empty() { "" } else { ", " };
-            _ = write!(list, "{separator}{} {width}w", self.url(Wanted { width: Some(*width), ..wanted }));
+            _ = write!(list, "{separator}{} {width}w", self.url(Wanted { width: Some(*asked), ..wanted }));
         }
         list
     }
@@ -224,7 +229,7 @@ impl Shown<'_> {
 
     fn last_resort(&self) -> Option<Format> {
         let (_, header) = self.file.as_ref().filter(|_| self.images.path_urls)?;
-        Some(if header.alpha || header.lossless { Format::Png } else { Format::Jpeg })
+        Some(last_resort(header))
     }
 }
 

@@ -27,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use minijinja::Environment;
 
 pub use codec::{Format as ImageFormat, ImageLimits};
@@ -38,10 +39,21 @@ use self::{
     variant::Menu,
 };
 use super::{assets::Assets, media_type, path::AssetPath, templates::Settings};
-use crate::{Representation, error::Result};
+use crate::{
+    Representation,
+    error::{Error, ErrorKind, Result},
+};
 
 /// The functions of templates that show images.
 pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
+
+/// Renders a page that shows images off the threads that answer requests: a placeholder is made from pixels.
+pub(crate) async fn render(page: impl FnOnce() -> Result<Bytes> + Send + 'static) -> Result<Bytes> {
+    let span = tracing::Span::current();
+    let rendered = tokio::task::spawn_blocking(move || span.in_scope(page)).await;
+    rendered
+        .unwrap_or_else(|error| Err(Error::caused(ErrorKind::Image, "a page with images could not be rendered", error)))
+}
 
 /// How a site's images are converted and resized, and what that may cost: for
 /// [`ContentManager::with_images`](crate::ContentManager::with_images).
@@ -150,14 +162,20 @@ impl Images {
     /// Makes the variants of all images in a folder ahead, below `_variants` in it, with the better settings: a site that
     /// serves or embeds that folder converts nothing at run time. Variants that nothing asks for any more are removed.
     ///
-    /// To be called by a build step, such as `build.rs` or `chalice-http-toolkit images`, with the same widths and quality as
-    /// in the site.
+    /// To be called by a build step, such as `build.rs` or `chalice-http-toolkit images`, with the same widths, quality and
+    /// kind of URLs as in the site. What a URL asks for beyond them (`q`, `fmt`, PNG for who takes no JPEG) is made at run time.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::File`](crate::ErrorKind::File) where the folder can't be read or written.
     pub fn prebuild(&self, folder: impl AsRef<std::path::Path>) -> Result<Prebuilt> {
-        prebuilt::prebuild(&self.engine, folder.as_ref(), &self.means.limits)
+        prebuilt::prebuild(&self.engine, folder.as_ref(), self.path_urls)
+    }
+
+    fn description(&self) -> String {
+        let Self { menu, means, path_urls, .. } = self;
+        let memory = (means.memory, means.jobs, means.time);
+        format!("{} {menu:?} {path_urls} {:?} {memory:?}", codec::version(), means.limits)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -233,9 +251,7 @@ impl Setting {
 
     /// What of the settings shapes the markup.
     pub(crate) fn description(&self) -> String {
-        self.of_files
-            .as_ref()
-            .map_or_else(String::new, |images| format!("{} {:?} {}", codec::version(), images.menu, images.path_urls))
+        self.of_files.as_ref().map_or_else(String::new, Images::description)
     }
 }
 

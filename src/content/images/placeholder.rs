@@ -6,6 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{
     codec::{self, Format, Header, Recipe, Refusal, Tier},
     engine::{Engine, Source},
+    variant::Plan,
 };
 
 /// The sorts of placeholders.
@@ -32,6 +33,10 @@ impl Placeholder {
     }
 
     fn make(self, engine: &Engine, source: &Source, header: &Header) -> Result<String, Refusal> {
+        let plan = Plan { formats: Format::Webp.alone(), width: Some(WIDTH), quality: 50, tier: Tier::Good };
+        if !engine.affords(header, plan) {
+            return Err(Refusal::NoFormat);
+        }
         let limits = engine.limits();
         match self {
             Self::Colour => {
@@ -42,8 +47,8 @@ impl Placeholder {
                 Ok(format!("background-color:#{red:02x}{green:02x}{blue:02x}"))
             }
             Self::Blur => {
-                let recipe =
-                    Recipe { width: Some(WIDTH), formats: Format::Webp.alone(), quality: 50, tier: Tier::Good };
+                let Plan { width, formats, quality, tier } = plan;
+                let recipe = Recipe { width, formats, quality, tier };
                 let small = codec::convert(&source.bytes, header, &recipe, limits)?;
                 let data = BASE64_STANDARD.encode(small.bytes);
                 Ok(format!("background:url(data:image/webp;base64,{data}) center/cover no-repeat"))

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     accept::Bucket,
-    codec::{Header, ImageLimits},
+    codec::{Format, Header, ImageLimits},
     engine::{Engine, Job, Outcome, Source, convert},
     serve::Made,
     variant::{Plan, Wanted, key_of_original},
@@ -74,7 +74,7 @@ fn place(name: &str, job: &Job) -> String {
 }
 
 /// Makes what is missing, and removes what nothing asks for any more.
-pub(crate) fn prebuild(engine: &Engine, folder: &Path, limits: &ImageLimits) -> Result<Prebuilt> {
+pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Result<Prebuilt> {
     let root = folder.canonicalize().map_err(|error| failed(folder, error))?;
     let files = Located::Folder(root.clone()).files();
     let mut done = Prebuilt::default();
@@ -84,7 +84,7 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, limits: &ImageLimits) -> 
         let source = Source { bytes, digest };
         let Ok(header) = engine.header(&source) else { continue };
         done.images += 1;
-        for plan in plans(engine, &header) {
+        for plan in plans(engine, &header, path_urls) {
             let job = engine.job(&source, &header, plan);
             let place = place(name, &job);
             match files.contains(&place) {
@@ -95,7 +95,7 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, limits: &ImageLimits) -> 
         }
     }
     done.made = missing.len();
-    make(&root, missing, limits)?;
+    make(&root, missing, engine.limits())?;
     for stale in files.names(FOLDER).filter(|name| is_variant(name) && !wanted.contains(*name)) {
         fs::remove_file(root.join(stale)).map_err(|error| failed(&root.join(stale), error))?;
         done.removed += 1;
@@ -108,18 +108,26 @@ fn is_variant(name: &str) -> bool {
     name.strip_prefix(FOLDER).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The best plan for each class of clients, in the size of the image and in each smaller one.
-fn plans(engine: &Engine, header: &Header) -> Vec<Plan> {
+/// The best plan for each class of clients, in the size of the image and in each smaller one. Where the page names the
+/// format, the best plan for each format that it names.
+fn plans(engine: &Engine, header: &Header, path_urls: bool) -> Vec<Plan> {
     let image = (header.upright().0, header.format());
     let mut plans: Vec<Plan> = Vec::new();
     for width in engine.menu.widths.iter().copied().map(Some).chain([None]) {
-        for bucket in [Bucket::Avif, Bucket::Webp, Bucket::Jpeg] {
-            let wanted = Wanted { width, ..Wanted::default() };
-            let best = Plan::of(image, wanted, bucket.formats(), engine.menu.quality).into_iter().next();
-            plans.extend(best.filter(|best| !plans.contains(best)));
+        let by_accept = [Bucket::Avif, Bucket::Webp, Bucket::Jpeg].map(|bucket| (None, bucket.formats()));
+        let by_name = [Format::Avif, Format::Webp, last_resort(header)].map(|format| (Some(format), format.alone()));
+        for (format, formats) in if path_urls { by_name } else { by_accept } {
+            let wanted = Wanted { width, format, ..Wanted::default() };
+            let best = Plan::of(image, wanted, formats, engine.menu.quality).into_iter().next();
+            plans.extend(best.filter(|best| !best.formats.is_empty() && !plans.contains(best)));
         }
     }
     plans
+}
+
+/// The format for browsers that know no other, where the page names the format.
+pub(crate) fn last_resort(header: &Header) -> Format {
+    if header.alpha || header.lossless { Format::Png } else { Format::Jpeg }
 }
 
 /// As many at a time as there are cores.
@@ -141,9 +149,13 @@ fn make(root: &Path, missing: Vec<(String, Job)>, limits: &ImageLimits) -> Resul
     })
 }
 
+/// A file is under its name when it is whole; until then it is hidden, and no part of the site.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}"));
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    folder.and_then(|()| fs::write(path, content)).map_err(|error| failed(path, error))
+    let written = folder.and_then(|()| fs::write(&temporary, content)).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| failed(path, error))
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::{
     accept::Bucket,
-    codec::{self, Format, Header, Refusal},
+    codec::{self, Format, Header, Kind, Refusal},
     engine::{Engine, Job, Outcome, Source},
     prebuilt,
     variant::{Key, Plan, Wanted, key_of_original},
@@ -38,6 +38,7 @@ enum Choice {
 #[derive(Clone, Debug)]
 struct Candidate {
     job: Job,
+    tag: Key,
     made: Option<Made>,
 }
 
@@ -62,7 +63,7 @@ pub(crate) fn at(
             (assets.find(&AssetPath::from_name(image)?)?, Some(segment))
         }
     };
-    if !super::is_negotiated(found.name()) {
+    if !super::is_negotiated(&found.name) {
         return None;
     }
     let wanted = match (segment, query.unwrap_or_default()) {
@@ -74,18 +75,39 @@ pub(crate) fn at(
         Ok(wanted) => wanted,
         Err(why) => return Some(refused(why)),
     };
-    let content = assets.files().get(found.name())?.clone();
+    let content = assets.files().get(&found.name)?.clone();
     let source = Source { bytes: content.bytes, digest: content.digest };
     match engine.header(&source) {
         Ok(header) => {
-            let (assets, name) = (assets.clone(), found.name().to_owned());
-            let variant = Variant { engine: engine.clone(), source, header, wanted };
+            let (assets, name) = (assets.clone(), found.name.clone());
+            let identity = source.digest;
+            let variant = Variant { engine: engine.clone(), source, header, wanted, identity };
             Some(variant.represent(found.policy(), move |job| prebuilt::find(&assets, &name, job)))
         }
         Err(why) => {
-            tracing::debug!(file = found.name(), %why, "an image is served as it is");
-            assets::represent(assets.clone(), found)
+            tracing::debug!(file = found.name, %why, "an image is served as it is");
+            match codec::sniff(&source.bytes) {
+                Kind::Jpeg | Kind::Png | Kind::Webp => Some(unconverted(source, found.policy())),
+                _ => assets::represent(assets.clone(), found),
+            }
         }
+    }
+}
+
+/// A file that is too large or broken: what can be told from it about who took it where is removed all the same.
+fn unconverted(source: Source, policy: Option<CacheControl>) -> Representation {
+    let tag = EntityTag::of_digest(&key_of_original(&source.digest));
+    let body = async move { Ok(Body::Promised(source.bare())) };
+    let image = described(Representation::making(headers(), body)).with_entity_tag(tag);
+    match policy {
+        Some(policy) => image.with_cache_control(policy),
+        None => image,
+    }
+}
+
+impl Source {
+    fn bare(&self) -> Bytes {
+        codec::strip_unconverted(&self.bytes).map_or_else(|| self.bytes.clone(), Bytes::from)
     }
 }
 
@@ -101,6 +123,8 @@ pub(crate) struct Variant {
     pub(crate) source: Source,
     pub(crate) header: Header,
     pub(crate) wanted: Wanted,
+    /// What its tags are made of: the source's digest, or the version by which a site knows it.
+    pub(crate) identity: [u8; 32],
 }
 
 impl Variant {
@@ -113,7 +137,10 @@ impl Variant {
         Representation::select(move |selection| {
             let choice = self.choose(selection.headers, made);
             let tag = self.tag(&choice);
-            let policy = policy.map(|policy| if choice.is_final() { policy } else { for_an_hour() });
+            let policy = policy.map(|policy| match policy == CacheControl::immutable() && !choice.is_final() {
+                true => for_an_hour(),
+                false => policy,
+            });
             let image = described(Representation::making(headers(), self.make(choice))).with_entity_tag(tag);
             Ok(match policy {
                 Some(policy) => image.with_cache_control(policy),
@@ -127,17 +154,21 @@ impl Variant {
     fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> Choice {
         let Self { engine, source, header, .. } = self;
         let image = (header.upright().0, header.format());
-        let plans = Plan::of(image, self.wanted, formats(self.wanted, fields), engine.menu.quality);
+        let formats = formats(self.wanted, fields);
+        let plans = Plan::of(image, self.wanted, formats, engine.menu.quality);
         let candidate = |plan| {
             let job = engine.job(source, header, plan);
-            Candidate { made: made(&job), job }
+            let made = made(&job);
+            let tag = made.as_ref().map_or_else(|| engine.key(plan, &self.identity), |made| made.tag);
+            Candidate { job, tag, made }
         };
         let candidates: Vec<Candidate> = plans.into_iter().map(candidate).collect();
         let conditions = Conditions::of(fields);
-        let held = |it: &&Candidate| conditions.name(it.tag());
+        let held = |it: &&Candidate| conditions.name(&it.tag);
         let ready =
             |it: &&Candidate| it.made.is_some() || engine.holds(&it.job.key) || engine.affords(header, it.job.plan);
-        let original = conditions.name(&key_of_original(&source.digest));
+        let acceptable = header.format().is_some_and(|format| formats.contains(&format));
+        let original = acceptable && conditions.name(&key_of_original(&self.identity));
         let chosen = candidates.iter().find(held).or_else(|| candidates.iter().filter(|_| !original).find(ready));
         match (chosen, candidates.first()) {
             (Some(chosen), Some(best)) if chosen.job.key == best.job.key => Choice::Best(chosen.clone()),
@@ -148,13 +179,13 @@ impl Variant {
 
     fn tag(&self, choice: &Choice) -> EntityTag {
         EntityTag::of_digest(&match choice {
-            Choice::Best(candidate) | Choice::Makeshift(candidate, _) => *candidate.tag(),
-            Choice::Original => key_of_original(&self.source.digest),
+            Choice::Best(candidate) | Choice::Makeshift(candidate, _) => candidate.tag,
+            Choice::Original => key_of_original(&self.identity),
         })
     }
 
     async fn make(self, choice: Choice) -> Result<Body> {
-        let (Candidate { job, made }, best) = match choice {
+        let (Candidate { job, made, .. }, best) = match choice {
             Choice::Original => return Ok(Body::Promised(self.original())),
             Choice::Best(candidate) => (candidate, None),
             Choice::Makeshift(candidate, best) => (candidate, Some(best)),
@@ -197,12 +228,6 @@ impl Variant {
     }
 }
 
-impl Candidate {
-    fn tag(&self) -> &Key {
-        self.made.as_ref().map_or(&self.job.key, |made| &made.tag)
-    }
-}
-
 impl Choice {
     /// Whether a later request gets the same.
     fn is_final(&self) -> bool {
@@ -213,7 +238,7 @@ impl Choice {
 /// What an image whose bytes are not there yet is known by, and the tags that a client may have of it.
 pub(crate) struct Unloaded<'a> {
     pub(crate) engine: &'a Engine,
-    pub(crate) digest: [u8; 32],
+    pub(crate) identity: [u8; 32],
     pub(crate) wanted: Wanted,
 }
 
@@ -224,19 +249,19 @@ impl Unloaded<'_> {
         let quality = self.wanted.quality.unwrap_or(self.engine.menu.quality);
         // It may be narrower than what is wanted, and is never widened.
         let plans = [self.wanted.width, None].into_iter().flat_map(|width| Plan::ladder(formats, width, quality));
-        let mut keys = plans.map(|plan| self.engine.key(plan, &self.digest)).chain([key_of_original(&self.digest)]);
+        let mut keys = plans.map(|plan| self.engine.key(plan, &self.identity)).chain([key_of_original(&self.identity)]);
         keys.find(|key| conditions.name(key)).map(|key| EntityTag::of_digest(&key))
     }
 }
 
 /// An image that is sent as it is, with its own tag among the fields.
-pub(crate) fn whole(source: Source, why: &Refusal) -> Body {
+pub(crate) fn whole(source: &Source, identity: &[u8; 32], why: &Refusal) -> Body {
     tracing::debug!(%why, "an image is sent as it is");
     let media_type = codec::sniff(&source.bytes).media_type();
-    let tag = EntityTag::of_digest(&key_of_original(&source.digest));
+    let tag = EntityTag::of_digest(&key_of_original(identity));
     let mut headers = tagged(&tag, media_type);
     media_type::disarm(&mut headers);
-    Body::Instead { headers, body: source.bytes }
+    Body::Instead { headers, body: source.bare() }
 }
 
 fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {

@@ -178,8 +178,8 @@ impl Plan {
     }
 
     /// The same on every machine, for what is made on one and served by another.
-    pub(crate) fn name(&self, source: &[u8; 32], salt: &str) -> Key {
-        self.digest(codec::edition(), source, salt)
+    pub(crate) fn name(&self, source: &[u8; 32]) -> Key {
+        self.digest(codec::edition(), source, "")
     }
 
     fn digest(&self, codecs: &str, source: &[u8; 32], salt: &str) -> Key {

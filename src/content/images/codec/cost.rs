@@ -10,6 +10,11 @@ use super::{
 /// Tables, rows, stacks.
 const OTHER: u64 = 4 << 20;
 
+/// A progressive JPEG of a camera or an editor has ten scans, of which most are nearly empty. One that has more is made to
+/// cost, and each of its scans may be full.
+const USUAL_SCANS: u32 = 12;
+const DEEP_SCAN: f64 = 3.7;
+
 /// Milliseconds to encode so many million pixels.
 pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels: f64) -> f64 {
     let each = match (format, tier, graphic) {
@@ -36,11 +41,22 @@ pub(crate) fn predicted_decode_ms(header: &Header, target_width: Option<u32>) ->
     let each = match (header.kind, header.passes) {
         (Kind::Jpeg, false) if shrinks => 4.0,
         (Kind::Jpeg, false) => 7.0,
-        (Kind::Jpeg, true) => 17.0,
+        (Kind::Jpeg, true) => 17.0 + DEEP_SCAN * f64::from(header.scans.saturating_sub(USUAL_SCANS)),
         (Kind::Webp, _) => 20.0,
         _ => 10.0,
     };
     each * header.pixels() as f64 / 1e6
+}
+
+/// The most memory, in bytes, that encoding so many pixels takes beside the pixels.
+pub(crate) const fn encode_memory(format: Format, lossless: bool, pixels: u64) -> u64 {
+    pixels
+        * match format {
+            Format::Avif => 28,
+            Format::Webp if lossless => 24,
+            Format::Webp => 10,
+            Format::Jpeg | Format::Png => 8,
+        }
 }
 
 impl Header {

@@ -5,7 +5,7 @@ use super::{
     kind::{Kind, sniff},
     limits::ImageLimits,
     orientation::Orientation,
-    refusal::{Refusal, within},
+    refusal::{Refusal, guarded, within},
 };
 
 /// The colour profile of a file.
@@ -40,6 +40,8 @@ pub(crate) struct Header {
     pub(crate) metadata: bool,
     /// Whether the picture is stored in several passes (progressive, interlaced): all of it is then held to decode it.
     pub(crate) passes: bool,
+    /// Scans of a JPEG, each a pass over the whole picture.
+    pub(crate) scans: u32,
     /// Whether it can be decoded smaller than it is stored.
     pub(crate) shrinks: bool,
     /// The length of the file.
@@ -61,6 +63,7 @@ impl Header {
             profile: Profile::None,
             metadata: false,
             passes: false,
+            scans: 0,
             shrinks: false,
             length,
         }
@@ -104,13 +107,13 @@ impl Header {
 /// Reads the header of a file and holds it against the limits.
 pub(crate) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
     within("bytes", bytes.len() as u64, limits.bytes as u64)?;
-    let header = match sniff(bytes) {
+    let header = guarded(|| match sniff(bytes) {
         Kind::Jpeg => files::jpeg::probe(bytes, limits),
         Kind::Png => files::png::probe(bytes, limits),
         Kind::Webp => files::webp::probe(bytes, limits),
         Kind::Other => Err(Refusal::NotAnImage),
         kind => Err(Refusal::Unsupported(kind)),
-    }?;
+    })?;
     if header.width == 0 || header.height == 0 {
         return Err(Refusal::broken("it has no pixels"));
     }

@@ -37,6 +37,16 @@ impl Default for ImageLimits {
 }
 
 impl ImageLimits {
+    /// For what costs no more than reading the file once.
+    pub(super) const NONE: Self = Self {
+        bytes: usize::MAX,
+        side: u32::MAX,
+        pixels: u64::MAX,
+        frames: u32::MAX,
+        profile: usize::MAX,
+        scans: usize::MAX,
+    };
+
     /// The longest file, in bytes. Default: 20 MiB.
     #[must_use]
     pub const fn with_bytes(mut self, bytes: usize) -> Self {

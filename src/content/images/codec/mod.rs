@@ -36,7 +36,7 @@ mod tests;
 mod version;
 
 pub(crate) use convert::{Recipe, convert};
-pub(crate) use cost::{predicted_decode_ms, predicted_ms};
+pub(crate) use cost::{encode_memory, predicted_decode_ms, predicted_ms};
 pub(crate) use decode::decode;
 pub use encode::Format;
 pub(crate) use encode::Tier;
@@ -45,5 +45,5 @@ pub(crate) use kind::{Kind, sniff};
 pub use limits::ImageLimits;
 pub(crate) use measure::measure;
 pub(crate) use refusal::Refusal;
-pub(crate) use strip::strip;
+pub(crate) use strip::{strip, strip_unconverted};
 pub(crate) use version::{edition, version};

@@ -133,6 +133,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
         return Err(Refusal::broken("it has no picture"));
     }
     header.metadata |= end < bytes.len();
+    header.scans = u32::try_from(scans).unwrap_or(u32::MAX);
     header.shrinks = has_plain_colours(bytes, header.channels);
     Ok(header)
 }
@@ -174,12 +175,25 @@ fn is_kept(segment: &Segment<'_>) -> bool {
     }
 }
 
-/// The file without what [`is_kept`] leaves out. EXIF comes back as its orientation alone.
+/// The orientation that the first EXIF segment says, however the file goes on.
+pub(in super::super) fn orientation(bytes: &[u8]) -> Orientation {
+    let mut exif = Segments::new(bytes).map_while(Result::ok).filter(|segment| segment.marker == APP1);
+    exif.find_map(|segment| segment.payload.strip_prefix(EXIF).map(Orientation::of_exif))
+        .unwrap_or(Orientation::UPRIGHT)
+}
+
+/// The file without what [`is_kept`] leaves out. EXIF comes back as its orientation alone. A picture that is cut off in a
+/// scan stays cut off there.
 pub(in super::super) fn stripped(bytes: &[u8], orientation: Orientation) -> Option<Vec<u8>> {
     let mut file = Vec::with_capacity(bytes.len());
     let mut turned = orientation.is_upright();
-    for segment in Segments::new(bytes) {
-        let segment = segment.ok()?;
+    let mut segments = Segments::new(bytes);
+    while let Some(segment) = segments.next() {
+        let Ok(segment) = segment else {
+            let rest = bytes.get(segments.at..).filter(|rest| rest.starts_with(&[0xff, SOS]))?;
+            file.extend_from_slice(rest);
+            break;
+        };
         let is_jfif = segment.marker == APP0 && segment.payload.starts_with(b"JFIF\0");
         if !(turned || segment.marker == SOI || is_jfif) {
             turned = true;

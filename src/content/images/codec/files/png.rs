@@ -86,7 +86,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
         }
     }
     within("frames", u64::from(frames), u64::from(limits.frames))?;
-    within("pixels", u64::from(frames) * header.pixels(), limits.pixels)?;
+    within("pixels", header.pixels().saturating_mul(frames.into()), limits.pixels)?;
     if !data {
         return Err(Refusal::broken("it has no picture"));
     }
