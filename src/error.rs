@@ -141,7 +141,7 @@ impl Error {
     }
 
     /// What a task's handler fails with where it knows when to try again: a service that said `Retry-After`. The rest of
-    /// its group waits as long.
+    /// its group waits too.
     ///
     /// # Examples
     ///

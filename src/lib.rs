@@ -76,6 +76,9 @@
 //! 4. [`CloudFront`] decides: 304, 412, 206, 416, or send it; only then the body is made.
 //! 5. [`App`] writes the [`Reply`], if it fits.
 //!
+//! What is no request goes its own way: batches of a queue to their tasks, [`ScheduledEvent`]s to their handlers, pings that
+//! keep the function warm back at once.
+//!
 //! Locally [`run`] serves the same way: each request becomes such an event first.
 //!
 //! # Where to look
@@ -85,14 +88,16 @@
 //! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
+//! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
+//!   `tasking` has the rest
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line
 //!
 //! # Features
 //!
-//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`. Each only adds what its
-//! name says.
+//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `images` and `avif`,
+//! `tasking`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;

@@ -298,9 +298,9 @@ impl TaskingController {
     }
 
     pub(crate) fn dead_letter_queue(&self) -> Option<Arc<dyn Queue>> {
-        let name = self.0.settings.dead_letter_queue.as_deref()?;
+        let queue = self.0.settings.dead_letter_queue.clone()?;
         Some(match self.place() {
-            Found::Sqs(_) => Arc::new(Sqs::new(&configured_url(name).unwrap_or_else(|| name.to_owned()))),
+            Found::Sqs(_) => queue,
             Found::Local(queue, _) => Arc::new(queue.dead_letter_queue()),
             Found::Inline => return None,
         })
@@ -343,7 +343,7 @@ fn find(queue: &str) -> Found {
 }
 
 /// The URL that the environment has for a queue's name.
-fn configured_url(name: &str) -> Option<String> {
+pub(crate) fn configured_url(name: &str) -> Option<String> {
     std::env::var(variable(name)).ok().filter(|url| !url.is_empty())
 }
 

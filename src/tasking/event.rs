@@ -84,11 +84,14 @@ fn record(raw: &RawValue) -> Record {
     let wire: Wire = serde_json::from_str(raw.get()).unwrap_or_else(|_| identity(raw));
     let system = wire.attributes;
     let sent_at = system.sent_timestamp.and_then(|at| at.parse().ok());
+    let queue_arn = wire.event_source_arn.unwrap_or_default();
+    // Of a FIFO queue without groups, all is one group.
+    let group = system.message_group_id.or_else(|| queue_arn.ends_with(".fifo").then(String::new));
     Record {
         message_id: wire.message_id.filter(|id| !id.is_empty()),
         receipt: wire.receipt_handle.unwrap_or_default(),
-        queue_arn: wire.event_source_arn.unwrap_or_default(),
-        group: system.message_group_id,
+        queue_arn,
+        group,
         deduplication: system.message_deduplication_id,
         sequence_number: system.sequence_number,
         attempt: system.approximate_receive_count.and_then(|count| count.parse().ok()).unwrap_or(1),

@@ -1,13 +1,19 @@
-//! Background tasks over an SQS FIFO queue, from the web handler to the worker.
+//! Background tasks over an SQS FIFO queue: what [`TaskingController`] and
+//! [`Task`](crate::Task) need besides.
 //!
-//! 1. [`task`] a task and its handler; [`post`] makes a [`message`] of one, with ids that every attempt keeps
-//! 2. [`send`] gets messages into a [`queue`]: at [AWS](sqs), or [in this process](local)
-//! 3. [`event`] Lambda's JSON of a batch becomes records, and the outcome its answer
-//! 4. [`batch`] decides which record runs when: group after group in order, side by side
-//! 5. [`work`] decodes, claims at the [`store`], runs, completes, and puts off what failed
+//! How a task travels, each step in the module of that name:
 //!
-//! Bodies that no message takes go [elsewhere](offload). [`scope`] is what all of them are part of at a time: a request or a task, with its deadline and its outbox. Nothing here
-//! knows HTTP.
+//! 1. `task`: a task and its handler; `post` makes a `message` of one, with ids that every attempt keeps
+//! 2. `send` gets messages into a `queue`: at AWS (`sqs`), or in this process (`local`)
+//! 3. `event`: Lambda's JSON of a batch becomes records, and the outcome its answer
+//! 4. `batch` decides which record runs when: in a group one after another, groups side by side
+//! 5. `work` decodes, claims at the `store`, runs, completes, and puts off what failed
+//!
+//! Bodies that no message takes go elsewhere (`offload`). `scope` is what all of them are part of at a time: a request or a
+//! task, with its deadline and its outbox. Nothing here knows HTTP.
+
+#[cfg(panic = "abort")]
+compile_error!("tasks need `panic = \"unwind\"`: otherwise the panic of one takes the whole batch with it");
 
 mod aws;
 mod batch;

@@ -192,7 +192,7 @@ impl Post {
     /// # }).unwrap();
     /// ```
     pub fn on_success(self) -> Result<()> {
-        let message = "a task can wait for success only in the handler of an App: post it at once here";
+        let message = "a task can wait for success only while a request or an event is handled: post it at once here";
         let scope = Scope::current().ok_or_else(|| Error::new(ErrorKind::Configuration, message))?;
         let ordinal = scope.buffered();
         let tasking = self.tasking.clone();

@@ -2,7 +2,7 @@
 //! said in the end. It does not know which queue it is, nor what a message is for.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -110,6 +110,9 @@ pub(crate) async fn many(
             sleep(delay).await;
         }
     }
+    if order == BatchOrder::Packed {
+        batch.report_inversions();
+    }
     batch
         .outcomes
         .into_iter()
@@ -139,12 +142,12 @@ struct Batch {
     /// Where the first entry is that is not settled.
     first: usize,
     /// The groups of those entries to which an answer was lost.
-    lost: HashMap<usize, String>,
+    lost: BTreeMap<usize, String>,
 }
 
 impl Batch {
     fn new(messages: Vec<Result<Message>>, order: BatchOrder) -> Self {
-        let mut batch = Self { entries: Vec::new(), outcomes: Vec::new(), order, first: 0, lost: HashMap::new() };
+        let mut batch = Self { entries: Vec::new(), outcomes: Vec::new(), order, first: 0, lost: BTreeMap::new() };
         for message in messages {
             let (entry, outcome) = match message {
                 Ok(message) => (Some(Entry { message, attempts: 0, maybe_sent: false, last: None }), None),
@@ -198,12 +201,9 @@ impl Batch {
                         Err(failed) => self.failed(*at, failed, &reached),
                     }
                 }
-                if self.order == BatchOrder::Packed {
-                    self.report_inversions(request);
-                }
             }
             Err(failed) if failed.retry => {
-                request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()))
+                request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()));
             }
             Err(failed) => (0..self.entries.len()).for_each(|at| self.settle(at, &failed)),
         }
@@ -266,13 +266,13 @@ impl Batch {
         }
     }
 
-    /// After a lost answer the same request goes out again. Where it had been taken in part, the rest is behind it now:
-    /// sequence numbers tell.
-    fn report_inversions(&mut self, request: &[usize]) {
+    /// After a lost answer the same messages go out again. Where the queue had taken only some of them, the rest is behind
+    /// those now: sequence numbers tell.
+    fn report_inversions(&mut self) {
         let mut lowest: HashMap<&str, &str> = HashMap::new();
         let mut late = Vec::new();
-        for at in request.iter().rev() {
-            let (Some(group), Some(Some(Ok(posted)))) = (self.lost.get(at), self.outcomes.get(*at)) else { continue };
+        for (at, group) in self.lost.iter().rev() {
+            let Some(Some(Ok(posted))) = self.outcomes.get(*at) else { continue };
             match lowest.get(group.as_str()) {
                 Some(later) if posted.sequence_number.as_str() > *later => late.push(*at),
                 _ => drop(lowest.insert(group, &posted.sequence_number)),
@@ -312,5 +312,214 @@ impl Batch {
     /// Whether a request left something for another attempt.
     fn is_left(&self, request: &[usize]) -> bool {
         request.iter().any(|at| self.entries.get(*at).is_some_and(Option::is_some))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+
+    /// A queue that fails as its random numbers say, and knows what it has.
+    #[derive(Debug)]
+    struct Flaky {
+        random: Mutex<fastrand::Rng>,
+        taken: Mutex<Vec<(String, String)>>,
+        requests: Mutex<Vec<usize>>,
+        /// Of a hundred.
+        entry_fails: u8,
+        request_fails: u8,
+    }
+
+    impl Flaky {
+        fn new(seed: u64, entry_fails: u8, request_fails: u8) -> Self {
+            let random = Mutex::new(fastrand::Rng::with_seed(seed));
+            Self { random, taken: Mutex::default(), requests: Mutex::default(), entry_fails, request_fails }
+        }
+
+        fn happens(&self, of_hundred: u8) -> bool {
+            self.random.lock().unwrap().u8(..100) < of_hundred
+        }
+
+        fn take(&self, message: &Message) -> Sent {
+            let mut taken = self.taken.lock().unwrap();
+            let known = taken.iter().position(|(_, id)| *id == message.deduplication);
+            let at = known.unwrap_or_else(|| {
+                taken.push((message.group.clone(), message.deduplication.clone()));
+                taken.len() - 1
+            });
+            Sent { message_id: at.to_string(), sequence_number: format!("{at:020}") }
+        }
+
+        /// The ids of a group in the queue's order.
+        fn ids(&self, group: &str) -> Vec<String> {
+            let taken = self.taken.lock().unwrap();
+            taken.iter().filter(|(of, _)| of == group).map(|(_, id)| id.clone()).collect()
+        }
+    }
+
+    fn throttled() -> Failed {
+        Failed { retry: true, ..Failed::new(ErrorKind::Queue, "throttled") }
+    }
+
+    impl Queue for Flaky {
+        fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Outcomes> {
+            self.requests.lock().unwrap().push(messages.len());
+            assert!(messages.len() <= MOST_ENTRIES && messages.iter().map(|m| m.size()).sum::<usize>() <= LARGEST);
+            let lost = self.happens(self.request_fails);
+            if lost && self.happens(50) {
+                return Box::pin(std::future::ready(Err(throttled())));
+            }
+            let entry = |message: &&Message| match self.happens(self.entry_fails) {
+                true if self.happens(20) => Err(Failed::new(ErrorKind::Queue, "refused")),
+                true => Err(throttled()),
+                false => Ok(self.take(message)),
+            };
+            let outcomes = messages.iter().map(entry).collect();
+            let answer = if lost { Err(Failed { maybe_sent: true, ..throttled() }) } else { Ok(outcomes) };
+            Box::pin(std::future::ready(answer))
+        }
+
+        fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    fn message(at: usize, group: usize, size: usize) -> Message {
+        Message {
+            body: "x".repeat(size),
+            attributes: Default::default(),
+            group: format!("g{group}"),
+            deduplication: format!("{at:06}"),
+            trace: None,
+        }
+    }
+
+    fn budget(milliseconds: u64) -> Budget {
+        Budget { time: Duration::from_millis(milliseconds), until: None }
+    }
+
+    /// Sends many batches through a flaky queue; the first rule that is seen broken.
+    async fn fault(batches: u64, order: BatchOrder) -> Option<String> {
+        for seed in 0..batches {
+            let queue = Flaky::new(seed, 20, 10);
+            let messages: Vec<Message> = (0..40).map(|at| message(at, at % 4, 10)).collect();
+            let results = many(&queue, messages.iter().cloned().map(Ok).collect(), order, budget(800)).await;
+            for group in 0..4 {
+                let ids = queue.ids(&format!("g{group}"));
+                let is_reported = |(at, result): (usize, &Result<Posted>)| {
+                    at % 4 == group
+                        && result
+                            .as_ref()
+                            .is_err_and(|error| error.kind() == ErrorKind::OrderBroken || error.maybe_sent())
+                };
+                let reported = order == BatchOrder::Packed && results.iter().enumerate().any(is_reported);
+                if !ids.is_sorted() && !reported {
+                    return Some(format!("seed {seed}: {ids:?} is out of order"));
+                }
+            }
+            for (message, result) in messages.iter().zip(&results) {
+                let count = queue.ids(&message.group).iter().filter(|id| **id == message.deduplication).count();
+                let fits = match result {
+                    Ok(posted) => count == 1 && posted.deduplication_id == message.deduplication,
+                    Err(error) => count == 0 || (count == 1 && error.maybe_sent()),
+                };
+                if !fits {
+                    return Some(format!("seed {seed}: {result:?} and {count} in the queue"));
+                }
+            }
+        }
+        None
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_fails_a_group_keeps_its_order_and_every_result_is_true() {
+        assert_eq!(fault(1000, BatchOrder::Strict).await, None);
+        assert_eq!(fault(1000, BatchOrder::Packed).await, None);
+    }
+
+    #[cfg(feature = "seeded-defects")]
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_without_waves_is_found() {
+        crate::defects::seed(Some(Defect::Waves));
+        let fault = fault(1000, BatchOrder::Strict).await;
+        crate::defects::seed(None);
+        assert!(fault.is_some_and(|fault| fault.contains("out of order")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_packed_by_count_and_by_bytes() {
+        let small = |count| (0..count).map(|at| Ok(message(at, 0, 10))).collect::<Vec<_>>();
+        let large = |count| (0..count).map(|at| Ok(message(at, at, 400_000))).collect::<Vec<_>>();
+        let each = |count| (0..count).map(|at| Ok(message(at, at % 3, 10))).collect::<Vec<_>>();
+        for (messages, order, expected) in [
+            (small(25), BatchOrder::Packed, vec![10, 10, 5]),
+            (small(3), BatchOrder::Strict, vec![1, 1, 1]),
+            (each(6), BatchOrder::Strict, vec![3, 3]),
+            (large(5), BatchOrder::Packed, vec![2, 2, 1]),
+            (large(5), BatchOrder::Strict, vec![2, 2, 1]),
+        ] {
+            let queue = Flaky::new(1, 0, 0);
+            assert!(many(&queue, messages, order, budget(1000)).await.iter().all(Result::is_ok));
+            assert_eq!(*queue.requests.lock().unwrap(), expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_end_with_the_budget_and_never_after_the_deadline() {
+        let queue = Flaky::new(1, 0, 100);
+        for (until, longest) in [(None, 2000), (Some(300), 300), (Some(0), 0)] {
+            let begun = Instant::now();
+            let until = until.map(|milliseconds| begun + Duration::from_millis(milliseconds));
+            let budget = Budget { time: Duration::from_secs(2), until };
+            let error = one(&queue, message(0, 0, 10), budget).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Queue);
+            assert!(begun.elapsed() <= Duration::from_millis(longest), "{:?}", begun.elapsed());
+        }
+        assert!(queue.requests.lock().unwrap().len() > 3);
+    }
+
+    #[derive(Debug)]
+    struct Hanging;
+
+    impl Queue for Hanging {
+        fn send<'a>(&'a self, _: &'a [&'a Message]) -> BoxFuture<'a, Outcomes> {
+            Box::pin(std::future::pending())
+        }
+
+        fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_does_not_answer_may_have_the_message() {
+        let begun = Instant::now();
+        let error = one(&Hanging, message(0, 0, 10), budget(2000)).await.unwrap_err();
+        assert!(error.maybe_sent());
+        assert!(begun.elapsed() <= Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_not_tried_again() {
+        #[derive(Debug)]
+        struct Missing;
+        impl Queue for Missing {
+            fn send<'a>(&'a self, _: &'a [&'a Message]) -> BoxFuture<'a, Outcomes> {
+                Box::pin(std::future::ready(Err(Failed::new(ErrorKind::QueueNotFound, "no such queue"))))
+            }
+            fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+                Box::pin(std::future::ready(Ok(())))
+            }
+        }
+        let messages = (0..30).map(|at| Ok(message(at, at, 10))).collect();
+        let results = many(&Missing, messages, BatchOrder::Strict, budget(2000)).await;
+        assert_eq!(results.len(), 30);
+        assert!(
+            results.iter().all(|r| r.as_ref().is_err_and(|e| e.kind() == ErrorKind::QueueNotFound && !e.maybe_sent()))
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{TaskingController, offload::Offload, store::IdempotencyStore};
+use super::{TaskingController, controller::configured_url, offload::Offload, sqs::Sqs, store::IdempotencyStore};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -12,7 +12,7 @@ pub(crate) struct Settings {
     pub(crate) margin: Option<Duration>,
     pub(crate) report_batch_item_failures: bool,
     pub(crate) backoff: Backoff,
-    pub(crate) dead_letter_queue: Option<String>,
+    pub(crate) dead_letter_queue: Option<Arc<Sqs>>,
     pub(crate) store: Option<Arc<dyn IdempotencyStore>>,
     pub(crate) lease: Option<Duration>,
     pub(crate) keep: Duration,
@@ -77,18 +77,21 @@ impl TaskingController {
         self.change_settings(|settings| settings.report_batch_item_failures = reported)
     }
 
-    /// How long a task that failed waits, with what is behind it in its group: so long after the first attempt, twice as
-    /// long after each further one, and never longer than `longest`. Needs `sqs:ChangeMessageVisibility`; without it they
+    /// How long a task that failed waits: so long after the first attempt, twice as long after each further one, and never
+    /// longer than `longest`. What was behind it in its batch waits twice as long, so that the one that failed comes alone
+    /// and the others do not use up their receives. Needs `sqs:ChangeMessageVisibility`; without it they
     /// wait for as long as the queue hides messages. Default: 5 seconds, 15 minutes.
     pub fn with_backoff(self, first: Duration, longest: Duration) -> Self {
         self.change_settings(|settings| settings.backoff = Backoff { first, longest })
     }
 
-    /// Sends tasks that fail for good ([`Error::permanent`], a body that can't be read, a name that no handler has) to this
+    /// Sends tasks that fail for good ([`Error::permanent`](crate::Error::permanent), a body that can't be read, a name that no handler has) to this
     /// FIFO queue at once, and goes on with their group. Default: they come again until the queue itself makes them dead
     /// letters, since the next deployment may be able to handle them.
     pub fn with_dead_letter_queue(self, queue: impl Into<String>) -> Self {
-        self.change_settings(|settings| settings.dead_letter_queue = Some(queue.into()))
+        let queue = queue.into();
+        let queue = Sqs::new(configured_url(&queue).as_deref().unwrap_or(&queue));
+        self.change_settings(|settings| settings.dead_letter_queue = Some(Arc::new(queue)))
     }
 
     /// Remembers in this store which tasks are done. Default: nothing is remembered.

@@ -104,7 +104,7 @@ impl Queue for Sqs {
         Box::pin(async move {
             let failed = |failed: Failed| failed.error(1, false);
             let (client, url) = (self.client().await, self.url().await.map_err(failed)?);
-            let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+            let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
             let entry = |(at, receipt): (usize, &String)| {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
                 entry.receipt_handle(receipt).visibility_timeout(seconds).build()
@@ -161,9 +161,7 @@ where
     let (retry, maybe_sent) = match &error {
         SdkError::ConstructionFailure(_) => (false, false),
         SdkError::DispatchFailure(failure) if failure.is_user() => (false, false),
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => (true, !is_refused(&error)),
-        // Such as credentials that can't be had: nothing went out.
-        SdkError::DispatchFailure(_) => (true, false),
+        SdkError::DispatchFailure(_) => (true, !is_refused(&error)),
         SdkError::ServiceError(_) if throttled => (true, false),
         SdkError::ServiceError(_) => (status >= 500, status >= 500),
         _ => (true, true),

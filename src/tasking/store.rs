@@ -102,6 +102,9 @@ impl MemoryStore {
 impl IdempotencyStore for MemoryStore {
     fn claim<'a>(&'a self, key: &'a str, owner: &'a str, lease: Duration) -> StoreFuture<'a, Claim> {
         let (mut rows, now) = (self.rows(), Instant::now());
+        if rows.len() >= 1024 && rows.len().is_power_of_two() {
+            rows.retain(|_, row| row.until > now);
+        }
         let claim = match rows.get(key).filter(|row| row.until > now) {
             Some(row) if row.is_done => Claim::Done,
             Some(row) if row.owner != owner => Claim::Busy,

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
@@ -28,6 +30,7 @@ use super::{
 };
 use crate::{
     defects::{Defect, seeded},
+    entity_tag::hex,
     error::{BoxError, Error, ErrorKind, Result},
 };
 
@@ -37,6 +40,12 @@ const LONGEST_MARGIN: Duration = Duration::from_secs(1);
 /// A claim ends by itself so long after the invocation, or so long after it was made where that has no end.
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(15 * 60);
+
+/// A message can be hidden for twelve hours, counted from when it was received.
+const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
+
+/// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.
+const LONGEST_KEY: usize = 1024;
 
 /// The times of one invocation.
 #[derive(Clone, Copy)]
@@ -233,7 +242,11 @@ impl TaskingController {
         let message = Message {
             body: record.body.clone().unwrap_or_default(),
             attributes: record.attributes.clone(),
-            group: record.group.clone().unwrap_or_else(|| self.default_group().to_owned()),
+            group: record
+                .group
+                .clone()
+                .filter(|group| !group.is_empty())
+                .unwrap_or_else(|| self.default_group().to_owned()),
             deduplication: format!("dlq-{number}"),
             trace: record.trace.clone(),
         };
@@ -246,9 +259,13 @@ impl TaskingController {
         // Before the message's id, which a post of the same task after the window of deduplication does not have.
         let own = of_record.or(record.deduplication.as_deref()).unwrap_or(&message_id);
         let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
+        let key = match format!("{queue}|{name}|{own}") {
+            long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
+            key => key,
+        };
         Delivery {
             queue: queue.rsplit(':').next().unwrap_or_default().to_owned(),
-            key: format!("{queue}|{name}|{own}"),
+            key,
             owner: uuid::Uuid::now_v7().to_string(),
             message_id,
             group: record.group.clone(),
@@ -264,36 +281,43 @@ impl TaskingController {
         self.settings().lease.unwrap_or(times.lease)
     }
 
-    /// Hides what failed for as long as it is to wait, with all that stands behind it in its group: at the same time, so
-    /// that no follower comes before its head.
+    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for twice that: the head then
+    /// comes alone, and only it uses up its receives. Nothing is overtaken, since a queue gives out of a group only what
+    /// stands before the first hidden message.
     async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
         let Ok(queue) = self.queue() else { return };
-        for (at, (head, outcome)) in found.iter().zip(outcomes).enumerate() {
-            let Some(delay) = self.delay(head.record, outcome) else { continue };
+        let queue = &*queue;
+        let heads = found.iter().zip(outcomes).enumerate();
+        let delayed = heads.filter_map(|(at, (head, outcome))| Some((at, head, self.delay(head.record, outcome)?)));
+        let hiding = delayed.map(|(at, head, delay)| async move {
             let group = head.record.group.as_deref();
             let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
                 group.is_some() && follower.record.group.as_deref() == group && matches!(outcome, Outcome::Skipped)
             });
-            let receipts: Vec<String> = std::iter::once(head)
-                .chain(followers.map(|(follower, _)| follower))
-                .map(|found| found.record.receipt.clone())
-                .collect();
-            for receipts in receipts.chunks(MOST_ENTRIES) {
-                let hidden = async { queue.hide(receipts, delay).await.map_err(BoxError::from) };
-                // Else they come back when the queue's own time is up.
-                if let Err(error) = within(times.end, hidden).await {
-                    tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
-                }
+            let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
+            // The followers first: for as long as only the head is visible, nothing is wrong.
+            for receipts in followers.chunks(MOST_ENTRIES) {
+                self.hide(queue, receipts, delay * 2, times).await;
             }
+            self.hide(queue, std::slice::from_ref(&head.record.receipt), delay, times).await;
+        });
+        join_all(hiding.collect::<Vec<_>>()).await;
+    }
+
+    async fn hide(&self, queue: &dyn Queue, receipts: &[String], delay: Duration, times: Times) {
+        let hidden = async { queue.hide(receipts, delay.min(LONGEST_DELAY)).await.map_err(BoxError::from) };
+        // Else they come back when the queue's own time is up.
+        if let Err(error) = within(times.end, hidden).await {
+            tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
         }
     }
 
     /// How long a task that failed is to wait.
     fn delay(&self, record: &Record, outcome: &Outcome) -> Option<Duration> {
         match outcome {
-            Outcome::Failed(error) if !record.receipt.is_empty() => {
-                Some(error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)))
-            }
+            Outcome::Failed(error) if !record.receipt.is_empty() => Some(
+                error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)).min(LONGEST_DELAY),
+            ),
             Outcome::Panicked(_) if !record.receipt.is_empty() => Some(self.settings().backoff.delay(record.attempt)),
             _ => None,
         }
@@ -324,7 +348,12 @@ impl Found<'_> {
 }
 
 /// Sends what a handler kept for its success, in the order in which it did.
-pub(crate) async fn flush(scope: &Scope) -> Result<()> {
+pub(crate) async fn flush(scope: &Arc<Scope>) -> Result<()> {
+    // Within the scope, whose deadline and trace are those of what it posts.
+    scope.run(send_buffered(scope)).await
+}
+
+async fn send_buffered(scope: &Scope) -> Result<()> {
     let mut buffered = scope.take().into_iter().peekable();
     while let Some(first) = buffered.next() {
         let tasking = first.tasking;

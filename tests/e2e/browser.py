@@ -90,8 +90,13 @@ def screenshots(driver, origin):
             check(f"screenshot of {page}", driver.save_screenshot(str(folder / f"{page}-{screen}.png")), True)
 
 
-with site() as port, tempfile.TemporaryDirectory() as profile, chromium(profile) as driver:
-    origin = f"http://127.0.0.1:{port}"
-    loads_and_reloads(driver, origin)
-    screenshots(driver, origin)
-    check("the console", [entry["message"] for entry in driver.get_log("browser")], [])
+def main():
+    with site() as port, tempfile.TemporaryDirectory() as profile, chromium(profile) as driver:
+        origin = f"http://127.0.0.1:{port}"
+        loads_and_reloads(driver, origin)
+        screenshots(driver, origin)
+        check("the console", [entry["message"] for entry in driver.get_log("browser")], [])
+
+
+if __name__ == "__main__":
+    main()

@@ -62,6 +62,9 @@ ENCODERS = {
 # the picture and the further its gamma is from a screen's.
 FIXTURE = {name: Allowed(1.3, 2.5, 4) for name in ("p3.png", "cicp-p3.png", "chrm-gama.png")}
 FIXTURE["gama-1.png"] = Allowed(1.3, 4, 5)
+FIXTURE |= {name: Allowed(1.3, 2, 4) for name in ("cmyk-icc.jpg", "ycck-icc-orientation-8.jpg")}
+# A large JPEG comes out of its decoder smaller, and is resized from there.
+FIXTURE["photo.jpg"] = Allowed(1.3, 2.5, 2.5)
 
 
 def media_type(image):

@@ -29,10 +29,10 @@ class Cloud:
             "AWS_ENDPOINT_URL_DYNAMODB": self.url,
         }
 
-    def client(self, service):
+    def client(self, service, endpoint=None, attempts=5):
         keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "region_name": REGION}
-        retries = Config(retries={"max_attempts": 5, "mode": "standard"})
-        return boto3.client(service, endpoint_url=self.url, config=retries, **keys)
+        retries = Config(retries={"total_max_attempts": attempts, "mode": "standard"})
+        return boto3.client(service, endpoint_url=endpoint or self.url, config=retries, **keys)
 
 
 @contextlib.contextmanager
@@ -43,8 +43,11 @@ def cloud():
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "SERVICES": "sqs,dynamodb",
+        "SERVICES": "sqs,dynamodb,s3",
         "LOG_LEVEL": "WARNING",
+        # It would listen at all addresses.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
     }
     with tempfile.TemporaryDirectory() as folder, running([BIN / "ministack"], port, cwd=folder, env=environment):
         yield Cloud(port)
@@ -61,11 +64,11 @@ def queue(sqs, name, visibility=30, dead_letters_after=None):
     return sqs.create_queue(QueueName=f"{name}.fifo", Attributes=attributes)["QueueUrl"]
 
 
-def send(sqs, url, messages):
-    """Sends (group, body) pairs in their order."""
+def send(sqs, url, messages, sent=0):
+    """Sends (group, body) pairs in their order. So many have been sent before."""
     for start in range(0, len(messages), 10):
         entries = [
-            {"Id": str(n), "MessageGroupId": group, "MessageBody": body, "MessageDeduplicationId": f"{start + n}"}
+            {"Id": str(n), "MessageGroupId": group, "MessageBody": body, "MessageDeduplicationId": f"{sent + start + n}"}
             for n, (group, body) in enumerate(messages[start : start + 10])
         ]
         answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)

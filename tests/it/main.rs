@@ -13,4 +13,12 @@ mod http;
 mod images;
 mod page_checks;
 mod page_tags;
+#[cfg(feature = "tasking")]
+mod store_rules;
+#[cfg(feature = "tasking")]
+mod tasks;
+#[cfg(feature = "tasking")]
+mod tasks_rules;
+#[cfg(feature = "tasking")]
+mod tasks_store;
 mod tidy;

@@ -34,13 +34,23 @@ fn code(source: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn arrows_point_down() {
     let above = [
-        ("content/", &["cloudfront", "runtime", "CloudFront", "App"][..]),
-        ("cloudfront/", &["content", "runtime", "ContentManager", "App"]),
+        ("content/", &["cloudfront", "runtime", "tasking", "CloudFront", "App", "TaskingController"][..]),
+        ("cloudfront/", &["content", "runtime", "tasking", "ContentManager", "App", "TaskingController"]),
+        ("tasking/", &["content", "cloudfront", "runtime", "ContentManager", "CloudFront", "App"]),
         ("runtime/", &[]),
         ("lib.rs", &[]),
         ("bin/", &["cloudfront", "content", "runtime"]),
     ];
-    let leaf = &["content", "cloudfront", "runtime", "ContentManager", "CloudFront", "App"][..];
+    let leaf = &[
+        "content",
+        "cloudfront",
+        "runtime",
+        "tasking",
+        "ContentManager",
+        "CloudFront",
+        "App",
+        "TaskingController",
+    ][..];
     for (name, source) in sources() {
         let forbidden = above.iter().find(|(area, _)| name.starts_with(area)).map_or(leaf, |(_, forbidden)| forbidden);
         for word in forbidden {
@@ -79,12 +89,35 @@ fn each_foreign_crate_has_one_owner() {
         ("lambda_runtime", &["runtime/"]),
         ("hyper", &["runtime/dev_server.rs", "bin/chalice-http-toolkit/forward/invoke.rs"]),
         ("hyper_util", &["runtime/dev_server.rs", "bin/chalice-http-toolkit/forward/invoke.rs"]),
-        ("tokio", &["runtime/dev_server.rs", "content/images/engine.rs", "bin/chalice-http-toolkit/forward/"]),
+        (
+            "tokio",
+            &[
+                "runtime/dev_server.rs",
+                "runtime/tasks.rs",
+                "tasking/",
+                "content/images/engine.rs",
+                "bin/chalice-http-toolkit/forward/",
+            ],
+        ),
         ("clap", &["bin/"]),
-        ("base64", &["runtime/", "content/images/placeholder.rs", "bin/chalice-http-toolkit/forward/event.rs"]),
+        (
+            "base64",
+            &[
+                "runtime/",
+                "tasking/event.rs",
+                "tasking/s3.rs",
+                "content/images/placeholder.rs",
+                "bin/chalice-http-toolkit/forward/event.rs",
+            ],
+        ),
         ("form_urlencoded", &["runtime/", "bin/chalice-http-toolkit/forward/consumers.rs"]),
-        ("aws_sdk_sqs", &["bin/chalice-http-toolkit/forward/"]),
-        ("aws_config", &["bin/chalice-http-toolkit/forward/"]),
+        ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/"]),
+        ("aws_config", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),
+        ("aws_smithy_http_client", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),
+        ("aws_sdk_dynamodb", &["tasking/dynamodb.rs"]),
+        ("aws_sdk_s3", &["tasking/s3.rs"]),
+        ("zstd", &["tasking/s3.rs"]),
+        ("fastrand", &["tasking/send.rs"]),
         ("aws_sigv4", &["bin/chalice-http-toolkit/forward/consumers.rs"]),
         ("quick_cache", &["content/images/engine.rs"]),
     ] {

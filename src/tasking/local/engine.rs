@@ -259,3 +259,128 @@ fn record(arn: &str, stored: &Stored) -> Record {
         attributes: message.attributes.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn engine() -> Engine {
+        let settings = Settings { visibility: 30 * SECOND, timeout: None, most_receives: 3 };
+        Engine::new("arn:aws:sqs:local:0:t.fifo".into(), settings)
+    }
+
+    fn message(body: &str, group: &str, id: &str) -> Message {
+        Message {
+            body: body.into(),
+            attributes: Default::default(),
+            group: group.into(),
+            deduplication: id.into(),
+            trace: None,
+        }
+    }
+
+    /// Sends bodies like `a1`: the letter is the group.
+    fn send(engine: &mut Engine, bodies: &[&str], now: Instant) {
+        for body in bodies {
+            engine.send(message(body, &body[..1], body), now);
+        }
+    }
+
+    fn bodies(records: &[Record]) -> Vec<&str> {
+        records.iter().filter_map(|record| record.body.as_deref()).collect()
+    }
+
+    #[test]
+    fn a_group_is_received_in_order_and_waits_while_it_is_with_someone() {
+        let (mut engine, now) = (engine(), Instant::now());
+        send(&mut engine, &["a1", "b1", "a2", "a3"], now);
+        let first = engine.receive(2, now);
+        assert_eq!(bodies(&first), ["a1", "a2"]);
+        assert_eq!(bodies(&engine.receive(10, now)), ["b1"]);
+        engine.delete(&first[0].receipt, now).unwrap();
+        assert!(engine.receive(10, now).is_empty(), "a2 is still with someone");
+        send(&mut engine, &["a4"], now);
+        engine.delete(&first[1].receipt, now).unwrap();
+        assert_eq!(bodies(&engine.receive(10, now)), ["a3", "a4"]);
+    }
+
+    /// Of a received batch, what stands before the first that is hidden can be received again, and nothing behind it.
+    #[test]
+    fn what_is_hidden_hides_what_is_behind_it() {
+        let begun = Instant::now();
+        // Which receipts are hidden for longer, what is received when the others' time is up.
+        let table: [(&[usize], &[&str]); 5] =
+            [(&[], &["a1", "a2", "a3"]), (&[0], &[]), (&[1], &["a1"]), (&[2], &["a1", "a2"]), (&[1, 2], &["a1"])];
+        for (longer, expected) in table {
+            let mut engine = engine();
+            send(&mut engine, &["a1", "a2", "a3"], begun);
+            let received = engine.receive(10, begun);
+            for at in longer {
+                engine.hide(&received[*at].receipt, 100 * SECOND, begun).unwrap();
+            }
+            assert_eq!(bodies(&engine.receive(10, begun + 31 * SECOND)), *expected, "{longer:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_given_back_comes_at_once_and_alone() {
+        let (mut engine, now) = (engine(), Instant::now());
+        send(&mut engine, &["a1", "a2"], now);
+        let received = engine.receive(10, now);
+        engine.hide(&received[0].receipt, Duration::ZERO, now).unwrap();
+        let again = engine.receive(10, now);
+        assert_eq!((bodies(&again), again[0].attempt), (vec!["a1"], 2));
+        assert_eq!(engine.delete(&received[0].receipt, now), Err(Expired), "the receipt is the earlier one");
+    }
+
+    #[test]
+    fn a_receipt_expires_with_the_visibility() {
+        let (mut engine, now) = (engine(), Instant::now());
+        send(&mut engine, &["a1"], now);
+        let received = engine.receive(10, now);
+        let late = now + 30 * SECOND;
+        assert_eq!(engine.delete(&received[0].receipt, late), Err(Expired));
+        assert_eq!(engine.hide(&received[0].receipt, SECOND, late), Err(Expired));
+        assert_eq!(engine.delete("nonsense", now), Err(Expired));
+        assert_eq!(engine.len(), 1);
+    }
+
+    #[test]
+    fn the_same_id_is_the_same_message_for_five_minutes() {
+        let (mut engine, now) = (engine(), Instant::now());
+        let first = engine.send(message("x", "a", "id"), now);
+        let received = engine.receive(10, now);
+        engine.delete(&received[0].receipt, now).unwrap();
+        let again = engine.send(message("y", "b", "id"), now + 299 * SECOND);
+        assert_eq!((&again.message_id, &again.sequence_number), (&first.message_id, &first.sequence_number));
+        assert_eq!(engine.len(), 0);
+        let later = engine.send(message("y", "b", "id"), now + 300 * SECOND);
+        assert!(later.sequence_number > first.sequence_number);
+        assert_eq!(engine.len(), 1);
+    }
+
+    #[test]
+    fn what_is_received_too_often_is_dead_and_frees_its_group() {
+        let (mut engine, mut now) = (engine(), Instant::now());
+        send(&mut engine, &["a1", "a2"], now);
+        for attempt in 1..=3 {
+            let received = engine.receive(1, now);
+            assert_eq!((bodies(&received), received[0].attempt), (vec!["a1"], attempt));
+            now += 30 * SECOND;
+        }
+        assert_eq!(bodies(&engine.receive(1, now)), ["a2"]);
+        assert_eq!(bodies(engine.dead()), ["a1"]);
+        assert_eq!(engine.dead()[0].group.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn it_says_when_something_may_come() {
+        let (mut engine, now) = (engine(), Instant::now());
+        assert_eq!(engine.next_wake(), None);
+        send(&mut engine, &["a1"], now);
+        engine.receive(1, now);
+        assert_eq!(engine.next_wake(), Some(now + 30 * SECOND));
+    }
+}

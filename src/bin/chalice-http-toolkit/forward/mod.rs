@@ -18,9 +18,9 @@ mod route;
 mod settle;
 mod verdict;
 
-use std::{collections::HashSet, env, process::ExitCode};
+use std::{collections::HashSet, env, process::ExitCode, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -77,7 +77,9 @@ async fn forward(args: &Forward) -> Result<usize, String> {
 
 async fn configuration(args: &Forward) -> SdkConfig {
     let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(https);
+    // Shorter pauses than a server's: a person waits for it.
+    let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(100));
+    let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(https).retry_config(retries);
     if let Some(url) = &args.endpoint_url {
         config = config.endpoint_url(url);
     }

@@ -141,6 +141,9 @@ async fn wait_for_function(
 
 /// How often a queue is asked in vain where it is to be gone through once.
 const TRIES: u32 = 5;
+/// The pause after the first failure, and the longest one; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 async fn receive(
     Forwarding { queue, batch_size, once, .. }: &Forwarding,
@@ -160,7 +163,8 @@ async fn receive(
             return Err(format!("{}: {reason}; asked {tries} times", queue.name()));
         }
         report::warn(&format!("{}: nothing could be received: {reason}; asking again", queue.name()));
-        if !pause(Duration::from_secs(1) * tries.min(20), stop).await {
+        let longer = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries - 1));
+        if !pause(longer.min(LONGEST_PAUSE), stop).await {
             return Ok(Vec::new());
         }
     }

@@ -1,0 +1,131 @@
+"""Every fixture in every format through the site: judged by Pillow, decoded by Chromium; and the gallery in a browser."""
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import images_reference
+from browser import SCREENS, chromium, events
+from harness import ROOT, check, get, site, wait
+from PIL import Image
+
+FIXTURES = images_reference.FIXTURES
+FORMATS = {"avif": "image/avif", "webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
+CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+DECODED = """
+const done = arguments[arguments.length - 1];
+const broken = [];
+Promise.all(arguments[0].map(async url => {
+    const image = new Image();
+    image.src = url;
+    await image.decode().catch(() => broken.push(url));
+    if (!image.naturalWidth) broken.push(url + ' has no width');
+})).then(() => done(broken));
+"""
+
+
+def is_converted(path):
+    """Moving pictures and what isn't decoded go out as they are."""
+    if path.suffix not in (".jpg", ".png", ".webp"):
+        return False
+    with Image.open(path) as image:
+        return not getattr(image, "is_animated", False)
+
+
+def converts(port, folder):
+    """One row for each conversion, in the form that images_reference judges, and the URLs asked for."""
+    rows, urls = [], []
+    for path in sorted(path for path in FIXTURES.iterdir() if path.is_file()):
+        if not is_converted(path):
+            continue
+        full = images_reference.reference(path.read_bytes()).size
+        for extension, media_type in FORMATS.items():
+            width = 48 if full[0] > 48 else None
+            url = f"/static/{path.name}?fmt={extension}" + (f"&w={width}" if width else "")
+            answer = get(port, url)
+            check(url, (answer.status, answer.headers["Content-Type"]), (200, media_type))
+            output = f"{path.stem}-{path.suffix[1:]}.{extension}"
+            (folder / output).write_bytes(answer.body)
+            urls.append(url)
+            with Image.open(folder / output) as image:
+                as_it_was = image.size != (width or full[0], image.height)
+            if width is None or as_it_was:  # The original was smaller, and says how it is to be turned.
+                continue
+            name = "jpeg" if extension == "jpg" else extension
+            lossless = {"lossless": True} if extension == "png" else {}
+            row = {"source": path.name, "output": output, "width": width, "format": name, "expected_type": media_type}
+            rows.append(row | lossless)
+    return rows, urls
+
+
+def weight(driver, url):
+    """The bytes of all pictures that a page loads, as they come over the wire, and their types."""
+    driver.get("about:blank")
+    list(events(driver))
+    driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+    driver.get(url)
+    driver.execute_script("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    total, types, pictures = 0, set(), set()
+    for event in events(driver):
+        details = event["params"]
+        if event["method"] == "Network.responseReceived" and details["type"] == "Image":
+            pictures.add(details["requestId"])
+            types.add(details["response"]["mimeType"])
+        elif event["method"] == "Network.loadingFinished" and details["requestId"] in pictures:
+            total += details["encodedDataLength"]
+    return total, types
+
+
+def ready(port):
+    """On a busy machine a first request may get the original, while its image is made for the next one."""
+
+    def converted(url):
+        return get(port, url, {"Accept": CHROME}).headers["Content-Type"] != "image/jpeg"
+
+    page = get(port, "/gallery").body.decode()
+    urls = {url.replace("&amp;", "&") for url in re.findall(r"(/static/img/gallery/\S+) \d+w", page)}
+    check("four widths of each picture", len(urls), 24)
+    for url in urls:
+        wait(url, lambda url=url: converted(url), 60)
+
+
+def gallery(driver, origin):
+    folder = ROOT / "target/screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    originals = sum(path.stat().st_size for path in (ROOT / "static/img/gallery").iterdir())
+    for screen, (width, height) in SCREENS.items():
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": screen == "phone"}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        bytes_, types = weight(driver, f"{origin}/gallery")
+        check("a format of our time", bool(types & {"image/avif", "image/webp"}), True)
+        check("no original", "image/jpeg" in types, False)
+        check("a lighter page", bytes_ < originals / 2, True)
+        print(f"the gallery on a {screen}: {bytes_:,} bytes of pictures ({', '.join(sorted(types))}), before {originals:,}")
+        driver.execute_script("window.scrollTo(0, 0)")
+        check("a screenshot", driver.save_screenshot(str(folder / f"gallery-{screen}.png")), True)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as temporary:
+        served, outputs = Path(temporary) / "served", Path(temporary) / "outputs"
+        outputs.mkdir()
+        shutil.copytree(FIXTURES, served)
+        with site(SITE_STATIC=str(served)) as port, chromium(f"{temporary}/profile") as driver:
+            rows, urls = converts(port, outputs)
+            manifest = outputs / "manifest.json"
+            manifest.write_text(json.dumps(rows))
+            check("enough conversions", len(rows) > 120, True)
+            images_reference.main(outputs, manifest)
+            driver.set_script_timeout(120)
+            driver.get(f"http://127.0.0.1:{port}/hello")
+            check("what Chromium can't decode", driver.execute_async_script(DECODED, urls), [])
+            print(f"Chromium decodes all {len(urls)}")
+        with site() as port, chromium(f"{temporary}/other") as driver:
+            ready(port)
+            gallery(driver, f"http://127.0.0.1:{port}")
+
+
+if __name__ == "__main__":
+    main()

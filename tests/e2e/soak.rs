@@ -1,0 +1,165 @@
+//! What `tests/e2e/tasks_soak.py` runs, kills and starts again: `work PORT` is a worker behind an invoke URL, `post` a site
+//! that posts. It uses the public API only; what is broken on purpose, `BROKEN` in the environment says.
+#![allow(clippy::print_stdout)] // What became of each post is told there.
+
+use std::{
+    borrow::Cow,
+    env,
+    fs::{File, OpenOptions},
+    io::Write,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use axum::{Router, extract::State, http::StatusCode};
+use chalice_http_toolkit::{
+    BoxError, Defect, Task, TaskContext, TaskingController, seed,
+    tasking::{Dedup, DynamoStore},
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Step {
+    group: String,
+    number: u32,
+}
+
+impl Task for Step {
+    const NAME: &'static str = "step";
+
+    fn group(&self) -> Option<Cow<'_, str>> {
+        Some(self.group.as_str().into())
+    }
+
+    fn key(&self) -> Option<Cow<'_, str>> {
+        Some(format!("{}-{}", self.group, self.number).into())
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), BoxError> {
+    tracing_subscriber::fmt().with_env_filter("error").with_writer(std::io::stderr).init();
+    match &env::args().skip(1).collect::<Vec<_>>()[..] {
+        [verb, port] if verb == "work" => work(port.parse()?).await,
+        [verb] if verb == "post" => post().await,
+        _ => Err("it is `soak work PORT` or `soak post`".into()),
+    }
+}
+
+fn setting(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+fn number(name: &str) -> Result<u64, BoxError> {
+    setting(name).map_or(Ok(0), |value| Ok(value.parse()?))
+}
+
+/// What a step does to the world.
+struct World {
+    store: DynamoStore,
+    /// The table of effects, where they are in the transaction of the mark that a task is done.
+    table: Option<String>,
+    /// Otherwise they are lines of this file; another one has a line for each try.
+    effects: File,
+    tries: File,
+    takes: Duration,
+    /// Of a thousand tasks, so many fail the first time.
+    fails: u64,
+    /// This one fails each time.
+    poison: Option<String>,
+}
+
+async fn work(port: u16) -> Result<(), BoxError> {
+    let lines =
+        |name: &str| OpenOptions::new().append(true).create(true).open(setting(name).unwrap_or("/dev/null".into()));
+    let store = DynamoStore::new("done");
+    let world = Arc::new(World {
+        store: store.clone(),
+        table: setting("EFFECTS_TABLE"),
+        effects: lines("EFFECTS")?,
+        tries: lines("TRIES")?,
+        takes: Duration::from_millis(number("TAKES")?),
+        fails: number("FAILS")?,
+        poison: setting("POISON"),
+    });
+    let second = Duration::from_secs(1);
+    let mut tasks = TaskingController::new(setting("QUEUE").ok_or("QUEUE is not set")?)?
+        .with_backoff(second, second)
+        // What a killed worker has claimed is to be had again as soon as its messages.
+        .with_lease(Duration::from_millis(number("LEASE")?.max(1_000)))
+        .on(move |context: TaskContext, step: Step| run(world.clone(), context, step));
+    if setting("BROKEN").as_deref() != Some("store") {
+        tasks = tasks.with_store(store);
+    }
+    if setting("BROKEN").as_deref() == Some("group-skip") {
+        seed(Some(Defect::GroupSkip));
+    }
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    Ok(axum::serve(listener, Router::new().fallback(invoke).with_state(tasks)).await?)
+}
+
+async fn invoke(State(tasks): State<TaskingController>, event: String) -> (StatusCode, String) {
+    let response = tasks.handle_event(&event, Some(Duration::from_secs(30))).await;
+    match response.map(|response| serde_json::to_string(&response)) {
+        Ok(Ok(response)) => (StatusCode::OK, response),
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn run(world: Arc<World>, context: TaskContext, step: Step) -> Result<(), BoxError> {
+    let name = format!("{} {}", step.group, step.number);
+    // One write each, so that lines of two processes don't mix.
+    (&world.tries).write_all(format!("{name}\n").as_bytes())?;
+    tokio::time::sleep(world.takes).await;
+    let chance = name.bytes().fold(7_u64, |hash, byte| (hash * 31 + u64::from(byte)) % 1_000);
+    if world.poison.as_ref() == Some(&name) || (chance < world.fails && context.attempt() == 1) {
+        return Err("it fails on purpose".into());
+    }
+    let Some(table) = &world.table else { return Ok((&world.effects).write_all(format!("{name}\n").as_bytes())?) };
+    let update = Update::builder()
+        .table_name(table)
+        .key("group", AttributeValue::S(step.group))
+        .update_expression("SET steps = list_append(if_not_exists(steps, :none), :step)")
+        .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
+        .expression_attribute_values(":step", AttributeValue::L(vec![AttributeValue::N(step.number.to_string())]))
+        .build()?;
+    Ok(context.complete_with(&world.store, [TransactWriteItem::builder().update(update).build()]).await?)
+}
+
+/// Posts `COUNT` steps of each of `GROUPS` groups, one after the other in a group, and says of each: is it in the queue
+/// (`yes`), may it be (`maybe`), is it not (`no`)? After `SECONDS` it posts nothing more.
+async fn post() -> Result<(), BoxError> {
+    let tasks = TaskingController::new(setting("QUEUE").ok_or("QUEUE is not set")?)?;
+    let (groups, count) = (number("GROUPS")?, u32::try_from(number("COUNT")?)?);
+    let (broken, end) = (setting("BROKEN"), Instant::now() + Duration::from_secs(number("SECONDS")?));
+    let group = async |group: u64| {
+        for number in (0..count).take_while(|_| Instant::now() < end) {
+            let step = Step { group: format!("g{group}"), number };
+            let sent = match broken.as_deref() {
+                Some("id") => post_anew(&tasks, &step).await,
+                _ => tasks.post(&step).with_dedup(Dedup::PerPost).await.map(drop).map_err(|error| error.maybe_sent()),
+            };
+            let said = match sent {
+                Ok(()) => "yes",
+                Err(true) => "maybe",
+                Err(false) => "no",
+            };
+            println!("{} {number} {said}", step.group);
+        }
+    };
+    futures_util::future::join_all((0..groups).map(group)).await;
+    Ok(())
+}
+
+/// Posts until the queue says that it has it, each time as another message.
+async fn post_anew(tasks: &TaskingController, step: &Step) -> Result<(), bool> {
+    let tasks = tasks.clone().with_send_time(Duration::from_millis(300));
+    for _ in 0..20 {
+        if tasks.post(step).with_dedup(Dedup::PerPost).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Err(true)
+}
