@@ -81,7 +81,7 @@ impl Tasks {
 
     /// Works off a batch; the answer is which of it failed.
     pub(crate) async fn work(&self, event: &str, context: Option<&Context>) -> Result<Value> {
-        let response = self.of(event)?.handle_event(event, context.map(remaining)).await?;
+        let response = self.of(event)?.handle_event(event, context.and_then(remaining)).await?;
         serde_json::to_value(response)
             .map_err(|error| Error::caused(ErrorKind::Serialization, "the failures of a batch can't be written", error))
     }
@@ -105,7 +105,7 @@ pub(crate) struct Scope(Arc<tasking::Scope>);
 
 impl Scope {
     pub(crate) fn new(origin: &str, context: Option<&Context>) -> Self {
-        let deadline = context.map(|context| Instant::now() + remaining(context));
+        let deadline = context.and_then(remaining).map(|remaining| Instant::now() + remaining);
         let trace = context.and_then(|context| context.xray_trace_id.clone());
         let own = context.map(|context| context.request_id.as_str()).unwrap_or_default();
         let origin = [origin, own].into_iter().find(|id| !id.is_empty()).map(str::to_owned);
@@ -132,7 +132,9 @@ impl Scope {
     }
 }
 
-fn remaining(context: &Context) -> Duration {
+/// What is left of the invocation. No invocation begins after its end: such a deadline is none. (`cargo lambda watch` gives
+/// one in the year 1970.)
+fn remaining(context: &Context) -> Option<Duration> {
     let deadline = UNIX_EPOCH + Duration::from_millis(context.deadline);
-    deadline.duration_since(SystemTime::now()).unwrap_or_default()
+    deadline.duration_since(SystemTime::now()).ok()
 }

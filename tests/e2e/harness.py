@@ -79,7 +79,8 @@ def listens(port):
 
 @contextlib.contextmanager
 def running(command, port, **options):
-    """A process that listens on the port, in a process group of its own, which is ended whatever happens."""
+    """A process that listens on the port, in a process group of its own, which is ended whatever happens. It gives a function
+    for what the process has said so far."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **options)
 
@@ -90,7 +91,8 @@ def running(command, port, **options):
 
         try:
             wait(f"{command[0]} on port {port}", ready)
-            yield
+            # The process writes where the file's position is: it must not be moved.
+            yield lambda: os.pread(log.fileno(), 1 << 24, 0).decode(errors="replace")
         except BaseException:
             log.seek(0)
             sys.stderr.write(log.read()[-8000:].decode(errors="replace"))
@@ -116,6 +118,19 @@ def site(binary=SITE, cwd=ROOT, **environment):
     environment = {"PATH": os.environ["PATH"], "PORT": str(port), "SITE_VERIFY": "1", **environment}
     with running([binary], port, cwd=cwd, env=environment):
         yield port
+
+
+@contextlib.contextmanager
+def watch(example, *arguments, **environment):
+    """An example under `cargo lambda watch`: its port, and a function for what it has said so far."""
+    port = free_port()
+    command = ["cargo", "lambda", "watch", "--example", example, *arguments, "--ignore-changes"]
+    command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "CARGO_NET_OFFLINE": "true"} | environment
+    with running(command, port, cwd=ROOT, env=environment) as said:
+        # The first request makes it start the function; an answer that comes too early is a 500 of its own.
+        wait(f"{example} answers", lambda: get(port, "/").status == 200, 60)
+        yield port, said
 
 
 @contextlib.contextmanager

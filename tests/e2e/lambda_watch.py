@@ -3,22 +3,7 @@
 It adds Vary and CORS fields to each answer, so none of these checks looks at all headers.
 """
 
-import contextlib
-import os
-
-from harness import BIN, CSS, ROOT, check, free_port, get, running, static_copy, wait
-
-
-@contextlib.contextmanager
-def watch(example, **environment):
-    port = free_port()
-    command = ["cargo", "lambda", "watch", "--example", example, "--features", "images", "--ignore-changes"]
-    command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
-    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "CARGO_NET_OFFLINE": "true"} | environment
-    with running(command, port, cwd=ROOT, env=environment):
-        # The first request makes it start the function; an answer that comes too early is a 500 of its own.
-        wait(f"{example} answers", lambda: get(port, "/").status == 200, 60)
-        yield port
+from harness import CSS, ROOT, check, get, static_copy, watch
 
 
 def revalidates(port, path):
@@ -29,7 +14,7 @@ def revalidates(port, path):
     check(f"{path} again", (again.status, again.body, again.headers["ETag"]), (304, b"", tag))
 
 
-with static_copy() as files, watch("site", SITE_STATIC=str(files)) as port:
+with static_copy() as files, watch("site", "--features", "images", SITE_STATIC=str(files)) as (port, _):
     check("the home page", b"</html>" in get(port, "/").body, True)
     check("an argument", b"Ada &amp; Bob" in get(port, "/hello?name=Ada+%26%20Bob").body, True)
     check("a file", get(port, "/static/hello.txt").body, (ROOT / "static/hello.txt").read_bytes())
@@ -41,6 +26,6 @@ with static_copy() as files, watch("site", SITE_STATIC=str(files)) as port:
     for path in ("/", "/asset/logo", "/static/hello.txt"):
         revalidates(port, path)
 
-with watch("minimal") as port:
+with watch("minimal", "--features", "images") as (port, _):
     check("the smallest site", b"world" in get(port, "/").body, True)
     revalidates(port, "/")

@@ -24,7 +24,6 @@ class Cloud:
     def __init__(self, port):
         self.url = f"http://127.0.0.1:{port}"
         self.environment = KEYS | {
-            "PATH": os.environ["PATH"],
             "AWS_ENDPOINT_URL_SQS": self.url,
             "AWS_ENDPOINT_URL_DYNAMODB": self.url,
         }
@@ -99,10 +98,6 @@ class Killable:
         self.process.wait()
         self.kills += 1
         self.start()
-
-    def said(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
 
     def __enter__(self):
         return self
