@@ -20,7 +20,7 @@ use super::TaskingController;
 /// let tasks = TaskingController::new("mail.fifo")?.with_inline();
 /// let tasks = tasks.on_raw(async |context: TaskContext, _task: RawTask| {
 ///     assert_eq!((context.queue(), context.group(), context.attempt()), ("mail.fifo", Some("u7"), 1));
-///     Ok(())
+///     Ok::<(), std::io::Error>(())
 /// });
 /// tasks.post_raw("hello", [("locale", "de")]).with_group("u7").await?;
 /// # Ok::<(), chalice_http_toolkit::Error>(())

@@ -73,7 +73,7 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
 /// let tasks = TaskingController::new("mail.fifo")?.with_inline().on_raw(async |_context, task| {
 ///     assert_eq!(task.body(), "hello");
 ///     assert_eq!(task.text("locale"), Some("de"));
-///     Ok(())
+///     Ok::<(), std::io::Error>(())
 /// });
 /// tasks.post_raw("hello", [("locale", "de")]).await?;
 /// # Ok::<(), chalice_http_toolkit::Error>(())
