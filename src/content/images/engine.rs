@@ -308,6 +308,14 @@ fn ended(error: impl Into<BoxError>) -> Error {
     Error::caused(ErrorKind::Image, "a conversion did not end", error)
 }
 
+/// Renders a page that shows images off the threads that answer requests: a placeholder is made from pixels.
+pub(crate) async fn render(page: impl FnOnce() -> Result<Bytes> + Send + 'static) -> Result<Bytes> {
+    let span = tracing::Span::current();
+    let rendered = spawn_blocking(move || span.in_scope(page)).await;
+    rendered
+        .unwrap_or_else(|error| Err(Error::caused(ErrorKind::Image, "a page with images could not be rendered", error)))
+}
+
 /// Never larger than the original, for whoever takes the original's format.
 pub(crate) fn convert(job: &Job, limits: &ImageLimits) -> Outcome {
     let Job { source, header, plan, .. } = job;

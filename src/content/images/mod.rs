@@ -27,10 +27,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use minijinja::Environment;
 
 pub use codec::{Format as ImageFormat, ImageLimits};
+pub(crate) use engine::render;
 pub use manager::ConvertedImage;
 pub use prebuilt::Prebuilt;
 
@@ -39,21 +39,10 @@ use self::{
     variant::Menu,
 };
 use super::{assets::Assets, media_type, path::AssetPath, templates::Settings};
-use crate::{
-    Representation,
-    error::{Error, ErrorKind, Result},
-};
+use crate::{Representation, error::Result};
 
 /// The functions of templates that show images.
 pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
-
-/// Renders a page that shows images off the threads that answer requests: a placeholder is made from pixels.
-pub(crate) async fn render(page: impl FnOnce() -> Result<Bytes> + Send + 'static) -> Result<Bytes> {
-    let span = tracing::Span::current();
-    let rendered = tokio::task::spawn_blocking(move || span.in_scope(page)).await;
-    rendered
-        .unwrap_or_else(|error| Err(Error::caused(ErrorKind::Image, "a page with images could not be rendered", error)))
-}
 
 /// How a site's images are converted and resized, and what that may cost: for
 /// [`ContentManager::with_images`](crate::ContentManager::with_images).
