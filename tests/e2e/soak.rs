@@ -63,9 +63,10 @@ struct World {
     /// Otherwise they are lines of this file; another one has a line for each try.
     effects: File,
     tries: File,
+    /// A task takes up to four times as long, so that some of a batch are done before others.
     takes: Duration,
     /// Of a thousand tasks, so many fail the first time.
-    fails: u64,
+    fails: u32,
     /// This one fails each time.
     poison: Option<String>,
 }
@@ -80,7 +81,7 @@ async fn work(port: u16) -> Result<(), BoxError> {
         effects: lines("EFFECTS")?,
         tries: lines("TRIES")?,
         takes: Duration::from_millis(number("TAKES")?),
-        fails: number("FAILS")?,
+        fails: u32::try_from(number("FAILS")?)?,
         poison: setting("POISON"),
     });
     let second = Duration::from_secs(1);
@@ -112,8 +113,8 @@ async fn run(world: Arc<World>, context: TaskContext, step: Step) -> Result<(), 
     let name = format!("{} {}", step.group, step.number);
     // One write each, so that lines of two processes don't mix.
     (&world.tries).write_all(format!("{name}\n").as_bytes())?;
-    tokio::time::sleep(world.takes).await;
-    let chance = name.bytes().fold(7_u64, |hash, byte| (hash * 31 + u64::from(byte)) % 1_000);
+    let chance = name.bytes().fold(7, |hash, byte| (hash * 31 + u32::from(byte)) % 1_000);
+    tokio::time::sleep(world.takes * (chance % 5)).await;
     if world.poison.as_ref() == Some(&name) || (chance < world.fails && context.attempt() == 1) {
         return Err("it fails on purpose".into());
     }

@@ -132,7 +132,7 @@ def i2(cloud):
     check("kills have been felt", judged["tried_again"] > 0, True)
 
     begun = time.monotonic()
-    broken = Work(cloud, "i2-broken", 50, BROKEN="store", TAKES="20")
+    broken = Work(cloud, "i2-broken", 50, BROKEN="store", TAKES="40")
     killed(broken, 1_000, 10)
     judged = broken.judge()
     figures("I2 without a store", begun, messages=broken.messages(), kills=10, **judged)
@@ -151,9 +151,10 @@ def i3(cloud):
     check("no more twice than were under way", judged["twice"] <= 100 * 30, True)
 
     begun = time.monotonic()
-    broken = Work(cloud, "i3-broken", 10, BROKEN="group-skip", FAILS="200")
+    # Few groups, so that a batch has several steps of each.
+    broken = Work(cloud, "i3-broken", 2, BROKEN="group-skip", FAILS="200")
     with broken.worker(), broken.forward():
-        broken.feed(500)
+        broken.feed(100)
     judged = broken.judge()
     figures("I3 where a failure does not stop its group", begun, messages=broken.messages(), **judged)
     check("that it breaks the order is seen", judged["inverted"] > 0, True)
@@ -292,7 +293,7 @@ def i6(cloud):
 
         begun = time.monotonic()
         broken = Work(cloud, "i6-broken", 10, BROKEN="store")
-        broken.send(100)
+        broken.send(60)
         with broken.worker():
             wait("the worker", lambda: listens(broken.port))
             carelessly(broken, endpoint)
