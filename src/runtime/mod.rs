@@ -233,7 +233,7 @@ impl App {
     }
 
     async fn triggered(&self, event: &str, context: Option<Context>) -> Result<Value> {
-        match Trigger::parse(event) {
+        match Trigger::parse(event, |name| self.schedules.has(name)) {
             Some(Trigger::KeepWarm) => tracing::debug!("kept warm"),
             Some(Trigger::Queue) => return self.tasks.work(event, context.as_ref()).await,
             Some(Trigger::Scheduled(event)) => self.scheduled(event, context.as_ref()).await?,

@@ -77,6 +77,11 @@ impl Schedules {
         self.0.push((name, Arc::new(run)));
     }
 
+    /// Whether there is a handler of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
     /// Runs the first handler that an event is for.
     pub(crate) async fn run(&self, event: ScheduledEvent) -> Result<()> {
         match self.0.iter().find(|(name, _)| event.is_for(name)) {

@@ -111,8 +111,8 @@ struct Record {
 }
 
 impl Trigger {
-    /// What an event is; `None` where it is nothing of these.
-    pub(crate) fn parse(json: &str) -> Option<Self> {
+    /// What an event is; `None` where it is nothing of these. A rule that has a handler is no ping, whatever its name.
+    pub(crate) fn parse(json: &str, is_handled: impl Fn(&str) -> bool) -> Option<Self> {
         let wire: Wire<'_> = serde_json::from_str(json).ok()?;
         let text = |raw: Option<&RawValue>| -> String {
             raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
@@ -126,7 +126,7 @@ impl Trigger {
         }
         wire.detail_type?;
         let name = wire.resources.iter().find_map(|arn| name(arn.as_str()?));
-        if name.as_deref().is_some_and(keeps_warm) {
+        if name.as_deref().is_some_and(|name| keeps_warm(name) && !is_handled(name)) {
             return Some(Self::KeepWarm);
         }
         let detail = wire.detail.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);

@@ -6,14 +6,18 @@ use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryConfig,
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+    types::{
+        AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, builders::UpdateBuilder,
+    },
 };
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::{
     context::TaskContext,
+    scope::Scope,
     store::{Claim, IdempotencyStore, StoreFuture},
+    work::flush,
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
 
@@ -64,7 +68,8 @@ impl DynamoStore {
         let now = now();
         let put = self.client().await.put_item().table_name(&self.0.name);
         let put = put.item("key", text(key)).item("owner", text(owner)).item("state", text(CLAIMED));
-        let put = put.item("lease", milliseconds(now + lease)).item("expires", seconds(now + lease + AFTER_LEASE));
+        let put = put.item("lease", milliseconds(now.saturating_add(lease)))
+            .item("expires", seconds(now.saturating_add(lease).saturating_add(AFTER_LEASE)));
         let free = "attribute_not_exists(#key) OR #expires < :seconds \
             OR (#state = :claimed AND (#lease < :now OR #owner = :owner))";
         let put = put.condition_expression(free).expression_attribute_names("#key", "key");
@@ -86,7 +91,7 @@ impl DynamoStore {
     }
 
     async fn mark_done(&self, key: &str, owner: &str, keep: Duration) -> Result<bool, BoxError> {
-        let done = done(&self.0.name, key, owner, keep)?;
+        let done = done(&self.0.name, key, owner, keep).build()?;
         let update = self.client().await.update_item().table_name(done.table_name).set_key(Some(done.key));
         let update = update.update_expression(done.update_expression);
         let update = update.set_condition_expression(done.condition_expression);
@@ -130,14 +135,15 @@ impl IdempotencyStore for DynamoStore {
 impl TaskContext {
     /// Writes the task's effect and the mark that it is done in one transaction: then the effect happens once, whatever
     /// crashes or comes again. The store must be the one that the controller was given. Call it last: what a handler does
-    /// after it is not repeated.
+    /// after it is not repeated. Tasks that wait for the handler's success are sent before it.
     ///
     /// At most 99 items; each may have conditions of its own.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Store`] where nothing of it was written: a condition failed, the claim was lost, DynamoDB can't be
-    /// reached. Return it, and the task comes again.
+    /// [`ErrorKind::Store`] where a condition failed, the claim was lost or DynamoDB can't be reached; it may have been written
+    /// where only the answer was lost. Return it, and the task comes again if it was not. What kind posting has, where a task
+    /// that waited could not be sent.
     ///
     /// # Examples
     ///
@@ -164,8 +170,16 @@ impl TaskContext {
         effect: impl IntoIterator<Item = TransactWriteItem>,
     ) -> Result<()> {
         let failed = |error: BoxError| Error::caused(ErrorKind::Store, "a task's effect was not written", error);
+        // Behind the mark nothing runs again: what waits for success has to be in the queue before.
+        if let Some(scope) = Scope::current() {
+            flush(&scope).await?;
+        }
         let (key, owner) = (&self.delivery.key, &self.delivery.owner);
-        let done = done(&store.0.name, key, owner, self.tasking.settings().keep).map_err(failed)?;
+        let done = done(&store.0.name, key, owner, self.tasking.settings().keep);
+        // Not for one that is marked: the effect of a call whose answer was lost would happen again.
+        let done = done.condition_expression("#owner = :owner AND #state = :claimed");
+        let done = done.expression_attribute_values(":claimed", text(CLAIMED)).build();
+        let done = done.map_err(|error| failed(error.into()))?;
         let done = TransactWriteItem::builder().update(done).build();
         let items = effect.into_iter().chain([done]).collect();
         let written = store.client().await.transact_write_items().set_transact_items(Some(items)).send().await;
@@ -176,14 +190,14 @@ impl TaskContext {
 }
 
 /// The write that marks a task as done, for its owner alone. It may be repeated.
-fn done(table: &str, key: &str, owner: &str, keep: Duration) -> Result<Update, BoxError> {
+fn done(table: &str, key: &str, owner: &str, keep: Duration) -> UpdateBuilder {
     let update = Update::builder().table_name(table).key("key", text(key));
     let update = update.update_expression("SET #state = :done, #expires = :expires");
     let update = update.condition_expression("#owner = :owner").expression_attribute_names("#owner", "owner");
     let update = update.expression_attribute_names("#state", "state").expression_attribute_names("#expires", "expires");
     let update = update.expression_attribute_values(":done", text(DONE));
     let update = update.expression_attribute_values(":owner", text(owner));
-    Ok(update.expression_attribute_values(":expires", seconds(now() + keep)).build()?)
+    update.expression_attribute_values(":expires", seconds(now().saturating_add(keep)))
 }
 
 /// The time since 1970.

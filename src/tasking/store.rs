@@ -65,6 +65,9 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool>;
 }
 
+/// Longer than any process lives, and not too long for a clock.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// An [`IdempotencyStore`] in the memory of this process: for development, and for tests.
 #[derive(Default)]
 pub struct MemoryStore {
@@ -109,7 +112,7 @@ impl IdempotencyStore for MemoryStore {
             Some(row) if row.is_done => Claim::Done,
             Some(row) if row.owner != owner => Claim::Busy,
             _ => {
-                let row = Row { owner: owner.to_owned(), is_done: false, until: now + lease };
+                let row = Row { owner: owner.to_owned(), is_done: false, until: now + lease.min(CENTURY) };
                 rows.insert(key.to_owned(), row);
                 Claim::Acquired
             }
@@ -120,7 +123,7 @@ impl IdempotencyStore for MemoryStore {
     fn complete<'a>(&'a self, key: &'a str, owner: &'a str, keep: Duration) -> StoreFuture<'a, bool> {
         let mut rows = self.rows();
         let row = rows.get_mut(key).filter(|row| row.owner == owner);
-        let is_owned = row.map(|row| (row.is_done, row.until) = (true, Instant::now() + keep)).is_some();
+        let is_owned = row.map(|row| (row.is_done, row.until) = (true, Instant::now() + keep.min(CENTURY))).is_some();
         Box::pin(std::future::ready(Ok(is_owned)))
     }
 

@@ -193,7 +193,8 @@ impl Handlers {
         let name = match attribute {
             Some(name) => Some(Cow::Borrowed(name)),
             None if self.typed.is_empty() => None,
-            None => tagged(),
+            // Text of a body that names no task of ours is no name: it may be anybody's, and names stand in logs.
+            None => tagged().filter(|name| self.typed.contains_key(name.as_ref())),
         };
         let typed = name.as_deref().and_then(|name| self.typed.get(name));
         match (typed.or(self.raw.as_ref()), name) {

@@ -24,7 +24,7 @@ use super::{
     post::{KEY, TASK},
     queue::{MOST_ENTRIES, Queue},
     scope::Scope,
-    send::{self, BatchOrder},
+    send::{self, BatchOrder, Budget},
     store::{Claim, IdempotencyStore},
     task::{Handler, RawTask},
 };
@@ -152,7 +152,7 @@ impl TaskingController {
         let record = found.record;
         let (name, handler) = match &found.handler {
             Ok((name, handler)) => (name, *handler),
-            Err(error) => return self.failed(record, error.clone()).await,
+            Err(error) => return self.failed(record, error.clone(), times).await,
         };
         let delivery = Arc::new(self.delivery(record, name, times));
         if let Some(store) = self.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) {
@@ -165,9 +165,12 @@ impl TaskingController {
             }
         }
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
-        let outcome = match self.body(record).await {
-            Ok(body) => self.run_handler(handler, context, RawTask::new(body, record.attributes.clone()), times).await,
-            Err(error) => Outcome::Failed(error),
+        let outcome = match batch::guarded(self.body(record), times.until).await {
+            Ok(Ok(body)) => {
+                self.run_handler(handler, context, RawTask::new(body, record.attributes.clone()), times).await
+            }
+            Ok(Err(error)) => Outcome::Failed(error),
+            Err(outcome) => outcome,
         };
         self.settle(outcome, record, &delivery, times).await
     }
@@ -199,7 +202,7 @@ impl TaskingController {
     async fn settle(&self, outcome: Outcome, record: &Record, delivery: &Delivery, times: Times) -> Outcome {
         let Some(store) = &self.settings().store else {
             return match outcome {
-                Outcome::Failed(error) => self.failed(record, error).await,
+                Outcome::Failed(error) => self.failed(record, error, times).await,
                 other => other,
             };
         };
@@ -207,7 +210,7 @@ impl TaskingController {
         match outcome {
             Outcome::Failed(error) => {
                 released(within(times.end, store.release(key, owner)).await);
-                self.failed(record, error).await
+                self.failed(record, error, times).await
             }
             Outcome::Panicked(_) => {
                 released(within(times.end, store.release(key, owner)).await);
@@ -224,10 +227,10 @@ impl TaskingController {
     }
 
     /// A failure for good leaves for the dead-letter queue at once, where there is one to send to.
-    async fn failed(&self, record: &Record, error: Error) -> Outcome {
+    async fn failed(&self, record: &Record, error: Error, times: Times) -> Outcome {
         let is_final = matches!(error.kind(), ErrorKind::Permanent | ErrorKind::Task);
         let Some(queue) = self.dead_letter_queue().filter(|_| is_final) else { return Outcome::Failed(error) };
-        match self.bury(&*queue, record).await {
+        match self.bury(&*queue, record, times).await {
             Ok(()) => Outcome::Buried(error),
             Err(failed) => {
                 tracing::error!(error = failed.chain(), "a task could not be sent to the dead-letter queue");
@@ -237,7 +240,7 @@ impl TaskingController {
     }
 
     /// Sends a message on as it came, in its group; the id is made from its place in the queue.
-    async fn bury(&self, queue: &dyn Queue, record: &Record) -> Result<()> {
+    async fn bury(&self, queue: &dyn Queue, record: &Record, times: Times) -> Result<()> {
         let number = record.sequence_number.as_deref().or(record.message_id.as_deref()).unwrap_or_default();
         let message = Message {
             body: record.body.clone().unwrap_or_default(),
@@ -250,7 +253,8 @@ impl TaskingController {
             deduplication: format!("dlq-{number}"),
             trace: record.trace.clone(),
         };
-        send::one(queue, message.checked()?, self.budget()).await.map(drop)
+        let budget = Budget { until: times.end, ..self.budget() };
+        send::one(queue, message.checked()?, budget).await.map(drop)
     }
 
     fn delivery(&self, record: &Record, name: &str, times: Times) -> Delivery {
@@ -281,23 +285,28 @@ impl TaskingController {
         self.settings().lease.unwrap_or(times.lease)
     }
 
-    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for twice that: the head then
-    /// comes alone, and only it uses up its receives. Nothing is overtaken, since a queue gives out of a group only what
+    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for four times that: the head
+    /// then mostly comes alone, and what waits behind it uses up fewer receives than it. Nothing is overtaken, since a queue gives out of a group only what
     /// stands before the first hidden message.
     async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
         let Ok(queue) = self.queue() else { return };
         let queue = &*queue;
-        let heads = found.iter().zip(outcomes).enumerate();
+        let waits = |outcome: &Outcome| matches!(outcome, Outcome::Skipped | Outcome::NotStarted);
+        let heads = found.iter().zip(outcomes).enumerate().filter(|(at, (head, outcome))| {
+            let before = found.iter().zip(outcomes).take(*at);
+            let mut group = before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
+            !(waits(outcome) && group.any(|(_, outcome)| !outcome.is_done()))
+        });
         let delayed = heads.filter_map(|(at, (head, outcome))| Some((at, head, self.delay(head.record, outcome)?)));
         let hiding = delayed.map(|(at, head, delay)| async move {
             let group = head.record.group.as_deref();
             let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
-                group.is_some() && follower.record.group.as_deref() == group && matches!(outcome, Outcome::Skipped)
+                group.is_some() && follower.record.group.as_deref() == group && waits(outcome)
             });
             let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
             // The followers first: for as long as only the head is visible, nothing is wrong.
             for receipts in followers.chunks(MOST_ENTRIES) {
-                self.hide(queue, receipts, delay * 2, times).await;
+                self.hide(queue, receipts, delay.saturating_mul(4), times).await;
             }
             self.hide(queue, std::slice::from_ref(&head.record.receipt), delay, times).await;
         });
@@ -318,7 +327,9 @@ impl TaskingController {
             Outcome::Failed(error) if !record.receipt.is_empty() => Some(
                 error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)).min(LONGEST_DELAY),
             ),
-            Outcome::Panicked(_) if !record.receipt.is_empty() => Some(self.settings().backoff.delay(record.attempt)),
+            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted | Outcome::Busy if !record.receipt.is_empty() => {
+                Some(self.settings().backoff.delay(record.attempt))
+            }
             _ => None,
         }
     }

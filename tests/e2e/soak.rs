@@ -113,7 +113,7 @@ async fn run(world: Arc<World>, context: TaskContext, step: Step) -> Result<(), 
     let name = format!("{} {}", step.group, step.number);
     // One write each, so that lines of two processes don't mix.
     (&world.tries).write_all(format!("{name}\n").as_bytes())?;
-    let chance = name.bytes().fold(7, |hash, byte| (hash * 31 + u32::from(byte)) % 1_000);
+    let chance = name.bytes().fold(7, |hash, byte| (hash * 31 + u32::from(byte)) * 7_919 % 1_000);
     tokio::time::sleep(world.takes * (chance % 5)).await;
     if world.poison.as_ref() == Some(&name) || (chance < world.fails && context.attempt() == 1) {
         return Err("it fails on purpose".into());
