@@ -138,6 +138,7 @@ fn jitter(step: u32) -> Duration {
 struct Batch {
     entries: Vec<Option<Entry>>,
     outcomes: Vec<Option<Result<Posted>>>,
+    unsettled: usize,
     order: BatchOrder,
     /// Where the first entry is that is not settled.
     first: usize,
@@ -147,12 +148,14 @@ struct Batch {
 
 impl Batch {
     fn new(messages: Vec<Result<Message>>, order: BatchOrder) -> Self {
-        let mut batch = Self { entries: Vec::new(), outcomes: Vec::new(), order, first: 0, lost: BTreeMap::new() };
+        let mut batch =
+            Self { entries: Vec::new(), outcomes: Vec::new(), unsettled: 0, order, first: 0, lost: BTreeMap::new() };
         for message in messages {
             let (entry, outcome) = match message {
                 Ok(message) => (Some(Entry { message, attempts: 0, maybe_sent: false, last: None }), None),
                 Err(error) => (None, Some(Err(error))),
             };
+            batch.unsettled += usize::from(entry.is_some());
             batch.entries.push(entry);
             batch.outcomes.push(outcome);
         }
@@ -187,7 +190,7 @@ impl Batch {
 
     /// Takes note of a request's answer; whether anything was settled by it.
     fn note(&mut self, request: &[usize], outcomes: Outcomes) -> bool {
-        let before = self.unsettled();
+        let before = self.unsettled;
         match outcomes {
             Ok(outcomes) => {
                 // For each group, the last place that the queue has taken.
@@ -207,11 +210,7 @@ impl Batch {
             }
             Err(failed) => (0..self.entries.len()).for_each(|at| self.settle(at, &failed)),
         }
-        self.unsettled() < before
-    }
-
-    fn unsettled(&self) -> usize {
-        self.entries.iter().flatten().count()
+        self.unsettled < before
     }
 
     fn accepted<'a>(
@@ -300,7 +299,9 @@ impl Batch {
     }
 
     fn take(&mut self, at: usize) -> Option<Entry> {
-        self.entries.get_mut(at).and_then(Option::take)
+        let entry = self.entries.get_mut(at).and_then(Option::take);
+        self.unsettled -= usize::from(entry.is_some());
+        entry
     }
 
     fn put(&mut self, at: usize, outcome: Result<Posted>) {
