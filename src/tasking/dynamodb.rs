@@ -6,9 +6,7 @@ use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryConfig,
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
-    types::{
-        AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, builders::UpdateBuilder,
-    },
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, builders::UpdateBuilder},
 };
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -68,7 +66,8 @@ impl DynamoStore {
         let now = now();
         let put = self.client().await.put_item().table_name(&self.0.name);
         let put = put.item("key", text(key)).item("owner", text(owner)).item("state", text(CLAIMED));
-        let put = put.item("lease", milliseconds(now.saturating_add(lease)))
+        let put = put
+            .item("lease", milliseconds(now.saturating_add(lease)))
             .item("expires", seconds(now.saturating_add(lease).saturating_add(AFTER_LEASE)));
         let free = "attribute_not_exists(#key) OR #expires < :seconds \
             OR (#state = :claimed AND (#lease < :now OR #owner = :owner))";

@@ -294,7 +294,8 @@ impl TaskingController {
         let waits = |outcome: &Outcome| matches!(outcome, Outcome::Skipped | Outcome::NotStarted);
         let heads = found.iter().zip(outcomes).enumerate().filter(|(at, (head, outcome))| {
             let before = found.iter().zip(outcomes).take(*at);
-            let mut group = before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
+            let mut group =
+                before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
             !(waits(outcome) && group.any(|(_, outcome)| !outcome.is_done()))
         });
         let delayed = heads.filter_map(|(at, (head, outcome))| Some((at, head, self.delay(head.record, outcome)?)));
