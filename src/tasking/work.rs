@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -22,7 +21,7 @@ use super::{
     log::{log_batch, log_outcome, task_span},
     message::Message,
     post::{KEY, TASK},
-    queue::{MOST_ENTRIES, Queue},
+    queue::Queue,
     scope::Scope,
     send::{self, BatchOrder, Budget},
     store::{Claim, IdempotencyStore},
@@ -41,19 +40,16 @@ const LONGEST_MARGIN: Duration = Duration::from_secs(1);
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(15 * 60);
 
-/// A message can be hidden for twelve hours, counted from when it was received.
-const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
-
 /// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.
 const LONGEST_KEY: usize = 1024;
 
 /// The times of one invocation.
 #[derive(Clone, Copy)]
-struct Times {
+pub(crate) struct Times {
     /// When handlers are cut.
     until: Option<Instant>,
     /// When the rest must be over.
-    end: Option<Instant>,
+    pub(crate) end: Option<Instant>,
     lease: Duration,
 }
 
@@ -285,56 +281,6 @@ impl TaskingController {
         self.settings().lease.unwrap_or(times.lease)
     }
 
-    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for four times that: the head
-    /// then mostly comes alone, and what waits behind it uses up fewer receives than it. Nothing is overtaken, since a queue gives out of a group only what
-    /// stands before the first hidden message.
-    async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
-        let Ok(queue) = self.queue() else { return };
-        let queue = &*queue;
-        let waits = |outcome: &Outcome| matches!(outcome, Outcome::Skipped | Outcome::NotStarted);
-        let heads = found.iter().zip(outcomes).enumerate().filter(|(at, (head, outcome))| {
-            let before = found.iter().zip(outcomes).take(*at);
-            let mut group =
-                before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
-            !(waits(outcome) && group.any(|(_, outcome)| !outcome.is_done()))
-        });
-        let delayed = heads.filter_map(|(at, (head, outcome))| Some((at, head, self.delay(head.record, outcome)?)));
-        let hiding = delayed.map(|(at, head, delay)| async move {
-            let group = head.record.group.as_deref();
-            let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
-                group.is_some() && follower.record.group.as_deref() == group && waits(outcome)
-            });
-            let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
-            // The followers first: for as long as only the head is visible, nothing is wrong.
-            for receipts in followers.chunks(MOST_ENTRIES) {
-                self.hide(queue, receipts, delay.saturating_mul(4), times).await;
-            }
-            self.hide(queue, std::slice::from_ref(&head.record.receipt), delay, times).await;
-        });
-        join_all(hiding.collect::<Vec<_>>()).await;
-    }
-
-    async fn hide(&self, queue: &dyn Queue, receipts: &[String], delay: Duration, times: Times) {
-        let hidden = async { queue.hide(receipts, delay.min(LONGEST_DELAY)).await.map_err(BoxError::from) };
-        // Else they come back when the queue's own time is up.
-        if let Err(error) = within(times.end, hidden).await {
-            tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
-        }
-    }
-
-    /// How long a task that failed is to wait.
-    fn delay(&self, record: &Record, outcome: &Outcome) -> Option<Duration> {
-        match outcome {
-            Outcome::Failed(error) if !record.receipt.is_empty() => Some(
-                error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)).min(LONGEST_DELAY),
-            ),
-            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted | Outcome::Busy if !record.receipt.is_empty() => {
-                Some(self.settings().backoff.delay(record.attempt))
-            }
-            _ => None,
-        }
-    }
-
     fn answer(&self, records: &[Record], outcomes: &[Outcome]) -> Result<BatchResponse> {
         let left = || records.iter().zip(outcomes).filter(|(_, outcome)| !outcome.is_done());
         let failures = left().count();
@@ -348,8 +294,8 @@ impl TaskingController {
 }
 
 /// A record with the handler for it.
-struct Found<'a> {
-    record: &'a Record,
+pub(crate) struct Found<'a> {
+    pub(crate) record: &'a Record,
     handler: Result<(std::borrow::Cow<'a, str>, &'a Handler)>,
 }
 
@@ -396,7 +342,7 @@ fn released(outcome: Result<bool>) {
 }
 
 /// A call to a store or a queue that must be over by then.
-async fn within<T>(end: Option<Instant>, call: impl Future<Output = Result<T, BoxError>>) -> Result<T> {
+pub(crate) async fn within<T>(end: Option<Instant>, call: impl Future<Output = Result<T, BoxError>>) -> Result<T> {
     let outcome = match end {
         Some(end) => timeout_at(end, call).await.unwrap_or_else(|_| Err("the time was up".into())),
         None => call.await,

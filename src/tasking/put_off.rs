@@ -1,0 +1,69 @@
+//! How long what failed stays hidden. It decides for a batch whose outcomes are known, and runs nothing.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{
+    TaskingController,
+    batch::Outcome,
+    event::Record,
+    queue::{MOST_ENTRIES, Queue},
+    work::{Found, Times, within},
+};
+use crate::error::BoxError;
+
+/// A message can be hidden for twelve hours, counted from when it was received.
+const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
+
+impl TaskingController {
+    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for four times that: the head
+    /// then mostly comes alone, and what waits behind it uses up fewer receives than it. Nothing is overtaken, since a queue
+    /// gives out of a group only what stands before the first hidden message.
+    pub(crate) async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
+        let Ok(queue) = self.queue() else { return };
+        let queue = &*queue;
+        let waits = |outcome: &Outcome| matches!(outcome, Outcome::Skipped | Outcome::NotStarted);
+        let heads = found.iter().zip(outcomes).enumerate().filter(|(at, (head, outcome))| {
+            let before = found.iter().zip(outcomes).take(*at);
+            let mut group =
+                before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
+            !(waits(outcome) && group.any(|(_, outcome)| !outcome.is_done()))
+        });
+        let delayed = heads.filter_map(|(at, (head, outcome))| Some((at, head, self.delay(head.record, outcome)?)));
+        let hiding = delayed.map(|(at, head, delay)| async move {
+            let group = head.record.group.as_deref();
+            let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
+                group.is_some() && follower.record.group.as_deref() == group && waits(outcome)
+            });
+            let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
+            // The followers first: for as long as only the head is visible, nothing is wrong.
+            for receipts in followers.chunks(MOST_ENTRIES) {
+                self.hide(queue, receipts, delay.saturating_mul(4), times).await;
+            }
+            self.hide(queue, std::slice::from_ref(&head.record.receipt), delay, times).await;
+        });
+        join_all(hiding.collect::<Vec<_>>()).await;
+    }
+
+    async fn hide(&self, queue: &dyn Queue, receipts: &[String], delay: Duration, times: Times) {
+        let hidden = async { queue.hide(receipts, delay.min(LONGEST_DELAY)).await.map_err(BoxError::from) };
+        // Else they come back when the queue's own time is up.
+        if let Err(error) = within(times.end, hidden).await {
+            tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
+        }
+    }
+
+    /// How long a task that failed is to wait.
+    fn delay(&self, record: &Record, outcome: &Outcome) -> Option<Duration> {
+        match outcome {
+            Outcome::Failed(error) if !record.receipt.is_empty() => Some(
+                error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)).min(LONGEST_DELAY),
+            ),
+            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted | Outcome::Busy if !record.receipt.is_empty() => {
+                Some(self.settings().backoff.delay(record.attempt))
+            }
+            _ => None,
+        }
+    }
+}
