@@ -4,19 +4,18 @@
 //! the same run: the machine is noisy, and an absolute time proves nothing.
 #![allow(clippy::print_stdout)] // A bench is there to print.
 
-use std::{
-    hint::black_box,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod turns;
+
+use std::{hint::black_box, sync::Arc, time::Duration};
 
 use chalice_http_toolkit::{App, CloudFront, ContentManager};
-use lambda_http::{Request, request::LambdaRequest};
-use lambda_runtime::LambdaEvent;
+use lambda_http::Request;
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use tokio::runtime::Runtime;
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, service_fn};
+
+use self::turns::{Case, event, in_turns, noop};
 
 #[derive(Clone, Serialize)]
 struct Row {
@@ -59,9 +58,6 @@ fn main() {
     }
 }
 
-/// A name, and one call.
-type Case<'a> = (&'a str, Box<dyn FnMut() + 'a>);
-
 /// Times all cases in turns, so that a slow moment of the machine slows all of them.
 fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Duration) {
     let site = content.clone();
@@ -78,17 +74,17 @@ fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Dur
         serde_json::to_vec(&reply).expect("JSON")
     };
     let tag = |path: &str| -> String {
-        let reply: Value = serde_json::from_slice(&invoke(&event(path, None))).expect("JSON");
+        let reply: Value = serde_json::from_slice(&invoke(&event(path, &[]))).expect("JSON");
         reply["headers"]["etag"].as_str().expect("a tag").to_owned()
     };
-    let (page, css) = (event("/page", None), event("/static/site.css", None));
-    let page_again = event("/page", Some(&tag("/page")));
-    let css_again = event("/static/site.css", Some(&tag("/static/site.css")));
+    let (page, css) = (event("/page", &[]), event("/static/site.css", &[]));
+    let page_again = event("/page", &[("if-none-match", &tag("/page"))]);
+    let css_again = event("/static/site.css", &[("if-none-match", &tag("/static/site.css"))]);
     let bare = bare_engine();
     let data = rows(count);
 
     let mut cases: Vec<Case<'_>> = vec![
-        ("no-op lambda_http", Box::new(|| _ = black_box(noop(runtime, &page)))),
+        ("no-op lambda_http", Box::new(|| _ = black_box(noop(runtime, &page, "text/plain", "hello")))),
         ("page 200", Box::new(|| _ = black_box(invoke(&page)))),
         ("page 304", Box::new(|| _ = black_box(invoke(&page_again)))),
         ("static 200", Box::new(|| _ = black_box(invoke(&css)))),
@@ -121,49 +117,6 @@ impl Serialize for Shared {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }
-}
-
-/// The median seconds of one call of each case.
-fn in_turns(cases: &mut [Case<'_>], minimum: Duration) -> Vec<f64> {
-    let mut samples = vec![Vec::new(); cases.len()];
-    let started = Instant::now();
-    while started.elapsed() < minimum * cases.len() as u32 || samples[0].len() < 20 {
-        for ((_, case), samples) in cases.iter_mut().zip(&mut samples) {
-            let calls = 50;
-            let begun = Instant::now();
-            (0..calls).for_each(|_| case());
-            samples.push(begun.elapsed().as_secs_f64() / f64::from(calls));
-        }
-    }
-    samples.into_iter().map(median).collect()
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
-fn event(path: &str, tag: Option<&str>) -> String {
-    let mut event: Value = serde_json::from_str(include_str!("../tests/fixtures/events/http.json")).expect("JSON");
-    event["rawPath"] = path.into();
-    event["requestContext"]["http"]["path"] = path.into();
-    if let Some(tag) = tag {
-        event["headers"]["if-none-match"] = tag.into();
-    }
-    event.to_string()
-}
-
-/// A function that does nothing, in lambda_http's own adapter.
-fn noop(runtime: &Runtime, event: &str) -> Vec<u8> {
-    let handler = lambda_http::service_fn(async |_: Request| {
-        Ok::<_, lambda_http::Error>(http::Response::new("hello".to_owned()))
-    });
-    let mut adapter = lambda_http::Adapter::from(handler);
-    // As the runtime does: the payload is found first, then read.
-    let raw: &RawValue = serde_json::from_str(event).expect("JSON");
-    let payload: LambdaRequest = serde_json::from_str(raw.get()).expect("an event");
-    let reply = runtime.block_on(adapter.call(LambdaEvent { payload, context: lambda_runtime::Context::default() }));
-    serde_json::to_vec(&reply.expect("a reply")).expect("JSON")
 }
 
 fn bare_engine() -> minijinja::Environment<'static> {
