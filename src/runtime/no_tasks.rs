@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tasks;
+pub(crate) struct Tasks {}
 
 impl Tasks {
     pub(crate) fn start(&self) {}
