@@ -24,7 +24,7 @@ with cloud() as here:
         command = [FORWARD, "forward", "-e", "welcome.fifo->_", "--invoke-endpoint", f"http://127.0.0.1:{port}"]
         with Killable(command, env=here.environment):
             wait("the effect", lambda: "welcomed" in said())
-            wait("the queue is empty", lambda: count(sqs, url) == 0, 60)
+            wait("the queue is empty", lambda: count(sqs, url) == 0, 240)
     answer = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, AttributeNames=["All"])
     letters = [message["Attributes"] for message in answer["Messages"]]
     check("the groups of dead letters", [letter["MessageGroupId"] for letter in letters], ["visitor-nobody"] * 2)
