@@ -56,6 +56,7 @@ async fn an_effect_in_the_transaction_happens_once() {
     let queue = LocalQueue::new("orders.fifo");
     let tasks = TaskingController::new("orders.fifo").expect("a FIFO name").with_local_queue(&queue);
     let tasks = tasks.with_store(store.clone()).with_backoff(Duration::ZERO, Duration::ZERO);
+    let tasks = tasks.with_dead_letter_queue("dead.fifo").expect("a FIFO name");
     let (noted, orders_table) = (attempts.clone(), orders.clone());
     let tasks = tasks.on_raw(move |context: TaskContext, task: RawTask| {
         let (store, orders, noted) = (store.clone(), orders_table.clone(), noted.clone());
@@ -68,20 +69,23 @@ async fn an_effect_in_the_transaction_happens_once() {
             let put = Put::builder().table_name(orders).item("id", AttributeValue::S(task.body().to_owned()));
             let put = put.condition_expression("attribute_not_exists(id)").build()?;
             context.complete_with(&store, [TransactWriteItem::builder().put(put).build()]).await?;
-            if task.body() == "late" {
-                return Err("after the effect".into());
+            match task.body() {
+                "late" => Err("after the effect".into()),
+                // It is done: nobody is to find it among the dead letters.
+                "very late" => Err(Error::permanent("after the effect").into()),
+                _ => Ok(()),
             }
-            Ok(())
         }
     });
-    for body in ["early", "late", "good"] {
+    for body in ["early", "late", "very late", "good"] {
         tasks.post_raw(body, [("a", "b")]).await.expect("posted");
     }
     tasks.work_off().await.expect("a local queue");
     assert!(queue.is_empty());
-    assert_eq!(*attempts.lock().expect("no panic"), ["early", "early", "late", "good"]);
+    assert_eq!(*attempts.lock().expect("no panic"), ["early", "early", "late", "very late", "good"]);
+    assert!(queue.dead_letters().is_empty());
     let rows = client.scan().table_name(orders).send().await.expect("rows");
-    assert_eq!(rows.count(), 3);
+    assert_eq!(rows.count(), 4);
 }
 
 /// A claim that was lost loses its effect too.
@@ -113,6 +117,15 @@ async fn who_lost_its_claim_writes_nothing() {
     assert_eq!(client.scan().table_name(orders).send().await.expect("rows").count(), 0);
 }
 
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Large {
+    text: String,
+}
+
+impl chalice_http_toolkit::Task for Large {
+    const NAME: &'static str = "large";
+}
+
 /// A body that not even compressed fits goes through S3, and is still there after.
 #[tokio::test]
 async fn a_body_that_is_too_large_goes_through_s3() {
@@ -134,9 +147,17 @@ async fn a_body_that_is_too_large_goes_through_s3() {
         noted.lock().expect("no panic").push(task.into_body());
         async { Ok::<(), BoxError>(()) }
     });
+    let noted = seen.clone();
+    let tasks = tasks.on(move |_: TaskContext, task: Large| {
+        noted.lock().expect("no panic").push(task.text);
+        async { Ok::<(), BoxError>(()) }
+    });
     tasks.post_raw(&body, [("a", "b")]).await.expect("posted");
+    // Which task it is, only the body says.
+    let tagged = serde_json::json!({ "task": "large", "text": body }).to_string();
+    tasks.post_raw(&tagged, [("a", "b")]).await.expect("posted");
     tasks.work_off().await.expect("a local queue");
-    assert!(*seen.lock().expect("no panic") == [body], "the body is another");
+    assert!(*seen.lock().expect("no panic") == [body.clone(), body], "the bodies are others");
     let left = client.list_objects_v2().bucket(&bucket).send().await.expect("a list");
-    assert_eq!(left.contents().len(), 1);
+    assert_eq!(left.contents().len(), 2);
 }

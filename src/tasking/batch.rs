@@ -4,14 +4,14 @@
 //! Groups run side by side, the records of one in their order. The first that fails ends its group, and only that: a later
 //! record must never overtake an earlier one that will come again.
 
-use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     defects::{Defect, seeded},
-    error::{BoxError, Error, ErrorKind, Result},
+    error::{Error, ErrorKind},
 };
 
 /// What became of one record. Every record of a batch has exactly one.
@@ -20,8 +20,8 @@ pub(crate) enum Outcome {
     Done,
     /// It was done before, as the store knows.
     Duplicate,
-    /// Another delivery of it runs at this time, as the store knows.
-    Busy,
+    /// Another delivery of it runs at this time, as the store knows, or has died and holds it for so long.
+    Busy(Duration),
     Failed(Error),
     /// It failed for good, and the dead-letter queue has it.
     Buried(Error),
@@ -112,17 +112,12 @@ pub(crate) async fn guarded<T>(future: impl Future<Output = T>, until: Option<In
             return Ok(future.await);
         }
         let outcome = AssertUnwindSafe(future).catch_unwind().await;
-        outcome.map_err(|panic| Outcome::Panicked(panicked(&*panic)))
+        // What it says is not kept, for that may be of somebody's data; the panic hook has it.
+        let panicked = |_| Error::new(ErrorKind::Handler, "the handler of a task panicked");
+        outcome.map_err(|panic| Outcome::Panicked(panicked(panic)))
     };
     match until {
         Some(until) if !seeded(Defect::Deadline) => timeout_at(until, caught).await.unwrap_or(Err(Outcome::Cut)),
         _ => caught.await,
     }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    let source: BoxError = text.into();
-    Error::caused(ErrorKind::Handler, "the handler of a task panicked", source)
 }

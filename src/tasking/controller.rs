@@ -28,6 +28,8 @@ use crate::{
 
 /// What an invocation keeps for its answer when a post goes on until its end.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
+/// How long a task may run while it is posted; half of it, as a post may be attempted twice.
+const INLINE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Background tasks over one SQS FIFO queue: posts them, and runs them.
 ///
@@ -43,7 +45,7 @@ const ANSWER_TIME: Duration = Duration::from_millis(100);
 /// Nothing of this happens before the first post.
 ///
 /// In development ([`Stage`]) and not on Lambda, a name for which neither that variable nor `AWS_ENDPOINT_URL_SQS` or
-/// `AWS_ENDPOINT_URL` is set means a [`LocalQueue`] with a worker of its own, in this process: tasks really run after the
+/// `AWS_ENDPOINT_URL` is set (a warning says so where `STAGE` is not) means a [`LocalQueue`] with a worker of its own, in this process: tasks really run after the
 /// response, with SQS's rules and through the same code.
 ///
 /// # Examples
@@ -119,11 +121,7 @@ impl TaskingController {
     ///
     /// [`ErrorKind::Configuration`] for the name of a queue that is not FIFO: those end in `.fifo`.
     pub fn new(queue: impl Into<String>) -> Result<Self> {
-        let queue = queue.into();
-        if !queue.ends_with(".fifo") {
-            let message = format!("`{queue}` is no FIFO queue: the name of one ends in `.fifo`");
-            return Err(Error::new(ErrorKind::Configuration, message));
-        }
+        let queue = fifo(queue.into())?;
         let place = Place::Found(Arc::default());
         let inner = Inner { name: queue, handlers: Handlers::default(), settings: Settings::default(), place };
         Ok(Self(Arc::new(inner)))
@@ -242,8 +240,9 @@ impl TaskingController {
         self.0.name.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Whether what is posted to the one may go with what is posted to the other.
     pub(crate) fn is_same_queue(&self, other: &Self) -> bool {
-        self.0.name == other.0.name
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether an event of the queue with this ARN is this controller's.
@@ -274,7 +273,7 @@ impl TaskingController {
     /// A message that keeps the rules, also where what was posted is too large for one.
     async fn ready(&self, message: Message) -> Result<Message> {
         match &self.0.settings.offload {
-            Some(offload) => offload.shrink(message).await?.checked(),
+            Some(offload) => offload.shrink(message, self.0.settings.offload_above).await?.checked(),
             None => message.checked(),
         }
     }
@@ -283,7 +282,12 @@ impl TaskingController {
     pub(crate) fn budget(&self) -> Budget {
         let deadline = Scope::current().and_then(|scope| scope.deadline);
         let until = deadline.map(|deadline| deadline.checked_sub(ANSWER_TIME).unwrap_or_else(Instant::now));
-        Budget { time: self.0.settings.send_time, until }
+        let time = match self.place() {
+            // It is the task that takes the time.
+            Found::Inline => INLINE_TIME,
+            _ => self.0.settings.send_time,
+        };
+        Budget { time, until }
     }
 
     pub(crate) fn queue(&self) -> Result<Arc<dyn Queue>> {
@@ -328,6 +332,15 @@ impl TaskingController {
     }
 }
 
+/// A queue's name or URL, if it is a FIFO queue's.
+pub(crate) fn fifo(queue: String) -> Result<String> {
+    if queue.ends_with(".fifo") {
+        return Ok(queue);
+    }
+    let message = format!("`{queue}` is no FIFO queue: the name of one ends in `.fifo`");
+    Err(Error::new(ErrorKind::Configuration, message))
+}
+
 /// Which queue a name or a URL means in this process.
 fn find(queue: &str) -> Found {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -336,7 +349,14 @@ fn find(queue: &str) -> Found {
     let has_endpoint = is_set("AWS_ENDPOINT_URL_SQS") || is_set("AWS_ENDPOINT_URL");
     let on_lambda = is_set("LAMBDA_TASK_ROOT");
     if is_named && !has_endpoint && !on_lambda && Stage::current().is_development() {
-        tracing::info!(queue, "tasks stay in this process: no queue is configured");
+        if is_set("STAGE") {
+            tracing::info!(queue, "tasks stay in this process: no queue is configured");
+        } else {
+            tracing::warn!(
+                queue,
+                "tasks stay in this process and end with it: neither STAGE nor a queue is configured"
+            );
+        }
         return Found::Local(LocalQueue::of_process(queue), Start::Worker);
     }
     Found::Sqs(Arc::new(Sqs::new(url.as_deref().unwrap_or(queue))))

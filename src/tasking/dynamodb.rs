@@ -82,8 +82,13 @@ impl DynamoStore {
         let Err(error) = put.send().await else { return Ok(Claim::Acquired) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let state = failed.item().and_then(|item| item.get("state")?.as_s().ok());
-                Ok(if state.is_some_and(|state| state == DONE) { Claim::Done } else { Claim::Busy })
+                let field = |name| failed.item().and_then(|item| item.get(name));
+                if field("state").and_then(|state| state.as_s().ok()).is_some_and(|state| state == DONE) {
+                    return Ok(Claim::Done);
+                }
+                let until = field("lease").and_then(|lease| lease.as_n().ok()?.parse().ok());
+                let until = until.map(Duration::from_millis).unwrap_or_default();
+                Ok(Claim::Busy { remaining: until.saturating_sub(now) })
             }
             _ => Err(error.into()),
         }

@@ -74,7 +74,7 @@ fn name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "ok",
         Outcome::Duplicate => "duplicate",
-        Outcome::Busy => "busy",
+        Outcome::Busy(_) => "busy",
         Outcome::Failed(error) if error.kind() == ErrorKind::Task => "poison",
         Outcome::Failed(_) => "failed",
         Outcome::Buried(_) => "dead_letter",

@@ -110,13 +110,25 @@ impl Message {
         }
     }
 
-    fn fault(&self) -> Option<Cow<'static, str>> {
-        if self.body.is_empty() {
-            return Some("a task's body is empty".into());
+    /// The same for what may be too large now, and is made smaller before it is sent.
+    pub(crate) fn checked_but_size(self) -> Result<Self> {
+        match self.fault_of_content() {
+            Some(fault) => Err(Error::new(ErrorKind::Task, fault)),
+            None => Ok(self),
         }
+    }
+
+    fn fault(&self) -> Option<Cow<'static, str>> {
         let size = self.size();
         if size > LARGEST {
             return Some(format!("a task has {size} bytes with its attributes; a message takes {LARGEST}").into());
+        }
+        self.fault_of_content()
+    }
+
+    fn fault_of_content(&self) -> Option<Cow<'static, str>> {
+        if self.body.is_empty() {
+            return Some("a task's body is empty".into());
         }
         id_fault("group", &self.group)
             .or_else(|| id_fault("deduplication", &self.deduplication))

@@ -53,6 +53,9 @@ pub struct Posted {
 /// What makes a task the same as another that is posted within five minutes. It is decided once for each post, and holds
 /// for all its attempts.
 ///
+/// An idempotency store goes by it too, where a task has no key: what it has seen done does not run again for as long as it
+/// remembers ([`with_memory`](TaskingController::with_memory)), which is longer than the queue does.
+///
 /// # Examples
 ///
 /// ```
@@ -197,8 +200,11 @@ impl Post {
         let ordinal = scope.buffered();
         let tasking = self.tasking.clone();
         let message = self.message(Some((&scope.origin, ordinal)))?;
-        // What may go elsewhere is checked when it is sent.
-        let message = if tasking.settings().offload.is_some() { message } else { message.checked()? };
+        // What may go elsewhere gets its size when it is sent.
+        let message = match tasking.settings().offload {
+            Some(_) => message.checked_but_size()?,
+            None => message.checked()?,
+        };
         scope.buffer(Buffered { tasking, message });
         Ok(())
     }

@@ -15,10 +15,12 @@ use crate::error::BoxError;
 
 /// A message can be hidden for twelve hours, counted from when it was received.
 const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
+/// A lease's end is read from another clock.
+const AFTER_LEASE: Duration = Duration::from_secs(1);
 
 impl TaskingController {
-    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for four times that: the head
-    /// then mostly comes alone, and what waits behind it uses up fewer receives than it. Nothing is overtaken, since a queue
+    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for longer: the head then
+    /// mostly comes alone, and what waits behind it uses up fewer receives than it. Nothing is overtaken, since a queue
     /// gives out of a group only what stands before the first hidden message.
     pub(crate) async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
         let Ok(queue) = self.queue() else { return };
@@ -30,8 +32,9 @@ impl TaskingController {
                 before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
             !(waits(outcome) && group.any(|(_, outcome)| !outcome.is_done()))
         });
-        let delayed = heads.filter_map(|(at, (head, outcome))| Some((at, head, self.delay(head.record, outcome)?)));
-        let hiding = delayed.map(|(at, head, delay)| async move {
+        let delayed =
+            heads.filter_map(|(at, (head, outcome))| Some((at, head, outcome, self.delay(head.record, outcome)?)));
+        let hiding = delayed.map(|(at, head, outcome, delay)| async move {
             let group = head.record.group.as_deref();
             let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
                 group.is_some() && follower.record.group.as_deref() == group && waits(outcome)
@@ -39,7 +42,7 @@ impl TaskingController {
             let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
             // The followers first: for as long as only the head is visible, nothing is wrong.
             for receipts in followers.chunks(MOST_ENTRIES) {
-                self.hide(queue, receipts, delay.saturating_mul(4), times).await;
+                self.hide(queue, receipts, self.delay_behind(head.record, outcome, delay), times).await;
             }
             self.hide(queue, std::slice::from_ref(&head.record.receipt), delay, times).await;
         });
@@ -60,10 +63,22 @@ impl TaskingController {
             Outcome::Failed(error) if !record.receipt.is_empty() => Some(
                 error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)).min(LONGEST_DELAY),
             ),
-            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted | Outcome::Busy if !record.receipt.is_empty() => {
+            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted if !record.receipt.is_empty() => {
                 Some(self.settings().backoff.delay(record.attempt))
             }
+            // To come earlier would only use up receives: nobody else can claim it.
+            Outcome::Busy(remaining) if !record.receipt.is_empty() => {
+                Some(remaining.saturating_add(AFTER_LEASE).max(self.settings().backoff.delay(record.attempt)))
+            }
             _ => None,
+        }
+    }
+
+    /// How long what stands behind such a task is to wait: until the head has failed once more, and is hidden again.
+    fn delay_behind(&self, head: &Record, outcome: &Outcome, delay: Duration) -> Duration {
+        match outcome {
+            Outcome::Busy(_) => delay.saturating_add(self.settings().backoff.delay(head.attempt)),
+            _ => delay.saturating_mul(4),
         }
     }
 }

@@ -15,18 +15,14 @@ use tokio::sync::OnceCell;
 use super::{
     TaskingController, aws,
     message::{Attribute, Attributes, LARGEST, Message},
-    offload::Offload,
+    offload::{ENCODING, Offload, SIZES},
 };
 use crate::{
     entity_tag::hex,
     error::{BoxError, Error, ErrorKind, Result},
 };
 
-/// Says that a body is compressed; no other client knows this one.
-const ENCODING: &str = "chalice-encoding";
 const ZSTD: &str = "zstd";
-/// Says that a body is a pointer, and how large what it points to is. The second name is that of older clients.
-const SIZES: [&str; 2] = ["ExtendedPayloadSize", "SQSLargePayloadSize"];
 const POINTER: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 /// A message of a megabyte must not become all of the memory.
 const LARGEST_BODY: u64 = 64 * 1024 * 1024;
@@ -51,6 +47,21 @@ impl TaskingController {
     pub fn with_s3_offload(self, bucket: impl Into<String>) -> Self {
         let offload = S3Offload { bucket: bucket.into(), client: OnceCell::new() };
         self.change_settings(|settings| settings.offload = Some(Arc::new(offload)))
+    }
+
+    /// From which size on a message is compressed or goes to S3, in bytes of its body and its attributes: at most what a
+    /// message takes. SQS counts each 64 KiB as a request, which S3 may undercut. Default: 1,048,576.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::TaskingController;
+    ///
+    /// let tasks = TaskingController::new("mail.fifo")?.with_s3_offload("my-task-bodies").with_offload_above(64 * 1024);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn with_offload_above(self, bytes: usize) -> Self {
+        self.change_settings(|settings| settings.offload_above = bytes.min(LARGEST))
     }
 }
 
@@ -102,13 +113,13 @@ impl S3Offload {
 }
 
 impl Offload for S3Offload {
-    fn shrink(&self, message: Message) -> BoxFuture<'_, Result<Message>> {
+    fn shrink(&self, message: Message, most: usize) -> BoxFuture<'_, Result<Message>> {
         Box::pin(async move {
-            if message.size() <= LARGEST {
+            if message.size() <= most {
                 return Ok(message);
             }
             let compressed = compressed(&message)?;
-            if compressed.size() <= LARGEST {
+            if compressed.size() <= most {
                 return Ok(compressed);
             }
             // Made from the body too: an id may come again, with another body, while the first is still waiting.
@@ -179,12 +190,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_fits_stays_and_what_compresses_is_compressed() {
-        let small = offload().shrink(message("x".into())).await.unwrap();
+        let small = offload().shrink(message("x".into()), LARGEST).await.unwrap();
         assert_eq!((small.body.as_str(), small.attributes.len()), ("x", 1));
         let large = "x".repeat(3 * LARGEST);
-        let compressed = offload().shrink(message(large.clone())).await.unwrap().checked().unwrap();
+        let compressed = offload().shrink(message(large.clone()), LARGEST).await.unwrap().checked().unwrap();
         assert!(compressed.size() < 1000);
         assert!(offload().expand(&compressed.body, &compressed.attributes).await.unwrap() == large);
+        let compressed = offload().shrink(message("x".repeat(2000)), 1000).await.unwrap();
+        assert!(compressed.size() < 1000);
     }
 
     #[tokio::test]

@@ -208,7 +208,11 @@ impl Batch {
             Err(failed) if failed.retry => {
                 request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()));
             }
-            Err(failed) => (0..self.entries.len()).for_each(|at| self.settle(at, &failed)),
+            // There is nowhere to send the others to.
+            Err(failed) if failed.kind == ErrorKind::QueueNotFound => {
+                (0..self.entries.len()).for_each(|at| self.settle(at, &failed));
+            }
+            Err(failed) => request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new())),
         }
         self.unsettled < before
     }

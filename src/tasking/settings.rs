@@ -2,7 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{TaskingController, controller::configured_url, offload::Offload, sqs::Sqs, store::IdempotencyStore};
+use super::{
+    TaskingController,
+    controller::{configured_url, fifo},
+    message::LARGEST,
+    offload::Offload,
+    sqs::Sqs,
+    store::IdempotencyStore,
+};
+use crate::error::Result;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -17,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) lease: Option<Duration>,
     pub(crate) keep: Duration,
     pub(crate) offload: Option<Arc<dyn Offload>>,
+    pub(crate) offload_above: usize,
 }
 
 impl Default for Settings {
@@ -33,6 +42,7 @@ impl Default for Settings {
             lease: None,
             keep: Duration::from_secs(14 * 24 * 60 * 60),
             offload: None,
+            offload_above: LARGEST,
         }
     }
 }
@@ -78,7 +88,7 @@ impl TaskingController {
     }
 
     /// How long a task that failed waits: so long after the first attempt, twice as long after each further one, and never
-    /// longer than `longest`. What was behind it in its batch waits twice as long, so that the one that failed comes alone
+    /// longer than `longest`. What was behind it in its batch waits four times as long, so that mostly the one that failed comes alone
     /// and the others do not use up their receives. Needs `sqs:ChangeMessageVisibility`; without it they
     /// wait for as long as the queue hides messages. Default: 5 seconds, 15 minutes.
     pub fn with_backoff(self, first: Duration, longest: Duration) -> Self {
@@ -88,10 +98,14 @@ impl TaskingController {
     /// Sends tasks that fail for good ([`Error::permanent`](crate::Error::permanent), a body that can't be read, a name that no handler has) to this
     /// FIFO queue at once, and goes on with their group. Default: they come again until the queue itself makes them dead
     /// letters, since the next deployment may be able to handle them.
-    pub fn with_dead_letter_queue(self, queue: impl Into<String>) -> Self {
-        let queue = queue.into();
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for the name of a queue that is not FIFO.
+    pub fn with_dead_letter_queue(self, queue: impl Into<String>) -> Result<Self> {
+        let queue = fifo(queue.into())?;
         let queue = Sqs::new(configured_url(&queue).as_deref().unwrap_or(&queue));
-        self.change_settings(|settings| settings.dead_letter_queue = Some(Arc::new(queue)))
+        Ok(self.change_settings(|settings| settings.dead_letter_queue = Some(Arc::new(queue))))
     }
 
     /// Remembers in this store which tasks are done. Default: nothing is remembered.

@@ -23,8 +23,11 @@ pub enum Claim {
     Acquired,
     /// The task is done.
     Done,
-    /// Someone else has claimed it, and that lease has not ended.
-    Busy,
+    /// Someone else has claimed it, and that lease has not ended: the task comes again when it has.
+    Busy {
+        /// How long the lease still holds; zero where that is not known.
+        remaining: Duration,
+    },
 }
 
 /// Remembers which tasks are done, so that a message that is delivered again does not run again.
@@ -43,11 +46,11 @@ pub enum Claim {
 ///
 /// use chalice_http_toolkit::tasking::{Claim, IdempotencyStore, MemoryStore};
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let store = MemoryStore::new();
 /// let minute = Duration::from_secs(60);
 /// assert_eq!(store.claim("mail|welcome|7", "a", minute).await?, Claim::Acquired);
-/// assert_eq!(store.claim("mail|welcome|7", "b", minute).await?, Claim::Busy);
+/// assert_eq!(store.claim("mail|welcome|7", "b", minute).await?, Claim::Busy { remaining: minute });
 /// assert!(store.complete("mail|welcome|7", "a", minute).await?);
 /// assert_eq!(store.claim("mail|welcome|7", "b", minute).await?, Claim::Done);
 /// # Ok::<(), chalice_http_toolkit::BoxError>(())
@@ -110,7 +113,7 @@ impl IdempotencyStore for MemoryStore {
         }
         let claim = match rows.get(key).filter(|row| row.until > now) {
             Some(row) if row.is_done => Claim::Done,
-            Some(row) if row.owner != owner => Claim::Busy,
+            Some(row) if row.owner != owner => Claim::Busy { remaining: row.until - now },
             _ => {
                 let row = Row { owner: owner.to_owned(), is_done: false, until: now + lease.min(CENTURY) };
                 rows.insert(key.to_owned(), row);

@@ -122,6 +122,8 @@ type Run = dyn Fn(TaskContext, RawTask) -> BoxFuture<'static, Result<(), BoxErro
 #[derive(Clone)]
 pub(crate) struct Handler {
     type_name: &'static str,
+    /// Whether it reads bodies itself, and so can't do without them.
+    pub(crate) is_typed: bool,
     pub(crate) needs: Duration,
     pub(crate) run: Arc<Run>,
 }
@@ -164,7 +166,7 @@ impl Handlers {
                 }
             }
         };
-        let handler = Handler { type_name: type_name::<T>(), needs: T::NEEDS, run: Arc::new(run) };
+        let handler = Handler { type_name: type_name::<T>(), is_typed: true, needs: T::NEEDS, run: Arc::new(run) };
         if let Some(other) = self.typed.insert(T::NAME, handler) {
             panic!("two tasks are named `{}`: {} and {}", T::NAME, other.type_name, type_name::<T>());
         }
@@ -180,7 +182,7 @@ impl Handlers {
             let running = handler(context, raw);
             Box::pin(async move { running.await.map_err(Into::into) })
         };
-        self.raw = Some(Handler { type_name: "raw", needs: Duration::ZERO, run: Arc::new(run) });
+        self.raw = Some(Handler { type_name: "raw", is_typed: false, needs: Duration::ZERO, run: Arc::new(run) });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -188,7 +190,7 @@ impl Handlers {
     }
 
     /// The handler for a message, with its task's name; that of the raw ones for what has no name that is known.
-    pub(crate) fn find<'a>(&'a self, attribute: Option<&'a str>, body: &'a str) -> Result<(Cow<'a, str>, &'a Handler)> {
+    pub(crate) fn find<'a>(&self, attribute: Option<&'a str>, body: &'a str) -> Result<(Cow<'a, str>, &Handler)> {
         let tagged = || serde_json::from_str(body).ok().map(|tagged: Tagged<'a>| tagged.task);
         let name = match attribute {
             Some(name) => Some(Cow::Borrowed(name)),

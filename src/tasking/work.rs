@@ -2,6 +2,7 @@
 //! reported. Which record runs when is decided in `batch`.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,6 +21,7 @@ use super::{
     event::{self, BatchResponse, Record},
     log::{log_batch, log_outcome, task_span},
     message::Message,
+    offload::is_elsewhere,
     post::{KEY, TASK},
     queue::Queue,
     scope::Scope,
@@ -104,8 +106,9 @@ impl TaskingController {
     pub(crate) async fn run_alone(&self, event: &str) -> Result<()> {
         let outcomes = self.work(&event::records(event)?, None).await;
         match outcomes.into_iter().next() {
+            Some(outcome) if outcome.is_done() => Ok(()),
             Some(Outcome::Failed(error) | Outcome::Panicked(error)) => Err(error),
-            _ => Ok(()),
+            other => Err(Error::new(ErrorKind::Task, format!("a task did not run: {other:?}"))),
         }
     }
 
@@ -117,7 +120,7 @@ impl TaskingController {
         let outcomes = batch::process(
             &found,
             |found| found.record.group.as_deref(),
-            |found| found.handler.as_ref().map_or(Duration::ZERO, |(_, handler)| handler.needs),
+            |found| found.handler().map_or(Duration::ZERO, |handler| handler.needs),
             |found| self.run(found, times),
             limits,
         )
@@ -130,8 +133,18 @@ impl TaskingController {
     fn find<'a>(&'a self, record: &'a Record) -> Found<'a> {
         let name = record.attributes.get(TASK).and_then(|name| name.as_str());
         let handler = match &record.body {
-            Some(body) => self.handlers().find(name, body),
             None => Err(Error::new(ErrorKind::Task, "a message can't be read")),
+            // Which task it is, the body says that has to be fetched first.
+            Some(_) if name.is_none() && self.settings().offload.is_some() && is_elsewhere(&record.attributes) => {
+                Ok(("raw".into(), None))
+            }
+            Some(body) => self.handlers().find(name, body).and_then(|(name, handler)| {
+                if handler.is_typed && self.settings().offload.is_none() && is_elsewhere(&record.attributes) {
+                    let message = "the body of a task is compressed or in S3: the worker lacks `with_s3_offload`";
+                    return Err(Error::new(ErrorKind::Configuration, message));
+                }
+                Ok((name, Some(handler)))
+            }),
         };
         Found { record, handler }
     }
@@ -156,15 +169,19 @@ impl TaskingController {
             match claim {
                 Ok(Claim::Acquired) => {}
                 Ok(Claim::Done) => return Outcome::Duplicate,
-                Ok(Claim::Busy) => return Outcome::Busy,
+                Ok(Claim::Busy { remaining }) => return Outcome::Busy(remaining),
                 Err(error) => return Outcome::Failed(error),
             }
         }
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
         let outcome = match batch::guarded(self.body(record), times.until).await {
-            Ok(Ok(body)) => {
-                self.run_handler(handler, context, RawTask::new(body, record.attributes.clone()), times).await
-            }
+            Ok(Ok(body)) => match handler.map_or_else(|| Ok(self.handlers().find(None, &body)?.1), Ok) {
+                Ok(handler) => {
+                    let task = RawTask::new(body, record.attributes.clone());
+                    self.run_handler(handler, context, task, times).await
+                }
+                Err(error) => Outcome::Failed(error),
+            },
             Ok(Err(error)) => Outcome::Failed(error),
             Err(outcome) => outcome,
         };
@@ -182,7 +199,10 @@ impl TaskingController {
 
     /// Runs the handler, and sends what it keeps for its success.
     async fn run_handler(&self, handler: &Handler, context: TaskContext, task: RawTask, times: Times) -> Outcome {
-        let scope = Scope::new(context.delivery.key.clone(), times.end, context.delivery.trace.clone());
+        // The message's id, and not the task's key: that one may be a name for something that happens every day.
+        let ids = [&context.delivery.message_id, &context.delivery.key];
+        let origin = ids.into_iter().find(|id| !id.is_empty()).cloned().unwrap_or_default();
+        let scope = Scope::new(origin, times.end, context.delivery.trace.clone());
         let running = scope.run(async { (handler.run)(context, task).await });
         match batch::guarded(running, times.until).await {
             Ok(Ok(())) => match flush(&scope).await {
@@ -204,6 +224,10 @@ impl TaskingController {
         };
         let (key, owner) = (&delivery.key, &delivery.owner);
         match outcome {
+            Outcome::Failed(error) if delivery.is_complete.load(Ordering::Acquire) => {
+                tracing::warn!(error = error.chain(), "a handler failed after its effect was written: it is done");
+                Outcome::Done
+            }
             Outcome::Failed(error) => {
                 released(within(times.end, store.release(key, owner)).await);
                 self.failed(record, error, times).await
@@ -259,7 +283,8 @@ impl TaskingController {
         // Before the message's id, which a post of the same task after the window of deduplication does not have.
         let own = of_record.or(record.deduplication.as_deref()).unwrap_or(&message_id);
         let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
-        let key = match format!("{queue}|{name}|{own}") {
+        let group = record.group.as_deref().unwrap_or_default();
+        let key = match format!("{queue}|{}|{}|{own}", part(name), part(group)) {
             long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
             key => key,
         };
@@ -296,13 +321,23 @@ impl TaskingController {
 /// A record with the handler for it.
 pub(crate) struct Found<'a> {
     pub(crate) record: &'a Record,
-    handler: Result<(std::borrow::Cow<'a, str>, &'a Handler)>,
+    /// None for now where the body is elsewhere, and says itself which task it is.
+    handler: Result<(Cow<'a, str>, Option<&'a Handler>)>,
 }
 
 impl Found<'_> {
+    fn handler(&self) -> Option<&Handler> {
+        self.handler.as_ref().ok()?.1
+    }
+
     fn name(&self) -> Option<&str> {
         self.handler.as_ref().ok().map(|(name, _)| name.as_ref())
     }
+}
+
+/// A part of a key that can't run into the next.
+fn part(text: &str) -> Cow<'_, str> {
+    if text.contains(['|', '\\']) { text.replace('\\', r"\\").replace('|', r"\|").into() } else { text.into() }
 }
 
 /// Sends what a handler kept for its success, in the order in which it did.

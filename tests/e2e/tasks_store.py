@@ -6,7 +6,7 @@ import subprocess
 from harness import ROOT
 from queues import KEYS, cloud
 
-COMMAND = ["cargo", "test", "--features", "dynamodb,s3-offload", "--test", "dynamodb"]
+COMMAND = ["cargo", "test", "--all-features", "--test", "dynamodb"]
 
 if __name__ == "__main__":
     with cloud() as emulator:

@@ -169,6 +169,10 @@ async fn no_body_comes_into_the_log() {
     let syntax = record("3", Some("c"), r#"{"task":"mail","to":secret"#);
     assert_eq!(failures(&tasks, &event([secret, shape, syntax])).await.len(), 3);
     assert_eq!(log.lines(&["a task failed"]).len(), 3);
+    let panicking = local().1.on_raw(async |_: TaskContext, task: RawTask| -> Result<(), Infallible> {
+        resume_unwind(Box::new(task.into_body()))
+    });
+    assert_eq!(failures(&panicking, &event([record("4", Some("d"), "secret")])).await.len(), 1);
     assert!(log.lines(&["secret"]).is_empty(), "{:?}", log.lines(&["secret"]));
     let totals = log.lines(&["a batch of tasks was worked off", "message_count=3", "failed=3", "done=0"]);
     assert_eq!(totals.len(), 1);

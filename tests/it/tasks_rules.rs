@@ -139,7 +139,8 @@ async fn play(schedule: &Schedule) -> Result<(), String> {
     let queue = LocalQueue::new("t.fifo").with_visibility(Duration::from_secs(60)).with_most_receives(u32::MAX);
     let seen = Arc::new(Mutex::new(Seen::default()));
     let (noted, planned) = (seen.clone(), Arc::new(schedule.tasks.clone()));
-    let tasks = controller().with_local_queue(&queue).with_store(MemoryStore::new()).with_dead_letter_queue("d.fifo");
+    let tasks = controller().with_local_queue(&queue).with_store(MemoryStore::new());
+    let tasks = tasks.with_dead_letter_queue("d.fifo").map_err(|error| error.to_string())?;
     let tasks = tasks.with_backoff(Duration::from_secs(1), Duration::from_secs(8));
     let tasks = tasks.on_raw(move |_: TaskContext, task: RawTask| run(noted.clone(), planned.clone(), task));
     let posts = schedule.tasks.iter().enumerate();

@@ -233,7 +233,7 @@ impl Queue for LocalQueue {
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let queue = LocalQueue::new("mail.fifo");
-/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue).with_dead_letter_queue("mail-dlq.fifo");
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue).with_dead_letter_queue("mail-dlq.fifo")?;
 /// let tasks = tasks.on_raw(async |_context, _task| Err(Error::permanent("nobody reads this")));
 /// tasks.post_raw("hello", [("locale", "de")]).with_group("user-7").await?;
 /// tasks.work_off().await?;

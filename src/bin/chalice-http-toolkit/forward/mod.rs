@@ -69,10 +69,20 @@ async fn forward(args: &Forward) -> Result<usize, String> {
         all.spawn(async move { poll::run(&forwarding, stop).await });
     }
     let mut open = 0;
+    let mut failed = None;
     while let Some(ended) = all.join_next().await {
-        open += ended.map_err(|error| error.to_string())??;
+        match ended.map_err(|error| error.to_string()).flatten() {
+            Ok(left) => open += left,
+            // The other queues are not to stand still for it.
+            Err(error) => {
+                if !all.is_empty() {
+                    report::error(&error);
+                }
+                failed = Some(error);
+            }
+        }
     }
-    Ok(open)
+    failed.map_or(Ok(open), Err)
 }
 
 async fn configuration(args: &Forward) -> SdkConfig {
