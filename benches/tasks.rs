@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench tasks --features tasking` times them in turns in one run. Posts go to a stub of SQS on the loopback
 //! interface that answers at once, and count the CPU time of the posting thread: that hardly depends on the stub.
+//!
+//! `benches/tasks_compare.py` compares packed batches with boto3's, against an emulator of SQS.
 #![allow(clippy::print_stdout)] // A bench is there to print.
 
 use std::{
@@ -22,6 +24,10 @@ const BODY: &str = r#"{"user":"4c9f2e0a-7a53-4a7e-9a53-1d2f5f1b7c11","address":"
 const GROUPS: usize = 50;
 
 fn main() {
+    if let Ok(url) = std::env::var("BENCH_QUEUE_URL") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        return runtime.block_on(packed(&url));
+    }
     // The SDK reads them from the environment, which must be there before the first thread is.
     let Ok(port) = std::env::var("BENCH_PORT") else { return rerun() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -31,6 +37,19 @@ fn main() {
         local_queue().await;
         posts().await;
     });
+}
+
+/// For each line of input, which is a number, posts so many messages in packed batches and says how long that took.
+async fn packed(url: &str) {
+    let tasks = controller(url);
+    for line in std::io::stdin().lines() {
+        let count: usize = line.expect("a line").parse().expect("a number");
+        let (begun, own) = (Instant::now(), cpu());
+        let posts = (0..count).map(|n| tasks.post_raw(BODY, [("locale", "en")]).with_group(format!("g{}", n % GROUPS)));
+        let results = tasks.post_batch(posts).with_order(BatchOrder::Packed).await;
+        assert!(results.iter().all(Result::is_ok));
+        println!("{} {}", begun.elapsed().as_secs_f64(), (cpu() - own).as_secs_f64());
+    }
 }
 
 fn rerun() {

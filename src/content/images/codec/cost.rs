@@ -28,7 +28,7 @@ pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels
         (Format::Webp, Tier::Fast, true) => 195.0,
         (Format::Webp, Tier::Good, true) => 400.0,
         (Format::Jpeg, Tier::Fast, _) => 10.0,
-        (Format::Jpeg, Tier::Good, _) => 75.0,
+        (Format::Jpeg, Tier::Good, _) => 30.0,
         (Format::Png, Tier::Fast, _) => 98.0,
         (Format::Png, Tier::Good, _) => 307.0,
     };

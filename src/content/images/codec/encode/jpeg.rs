@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mozjpeg_rs::{Encoder, Preset, Subsampling};
+use mozjpeg_rs::{Encoder, Preset, Subsampling, TrellisConfig};
 
 use super::{
     super::{
@@ -17,16 +17,21 @@ const FAST: [(f32, f32); 6] = [(1.0, 1.0), (50.0, 42.0), (60.0, 50.0), (75.0, 66
 const GOOD: [(f32, f32); 6] = [(1.0, 1.0), (50.0, 44.0), (60.0, 53.0), (75.0, 69.0), (80.0, 77.0), (100.0, 100.0)];
 
 pub(super) fn encode(pixels: &Pixels, quality: u8, tier: Tier) -> Result<Vec<u8>, Refusal> {
-    let (preset, points) = match tier {
-        Tier::Fast => (Preset::BaselineFastest, &FAST),
-        Tier::Good => (Preset::ProgressiveBalanced, &GOOD),
+    // Tables of its own take a pass and a millisecond for each megapixel, and make a file 7 % smaller. Weighing the mean
+    // brightness of blocks, or several scans, would make it 1 % smaller in twice the time.
+    let (encoder, points) = match tier {
+        Tier::Fast => (Encoder::new(Preset::BaselineFastest).optimize_huffman(true), &FAST),
+        Tier::Good => {
+            let weighing = TrellisConfig { dc_enabled: false, ..TrellisConfig::default() };
+            (Encoder::new(Preset::BaselineBalanced).trellis(weighing), &GOOD)
+        }
     };
     let pixels =
         if pixels.layout().has_alpha() { Cow::Owned(pixels.clone().flattened()) } else { Cow::Borrowed(pixels) };
     let own = scaled(quality, points).round() as u8;
     // At the upper end one asks for every detail: colours too.
     let subsampling = if quality >= 90 { Subsampling::S444 } else { Subsampling::S420 };
-    let encoder = Encoder::new(preset).quality(own).subsampling(subsampling);
+    let encoder = encoder.quality(own).subsampling(subsampling);
     let (width, height) = (pixels.width(), pixels.height());
     match pixels.layout() {
         Layout::Grey => encoder.encode_gray(pixels.data(), width, height),
