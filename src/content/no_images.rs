@@ -31,7 +31,7 @@ impl Setting {
 
     pub(crate) fn add_functions(&self, _: &mut Environment<'static>, _: &Arc<Assets>, _: &Arc<Settings>) {}
 
-    pub(crate) fn description(&self) -> String {
+    pub(crate) fn description<'a>(&self, _: &Assets, _: impl Iterator<Item = &'a str>) -> String {
         String::new()
     }
 }

@@ -244,7 +244,12 @@ fn files(assets: &Assets, mentions: &Mentions) -> Parts {
 /// What else than the files shapes the markup of images, where there is any.
 fn images_of(site: Site<'_>, mentions: &Mentions) -> Option<String> {
     let shown = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
-    shown.then(|| site.settings.images.description())
+    let files = site.assets.files();
+    let names = mentions.files.iter().flat_map(|reference| match reference {
+        Reference::Name { name, .. } => vec![name.as_str()],
+        Reference::StartsWith(prefix) => files.names(prefix).collect(),
+    });
+    shown.then(|| site.settings.images.description(site.assets, names))
 }
 
 fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {

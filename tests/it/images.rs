@@ -667,6 +667,29 @@ fn a_page_with_placeholders_leaves_the_thread_to_others() {
 }
 
 #[test]
+fn placeholders_that_were_made_ahead_are_shown_and_tagged() {
+    let folders = folders(&[("templates/a.html", "{{ picture('photo.jpg', alt='', placeholder='blur') }}")]);
+    folders.write("static/photo.jpg", &fixture("photo.jpg"));
+    let page = || {
+        let content = folders.content().with_images(patient());
+        let app = app(move |_| content.render_template("a.html", ()).unwrap());
+        let answer = run(get(&app, "/").send());
+        (answer.text().to_owned(), answer.line("etag").to_owned())
+    };
+    let (at_run_time, first) = page();
+    patient().with_widths([640]).prebuild(folders.path().join("static")).unwrap();
+    let (ahead, _) = page();
+    assert_eq!(ahead, at_run_time);
+    let made = std::fs::read_dir(folders.path().join("static/_variants/photo.jpg")).unwrap();
+    let mut made = made.map(|entry| entry.unwrap().path());
+    let blur = made.find(|path| path.to_string_lossy().contains("placeholder-blur")).unwrap();
+    std::fs::write(blur, "background:url(elsewhere)").unwrap();
+    let (changed, second) = page();
+    assert!(changed.contains("background:url(elsewhere)"), "{changed}");
+    assert_ne!(first, second, "made on another machine, it may be another");
+}
+
+#[test]
 fn convert_by_accept_takes_the_first_choice_and_else_the_default() {
     let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[])).unwrap();
     run(async {

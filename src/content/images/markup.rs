@@ -13,7 +13,7 @@ use super::{
     codec::{self, Format, Header},
     engine::Source,
     placeholder::Placeholder,
-    prebuilt::last_resort,
+    prebuilt::{self, last_resort},
     variant::Wanted,
 };
 use crate::content::{
@@ -55,6 +55,8 @@ struct Gallery {
 /// One of them: its URL, and what its header says where it is converted.
 struct Shown<'a> {
     images: &'a Images,
+    assets: &'a Assets,
+    name: &'a str,
     url: String,
     file: Option<(Source, Header)>,
     size: Option<(u32, u32)>,
@@ -116,7 +118,7 @@ fn invalid(why: &str) -> Error {
 }
 
 impl Gallery {
-    fn find(&self, state: &State<'_, '_>, name: &str) -> Shown<'_> {
+    fn find<'a>(&'a self, state: &State<'_, '_>, name: &'a str) -> Shown<'a> {
         let url = static_url(&self.assets, &self.settings, state.name(), name);
         let content = self.assets.files().get(name);
         let file = content.and_then(|content| {
@@ -128,7 +130,7 @@ impl Gallery {
             Some((_, header)) => Some(header.upright()),
             None => content.and_then(|content| codec::measure(&content.bytes)),
         };
-        Shown { images: &self.images, url, file, size }
+        Shown { images: &self.images, assets: &self.assets, name, url, file, size }
     }
 }
 
@@ -179,7 +181,8 @@ impl Shown<'_> {
     fn style(&self, options: &Options) -> Result<Option<String>, Error> {
         let own = options.more.iter().find(|(name, _)| *name == "style").map(|(_, style)| style.clone());
         let (Some(placeholder), Some((source, header))) = (options.placeholder, &self.file) else { return Ok(own) };
-        let style = placeholder.style(&self.images.engine, source, header);
+        let ahead = prebuilt::placeholder(self.assets, self.name, placeholder, &source.digest);
+        let style = ahead.unwrap_or_else(|| placeholder.style(&self.images.engine, source, header));
         Ok(Some(match own {
             Some(own) => format!("{style};{own}"),
             None => style,

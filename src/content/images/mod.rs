@@ -39,7 +39,7 @@ use self::{
     variant::Menu,
 };
 use super::{assets::Assets, media_type, path::AssetPath, templates::Settings};
-use crate::{Representation, error::Result};
+use crate::{Representation, entity_tag::hex, error::Result};
 
 /// The functions of templates that show images.
 pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
@@ -238,9 +238,11 @@ impl Setting {
         }
     }
 
-    /// What of the settings shapes the markup.
-    pub(crate) fn description(&self) -> String {
-        self.of_files.as_ref().map_or_else(String::new, Images::description)
+    /// What else than these images' own content shapes their markup: settings, and placeholders that were made ahead.
+    pub(crate) fn description<'a>(&self, assets: &Assets, names: impl Iterator<Item = &'a str>) -> String {
+        let Some(images) = &self.of_files else { return String::new() };
+        let placeholders = names.flat_map(|name| prebuilt::placeholders(assets, name));
+        images.description() + &placeholders.map(|digest| hex(digest)).collect::<String>()
     }
 }
 

@@ -22,6 +22,15 @@ pub(crate) enum Placeholder {
 const WIDTH: u32 = 16;
 
 impl Placeholder {
+    pub(crate) const ALL: [Self; 2] = [Self::Colour, Self::Blur];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Colour => "colour",
+            Self::Blur => "blur",
+        }
+    }
+
     /// A declaration of style; a grey one where the image can't be read.
     pub(crate) fn style(self, engine: &Engine, source: &Source, header: &Header) -> String {
         engine.style(self, &source.digest, || {

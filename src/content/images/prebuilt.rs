@@ -8,10 +8,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use sha2::{Digest, Sha256};
+
 use super::{
     accept::Bucket,
     codec::{Format, Header, ImageLimits},
     engine::{Engine, Job, Outcome, Source, convert},
+    placeholder::Placeholder,
     serve::Made,
     variant::{Plan, Wanted, key_of_original},
 };
@@ -27,6 +30,7 @@ use crate::{
 
 /// Where variants lie among the static files.
 const FOLDER: &str = "_variants";
+const PLACEHOLDER: &str = "placeholder";
 
 /// What a build step has done.
 ///
@@ -51,7 +55,7 @@ pub struct Prebuilt {
     pub kept: usize,
     /// Variants of images or settings that are no more, and were removed.
     pub removed: usize,
-    /// Bytes of all variants.
+    /// Bytes of all variants and placeholders.
     pub bytes: u64,
 }
 
@@ -73,6 +77,24 @@ fn place(name: &str, job: &Job) -> String {
     format!("{FOLDER}/{name}/{}", hex(&job.name[..16]))
 }
 
+/// The placeholder of a static file, if it was made ahead.
+pub(crate) fn placeholder(assets: &Assets, name: &str, kind: Placeholder, digest: &[u8; 32]) -> Option<String> {
+    let content = assets.files().get(&place_of_placeholder(name, kind, digest))?;
+    String::from_utf8(content.bytes.to_vec()).ok()
+}
+
+/// Digests of all that could be.
+pub(crate) fn placeholders<'a>(assets: &'a Assets, name: &str) -> Vec<&'a [u8; 32]> {
+    let files = assets.files();
+    let prefix = format!("{FOLDER}/{name}/{PLACEHOLDER}");
+    files.names(&prefix).filter_map(|name| Some(&files.get(name)?.digest)).collect()
+}
+
+fn place_of_placeholder(name: &str, kind: Placeholder, digest: &[u8; 32]) -> String {
+    let own = Sha256::new().chain_update(env!("CARGO_PKG_VERSION")).chain_update(digest).finalize();
+    format!("{FOLDER}/{name}/{PLACEHOLDER}-{}-{}", kind.name(), hex(&own[..16]))
+}
+
 /// Makes what is missing, and removes what nothing asks for any more.
 pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Result<Prebuilt> {
     let root = folder.canonicalize().map_err(|error| failed(folder, error))?;
@@ -84,6 +106,13 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Resul
         let source = Source { bytes, digest };
         let Ok(header) = engine.header(&source) else { continue };
         done.images += 1;
+        for kind in Placeholder::ALL {
+            let place = place_of_placeholder(name, kind, &source.digest);
+            if !files.contains(&place) {
+                write(&root.join(&place), kind.style(engine, &source, &header).as_bytes())?;
+            }
+            wanted.insert(place);
+        }
         for plan in plans(engine, &header, path_urls) {
             let job = engine.job(&source, &header, plan);
             let place = place(name, &job);
