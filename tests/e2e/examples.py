@@ -1,0 +1,121 @@
+"""The small examples: each as one command starts it, and under `cargo lambda watch`. The tracker is a server of this test."""
+
+import contextlib
+import http.server
+import json
+import os
+import threading
+import time
+
+from harness import ROOT, check, free_port, get, running, wait, watch
+from queues import FORWARD, Killable, cloud, count, figures, queue
+
+WEBP = {"Accept": "image/avif;q=0,image/webp,*/*"}
+
+
+@contextlib.contextmanager
+def local(name, **environment):
+    port = free_port()
+    environment = {"PATH": os.environ["PATH"], "PORT": str(port), **environment}
+    with running([ROOT / "target/debug/examples" / name], port, cwd=ROOT, env=environment) as said:
+        yield port, said
+
+
+@contextlib.contextmanager
+def tracker():
+    """Its URL and the calls that it had. The first one is answered by an error."""
+    calls = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            calls.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(503 if len(calls) == 1 else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", calls
+        server.shutdown()
+
+
+def again(port, path, headers=None):
+    headers = headers or {}
+    first = get(port, path, headers)
+    check(f"{path}", first.status, 200)
+    return first, get(port, path, headers | {"If-None-Match": first.headers["ETag"]})
+
+
+def api(port, said):
+    notes, unchanged = again(port, "/notes")
+    check("all notes", [note["id"] for note in json.loads(notes.body)], [1, 2])
+    check("all notes again", unchanged.status, 304)
+    note, unchanged = again(port, "/notes/1")
+    check("a note", json.loads(note.body), {"id": 1, "text": "Buy clay"})
+    check("its tag", note.headers["ETag"], '"note-1-3"')
+    check("the note again", (unchanged.status, unchanged.body), (304, b""))
+    check("it was loaded once", said().count("a note is loaded"), 1)
+    missing = get(port, "/notes/3")
+    check("no note", (missing.status, missing.headers["Content-Type"]), (404, "application/json"))
+
+
+def embedded(port, _):
+    page, unchanged = again(port, "/")
+    check("a page from the binary", (b"Hello, binary!" in page.body, unchanged.status), (True, 304))
+    check("a file", get(port, "/static/hello.txt").body, (ROOT / "static/hello.txt").read_bytes())
+
+
+def images(port, _):
+    page = get(port, "/").body.decode()
+    check("pictures", (page.count("<picture>"), page.count('type="image/webp"') >= 3), (3, True))
+    path = "/static/img/gallery/bowl.jpg"
+    variant, unchanged = again(port, f"{path}?w=640", WEBP)
+    check("its type", (variant.headers["Content-Type"], variant.body[8:12]), ("image/webp", b"WEBP"))
+    check("it varies", "accept" in variant.headers["Vary"].lower(), True)
+    check("it is smaller", len(variant.body) < (ROOT / path[1:]).stat().st_size / 2, True)
+    check("it again", unchanged.status, 304)
+    check("a width that is not offered", get(port, f"{path}?w=641").status, 400)
+
+
+def visits(port):
+    check("a visit", b"Hello, ada" in get(port, "/visit/ada").body, True)
+    for path in ["/register/ada", "/link/ada/countess"]:
+        answer = get(port, path, {"Content-Length": "0"}, method="POST")
+        check(path, (answer.status, answer.headers["Location"]), (303, "/visit/ada"))
+    check("another's visit", get(port, "/visit/bob").status, 200)
+
+
+def tracked(calls):
+    """What is sent of a visitor comes in its order, the call that failed again, and none is lost."""
+    mine = wait("the calls", lambda: (ada := [call for call in calls if call["with"]["visitor"] == "ada"])[3:] and ada, 60)
+    check("calls", [call["call"] for call in mine], ["track", "track", "register", "link"])
+    check("one call twice, known by its id", mine[0], mine[1])
+    check("the last one", mine[3]["with"], {"visitor": "ada", "with": "countess"})
+    wait("another's call", lambda: any(call["with"]["visitor"] == "bob" for call in calls))
+
+
+begun = time.monotonic()
+for name, test in [("api", api), ("embedded", embedded), ("images", images)]:
+    with local(name) as (port, said):
+        test(port, said)
+    with watch(name, "--all-features") as (port, said):
+        test(port, said)
+
+with tracker() as (url, calls), local("tracking", TRACKING_URL=url) as (port, _):
+    visits(port)
+    tracked(calls)
+
+with cloud() as here, tracker() as (url, calls):
+    sqs = here.client("sqs")
+    posted = queue(sqs, "tracking", visibility=5, dead_letters_after=5)
+    with watch("tracking", "--all-features", **here.environment, TRACKING_URL=url) as (port, _):
+        visits(port)
+        check("nothing is sent yet", (calls, count(sqs, posted)), ([], 4))
+        command = [FORWARD, "forward", "-e", "tracking.fifo->_", "--invoke-endpoint", f"http://127.0.0.1:{port}"]
+        with Killable(command, env=here.environment):
+            tracked(calls)
+            wait("the queue is empty", lambda: count(sqs, posted) == 0, 60)
+figures("the small examples", begun, examples=4)
