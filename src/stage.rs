@@ -26,7 +26,7 @@ impl Stage {
         Self::of(std::env::var("STAGE").ok().as_deref(), on_lambda)
     }
 
-    fn of(stage: Option<&str>, on_lambda: bool) -> Self {
+    pub(crate) fn of(stage: Option<&str>, on_lambda: bool) -> Self {
         Self { development: stage.map_or(!on_lambda, |stage| stage == "dev") }
     }
 

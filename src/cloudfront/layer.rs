@@ -13,7 +13,10 @@ use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tower::{Layer, Service};
 
-use super::CloudFront;
+use super::{
+    CloudFront,
+    origin::{self, Admitted},
+};
 use crate::{
     EntityTag, Representation,
     body::{Limit, whole},
@@ -72,12 +75,23 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Some(refused) = self.cloudfront.refuse_stranger(&request) {
+            return Box::pin(async { Ok(refused) });
+        }
+        if self.cloudfront.origin.is_guarded() {
+            // SECURITY: a handler that logs or shows its header fields must not give the secret away.
+            request.headers_mut().remove(origin::HEADER);
+            request.extensions_mut().insert(Admitted);
+        }
         let mut asked = Request::new(());
         *asked.method_mut() = request.method().clone();
         *asked.uri_mut() = request.uri().clone();
         *asked.headers_mut() = request.headers().clone();
         if let Some(root) = request.extensions().get::<ScriptRoot>() {
             asked.extensions_mut().insert(root.clone());
+        }
+        if let Some(admitted) = request.extensions().get::<Admitted>() {
+            asked.extensions_mut().insert(*admitted);
         }
         if let Some(limit) = request.extensions().get::<Limit>() {
             asked.extensions_mut().insert(*limit);

@@ -1,6 +1,6 @@
 //! CloudFront: whether a representation is needed, and the response.
 //!
-//! 1. [`CloudFront::respond`]: a request and a representation come in
+//! 1. [`CloudFront::respond`]: a request and a representation come in; [`origin`] tells whether it came through CloudFront
 //! 2. [`preconditions`] the conditions of the request against the validators (RFC 9110 §13)
 //! 3. the body is made, if it is needed; [`range`] finds the parts of it that were asked for (RFC 9110 §14)
 //! 4. [`answer`] writes the response
@@ -12,6 +12,7 @@
 
 mod answer;
 mod layer;
+mod origin;
 mod preconditions;
 mod range;
 mod verify;
@@ -30,6 +31,7 @@ pub use verify::Verify;
 
 use self::{
     answer::{insert, not_modified, plain, refuse_method, send},
+    origin::{Admitted, Origin},
     preconditions::Outcome,
     verify::{Verifier, Watch},
 };
@@ -54,6 +56,7 @@ use crate::{
 /// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304, `X-Content-Type-Options: nosniff`.
 /// - 304 or 412 as §13.2.2 orders; 206, 416 and `multipart/byteranges` where the representation offers ranges; 405 with
 ///   `Allow`; 204 with `Allow` to OPTIONS; 501 to an unknown method. HEAD is GET without the body.
+/// - 403 to what went around the distribution, with [`with_origin_secret`](Self::with_origin_secret).
 ///
 /// # Examples
 ///
@@ -95,6 +98,7 @@ pub struct CloudFront {
     default_cache_control: HeaderValue,
     shared_cookies: bool,
     verifier: Option<Arc<Verifier>>,
+    origin: Origin,
 }
 
 impl Default for CloudFront {
@@ -106,7 +110,8 @@ impl Default for CloudFront {
 impl CloudFront {
     /// With `Cache-Control: no-cache` for what says nothing else: caches keep it, and ask before each use.
     pub fn new() -> Self {
-        Self { default_cache_control: CacheControl::no_cache().into(), shared_cookies: false, verifier: None }
+        let default_cache_control = CacheControl::no_cache().into();
+        Self { default_cache_control, shared_cookies: false, verifier: None, origin: Origin::default() }
     }
 
     /// The Cache-Control of a 200 (or another success, or a redirect) that has none of its own. Default: `no-cache`.
@@ -139,8 +144,22 @@ impl CloudFront {
         request: &Request<B>,
         representation: Representation,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<B> {
-        let plan = self.decide(Asking::of(request), representation, SystemTime::now());
+        let plan = match self.refuse_stranger(request) {
+            Some(refused) => Ok(Plan::Ready(refused)),
+            None => self.decide(Asking::of(request), representation, SystemTime::now()),
+        };
         async move { plan?.make().await }
+    }
+
+    /// The answer to a request that went around the distribution. It says nothing of why.
+    fn refuse_stranger<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+        let admitted = request.extensions().get::<Admitted>().is_some();
+        if !self.origin.is_guarded() || admitted || self.origin.admits(request.headers()) {
+            return None;
+        }
+        let (lines, path) = (request.headers().get_all(origin::HEADER).iter().count(), request.uri().path());
+        tracing::warn!(method = %request.method(), path, lines, "a request without the origin secret was refused");
+        Some(plain(StatusCode::FORBIDDEN, "Forbidden.\n"))
     }
 
     fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Plan> {

@@ -11,6 +11,7 @@ mod hostile;
 mod http;
 #[cfg(feature = "images")]
 mod images;
+mod origin;
 mod page_checks;
 mod page_tags;
 #[cfg(feature = "tasking")]

@@ -60,7 +60,7 @@ impl Journal {
 }
 
 /// A controller whose raw tasks do what their body says.
-fn obedient(journal: &Journal) -> TaskingController {
+pub(crate) fn obedient(journal: &Journal) -> TaskingController {
     let journal = journal.clone();
     local().1.on_raw(move |context: TaskContext, task: RawTask| {
         let journal = journal.clone();

@@ -85,6 +85,7 @@ fn each_foreign_crate_has_one_owner() {
         ("include_dir", &["content/source.rs", "lib.rs"]),
         ("object", &["content/page_tag.rs"]),
         ("httpdate", &["cloudfront/"]),
+        ("subtle", &["cloudfront/origin.rs"]),
         ("lambda_http", &["runtime/"]),
         ("lambda_runtime", &["runtime/"]),
         ("hyper", &["runtime/dev_server.rs", "bin/chalice-http-toolkit/forward/invoke.rs"]),

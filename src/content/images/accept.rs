@@ -2,6 +2,7 @@
 //! by the class keeps at most four variants of a URL. It does not know images.
 
 use http::{HeaderMap, header};
+use serde::Serialize;
 
 use super::codec::Format;
 use crate::content::negotiate::weights;
@@ -19,23 +20,82 @@ pub(crate) enum Bucket {
     Jpeg,
 }
 
+/// Who is in a class; whoever is in none is in the last one, [`Bucket::Jpeg`].
+///
+/// NOTE: this is the one place where classes are defined. The function that CloudFront runs ([`edge`](super::edge)) is made
+/// of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Class {
+    #[serde(skip)]
+    bucket: Bucket,
+    /// The Accept field that stands for the class.
+    accept: &'static str,
+    /// What a client of it takes, ...
+    takes: &'static str,
+    /// no less gladly than these, ...
+    no_less_than: &'static [&'static str],
+    /// without a word against these, ...
+    not_against: &'static [&'static str],
+    /// and without taking these.
+    without: &'static [&'static str],
+}
+
+/// A format of our time has to be named, and to be wanted as much as the old ones: `*/*` and `image/*` are what clients send
+/// that have never heard of it. Where nothing that we have is acceptable, the answer is the default and not a 406, as
+/// RFC 9110 §12.5.1 allows.
+pub(crate) const CLASSES: [Class; 4] = [
+    Class {
+        bucket: Bucket::Avif,
+        accept: "image/avif,image/webp",
+        takes: "image/avif",
+        no_less_than: &["image/webp", "image/jpeg", "image/png"],
+        not_against: &["image/webp"],
+        without: &[],
+    },
+    Class {
+        bucket: Bucket::Webp,
+        accept: "image/webp",
+        takes: "image/webp",
+        no_less_than: &["image/jpeg", "image/png"],
+        not_against: &[],
+        without: &[],
+    },
+    Class {
+        bucket: Bucket::Png,
+        accept: "image/png",
+        takes: "image/png",
+        no_less_than: &[],
+        not_against: &[],
+        without: &["image/jpeg"],
+    },
+    Class { bucket: Bucket::Jpeg, accept: "*/*", takes: "*/*", no_less_than: &[], not_against: &[], without: &[] },
+];
+
+/// The ranges of an Accept field that speak of a type, the most precise first.
+pub(crate) const RANGES: [(&str, &[&str]); 4] = [
+    ("image/avif", &["image/avif"]),
+    ("image/webp", &["image/webp"]),
+    ("image/jpeg", &["image/jpeg", "image/*", "*/*"]),
+    ("image/png", &["image/png", "image/*", "*/*"]),
+];
+
 impl Bucket {
-    /// The class of a request. A format of our time has to be named, and to be wanted as much as the old ones:
-    /// `*/*` and `image/*` are what clients send that have never heard of it. Where nothing that we have is acceptable, the
-    /// answer is the default and not a 406, as §12.5.1 allows.
+    /// The class of a request.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let wanted = weights(headers, &header::ACCEPT);
         let exact = |name: &str| wanted.iter().find(|(range, _)| range == name).map(|(_, weight)| *weight);
-        let weight = |name: &str| exact(name).or_else(|| exact("image/*")).or_else(|| exact("*/*"));
-        let (jpeg, png) = (weight("image/jpeg"), weight("image/png"));
-        let old = jpeg.max(png).unwrap_or(0);
-        let modern = |name: &str| exact(name).filter(|weight| *weight > 0 && *weight >= old);
-        match (modern("image/avif"), modern("image/webp")) {
-            (Some(avif), webp) if webp.is_none_or(|webp| avif >= webp) && exact("image/webp") != Some(0) => Self::Avif,
-            (_, Some(_)) => Self::Webp,
-            _ if jpeg.unwrap_or(0) == 0 && png.is_some_and(|png| png > 0) => Self::Png,
-            _ => Self::Jpeg,
-        }
+        let weight = |media_type: &&str| {
+            let ranges = RANGES.iter().find(|(known, _)| known == media_type);
+            ranges.and_then(|(_, ranges)| ranges.iter().find_map(|range| exact(range)))
+        };
+        let has = |class: &&Class| {
+            let own = weight(&class.takes).unwrap_or(0);
+            own > 0
+                && class.no_less_than.iter().all(|other| own >= weight(other).unwrap_or(0))
+                && class.not_against.iter().all(|other| weight(other) != Some(0))
+                && class.without.iter().all(|other| weight(other).unwrap_or(0) == 0)
+        };
+        CLASSES.iter().find(has).map_or(Self::Jpeg, |class| class.bucket)
     }
 
     /// JPEG or PNG, where an Accept field names one of them: the one that is wanted more.
@@ -116,6 +176,13 @@ mod tests {
             (&[";;,,image/webp"], Bucket::Webp),
         ] {
             assert_eq!(bucket(lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_class_is_of_it() {
+        for class in &CLASSES {
+            assert_eq!(bucket(&[class.accept]), class.bucket);
         }
     }
 

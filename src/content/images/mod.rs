@@ -1,7 +1,7 @@
 //! Images: the format, size and bytes that suit each browser, decided on before they are made.
 //!
 //! 1. [`variant`] what a URL asks for, and how it could be made
-//! 2. [`accept`] which formats a client takes
+//! 2. [`accept`] which formats a client takes, at the [`edge`] too
 //! 3. [`serve`] which variant a request gets, with its tag, before anything is decoded
 //! 4. [`engine`] variants are made, each once, and kept: in memory, on [`disk`], or [ahead](prebuilt)
 //! 5. [`codec`] pixels
@@ -12,6 +12,7 @@
 mod accept;
 mod codec;
 mod disk;
+mod edge;
 mod engine;
 mod manager;
 mod markup;

@@ -21,7 +21,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Res
     // SECURITY: a profile of 2 MB may inflate to 1 GB.
     options.set_ignore_iccp_chunk(!has_usable_profile(bytes));
     let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
-    decoder.set_limits(Limits { bytes: limits.profile + OTHER_CHUNKS });
+    decoder.set_limits(Limits { bytes: limits.profile.saturating_add(OTHER_CHUNKS) });
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(Refusal::broken)?;
     let (colour, depth) = reader.output_color_type();
