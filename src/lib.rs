@@ -111,6 +111,9 @@ mod defects;
 mod defects;
 mod entity_tag;
 mod error;
+// Its examples use them all, as the documentation has them all.
+#[cfg(all(any(doc, doctest), feature = "axum", feature = "embed", feature = "images", feature = "tasking"))]
+pub mod guide;
 mod representation;
 mod runtime;
 mod stage;
