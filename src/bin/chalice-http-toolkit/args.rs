@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args as Arguments, Parser, Subcommand, value_parser};
 use http::Uri;
 
-use crate::forward::Route;
+use crate::{
+    forward::Route,
+    layers::{Arch, region},
+};
 
 /// Tools for server-rendered sites on AWS Lambda.
 #[derive(Debug, Parser)]
@@ -34,6 +37,12 @@ pub(crate) enum Verb {
     /// The exit code is 1 if a message was not done when it ended.
     #[command(after_help = "Example:\n  chalice-http-toolkit forward -e 'tasks.fifo->worker'")]
     Forward(Forward),
+    /// List the public layers that a function may use, with their ARNs. A Rust function needs none.
+    ///
+    /// The list is a table of a day that it names. --refresh asks AWS for newer versions; it takes credentials with the right
+    /// lambda:GetLayerVersion, and ssm:GetParameter for the AppConfig agent.
+    #[command(after_help = "Example:\n  chalice-http-toolkit layers -r eu-central-1 --arch arm64")]
+    Layers(Layers),
 }
 
 #[derive(Arguments, Debug)]
@@ -91,6 +100,22 @@ pub(crate) struct Forward {
     pub(crate) steal: bool,
     /// One JSON object for each message instead of text.
     #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Layers {
+    /// The region [default: AWS_REGION].
+    #[arg(short, long, value_parser = region)]
+    pub(crate) region: Option<String>,
+    /// The function's instruction set.
+    #[arg(long, default_value = "arm64")]
+    pub(crate) arch: Arch,
+    /// Ask AWS for newer versions.
+    #[arg(long)]
+    pub(crate) refresh: bool,
+    /// One JSON object instead of text.
+    #[arg(short, long)]
     pub(crate) json: bool,
 }
 
