@@ -11,6 +11,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::support::folders;
+
 /// The command with an environment of its own.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chalice-http-toolkit"));
@@ -25,6 +27,69 @@ pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn said(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_check_names_file_and_line_and_what_is_too_large() {
+    let site = folders(&[
+        ("templates/index.html", "{% extends 'base.html' %}"),
+        ("templates/shop/list.html", "\n\n{{ static('none.css') }}{{ picture('none.jpg', alt='') }}"),
+        ("static/a.css", ""),
+        ("static/.hidden", ""),
+    ]);
+    let path = site.path().to_str().expect("UTF-8");
+    // At the front door of the limit: 6 MiB of JSON are 4.7 million bytes in base64, and almost all of a text.
+    site.write("static/big picture.png", &vec![0xff; 4_750_000]);
+    site.write("static/fits.png", &vec![0xff; 4_700_000]);
+    site.write("static/text.txt", &vec![b'a'; 6_000_000]);
+    site.write("static/quotes.txt", &vec![b'"'; 3_200_000]);
+    let (code, out, err) = run(&["check", path]);
+    let lines: Vec<&str> = out.lines().map(|line| line.strip_prefix(path).expect("the folder")).collect();
+    let too_many =
+        "are too many for one reply, which takes 6291456 as JSON: make it smaller, or put it into a bucket of its own";
+    assert_eq!(
+        lines,
+        [
+            "/templates/index.html:1: there is no template `base.html`",
+            "/templates/shop/list.html:3: there is no static file `none.css`",
+            "/templates/shop/list.html:3: there is no static file `none.jpg`",
+            &format!("/static/big picture.png: 4750000 bytes {too_many}"),
+            &format!("/static/quotes.txt: 3200000 bytes {too_many}"),
+        ]
+    );
+    assert_eq!((code, err.as_str()), (Some(1), "5 findings in 2 templates and 5 static files\n"));
+
+    let (code, out, err) = run(&["check", path, "--json"]);
+    let object: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(object["findings"].as_array().map(Vec::len), Some(5));
+    assert_eq!(object["findings"][1]["line"], 3);
+    assert_eq!(object["findings"][3]["rule"], "size");
+    assert_eq!((&object["templates"], &object["static_files"]), (&json!(2), &json!(5)));
+
+    let behind = |front| run(&["check", path, "--front", front]).1.lines().count();
+    assert_eq!([behind("http"), behind("rest"), behind("url"), behind("alb")], [5, 5, 5, 7]);
+}
+
+#[test]
+fn a_site_without_findings_passes_from_its_own_folder() {
+    let check = |arguments: &[&str]| {
+        said(command(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("it runs"))
+    };
+    let (code, out, err) = check(&["check"]);
+    assert_eq!((code, out.as_str()), (Some(0), ""));
+    assert!(err.starts_with("nothing to find in "), "{err}");
+
+    let site = folders(&[("templates/a.html", "{{ static('b') }}")]);
+    fs::rename(site.path().join("templates"), site.path().join("views")).expect("renamed");
+    let run =
+        |more: &[&str]| said(command(&[&["check"], more].concat()).current_dir(site.path()).output().expect("it runs"));
+    let (code, out, _) = run(&["--templates", "views", "--static", "static"]);
+    assert_eq!((code, out.as_str()), (Some(1), "views/a.html:1: there is no static file `b`\n"));
+    let (code, out, err) = run(&[]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.starts_with("error: ") && err.contains("templates"), "{err}");
+    assert_eq!(run(&["no-such-folder"]).0, Some(1));
 }
 
 #[test]

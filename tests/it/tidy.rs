@@ -97,6 +97,7 @@ fn each_foreign_crate_has_one_owner() {
                 "runtime/tasks.rs",
                 "tasking/",
                 "content/images/engine.rs",
+                "bin/chalice-http-toolkit/check.rs",
                 "bin/chalice-http-toolkit/forward/",
                 "bin/chalice-http-toolkit/layers/",
             ],

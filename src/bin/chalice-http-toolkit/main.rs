@@ -14,7 +14,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     match args::Args::parse().verb {
-        args::Verb::Check(folders) => check::run(&folders),
+        args::Verb::Check(check) => check::run(&check),
         args::Verb::Images(images) => images::run(&images),
         args::Verb::Forward(forward) => forward::run(&forward),
         args::Verb::Layers(layers) => layers::run(&layers),
