@@ -4,6 +4,8 @@ mod support;
 
 #[cfg(feature = "images")]
 mod bombs;
+#[cfg(feature = "cli")]
+mod cli;
 mod content;
 mod events;
 mod fronts;

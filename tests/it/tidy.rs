@@ -2,14 +2,14 @@
 
 use std::{fs, path::Path};
 
-/// Every file of the crate as its path below `src` and its text.
+/// Every file of Rust in the crate as its path below `src` and its text.
 fn sources() -> Vec<(String, String)> {
     fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 collect(&path, found);
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let name = path.strip_prefix(root()).expect("below src").display().to_string();
                 found.push((name, fs::read_to_string(&path).expect("UTF-8")));
             }
@@ -97,7 +97,9 @@ fn each_foreign_crate_has_one_owner() {
                 "runtime/tasks.rs",
                 "tasking/",
                 "content/images/engine.rs",
+                "bin/chalice-http-toolkit/check.rs",
                 "bin/chalice-http-toolkit/forward/",
+                "bin/chalice-http-toolkit/layers/",
             ],
         ),
         ("clap", &["bin/"]),
@@ -111,15 +113,22 @@ fn each_foreign_crate_has_one_owner() {
                 "bin/chalice-http-toolkit/forward/event.rs",
             ],
         ),
-        ("form_urlencoded", &["runtime/", "bin/chalice-http-toolkit/forward/consumers.rs"]),
-        ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/"]),
-        ("aws_config", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),
-        ("aws_smithy_http_client", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),
+        (
+            "form_urlencoded",
+            &[
+                "runtime/",
+                "bin/chalice-http-toolkit/forward/consumers.rs",
+                "bin/chalice-http-toolkit/layers/refresh.rs",
+            ],
+        ),
+        ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/", "bin/chalice-http-toolkit/aws.rs"]),
+        ("aws_config", &["tasking/aws.rs", "bin/"]),
+        ("aws_smithy_http_client", &["tasking/aws.rs", "bin/"]),
         ("aws_sdk_dynamodb", &["tasking/dynamodb.rs"]),
         ("aws_sdk_s3", &["tasking/s3.rs"]),
         ("zstd", &["tasking/s3.rs"]),
         ("fastrand", &["tasking/send.rs"]),
-        ("aws_sigv4", &["bin/chalice-http-toolkit/forward/consumers.rs"]),
+        ("aws_sigv4", &["bin/chalice-http-toolkit/aws.rs"]),
         ("quick_cache", &["content/images/engine.rs"]),
     ] {
         for (name, source) in sources() {

@@ -2,10 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use chalice_http_toolkit::Front;
 use clap::{Args as Arguments, Parser, Subcommand, value_parser};
 use http::Uri;
 
-use crate::forward::Route;
+use crate::{
+    forward::Route,
+    layers::{Arch, region},
+};
 
 /// Tools for server-rendered sites on AWS Lambda.
 #[derive(Debug, Parser)]
@@ -17,8 +21,12 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Look for templates that don't compile, and for templates and static files that are named and not there.
-    Check(Folders),
+    /// Look for what would go wrong with a site.
+    ///
+    /// Templates that don't compile, templates and static files that are named and not there, and static files that are too
+    /// large for one reply. Each finding is a line `file:line: what`; with none the exit code is 0, else 1.
+    #[command(after_help = "Example:\n  chalice-http-toolkit check shop --static public")]
+    Check(Check),
     /// Make the variants of a folder's images ahead, so that a deployed site converts none.
     Images(Images),
     /// Bring the messages of SQS queues to functions that run on this machine, as Lambda would.
@@ -34,6 +42,12 @@ pub(crate) enum Verb {
     /// The exit code is 1 if a message was not done when it ended.
     #[command(after_help = "Example:\n  chalice-http-toolkit forward -e 'tasks.fifo->worker'")]
     Forward(Forward),
+    /// List the public layers that a function may use, with their ARNs. A Rust function needs none.
+    ///
+    /// The list is a table of a day that it names. --refresh asks AWS for newer versions; it takes credentials with the right
+    /// lambda:GetLayerVersion, and ssm:GetParameter for the AppConfig agent.
+    #[command(after_help = "Example:\n  chalice-http-toolkit layers -r eu-central-1 --arch arm64")]
+    Layers(Layers),
 }
 
 #[derive(Arguments, Debug)]
@@ -53,13 +67,22 @@ pub(crate) struct Images {
 }
 
 #[derive(Arguments, Debug)]
-pub(crate) struct Folders {
-    /// The folder of templates.
-    #[arg(default_value = "templates")]
+pub(crate) struct Check {
+    /// The folder of the site.
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// The folder of templates in it.
+    #[arg(long, value_name = "FOLDER", default_value = "templates")]
     pub(crate) templates: PathBuf,
-    /// The folder of static files.
-    #[arg(default_value = "static")]
+    /// The folder of static files in it.
+    #[arg(long = "static", value_name = "FOLDER", default_value = "static")]
     pub(crate) files: PathBuf,
+    /// The front door that files have to fit through: http, rest, url or alb.
+    #[arg(long, default_value = "http")]
+    pub(crate) front: Front,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Arguments, Debug)]
@@ -91,6 +114,22 @@ pub(crate) struct Forward {
     pub(crate) steal: bool,
     /// One JSON object for each message instead of text.
     #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Layers {
+    /// The region [default: AWS_REGION].
+    #[arg(short, long, value_parser = region)]
+    pub(crate) region: Option<String>,
+    /// The function's instruction set.
+    #[arg(long, default_value = "arm64")]
+    pub(crate) arch: Arch,
+    /// Ask AWS for newer versions.
+    #[arg(long)]
+    pub(crate) refresh: bool,
+    /// One JSON object instead of text.
+    #[arg(short, long)]
     pub(crate) json: bool,
 }
 

@@ -1,33 +1,191 @@
-//! `check`: one line for each finding on standard output, and exit code 1 if there is any.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // It is there to print.
+//! `check`: what would go wrong with a site, found in its folder. One line for each finding on standard output, a summary
+//! on standard error.
+//!
+//! 1. templates that don't compile, and names in them that lead nowhere
+//! 2. static files that are too large for one reply
+#![allow(clippy::print_stdout)] // It is there to print.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use chalice_http_toolkit::{ContentManager, Result};
+use chalice_http_toolkit::{App, CloudFront, ContentManager, Error, Front, Images, Source};
+use http::Request;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tower::{Layer, service_fn};
 
-use crate::args::Folders;
+use crate::{args::Check, say};
 
-pub(crate) fn run(folders: &Folders) -> ExitCode {
-    match findings(folders) {
-        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
-        Ok(findings) => {
-            findings.iter().for_each(|finding| println!("{finding}"));
-            ExitCode::FAILURE
+/// Something that would go wrong, and where.
+#[derive(Debug)]
+struct Finding {
+    file: PathBuf,
+    line: Option<usize>,
+    rule: &'static str,
+    message: String,
+}
+
+/// The folders of a site, as they are named to who reads the findings.
+struct Site {
+    templates: PathBuf,
+    files: PathBuf,
+}
+
+pub(crate) fn run(asked: &Check) -> ExitCode {
+    let named = |folder: &Path| if asked.path == Path::new(".") { folder.to_owned() } else { asked.path.join(folder) };
+    let site = Site { templates: named(&asked.templates), files: named(&asked.files) };
+    let counts = [&site.templates, &site.files].map(|folder| files_below(folder).map(|files| files.len()));
+    match (findings(&site, asked.front), counts) {
+        (Ok(findings), [Ok(templates), Ok(files)]) => {
+            let summary = Summary { findings: findings.len(), templates, files };
+            if asked.json {
+                println!("{}", machine(&findings, &summary));
+            } else {
+                findings.iter().for_each(|finding| println!("{}", say::plain(&finding.to_string())));
+                say::note(&summary.to_string());
+            }
+            if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+        (Err(error), _) => failed(&*error),
+        (_, [Err(error), _] | [_, Err(error)]) => failed(&error),
+    }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    say::error(&say::causes(error));
+    ExitCode::FAILURE
+}
+
+fn findings(site: &Site, front: Front) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
+    let mut findings = in_templates(site)?;
+    findings.extend(too_large(site, front)?);
+    Ok(findings)
+}
+
+fn content(site: &Site) -> Result<ContentManager, Error> {
+    // Absolute, as the crate looks for others in places of its own.
+    let folder = |path: &Path| Source::folder(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    ContentManager::new(folder(&site.templates), folder(&site.files))
+}
+
+fn in_templates(site: &Site) -> Result<Vec<Finding>, Error> {
+    let findings = content(site)?.with_images(Images::new()).check();
+    let findings = findings.iter().map(|finding| Finding {
+        file: site.templates.join(finding.template()),
+        line: finding.line(),
+        rule: "template",
+        message: finding.problem().to_owned(),
+    });
+    Ok(findings.collect())
+}
+
+/// Files that a front door would not let out. Each that could be one is sent through the real way, which knows its size as
+/// JSON to the byte.
+fn too_large(site: &Site, front: Front) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
+    let content = content(site)?;
+    let service = service_fn(move |request: Request<_>| {
+        let response = http::Response::<String>::from(content.static_file_at(request.uri()));
+        async { Ok::<_, std::convert::Infallible>(response) }
+    });
+    let app = App::new(CloudFront::new().layer(service));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut findings = Vec::new();
+    for name in files_below(&site.files)? {
+        let file = site.files.join(&name);
+        let size = fs::metadata(&file)?.len();
+        // JSON has six bytes at most for one of a text, and the fields take less than a tenth of the smallest limit.
+        if size * 6 < front.reply_limit() as u64 * 9 / 10 {
+            continue;
+        }
+        let reply = runtime.block_on(app.invoke(&event(front, &name).to_string(), None))?;
+        if reply.status().is_server_error() {
+            let limit = front.reply_limit();
+            let message = format!(
+                "{size} bytes are too many for one reply, which takes {limit} as JSON: make it smaller, or put it into a \
+                 bucket of its own"
+            );
+            findings.push(Finding { file, line: None, rule: "size", message });
+        }
+    }
+    Ok(findings)
+}
+
+/// The event of a request for a static file.
+fn event(front: Front, name: &str) -> Value {
+    let segments = name.split('/').map(|segment| utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string());
+    let path = segments.fold("/static".to_owned(), |path, segment| path + "/" + &segment);
+    match front {
+        Front::Http | Front::Url => json!({
+            "rawPath": path,
+            // An HTTP API would hand over a decoded path.
+            "requestContext": { "domainName": "x.lambda-url.local", "http": { "method": "GET" } },
+        }),
+        Front::Rest => json!({ "path": path, "httpMethod": "GET", "requestContext": { "stage": "prod" } }),
+        Front::Alb => json!({ "path": path, "httpMethod": "GET", "requestContext": { "elb": {} } }),
+    }
+}
+
+/// The names of all files in a folder that a site could serve: none that is hidden.
+fn files_below(folder: &Path) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut open = vec![(folder.to_owned(), String::new())];
+    while let Some((folder, prefix)) = open.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let (path, below) = (entry.path(), format!("{prefix}{name}"));
+            match fs::metadata(&path) {
+                _ if name.starts_with('.') => {}
+                Ok(metadata) if metadata.is_dir() && !entry.file_type()?.is_symlink() => open.push((path, below + "/")),
+                Ok(metadata) if metadata.is_file() => found.push(below),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match self.line {
+            Some(line) => write!(f, "{file}:{line}: {}", self.message),
+            None => write!(f, "{file}: {}", self.message),
         }
     }
 }
 
-/// What is wrong in folders that are named as a shell names them.
-fn findings(folders: &Folders) -> Result<Vec<String>> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let content = ContentManager::new(absolute(&folders.templates), absolute(&folders.files))?;
-    Ok(content
-        .check()
-        .iter()
-        .map(|finding| folders.templates.join(finding.to_string()).display().to_string())
-        .collect())
+/// What was looked at.
+struct Summary {
+    findings: usize,
+    templates: usize,
+    files: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let findings = match self.findings {
+            0 => "nothing to find".to_owned(),
+            1 => "1 finding".to_owned(),
+            many => format!("{many} findings"),
+        };
+        write!(f, "{findings} in {} templates and {} static files", self.templates, self.files)
+    }
+}
+
+fn machine(findings: &[Finding], summary: &Summary) -> Value {
+    let findings = findings.iter().map(|finding| {
+        json!({
+            "file": finding.file.display().to_string(),
+            "line": finding.line,
+            "rule": finding.rule,
+            "message": finding.message,
+        })
+    });
+    let findings: Vec<Value> = findings.collect();
+    json!({ "findings": findings, "templates": summary.templates, "static_files": summary.files })
 }

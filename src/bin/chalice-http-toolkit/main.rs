@@ -1,9 +1,12 @@
 //! The command `chalice-http-toolkit`: what a developer asks of a site's folders and queues. It sees the public API only.
 
 mod args;
+mod aws;
 mod check;
 mod forward;
 mod images;
+mod layers;
+mod say;
 
 use std::process::ExitCode;
 
@@ -11,8 +14,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     match args::Args::parse().verb {
-        args::Verb::Check(folders) => check::run(&folders),
+        args::Verb::Check(check) => check::run(&check),
         args::Verb::Images(images) => images::run(&images),
         args::Verb::Forward(forward) => forward::run(&forward),
+        args::Verb::Layers(layers) => layers::run(&layers),
     }
 }

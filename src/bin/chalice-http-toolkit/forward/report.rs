@@ -1,11 +1,12 @@
 //! What a person, or with `--json` a machine, sees of it. Never a body: it may hold what is nobody else's business.
-#![allow(clippy::print_stderr)] // It is there to print.
 
-use std::{error::Error, io::Write};
+use std::io::Write;
 
 use serde_json::json;
 
 use super::queue::Received;
+use crate::say::plain;
+pub(super) use crate::say::{causes, error, note, warn};
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,31 +88,4 @@ fn text(batch: &Batch<'_>) -> String {
         }
     }
     text + "\n"
-}
-
-/// SECURITY: what others wrote is printed without control characters; a terminal would obey them.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-pub(super) fn note(text: &str) {
-    text.lines().for_each(|line| eprintln!("{}", plain(line)));
-}
-
-pub(super) fn warn(text: &str) {
-    note(&format!("warning: {text}"));
-}
-
-pub(super) fn error(text: &str) {
-    note(&format!("error: {text}"));
-}
-
-/// An error with what caused it, in one line.
-pub(super) fn causes(mut error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    while let Some(cause) = error.source() {
-        text += &format!(": {cause}");
-        error = cause;
-    }
-    text
 }

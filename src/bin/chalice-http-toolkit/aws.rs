@@ -1,0 +1,99 @@
+//! A signed request to a service of AWS, for a call or two of it. It does not know what they mean.
+//!
+//! The SDKs of Lambda and of Systems Manager would make them too. They have some 230 operations and would double what this
+//! command takes to build, so requests are signed and sent by the parts that the SDK of SQS is made of.
+
+use std::{env, time::SystemTime};
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::config::{ProvideCredentials, http::HttpRequest};
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{http::HttpConnector, identity::Identity};
+use http_body_util::{BodyExt, Limited};
+use serde_json::Value;
+
+/// The longest answer of the calls that are made is some tens of kilobytes.
+const LIMIT: usize = 4 * 1024 * 1024;
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request: GET, or POST where it has a body.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) service: &'static str,
+    pub(crate) region: &'a str,
+    pub(crate) url: String,
+    pub(crate) headers: &'a [(&'static str, &'static str)],
+    pub(crate) body: String,
+}
+
+/// An answer: its status, and what its body says.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    code: String,
+}
+
+impl Said {
+    /// What AWS calls the error; empty where it is none.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What AWS says about an error.
+    pub(crate) fn message(&self) -> Option<&str> {
+        ["Message", "message"].iter().find_map(|word| self.body.get(word)?.as_str())
+    }
+}
+
+/// Where a service is: at the endpoint that the environment names for it (AWS_ENDPOINT_URL_LAMBDA and the like), else at AWS.
+pub(crate) fn endpoint(config: &SdkConfig, service: &str, region: &str) -> String {
+    let own = env::var(format!("AWS_ENDPOINT_URL_{}", service.to_uppercase())).ok().filter(|url| !url.is_empty());
+    let named = own.or_else(|| config.endpoint_url().map(str::to_owned));
+    named.map_or_else(|| at_aws(service, region), |url| url.trim_end_matches('/').into())
+}
+
+pub(crate) fn at_aws(service: &str, region: &str) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://{service}.{region}.{domain}")
+}
+
+pub(crate) async fn ask(config: &SdkConfig, ask: &Ask<'_>) -> Result<Said, BoxError> {
+    let request = signed(config, ask).await?;
+    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
+    let response = connector.call(request).await?;
+    let status = response.status().as_u16();
+    let code = response.headers().get("x-amzn-errortype").unwrap_or_default().to_owned();
+    let body = Limited::new(response.into_body(), LIMIT).collect().await?.to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let code = if code.is_empty() { body["__type"].as_str().unwrap_or_default().to_owned() } else { code };
+    // `AccessDeniedException:http://internal…` and `com.amazonaws.ssm#ParameterNotFound` are both written.
+    let code = code.split(':').next().unwrap_or_default().rsplit('#').next().unwrap_or_default().to_owned();
+    Ok(Said { status, body, code })
+}
+
+async fn signed(config: &SdkConfig, ask: &Ask<'_>) -> Result<HttpRequest, BoxError> {
+    let credentials = config.credentials_provider().ok_or("there are no credentials")?;
+    let identity: Identity = credentials.provide_credentials().await?.into();
+    let parameters = v4::SigningParams::builder().identity(&identity).region(ask.region).name(ask.service);
+    let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
+    let method = if ask.body.is_empty() { "GET" } else { "POST" };
+    let body = SignableBody::Bytes(ask.body.as_bytes());
+    let unsigned = SignableRequest::new(method, &ask.url, ask.headers.iter().copied(), body)?;
+    let (instructions, _) = sign(unsigned, &parameters)?.into_parts();
+    let mut request = HttpRequest::get(&ask.url)?;
+    request.set_method(method)?;
+    *request.body_mut() = ask.body.clone().into();
+    for (name, value) in ask.headers.iter().copied().chain(instructions.headers()) {
+        request.headers_mut().insert(name.to_owned(), value.to_owned());
+    }
+    Ok(request)
+}

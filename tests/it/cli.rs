@@ -1,0 +1,273 @@
+//! The command as it is run: what it prints where, and its exit codes.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    process::{Command, Output},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+
+use crate::support::folders;
+
+/// The command with an environment of its own.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chalice-http-toolkit"));
+    command.args(arguments).env_clear();
+    command
+}
+
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    said(command(arguments).output().expect("it runs"))
+}
+
+fn said(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_check_names_file_and_line_and_what_is_too_large() {
+    let site = folders(&[
+        ("templates/index.html", "{% extends 'base.html' %}"),
+        ("templates/shop/list.html", "\n\n{{ static('none.css') }}{{ picture('none.jpg', alt='') }}"),
+        ("static/a.css", ""),
+        ("static/.hidden", ""),
+    ]);
+    let path = site.path().to_str().expect("UTF-8");
+    // At the front door of the limit: 6 MiB of JSON are 4.7 million bytes in base64, and almost all of a text.
+    site.write("static/big picture.png", &vec![0xff; 4_750_000]);
+    site.write("static/fits.png", &vec![0xff; 4_700_000]);
+    site.write("static/text.txt", &vec![b'a'; 6_000_000]);
+    site.write("static/quotes.txt", &vec![b'"'; 3_200_000]);
+    let (code, out, err) = run(&["check", path]);
+    let lines: Vec<&str> = out.lines().map(|line| line.strip_prefix(path).expect("the folder")).collect();
+    let too_many =
+        "are too many for one reply, which takes 6291456 as JSON: make it smaller, or put it into a bucket of its own";
+    assert_eq!(
+        lines,
+        [
+            "/templates/index.html:1: there is no template `base.html`",
+            "/templates/shop/list.html:3: there is no static file `none.css`",
+            "/templates/shop/list.html:3: there is no static file `none.jpg`",
+            &format!("/static/big picture.png: 4750000 bytes {too_many}"),
+            &format!("/static/quotes.txt: 3200000 bytes {too_many}"),
+        ]
+    );
+    assert_eq!((code, err.as_str()), (Some(1), "5 findings in 2 templates and 5 static files\n"));
+
+    let (code, out, err) = run(&["check", path, "--json"]);
+    let object: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(object["findings"].as_array().map(Vec::len), Some(5));
+    assert_eq!(object["findings"][1]["line"], 3);
+    assert_eq!(object["findings"][3]["rule"], "size");
+    assert_eq!((&object["templates"], &object["static_files"]), (&json!(2), &json!(5)));
+
+    let behind = |front| run(&["check", path, "--front", front]).1.lines().count();
+    assert_eq!([behind("http"), behind("rest"), behind("url"), behind("alb")], [5, 5, 5, 7]);
+}
+
+#[test]
+fn a_site_without_findings_passes_from_its_own_folder() {
+    let check = |arguments: &[&str]| {
+        said(command(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("it runs"))
+    };
+    let (code, out, err) = check(&["check"]);
+    assert_eq!((code, out.as_str()), (Some(0), ""));
+    assert!(err.starts_with("nothing to find in "), "{err}");
+
+    let site = folders(&[("templates/a.html", "{{ static('b') }}")]);
+    fs::rename(site.path().join("templates"), site.path().join("views")).expect("renamed");
+    let run =
+        |more: &[&str]| said(command(&[&["check"], more].concat()).current_dir(site.path()).output().expect("it runs"));
+    let (code, out, _) = run(&["--templates", "views", "--static", "static"]);
+    assert_eq!((code, out.as_str()), (Some(1), "views/a.html:1: there is no static file `b`\n"));
+    let (code, out, err) = run(&[]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.starts_with("error: ") && err.contains("templates"), "{err}");
+    assert_eq!(run(&["no-such-folder"]).0, Some(1));
+}
+
+#[test]
+fn layers_are_those_of_the_region_and_the_instruction_set() {
+    for (region, arch) in [
+        ("us-east-1", "arm64"),
+        ("us-east-1", "x86_64"),
+        ("il-central-1", "arm64"), // another account than for x86_64
+        ("il-central-1", "x86_64"),
+        ("cn-north-1", "x86_64"), // another partition
+    ] {
+        let (code, out, err) = run(&["layers", "-r", region, "--arch", arch]);
+        let path = format!("{}/tests/fixtures/cli/layers-{region}-{arch}.txt", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(out, fs::read_to_string(&path).expect("a golden file"), "{path}");
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{region}");
+    }
+}
+
+#[test]
+fn layers_for_machines_are_one_object() {
+    let (code, out, err) = run(&["layers", "--region", "us-east-1", "-j"]);
+    let object: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(object["needed"], false);
+    assert_eq!(object["arch"], "arm64");
+    assert_eq!(object["layers"].as_array().map(Vec::len), Some(4));
+    assert_eq!(
+        object["layers"][0]["arn"],
+        "arn:aws:lambda:us-east-1:580247275435:layer:LambdaInsightsExtension-Arm64:25"
+    );
+    assert_eq!(object["layers"][0]["source"], "table");
+}
+
+#[test]
+fn the_region_may_come_from_the_environment() {
+    let asked = |region: &str| said(command(&["layers"]).env("AWS_REGION", region).output().expect("it runs"));
+    assert!(asked("eu-west-1").1.contains("arn:aws:lambda:eu-west-1:"));
+    assert_eq!(asked("").0, Some(2));
+    for (code, out, err) in [asked("xx-fake-1"), run(&["layers", "-r", "xx-fake-1"])] {
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(
+            err.contains("xx-fake-1") && err.contains("af-south-1, ap-east-1,") && err.contains("us-west-2"),
+            "{err}"
+        );
+    }
+}
+
+/// A stand-in for Lambda and Systems Manager: which versions of which layers there are, and what it was asked.
+struct Aws {
+    versions: HashMap<&'static str, Vec<u32>>,
+    parameter: Option<&'static str>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Aws {
+    fn start(self) -> (Arc<Self>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = format!("http://{}", listener.local_addr().expect("an address"));
+        let aws = Arc::new(self);
+        let serving = aws.clone();
+        // It ends with the test's process.
+        std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| serving.serve(stream)));
+        (aws, at)
+    }
+
+    fn serve(&self, mut stream: std::net::TcpStream) {
+        let mut lines = BufReader::new(stream.try_clone().expect("a stream"));
+        let (mut head, mut length) = (String::new(), 0);
+        while lines.read_line(&mut head).expect("a line") > 2 {
+            let last = head.lines().last().unwrap_or_default().to_ascii_lowercase();
+            if let Some(value) = last.strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a number");
+            }
+        }
+        let mut body = vec![0; length];
+        lines.read_exact(&mut body).expect("the body");
+        let (status, code, answer) = self.answer(&head, &body);
+        let (answer, reason) = (answer.to_string(), "said");
+        let length = answer.len();
+        let head = format!(
+            "HTTP/1.1 {status} {reason}\r\nx-amzn-errortype: {code}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(answer.as_bytes())).expect("it is taken");
+    }
+
+    fn answer(&self, head: &str, body: &[u8]) -> (u16, &'static str, Value) {
+        assert!(head.contains("AWS4-HMAC-SHA256"), "it is signed: {head}");
+        let target = head.split_whitespace().nth(1).expect("a target");
+        let mut asked = self.asked.lock().expect("no panic");
+        if head.to_ascii_lowercase().contains("x-amz-target: amazonssm.getparameter") {
+            let body: Value = serde_json::from_slice(body).expect("JSON");
+            asked.push(body["Name"].as_str().expect("a name").to_owned());
+            return match self.parameter {
+                Some(arn) => (200, "", json!({ "Parameter": { "Value": arn } })),
+                None => (400, "", json!({ "__type": "ParameterNotFound" })),
+            };
+        }
+        let Some(arn) = target.split("&Arn=").nth(1) else {
+            return (403, "AccessDeniedException", json!({ "Message": "not authorized to perform ListLayerVersions" }));
+        };
+        let arn = arn.replace("%3A", ":");
+        asked.push(arn.clone());
+        if asked.len() == 2 {
+            return (
+                429,
+                "TooManyRequestsException:http://internal.amazon.com/",
+                json!({ "message": "Rate exceeded" }),
+            );
+        }
+        let (layer, version) = arn.rsplit_once(':').expect("a version");
+        let name = layer.rsplit(':').next().expect("a name");
+        let there =
+            self.versions.get(name).is_some_and(|versions| versions.contains(&version.parse().expect("a number")));
+        if there {
+            (200, "", json!({ "LayerVersionArn": arn }))
+        } else {
+            (403, "AccessDeniedException", json!({ "Message": "not authorized to perform: lambda:GetLayerVersion" }))
+        }
+    }
+}
+
+fn refresh(at: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = command(&["layers", "-r", "us-east-1", "--refresh"]);
+    command.args(arguments).env("AWS_ENDPOINT_URL", at).env("NO_PROXY", "*");
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    said(command.output().expect("it runs"))
+}
+
+#[test]
+fn newer_layers_are_found_across_gaps_and_a_busy_aws() {
+    let newest = "arn:aws:lambda:us-east-1:027255383542:layer:AWS-AppConfig-Extension-Arm64:140";
+    let (aws, at) = Aws {
+        versions: HashMap::from([
+            ("LambdaInsightsExtension-Arm64", vec![25]),
+            // 5 and 6 are missing, and from 13 on there is no more; 30 is too far away.
+            ("AWS-Parameters-and-Secrets-Lambda-Extension-Arm64", vec![4, 7, 8, 12, 30]),
+            ("aws-otel-collector-arm64-ver-0-115-0", vec![2]),
+        ]),
+        parameter: Some(newest),
+        asked: Mutex::default(),
+    }
+    .start();
+    let (code, out, err) = refresh(&at, &["--json"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    let object: Value = serde_json::from_str(&out).expect("JSON");
+    let shown: Vec<_> = object["layers"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|layer| {
+            assert_eq!(layer["source"], "aws");
+            (layer["version"].as_u64().expect("a number"), layer["release"].as_str())
+        })
+        .collect();
+    assert_eq!(shown, [(25, Some("1.0.498.0")), (12, None), (140, None), (2, Some("0.115.0"))]);
+    assert_eq!(object["layers"][2]["arn"], newest);
+
+    let asked = aws.asked.lock().expect("no panic");
+    let of = |name: &str| -> Vec<u32> {
+        asked.iter().filter(|arn| arn.contains(name)).filter_map(|arn| arn.rsplit(':').next()?.parse().ok()).collect()
+    };
+    // The second question was answered 429, and is asked again.
+    assert_eq!(of("LambdaInsights"), [25, 26, 26, 27, 28, 29, 30]);
+    assert_eq!(of("Parameters-and-Secrets"), (4..=17).collect::<Vec<_>>());
+    assert!(asked.contains(&"/aws/service/aws-appconfig/lambda-extension/arm64/latest".to_owned()));
+    assert!(of("AppConfig").is_empty(), "the parameter says it all");
+}
+
+#[test]
+fn what_aws_does_not_tell_is_the_tables() {
+    let (_, at) = Aws { versions: HashMap::new(), parameter: None, asked: Mutex::default() }.start();
+    let (code, out, err) = refresh(&at, &[]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains(":layer:LambdaInsightsExtension-Arm64:25\n"), "{out}");
+    assert!(err.contains("Lambda Insights: ") && err.contains("lambda:GetLayerVersion"), "{err}");
+
+    let (_, at) = Aws { versions: HashMap::new(), parameter: Some("no ARN"), asked: Mutex::default() }.start();
+    let (code, _, err) = refresh(&at, &[]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("no version of AWS-AppConfig-Extension-Arm64"), "{err}");
+}
