@@ -87,6 +87,8 @@
 //! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
 //! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
+//! - `Form` (feature `forms`): fields and files that visitors send
+//! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
 //!   `tasking` has the rest
@@ -96,8 +98,8 @@
 //!
 //! # Features
 //!
-//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `images` and `avif`,
-//! `tasking`, `dynamodb` and `s3-offload` add what their names say.
+//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `images`
+//! and `avif`, `tasking`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
@@ -112,10 +114,18 @@ mod defects;
 mod entity_tag;
 mod error;
 // Its examples use them all, as the documentation has them all.
-#[cfg(all(any(doc, doctest), feature = "axum", feature = "embed", feature = "images", feature = "tasking"))]
+#[cfg(all(
+    any(doc, doctest),
+    feature = "axum",
+    feature = "embed",
+    feature = "forms",
+    feature = "images",
+    feature = "tasking"
+))]
 pub mod guide;
 mod representation;
 mod runtime;
+mod security;
 mod stage;
 #[cfg(feature = "tasking")]
 pub mod tasking;
@@ -125,11 +135,14 @@ pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 #[cfg(feature = "images")]
 pub use content::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
+#[cfg(feature = "forms")]
+pub use content::{Form, FormField, FormFile, FormLimits};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
+pub use security::{CrossOriginProtection, CrossOriginService};
 pub use stage::Stage;
 #[cfg(feature = "tasking")]
 pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};

@@ -318,18 +318,29 @@ impl App {
         }
     }
 
-    /// Logs an error, the one place where that is done, and makes the page for it.
+    /// Logs an error, the one place where that is done, and makes the page for it. What is the sender's own fault, as a
+    /// malformed form, is no error of the site's.
     async fn failed(&self, error: &Error, at: &At<'_>) -> Response<Bytes> {
-        let template = error.template();
-        tracing::error!(
-            method = at.method,
-            path = at.path,
-            kind = ?error.kind(),
-            template = template.map(|(name, _)| name),
-            line = template.and_then(|(_, line)| line),
-            error = error.chain(),
-            "a request failed"
-        );
+        if error.status().is_client_error() {
+            tracing::info!(
+                method = at.method,
+                path = at.path,
+                kind = ?error.kind(),
+                error = error.chain(),
+                "a request was refused"
+            );
+        } else {
+            let template = error.template();
+            tracing::error!(
+                method = at.method,
+                path = at.path,
+                kind = ?error.kind(),
+                template = template.map(|(name, _)| name),
+                line = template.and_then(|(_, line)| line),
+                error = error.chain(),
+                "a request failed"
+            );
+        }
         self.error_page(error.status(), Some(&error.chain()), &at.root).await
     }
 

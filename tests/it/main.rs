@@ -7,7 +7,10 @@ mod bombs;
 #[cfg(feature = "cli")]
 mod cli;
 mod content;
+mod cross_origin;
 mod events;
+#[cfg(feature = "forms")]
+mod forms;
 mod fronts;
 mod hostile;
 mod http;

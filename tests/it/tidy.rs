@@ -117,10 +117,13 @@ fn each_foreign_crate_has_one_owner() {
             "form_urlencoded",
             &[
                 "runtime/",
+                "content/forms/urlencoded.rs",
                 "bin/chalice-http-toolkit/forward/consumers.rs",
                 "bin/chalice-http-toolkit/layers/refresh.rs",
             ],
         ),
+        ("serde_html_form", &["content/forms/urlencoded.rs"]),
+        ("multer", &["content/forms/multipart.rs"]),
         ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/", "bin/chalice-http-toolkit/aws.rs"]),
         ("aws_config", &["tasking/aws.rs", "bin/"]),
         ("aws_smithy_http_client", &["tasking/aws.rs", "bin/"]),
