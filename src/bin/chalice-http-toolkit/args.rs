@@ -9,6 +9,7 @@ use http::Uri;
 use crate::{
     forward::Route,
     layers::{Arch, region},
+    setup::{Extra, name},
 };
 
 /// Tools for server-rendered sites on AWS Lambda.
@@ -21,6 +22,15 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Write a new site that builds, runs and deploys as it is.
+    ///
+    /// A folder of the project's name gets pages, a contact form with its task and its worker, a test, and template.yaml for
+    /// AWS SAM: CloudFront, an HTTP API, two functions, a queue with its dead letters, alarms.
+    ///
+    /// A folder that is there and not empty is refused. With --force it is written into; what was there under the same
+    /// name is replaced, and named.
+    #[command(after_help = "Example:\n  chalice-http-toolkit setup -n my-site -r eu-central-1 -e images")]
+    Setup(Setup),
     /// Look for what would go wrong with a site.
     ///
     /// Templates that don't compile, templates and static files that are named and not there, and static files that are too
@@ -48,6 +58,34 @@ pub(crate) enum Verb {
     /// lambda:GetLayerVersion, and ssm:GetParameter for the AppConfig agent.
     #[command(after_help = "Example:\n  chalice-http-toolkit layers -r eu-central-1 --arch arm64")]
     Layers(Layers),
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Setup {
+    /// The project's name: 1 to 32 lower-case letters, digits and single hyphens.
+    #[arg(short, long, value_parser = name)]
+    pub(crate) name: String,
+    /// The folder in which the project's own is made.
+    #[arg(short, long, default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// The region that it is deployed to. [default: AWS_REGION, else us-east-1]
+    #[arg(short, long, value_parser = region)]
+    pub(crate) region: Option<String>,
+    /// What it has beside the usual; may be repeated.
+    #[arg(short, long = "extra", value_name = "EXTRA")]
+    pub(crate) extra: Vec<Extra>,
+    /// A checkout of chalice_http_toolkit to build with, in place of the published crate.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) toolkit_path: Option<PathBuf>,
+    /// Write into a folder that is not empty.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say what would be written, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Arguments, Debug)]

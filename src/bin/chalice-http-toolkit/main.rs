@@ -7,6 +7,7 @@ mod forward;
 mod images;
 mod layers;
 mod say;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -18,5 +19,6 @@ fn main() -> ExitCode {
         args::Verb::Images(images) => images::run(&images),
         args::Verb::Forward(forward) => forward::run(&forward),
         args::Verb::Layers(layers) => layers::run(&layers),
+        args::Verb::Setup(setup) => setup::run(&setup),
     }
 }

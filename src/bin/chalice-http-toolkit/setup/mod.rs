@@ -1,0 +1,157 @@
+//! `setup`: a new project that builds, runs and deploys as it is.
+//!
+//! 1. [`name`]: what a project may be called
+//! 2. [`project`]: its files, as text
+//! 3. here they are written, and what was done is said
+#![allow(clippy::print_stdout)] // It is there to print.
+
+mod name;
+mod project;
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde_json::json;
+
+pub(crate) use self::name::name;
+pub(crate) use self::project::Extra;
+use self::project::{File, Project};
+use crate::{args::Setup, layers::region, say};
+
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Created,
+    /// Another one was there.
+    Replaced,
+    /// The same one was there.
+    Kept,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Replaced => "replaced",
+            Self::Kept => "unchanged",
+        }
+    }
+}
+
+pub(crate) fn run(asked: &Setup) -> ExitCode {
+    match set_up(asked) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn set_up(asked: &Setup) -> Result<(), String> {
+    let region = asked.region.clone().map_or_else(region_of_environment, Ok)?;
+    let toolkit = asked.toolkit_path.as_deref().map(checkout).transpose()?;
+    let project = Project { name: &asked.name, region: &region, toolkit, extras: &asked.extra };
+    let folder = asked.path.join(&asked.name);
+    let files = project.files()?;
+    let is_empty = is_empty(&folder).map_err(|error| failed(&folder, &error))?;
+    if !is_empty && !asked.force {
+        let folder = folder.display();
+        return Err(format!(
+            "{folder} is there already, and is not empty: take another name or path, or say --force to write into it"
+        ));
+    }
+    let mut done = Vec::new();
+    for file in &files {
+        let path = folder.join(file.path);
+        let state = state(&path, file).map_err(|error| failed(&path, &error))?;
+        if !asked.dry_run && state != State::Kept {
+            write(&path, &file.content).map_err(|error| failed(&path, &error))?;
+        }
+        done.push((file.path, state));
+    }
+    report(asked, &folder, &done);
+    Ok(())
+}
+
+/// The region of the environment, or else the one that CloudFront's own parts live in.
+fn region_of_environment() -> Result<String, String> {
+    let set = |name: &&str| env::var(name).is_ok_and(|value| !value.is_empty());
+    let Some(name) = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find(set) else { return Ok("us-east-1".into()) };
+    let value = env::var(name).unwrap_or_default();
+    region(&value).map_err(|error| format!("{name} is {value}: {error}"))
+}
+
+/// The folder of a checkout of this crate, from wherever the project is.
+fn checkout(path: &Path) -> Result<PathBuf, String> {
+    let path = path.canonicalize().map_err(|error| failed(path, &error))?;
+    let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+    if manifest.contains("name = \"chalice_http_toolkit\"") {
+        return Ok(path);
+    }
+    Err(format!("{} is no checkout of chalice_http_toolkit: it has no Cargo.toml of that name", path.display()))
+}
+
+fn is_empty(folder: &Path) -> io::Result<bool> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn state(path: &Path, file: &File) -> io::Result<State> {
+    match fs::read(path) {
+        Ok(there) if *there == *file.content => Ok(State::Kept),
+        Ok(_) => Ok(State::Replaced),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::Created),
+        Err(error) => Err(error),
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(path, content)
+}
+
+fn failed(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+fn report(asked: &Setup, folder: &Path, done: &[(&str, State)]) {
+    let notes: Vec<&str> = asked.extra.iter().filter_map(|extra| extra.note()).collect();
+    let next = [
+        format!("cd {}", folder.display()),
+        "cargo run".into(),
+        "cargo test".into(),
+        "sam build && sam deploy --config-env dev --guided".into(),
+    ];
+    if asked.json {
+        let files: Vec<_> = done.iter().map(|(path, state)| json!({ "path": path, "state": state.word() })).collect();
+        let folder = folder.to_string_lossy();
+        println!(
+            "{}",
+            json!({ "folder": folder, "dry_run": asked.dry_run, "files": files, "next": next, "notes": notes })
+        );
+        return;
+    }
+    let would = if asked.dry_run { " would have" } else { "" };
+    println!("{}{would}", folder.display());
+    for (at, (path, state)) in done.iter().enumerate() {
+        let branch = if at + 1 == done.len() { "└── " } else { "├── " };
+        // What is new needs no word.
+        let word = if *state == State::Created { String::new() } else { format!("  {}", state.word()) };
+        println!("{branch}{path}{word}");
+    }
+    notes.iter().for_each(|note| println!("\n{note}"));
+    if !asked.dry_run {
+        println!("\nNext:");
+        let what = ["", "http://127.0.0.1:3000", "", "its README has the rest"];
+        for (command, what) in next.iter().zip(what) {
+            println!("{}", format!("  {command:<52}{what}").trim_end());
+        }
+    }
+}

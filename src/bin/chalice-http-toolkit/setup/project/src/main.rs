@@ -1,0 +1,143 @@
+//! Pages, a contact form whose messages go through a queue, and the worker that takes them from
+//! there: one program.
+//!
+//! `cargo run` serves it on http://127.0.0.1:3000, with a queue inside the process. On Lambda the
+//! same program answers requests, works off the queue's events, and answers pings that keep it warm
+//! before anything else runs.
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, Uri},
+    routing::get,
+};
+use chalice_http_toolkit::{
+#% if images
+    App, BoxError, CloudFront, ContentManager, CrossOriginProtection, Error, Form, Images,
+    Representation, Source, Task, TaskContext, TaskingController, embed,
+#% else
+    App, BoxError, CloudFront, ContentManager, CrossOriginProtection, Error, Form, Representation,
+    Source, Task, TaskContext, TaskingController, embed,
+#% endif
+};
+use serde::{Deserialize, Serialize};
+use tower::Layer;
+
+type Answer = Result<Representation, Error>;
+
+#[derive(Clone)]
+struct Site {
+    content: ContentManager,
+    tasks: TaskingController,
+}
+
+/// What somebody wrote into the contact form.
+#[derive(Serialize, Deserialize)]
+struct Message {
+    name: String,
+    text: String,
+}
+
+impl Task for Message {
+    const NAME: &'static str = "message";
+}
+
+async fn index(State(site): State<Site>) -> Answer {
+    site.content.render_template("index.html", ())
+}
+
+async fn contact(State(site): State<Site>) -> Answer {
+    site.content.render_template("contact.html", ())
+}
+
+/// Posts the message when all the rest has succeeded. The answer is a way to another page: to
+/// reload that one sends nothing again.
+async fn send(State(site): State<Site>, form: Form) -> Answer {
+    let message: Message = form.deserialize()?;
+    site.tasks.post(&message).on_success()?;
+    let thanks = site.content.redirect("/thanks");
+    Ok(thanks.with_status(StatusCode::SEE_OTHER))
+}
+
+async fn thanks(State(site): State<Site>) -> Answer {
+    site.content.render_template("thanks.html", ())
+}
+
+async fn file(State(site): State<Site>, uri: Uri) -> Representation {
+    site.content.static_file_at(&uri)
+}
+
+async fn missing(State(site): State<Site>) -> Representation {
+    site.content.not_found()
+}
+
+/// The worker: a message comes again until this succeeds. What it says stays out of the log.
+async fn deliver(context: TaskContext, message: Message) -> Result<(), Error> {
+    let (attempt, bytes) = (context.attempt(), message.text.len());
+    tracing::info!(attempt, bytes, "a message is delivered");
+    Ok(())
+}
+
+fn app() -> Result<App, Error> {
+    // The folders where they are, else their copies in the program: at AWS there is nothing but
+    // the program.
+    let templates = Source::folder("templates").or(embed!("templates"));
+    let files = Source::folder("static").or(embed!("static"));
+#% if images and free_plan
+    // CloudFront's free plan has no cache key by Accept: pages name the format in the path.
+    let images = Images::new().with_widths([640, 1280]).with_path_urls();
+    let content = ContentManager::new(templates, files)?.with_images(images);
+#% elif images
+    let images = Images::new().with_widths([640, 1280]);
+    let content = ContentManager::new(templates, files)?.with_images(images);
+#% else
+    let content = ContentManager::new(templates, files)?;
+#% endif
+    let tasks = TaskingController::new("tasks.fifo")?.on(deliver);
+    let state = Site {
+        content: content.clone(),
+        tasks: tasks.clone(),
+    };
+    let site = Router::new()
+        .route("/", get(index))
+        .route("/contact", get(contact).post(send))
+        .route("/thanks", get(thanks))
+        .route("/static/{*path}", get(file))
+        .fallback(missing)
+        .with_state(state);
+    // Only forms of this site's own pages, and only what came through CloudFront.
+    let site = CrossOriginProtection::new().layer(site);
+    let cloudfront = CloudFront::new().with_origin_secret_from_env()?;
+    let app = App::new(cloudfront.layer(site)).with_error_pages(&content);
+    Ok(app.with_tasks(&tasks))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), BoxError> {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    match std::env::var_os("AWS_LAMBDA_RUNTIME_API") {
+        Some(_) => log.json().init(),
+        None => log.init(),
+    }
+    Ok(app()?.run().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goes the whole way, from the event that Lambda gives to the answer that it gets.
+    async fn status(path: &str) -> StatusCode {
+        let context = r#"{"http":{"method":"GET"}}"#;
+        let event = format!(r#"{{"rawPath":"{path}","requestContext":{context}}}"#);
+        app().unwrap().invoke(&event, None).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn pages_and_files_are_there() {
+        for path in ["/", "/contact", "/thanks", "/static/css/site.css"] {
+            assert_eq!(status(path).await, StatusCode::OK, "{path}");
+        }
+        assert_eq!(status("/no-such-page").await, StatusCode::NOT_FOUND);
+    }
+}
