@@ -103,6 +103,7 @@ fn each_foreign_crate_has_one_owner() {
             ],
         ),
         ("clap", &["bin/"]),
+        ("clap_complete", &["bin/"]),
         (
             "base64",
             &[
