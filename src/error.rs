@@ -82,6 +82,12 @@ pub enum ErrorKind {
     FalseNotModified,
     /// An event is none that this crate serves.
     Event,
+    /// A form is malformed, cut off, or not what was expected. Status 400.
+    Form,
+    /// A form, or a part of one, is larger than its limits. Status 413.
+    FormTooLarge,
+    /// What was sent is no form: its Content-Type is another. Status 415.
+    FormType,
     /// A request is larger than its front door lets through.
     RequestTooLarge,
     /// A reply is larger than its front door takes.
@@ -220,10 +226,13 @@ impl Error {
         }
     }
 
-    /// The status that a client is answered with: 413 for a request that is too large, else 500.
+    /// The status that a client is answered with: 400, 413 or 415 for a form that can't be taken, 413 for a request that
+    /// is too large, else 500.
     pub fn status(&self) -> StatusCode {
         match self.kind() {
-            ErrorKind::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::Form => StatusCode::BAD_REQUEST,
+            ErrorKind::FormTooLarge | ErrorKind::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::FormType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -87,6 +87,7 @@
 //! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
 //! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
+//! - `Form` (feature `forms`): fields and files that visitors send
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
 //!   `tasking` has the rest
@@ -96,8 +97,8 @@
 //!
 //! # Features
 //!
-//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `images` and `avif`,
-//! `tasking`, `dynamodb` and `s3-offload` add what their names say.
+//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `images`
+//! and `avif`, `tasking`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
@@ -122,6 +123,8 @@ pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 #[cfg(feature = "images")]
 pub use content::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
+#[cfg(feature = "forms")]
+pub use content::{Form, FormField, FormFile, FormLimits};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;

@@ -7,7 +7,8 @@
 //! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
 //! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
 //! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
-//! 8. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
+//! 8. `forms`: what visitors send
+//! 9. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
 //!
 //! It does not know requests beyond what selects a representation, nor caches.
 
@@ -15,6 +16,8 @@ mod assets;
 mod canonical;
 mod check;
 mod explain;
+#[cfg(feature = "forms")]
+mod forms;
 #[cfg(feature = "images")]
 mod images;
 #[cfg(not(feature = "images"))]
@@ -43,6 +46,8 @@ use serde::Serialize;
 
 pub use check::Finding;
 pub use explain::Explanation;
+#[cfg(feature = "forms")]
+pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
 pub use images::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
 pub(crate) use path::{NOT_IN_PATH, is_well_encoded};

@@ -6,6 +6,8 @@ mod support;
 mod bombs;
 mod content;
 mod events;
+#[cfg(feature = "forms")]
+mod forms;
 mod fronts;
 mod hostile;
 mod http;

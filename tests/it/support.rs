@@ -73,6 +73,7 @@ pub(crate) struct Asking<'a> {
     method: &'a str,
     target: &'a str,
     headers: Vec<(&'a str, &'a str)>,
+    body: Option<(Value, bool)>,
 }
 
 pub(crate) fn get<'a>(app: &'a App, target: &'a str) -> Asking<'a> {
@@ -80,7 +81,7 @@ pub(crate) fn get<'a>(app: &'a App, target: &'a str) -> Asking<'a> {
 }
 
 pub(crate) fn ask<'a>(app: &'a App, method: &'a str, target: &'a str) -> Asking<'a> {
-    Asking { app, front: Front::Url, method, target, headers: Vec::new() }
+    Asking { app, front: Front::Url, method, target, headers: Vec::new(), body: None }
 }
 
 impl<'a> Asking<'a> {
@@ -91,6 +92,20 @@ impl<'a> Asking<'a> {
 
     pub(crate) fn headers(mut self, headers: &[(&'a str, &'a str)]) -> Self {
         self.headers.extend_from_slice(headers);
+        self
+    }
+
+    /// With a body that the event has as text.
+    #[cfg(feature = "forms")]
+    pub(crate) fn text(mut self, body: &str) -> Self {
+        self.body = Some((body.into(), false));
+        self
+    }
+
+    /// With a body that the event has in base64.
+    #[cfg(feature = "forms")]
+    pub(crate) fn bytes(mut self, body: &[u8]) -> Self {
+        self.body = Some((STANDARD.encode(body).into(), true));
         self
     }
 
@@ -111,7 +126,7 @@ impl<'a> Asking<'a> {
             many.entry(name).or_default().push(value);
         }
         let joined: BTreeMap<&str, String> = many.iter().map(|(name, values)| (*name, values.join(","))).collect();
-        match self.front {
+        let mut event = match self.front {
             Front::Url | Front::Http => json!({
                 "version": "2.0",
                 "rawPath": path,
@@ -138,7 +153,12 @@ impl<'a> Asking<'a> {
                 "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:x" } },
                 "isBase64Encoded": false,
             }),
+        };
+        if let Some((body, encoded)) = &self.body {
+            event["body"] = body.clone();
+            event["isBase64Encoded"] = (*encoded).into();
         }
+        event
     }
 }
 

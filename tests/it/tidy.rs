@@ -110,7 +110,12 @@ fn each_foreign_crate_has_one_owner() {
                 "bin/chalice-http-toolkit/forward/event.rs",
             ],
         ),
-        ("form_urlencoded", &["runtime/", "bin/chalice-http-toolkit/forward/consumers.rs"]),
+        (
+            "form_urlencoded",
+            &["runtime/", "content/forms/urlencoded.rs", "bin/chalice-http-toolkit/forward/consumers.rs"],
+        ),
+        ("serde_html_form", &["content/forms/urlencoded.rs"]),
+        ("multer", &["content/forms/multipart.rs"]),
         ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/"]),
         ("aws_config", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),
         ("aws_smithy_http_client", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),

@@ -1,0 +1,254 @@
+//! Forms that a visitor sent.
+//!
+//! 1. [`limits`] how much of one is taken, and reading its body within that
+//! 2. [`multipart`] and [`urlencoded`] the two encodings, as fields
+//! 3. [`parameters`] the parameters of Content-Type and Content-Disposition
+//! 4. [`file`] what was uploaded
+//!
+//! It does not know what a form is for, nor who may send it.
+
+#[cfg(feature = "axum")]
+mod extract;
+mod file;
+mod limits;
+mod multipart;
+mod parameters;
+mod urlencoded;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Uri, header};
+use http_body::Body as HttpBody;
+use serde::de::DeserializeOwned;
+
+pub use self::{file::FormFile, limits::FormLimits};
+use crate::error::{BoxError, Error, ErrorKind, Result};
+
+/// A form that a visitor sent: its fields and files in the order of the page.
+///
+/// It is read from a request whose Content-Type is `application/x-www-form-urlencoded` or `multipart/form-data`
+/// (RFC 7578), the two that an HTML form has. Front doors hand bodies over as text or in base64; both have been decoded by
+/// then. All of it is in memory, as the event was.
+///
+/// - Text is UTF-8; what is none becomes U+FFFD, as browsers and other servers do.
+/// - Fields with one name stay several ([`texts`](Self::texts), [`files`](Self::files)).
+/// - A file input where nobody chose a file is not there: browsers send it as an empty part without a name.
+/// - In names, `%22` is a quotation mark, as browsers write it (HTML, "multipart/form-data encoding algorithm"). Line breaks
+///   stay encoded.
+///
+/// # Errors
+///
+/// What can't be read is an [`Error`] with the status that its sender should get; returned by a handler, it becomes the
+/// site's error page.
+///
+/// | kind | status | when |
+/// |---|---|---|
+/// | [`ErrorKind::Form`] | 400 | it is malformed or cut off, or is not what [`deserialize`](Self::deserialize) wants |
+/// | [`ErrorKind::FormTooLarge`] | 413 | it exceeds [`FormLimits`] |
+/// | [`ErrorKind::FormType`] | 415 | its Content-Type is neither of the two, or missing |
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::Form;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Order {
+///     name: String,
+///     #[serde(default)]
+///     extras: Vec<String>, // a group of checkboxes, perhaps none
+///     gift: Option<String>, // one checkbox
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let request = http::Request::post("/order")
+///     .header("content-type", "application/x-www-form-urlencoded")
+///     .body("name=N%C3%BAria&extras=ribbon&extras=card".to_owned())?;
+/// let form = Form::read(request).await?;
+/// assert_eq!(form.text("name"), Some("Núria"));
+///
+/// let order: Order = form.deserialize()?;
+/// assert_eq!((order.name.as_str(), order.extras.len(), order.gift), ("Núria", 2, None));
+/// # Ok::<(), chalice_http_toolkit::BoxError>(())
+/// # }).unwrap();
+/// ```
+///
+/// With an upload, and limits of its own:
+///
+/// ```
+/// use chalice_http_toolkit::{ErrorKind, Form, FormLimits};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let body = "--x\r\n\
+///     Content-Disposition: form-data; name=\"photo\"; filename=\"C:\\pictures\\me.gif\"\r\n\
+///     Content-Type: image/png\r\n\r\n\
+///     GIF89a..\r\n--x--\r\n";
+/// let request = || {
+///     let request = http::Request::post("/photo").header("content-type", "multipart/form-data; boundary=x");
+///     request.body(body.to_owned()).unwrap()
+/// };
+/// let form = Form::read(request()).await?;
+/// let photo = form.file("photo").unwrap();
+/// assert_eq!(photo.safe_name().as_deref(), Some("me.gif"));
+/// assert_eq!(photo.content_type(), Some("image/png")); // what the sender says
+/// assert_eq!(photo.media_type(), "image/gif"); // what it is
+///
+/// let error = FormLimits::new().with_file_size(4).read(request()).await.unwrap_err();
+/// assert_eq!((error.kind(), error.status().as_u16()), (ErrorKind::FormTooLarge, 413));
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// An axum handler takes one as its last argument (feature `axum`):
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Extension, Router, routing::post};
+/// use chalice_http_toolkit::{Form, FormLimits};
+///
+/// async fn sign_up(form: Form) -> String {
+///     format!("Hello, {}", form.text("name").unwrap_or("you"))
+/// }
+/// let limits = FormLimits::new().with_fields(20);
+/// let router: Router = Router::new().route("/sign-up", post(sign_up)).layer(Extension(limits));
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Form {
+    fields: Vec<FormField>,
+}
+
+/// One field of a [`Form`]: a name with a text or a file.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::Form;
+///
+/// let form = Form::of_query(&"/search?q=bowl&q=blue".parse().unwrap())?;
+/// let fields: Vec<_> = form.fields().map(|field| (field.name(), field.text())).collect();
+/// assert_eq!(fields, [("q", Some("bowl")), ("q", Some("blue"))]);
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormField {
+    name: String,
+    content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Content {
+    Text(String),
+    File(FormFile),
+}
+
+impl Form {
+    /// The form that a request carries, within the [`FormLimits`] in its extensions, or else the default ones.
+    ///
+    /// # Errors
+    ///
+    /// As [above](Self#errors); [`ErrorKind::Body`] where the body breaks off.
+    pub async fn read<B>(request: Request<B>) -> Result<Self>
+    where
+        B: HttpBody,
+        B::Error: Into<BoxError>,
+    {
+        let limits = request.extensions().get::<FormLimits>().copied().unwrap_or_default();
+        limits.read(request).await
+    }
+
+    /// The form of a GET request, which stands in the query of its URL. The default [`FormLimits`] apply.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::FormTooLarge`].
+    pub fn of_query(uri: &Uri) -> Result<Self> {
+        let fields = urlencoded::fields(uri.query().unwrap_or_default().as_bytes(), &FormLimits::default())?;
+        Ok(Self { fields })
+    }
+
+    fn parse(headers: &HeaderMap, body: Bytes, limits: &FormLimits) -> Result<Self> {
+        let content_type = headers.get(header::CONTENT_TYPE).map(|value| parameters::read(value.as_bytes()));
+        let fields = match content_type {
+            Some((essence, _)) if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
+                urlencoded::fields(&body, limits)?
+            }
+            Some((essence, parameters)) if essence.eq_ignore_ascii_case("multipart/form-data") => {
+                multipart::fields(&parameters, body, limits)?
+            }
+            Some((other, _)) => {
+                return Err(Error::new(ErrorKind::FormType, format!("a form was expected, not `{other}`")));
+            }
+            None => return Err(Error::new(ErrorKind::FormType, "a form was expected, and nothing says what came")),
+        };
+        Ok(Self { fields })
+    }
+
+    /// All fields, in the order in which they were sent.
+    pub fn fields(&self) -> impl Iterator<Item = &FormField> {
+        self.fields.iter()
+    }
+
+    /// The text of the first field of this name; `None` where there is none, or where it is a file.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.texts(name).next()
+    }
+
+    /// The texts of all fields of this name: checkboxes, a `<select multiple>`.
+    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |field| field.name == name).filter_map(FormField::text)
+    }
+
+    /// The first file of this name; `None` where none was chosen.
+    pub fn file(&self, name: &str) -> Option<&FormFile> {
+        self.files(name).next()
+    }
+
+    /// All files of this name: `<input type="file" multiple>`.
+    pub fn files(&self, name: &str) -> impl Iterator<Item = &FormFile> {
+        self.fields.iter().filter(move |field| field.name == name).filter_map(FormField::file)
+    }
+
+    /// The texts as a type of the site's own; files are left out. Fields with one name become a `Vec`, which needs
+    /// `#[serde(default)]` where there may be none; an `Option` is `None` where its field is missing or empty. Both
+    /// encodings give the same.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Form`] where a field is missing, or is not what the type wants.
+    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
+        let texts = self.fields.iter().filter_map(|field| Some((field.name.as_str(), field.text()?)));
+        urlencoded::deserialize(texts)
+    }
+}
+
+impl FormField {
+    fn of_text(name: String, text: String) -> Self {
+        Self { name, content: Content::Text(text) }
+    }
+
+    fn of_file(name: String, file: FormFile) -> Self {
+        Self { name, content: Content::File(file) }
+    }
+
+    /// The name, as the page has it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text, if it is no file.
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text(text) => Some(text),
+            Content::File(_) => None,
+        }
+    }
+
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&FormFile> {
+        match &self.content {
+            Content::Text(_) => None,
+            Content::File(file) => Some(file),
+        }
+    }
+}
