@@ -88,6 +88,8 @@ pub enum ErrorKind {
     FormTooLarge,
     /// What was sent is no form: its Content-Type is another. Status 415.
     FormType,
+    /// Another site's page made a visitor's browser send a request. Status 403.
+    CrossOrigin,
     /// A request is larger than its front door lets through.
     RequestTooLarge,
     /// A reply is larger than its front door takes.
@@ -227,10 +229,11 @@ impl Error {
     }
 
     /// The status that a client is answered with: 400, 413 or 415 for a form that can't be taken, 413 for a request that
-    /// is too large, else 500.
+    /// is too large, 403 for one from another site's page, else 500.
     pub fn status(&self) -> StatusCode {
         match self.kind() {
             ErrorKind::Form => StatusCode::BAD_REQUEST,
+            ErrorKind::CrossOrigin => StatusCode::FORBIDDEN,
             ErrorKind::FormTooLarge | ErrorKind::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::FormType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

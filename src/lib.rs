@@ -88,6 +88,7 @@
 //! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
 //! - `Form` (feature `forms`): fields and files that visitors send
+//! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
 //!   `tasking` has the rest
@@ -114,6 +115,7 @@ mod entity_tag;
 mod error;
 mod representation;
 mod runtime;
+mod security;
 mod stage;
 #[cfg(feature = "tasking")]
 pub mod tasking;
@@ -130,6 +132,7 @@ pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
+pub use security::{CrossOriginProtection, CrossOriginService};
 pub use stage::Stage;
 #[cfg(feature = "tasking")]
 pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};

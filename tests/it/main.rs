@@ -5,6 +5,7 @@ mod support;
 #[cfg(feature = "images")]
 mod bombs;
 mod content;
+mod cross_origin;
 mod events;
 #[cfg(feature = "forms")]
 mod forms;

@@ -1,0 +1,233 @@
+//! Requests that another site's page makes a visitor's browser send (cross-site request forgery). It reads the method and
+//! three header fields, and knows no session.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::Either;
+use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header};
+use std::future::{Ready, ready};
+use tower::{Layer, Service};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Refuses what another site's page makes a visitor's browser send: cross-site request forgery (CSRF).
+///
+/// It needs no token, so that pages with forms stay the same for everybody and cacheable: browsers say by themselves where
+/// a request comes from, in `Sec-Fetch-Site` (Fetch Metadata; all browsers since 2023) and `Origin` (Fetch Standard, "Origin
+/// header"), which no page can change. In this order:
+///
+/// 1. GET, HEAD and OPTIONS pass. They must not change anything (RFC 9110 §9.2.1): the rule of your site that this layer
+///    relies on.
+/// 2. An `Origin` that is one of the trusted ones passes.
+/// 3. `Sec-Fetch-Site: same-origin` passes, and `none`, which is the visitor's own doing; any other value is refused,
+///    `same-site` too: another subdomain is another site's page.
+/// 4. Without that field, as in older browsers and over plain HTTP, an `Origin` must name the host of the `Host` field.
+/// 5. With neither field it passes: it is no browser's, and so nobody's cookies come with it unasked.
+///
+/// What is refused is answered with 403 and `Cache-Control: no-store`; in an [`App`](crate::App) it is the site's page
+/// `403.html`. The service does not see it.
+///
+/// # Behind CloudFront
+///
+/// The `Host` that a function sees there is its own and not the visitor's: name the public origin with
+/// [`with_trusted_origin`](Self::with_trusted_origin), or forms from the few browsers of rule 4 are refused. CloudFront must
+/// forward `Origin` and `Sec-Fetch-Site`, as the origin request policy AllViewerExceptHostHeader does: without both of
+/// them every request looks like no browser's. A behaviour that takes forms has to allow POST anyhow.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::CrossOriginProtection;
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let form = service_fn(async |_: http::Request<()>| Ok::<_, std::convert::Infallible>(http::Response::new("sent".to_owned())));
+/// let site = CrossOriginProtection::new().with_trusted_origin("https://shop.example")?.layer(form);
+///
+/// let post = |site: &str| http::Request::post("/contact").header("sec-fetch-site", site).body(()).unwrap();
+/// assert_eq!(site.clone().oneshot(post("same-origin")).await.unwrap().status(), 200);
+/// assert_eq!(site.clone().oneshot(post("cross-site")).await.unwrap().status(), 403);
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CrossOriginProtection {
+    trusted: Arc<HashSet<String>>,
+}
+
+impl CrossOriginProtection {
+    /// Trusts the page's own origin only.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes requests from the pages of this origin too: the public one of the site, `https://shop.example`, or a service
+    /// that sends its visitors back with a form. Default: none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] for what is no origin: a scheme (`https` or `http`), a host, perhaps a port, and nothing
+    /// behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CrossOriginProtection, ErrorKind};
+    ///
+    /// let error = CrossOriginProtection::new().with_trusted_origin("shop.example").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Configuration);
+    /// ```
+    pub fn with_trusted_origin(mut self, origin: &str) -> Result<Self> {
+        let trusted = serialized(origin).ok_or_else(|| {
+            let message = format!("`{origin}` is no origin: it looks like `https://shop.example`, without a path");
+            Error::new(ErrorKind::Configuration, message)
+        })?;
+        Arc::make_mut(&mut self.trusted).insert(trusted);
+        Ok(self)
+    }
+
+    /// Why a request is refused; `None` if it passes.
+    fn refuses<B>(&self, request: &Request<B>) -> Option<&'static str> {
+        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
+            return None;
+        }
+        let headers = request.headers();
+        let origin = only(headers, &header::ORIGIN);
+        if let Sent::Once(origin) = origin
+            && self.trusted.contains(origin)
+        {
+            return None;
+        }
+        match (only(headers, &SEC_FETCH_SITE), origin) {
+            (Sent::Once("same-origin" | "none"), _) | (Sent::Never, Sent::Never) => None,
+            (Sent::Never, Sent::Once(origin)) if is_host(origin, request) => None,
+            (Sent::Never, _) => Some("its Origin is not this host's, nor a trusted one"),
+            _ => Some("Sec-Fetch-Site says that another site's page made it"),
+        }
+    }
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// A field that may stand once.
+#[derive(Clone, Copy)]
+enum Sent<'a> {
+    Never,
+    Once(&'a str),
+    /// Several times, or as what can't be read: no browser does that.
+    Oddly,
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Sent<'a> {
+    let mut lines = headers.get_all(name).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Sent::Never,
+        (Some(line), None) => line.to_str().map_or(Sent::Oddly, Sent::Once),
+        _ => Sent::Oddly,
+    }
+}
+
+/// Whether an origin is that of the host that was asked. The scheme is not compared: behind a front door nobody knows it.
+fn is_host<B>(origin: &str, request: &Request<B>) -> bool {
+    let Some((_, host)) = origin.split_once("://") else { return false };
+    let asked = match only(request.headers(), &header::HOST) {
+        Sent::Once(asked) => asked,
+        // HTTP/2 and later have it in the URL alone (RFC 9113 §8.3.1).
+        Sent::Never => request.uri().authority().map_or("", |authority| authority.as_str()),
+        Sent::Oddly => "",
+    };
+    !host.is_empty() && host.eq_ignore_ascii_case(asked)
+}
+
+/// An origin as browsers write it (RFC 6454 §6.2): in lower case, without the scheme's own port.
+fn serialized(origin: &str) -> Option<String> {
+    let uri: Uri = origin.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let bare = format!("{scheme}://{authority}");
+    let is_web = (scheme == "https" || scheme == "http") && !authority.as_str().contains('@');
+    if !is_web || !bare.eq_ignore_ascii_case(origin) {
+        return None;
+    }
+    let own = if scheme == "https" { 443 } else { 80 };
+    let port = authority.port_u16().filter(|port| *port != own).map_or(String::new(), |port| format!(":{port}"));
+    Some(format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
+}
+
+impl<S> Layer<S> for CrossOriginProtection {
+    type Service = CrossOriginService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CrossOriginService { protection: self.clone(), inner }
+    }
+}
+
+/// A service behind a [`CrossOriginProtection`]: what its layer makes.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{CrossOriginProtection, CrossOriginService};
+/// use tower::Layer;
+///
+/// let service: CrossOriginService<&str> = CrossOriginProtection::new().layer("any service");
+/// ```
+#[derive(Clone, Debug)]
+pub struct CrossOriginService<S> {
+    protection: CrossOriginProtection,
+    inner: S,
+}
+
+impl<S, B, RB> Service<Request<B>> for CrossOriginService<S>
+where
+    S: Service<Request<B>, Response = Response<RB>>,
+    RB: From<&'static str>,
+{
+    type Response = Response<RB>;
+    type Error = S::Error;
+    type Future = Either<Ready<Result<Self::Response, S::Error>>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.protection.refuses(&request) {
+            None => Either::Right(self.inner.call(request)),
+            Some(reason) => {
+                let error = Error::new(ErrorKind::CrossOrigin, format!("a request is refused: {reason}"));
+                Either::Left(ready(Ok(error.into())))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_do() {
+        for (origin, expected) in [
+            ("https://shop.example", Some("https://shop.example")),
+            ("HTTPS://Shop.Example:443", Some("https://shop.example")),
+            ("http://localhost:3000", Some("http://localhost:3000")),
+            ("http://shop.example:443", Some("http://shop.example:443")),
+            ("http://[::1]:80", Some("http://[::1]")),
+            ("https://shop.example/", None),
+            ("https://shop.example/path", None),
+            ("https://user@shop.example", None),
+            ("shop.example", None),
+            ("//shop.example", None),
+            ("ftp://shop.example", None),
+            ("null", None),
+            ("*", None),
+            ("", None),
+        ] {
+            assert_eq!(serialized(origin).as_deref(), expected, "{origin}");
+        }
+    }
+}
