@@ -202,6 +202,9 @@ impl CloudFront {
     /// The fields that every response has, whoever made it.
     fn complete_headers(&self, headers: &mut HeaderMap, status: StatusCode, safe: bool, personal: bool) {
         headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        if personal && headers.contains_key(header::CACHE_CONTROL) {
+            make_personal(headers);
+        }
         self.guard_cookies(headers);
         if !headers.contains_key(header::CACHE_CONTROL) {
             let keeps = status.is_success() || status.is_redirection();

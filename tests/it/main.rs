@@ -5,6 +5,8 @@ mod support;
 #[cfg(feature = "images")]
 mod bombs;
 mod content;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod cross_origin;
 mod events;
 #[cfg(feature = "forms")]

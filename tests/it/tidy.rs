@@ -116,6 +116,7 @@ fn each_foreign_crate_has_one_owner() {
         ),
         ("serde_html_form", &["content/forms/urlencoded.rs"]),
         ("multer", &["content/forms/multipart.rs"]),
+        ("cookie", &["cookies/seal.rs"]),
         ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/"]),
         ("aws_config", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),
         ("aws_smithy_http_client", &["tasking/aws.rs", "bin/chalice-http-toolkit/forward/"]),
