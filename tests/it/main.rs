@@ -18,6 +18,7 @@ mod http;
 mod images;
 mod page_checks;
 mod page_tags;
+mod security_headers;
 #[cfg(feature = "tasking")]
 mod store_rules;
 #[cfg(feature = "tasking")]
