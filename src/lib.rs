@@ -90,6 +90,7 @@
 //! - `Form` (feature `forms`): fields and files that visitors send
 //! - `Cookies` and `CookieJar` (feature `cookies`): signed cookies, flash messages, and pages that are one visitor's
 //! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
+//! - [`SecurityHeaders`]: a Content-Security-Policy with hashes, and the fields beside it
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
 //!   `tasking` has the rest
@@ -126,6 +127,7 @@ mod error;
     feature = "tasking"
 ))]
 pub mod guide;
+mod inline;
 mod representation;
 mod runtime;
 mod security;
@@ -147,7 +149,7 @@ pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
-pub use security::{CrossOriginProtection, CrossOriginService};
+pub use security::{CrossOriginProtection, CrossOriginService, SecurityHeaders, SecurityHeadersService};
 pub use stage::Stage;
 #[cfg(feature = "tasking")]
 pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};

@@ -111,6 +111,7 @@ fn each_foreign_crate_has_one_owner() {
                 "tasking/event.rs",
                 "tasking/s3.rs",
                 "content/images/placeholder.rs",
+                "content/inline.rs",
                 "bin/chalice-http-toolkit/forward/event.rs",
             ],
         ),
