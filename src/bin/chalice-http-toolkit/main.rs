@@ -8,6 +8,7 @@ mod images;
 mod layers;
 mod say;
 mod setup;
+mod template;
 
 use std::process::ExitCode;
 
