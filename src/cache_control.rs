@@ -179,6 +179,34 @@ pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
     })
 }
 
+/// SECURITY: makes what these fields come with one visitor's own. A policy that keeps every shared cache out stays as it is;
+/// any other is replaced. A `private` that names fields keeps nobody out (RFC 9111 §5.2.2.7), and a policy that is meant
+/// for caches of a CDN alone counts before this one (RFC 9213 §2.2).
+pub(crate) fn make_personal(headers: &mut HeaderMap) {
+    for targeted in TARGETED {
+        headers.remove(targeted);
+    }
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let keeps_out = lines.flat_map(directives).any(|(name, argument)| {
+        name.eq_ignore_ascii_case("no-store") || (name.eq_ignore_ascii_case("private") && argument.is_none())
+    });
+    if !keeps_out {
+        // What sets a cookie is about that one moment: not even a page that is gone back to should show it again.
+        let sets_cookie = headers.contains_key(header::SET_COOKIE);
+        let policy = if sets_cookie { "private, no-store" } else { "private, no-cache" };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+    }
+    let varies = headers.get_all(header::VARY).iter().filter_map(|line| line.to_str().ok());
+    if !varies
+        .flat_map(|line| line.split(','))
+        .any(|name| ["cookie", "*"].contains(&name.trim().to_ascii_lowercase().as_str()))
+    {
+        headers.append(header::VARY, HeaderValue::from_static("cookie"));
+    }
+}
+
+const TARGETED: [&str; 3] = ["cdn-cache-control", "surrogate-control", "cloudflare-cdn-cache-control"];
+
 /// The directives of a line with their arguments; a comma within quotes separates nothing.
 fn directives(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut quoted = false;
@@ -220,6 +248,36 @@ mod tests {
             "public, private, no-cache, no-store, no-transform, must-revalidate, proxy-revalidate, \
              max-age=31536000, s-maxage=1, stale-while-revalidate=1, stale-if-error=1, immutable"
         );
+    }
+
+    #[test]
+    fn what_is_personal_is_kept_from_shared_caches() {
+        for (before, after) in [
+            ("", "private, no-cache"),
+            ("public, max-age=60", "private, no-cache"),
+            ("public, private=\"x\"", "private, no-cache"),
+            ("private=\"set-cookie\"", "private, no-cache"),
+            ("s-maxage=9", "private, no-cache"),
+            ("no-cache", "private, no-cache"),
+            ("x=\"a, private\"", "private, no-cache"),
+            ("private, max-age=60", "private, max-age=60"),
+            ("PRIVATE", "PRIVATE"),
+            ("no-store", "no-store"),
+        ] {
+            let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static(before))]);
+            headers.insert("cdn-cache-control", HeaderValue::from_static("max-age=60"));
+            make_personal(&mut headers);
+            assert_eq!(
+                (&headers[header::CACHE_CONTROL], &headers[header::VARY]),
+                (&after.parse().unwrap(), &"cookie".parse().unwrap())
+            );
+            assert_eq!(headers.len(), 2, "{before}");
+        }
+        for (before, after) in [("accept, Cookie", 1), ("*", 1), ("accept", 2), ("x-cookie", 2)] {
+            let mut headers = HeaderMap::from_iter([(header::VARY, HeaderValue::from_static(before))]);
+            make_personal(&mut headers);
+            assert_eq!(headers.get_all(header::VARY).iter().count(), after, "{before}");
+        }
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub enum ErrorKind {
     FalseNotModified,
     /// An event is none that this crate serves.
     Event,
+    /// A cookie has a name that no cookie may have, or is larger than browsers keep.
+    Cookie,
     /// A form is malformed, cut off, or not what was expected. Status 400.
     Form,
     /// A form, or a part of one, is larger than its limits. Status 413.

@@ -88,6 +88,7 @@
 //! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
 //! - `Form` (feature `forms`): fields and files that visitors send
+//! - `Cookies` and `CookieJar` (feature `cookies`): signed cookies, flash messages, and pages that are one visitor's
 //! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
@@ -98,14 +99,16 @@
 //!
 //! # Features
 //!
-//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `images`
-//! and `avif`, `tasking`, `dynamodb` and `s3-offload` add what their names say.
+//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`,
+//! `images` and `avif`, `tasking`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
 mod cache_control;
 mod cloudfront;
 mod content;
+#[cfg(feature = "cookies")]
+mod cookies;
 #[cfg(feature = "seeded-defects")]
 mod defects;
 #[cfg(not(feature = "seeded-defects"))]
@@ -137,6 +140,8 @@ pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 pub use content::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
 #[cfg(feature = "forms")]
 pub use content::{Form, FormField, FormFile, FormLimits};
+#[cfg(feature = "cookies")]
+pub use cookies::{CookieJar, Cookies, CookiesService, Flash, SameSite, SetCookie};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;

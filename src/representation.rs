@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::{EntityTag, error::Result};
+use crate::{EntityTag, cache_control::is_shared_cacheable, error::Result};
 
 /// What a site sends for a request (RFC 9110 §3.2): status, headers and validators now, the body only if it is needed.
 ///
@@ -43,6 +43,7 @@ pub struct Representation {
     validators: Validators,
     methods: Vec<Method>,
     ranges: Option<bool>,
+    personal: bool,
     body: Body,
     type_of: Option<TypeOf>,
     select: Option<Select>,
@@ -116,6 +117,7 @@ pub(crate) struct Selected {
     pub(crate) validators: Validators,
     pub(crate) methods: Vec<Method>,
     pub(crate) ranges: bool,
+    pub(crate) personal: bool,
     pub(crate) body: Body,
     pub(crate) type_of: Option<TypeOf>,
 }
@@ -165,7 +167,7 @@ impl Representation {
         let (validators, methods) = (Validators::default(), Vec::new());
         let (status, ranges, type_of, select) = (None, None, None, None);
         let (headers, added) = (HeaderMap::new(), HeaderMap::new());
-        Self { status, headers, added, validators, methods, ranges, body, type_of, select }
+        Self { status, headers, added, validators, methods, ranges, personal: false, body, type_of, select }
     }
 
     /// Sends another status than 200. Only a 200 is answered with 304, 412, 206 or 416 (RFC 9110 §13.2.1).
@@ -219,6 +221,28 @@ impl Representation {
         self
     }
 
+    /// Says that it is made for one visitor, by whatever the site knows them: a session, a certificate, an address. It is
+    /// sent with `Vary: cookie`, and no shared cache keeps it, whatever its Cache-Control says: a policy that would let one
+    /// becomes `private, no-cache`, or `private, no-store` where it sets a cookie. That holds for a 304 too. Default: not;
+    /// what reads a cookie from `CookieJar` (feature `cookies`) is so by itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CacheControl, CloudFront, Representation};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let account = Representation::new("text/plain", "your orders").with_cache_control(CacheControl::immutable());
+    /// let response = CloudFront::new().respond(&http::Request::new(()), account.with_personal()).await?;
+    /// assert_eq!(response.headers()["cache-control"], "private, no-cache");
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_personal(mut self) -> Self {
+        self.personal = true;
+        self
+    }
+
     pub(crate) fn with_type_of(mut self, type_of: TypeOf) -> Self {
         self.type_of = Some(type_of);
         self
@@ -242,19 +266,24 @@ impl Representation {
             chosen.methods = self.methods;
         }
         chosen.ranges = self.ranges.unwrap_or(chosen.ranges);
+        chosen.personal |= self.personal;
         Ok(chosen)
     }
 
     fn into_selected(self) -> Selected {
-        let Self { status, headers, validators, methods, ranges, body, type_of, .. } = self;
+        let Self { status, headers, validators, methods, ranges, personal, body, type_of, .. } = self;
         let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
-        Selected { status, headers, validators, methods, ranges, body, type_of }
+        Selected { status, headers, validators, methods, ranges, personal, body, type_of }
     }
 }
 
 impl Selected {
     /// Puts these fields in place of the promised ones, and takes the promised validators back.
-    pub(crate) fn replace(&mut self, headers: HeaderMap) {
+    pub(crate) fn replace(&mut self, mut headers: HeaderMap) {
+        if !is_shared_cacheable(&self.headers) {
+            // What is one visitor's stays so.
+            headers.remove(header::CACHE_CONTROL);
+        }
         self.validators = Validators::default();
         self.ranges = false;
         for name in [header::ETAG, header::LAST_MODIFIED].iter().chain(headers.keys()) {
@@ -314,6 +343,10 @@ impl Pending {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
+
+/// In the extensions of a response: what it says was made for one visitor ([`Representation::with_personal`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Personal;
 
 impl<B: Default> From<Representation> for Response<B> {
     fn from(representation: Representation) -> Self {

@@ -8,7 +8,7 @@ use http::{
 use http_body_util::Full;
 
 use super::range::{self, Asked};
-use crate::{CacheControl, representation::Selected};
+use crate::{CacheControl, cache_control::is_shared_cacheable, representation::Selected};
 
 /// The representation with its body, or the parts of it that the lines of a Range field ask for.
 pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>, head: bool) -> Response<Full<Bytes>> {
@@ -26,8 +26,10 @@ pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>
             insert(&mut headers, header::CONTENT_RANGE, format!("bytes */{}", body.len()));
             headers.remove(header::CONTENT_TYPE);
             headers.remove(header::CONTENT_ENCODING);
-            // A cache keys by URL: it must not hand this to who asks for the file.
-            headers.insert(header::CACHE_CONTROL, CacheControl::no_cache().into());
+            if is_shared_cacheable(&headers) {
+                // A cache keys by URL: it must not hand this to who asks for the file.
+                headers.insert(header::CACHE_CONTROL, CacheControl::no_cache().into());
+            }
             body = Bytes::new();
         }
         Asked::Parts(parts) => {

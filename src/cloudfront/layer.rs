@@ -21,7 +21,7 @@ use crate::{
     EntityTag, Representation,
     body::{Limit, whole},
     error::{BoxError, Result},
-    representation::{Pending, ScriptRoot},
+    representation::{Pending, Personal, ScriptRoot},
 };
 
 /// A service whose answers [`CloudFront`] decides on: what its layer makes.
@@ -130,12 +130,13 @@ where
         // The service has acted by now: conditions were its own to look at, before that (RFC 9110 §13.2.1).
         CONDITIONS.iter().for_each(|name| _ = asked.headers_mut().remove(name));
     }
-    let representation = match extensions.remove::<Pending>().and_then(|pending| pending.take()) {
+    let personal = extensions.remove::<Personal>().is_some();
+    let mut representation = match extensions.remove::<Pending>().and_then(|pending| pending.take()) {
         Some(representation) => dressed(representation, parts),
         None => {
             let body = whole(body, asked.extensions().get().copied()).await?;
             if is_decided(parts.status) {
-                cloudfront.complete_headers(&mut parts.headers, parts.status, true);
+                cloudfront.complete_headers(&mut parts.headers, parts.status, true, personal);
                 return Ok(Response::from_parts(parts, Full::new(body)));
             }
             if asked.method() == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {
@@ -146,6 +147,9 @@ where
             ordinary(parts, body).with_methods([asked.method().clone()])
         }
     };
+    if personal {
+        representation = representation.with_personal();
+    }
     let mut response = cloudfront.respond(&asked, representation).await?;
     *response.extensions_mut() = extensions;
     Ok(response)

@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     CacheControl, Representation,
-    cache_control::is_shared_cacheable,
+    cache_control::{is_shared_cacheable, make_personal},
     error::{Error, ErrorKind, Result},
     representation::{Made, ScriptRoot, Selected, Selection},
 };
@@ -202,7 +202,7 @@ impl CloudFront {
 
     /// Gives the representation the fields that every answer of it has: 200, 206 and 304 alike.
     fn complete(&self, selected: &mut Selected, method: &Method, now: SystemTime) {
-        let Selected { status, headers, validators, .. } = selected;
+        let Selected { status, headers, validators, personal, .. } = selected;
         validators.last_modified = validators.last_modified.filter(|time| is_past(*time, now));
         let safe = matches!(*method, Method::GET | Method::HEAD);
         if safe && *status == StatusCode::OK {
@@ -215,12 +215,15 @@ impl CloudFront {
                 insert(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(modified));
             }
         }
-        self.complete_headers(headers, *status, safe);
+        self.complete_headers(headers, *status, safe, *personal);
     }
 
     /// The fields that every response has, whoever made it.
-    fn complete_headers(&self, headers: &mut HeaderMap, status: StatusCode, safe: bool) {
+    fn complete_headers(&self, headers: &mut HeaderMap, status: StatusCode, safe: bool, personal: bool) {
         headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        if personal && headers.contains_key(header::CACHE_CONTROL) {
+            make_personal(headers);
+        }
         self.guard_cookies(headers);
         if !headers.contains_key(header::CACHE_CONTROL) {
             let keeps = status.is_success() || status.is_redirection();
@@ -235,6 +238,9 @@ impl CloudFront {
         }
         if headers[header::CACHE_CONTROL].is_empty() {
             headers.remove(header::CACHE_CONTROL);
+        }
+        if personal {
+            make_personal(headers);
         }
     }
 

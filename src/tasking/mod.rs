@@ -13,7 +13,10 @@
 //! task, with its deadline and its outbox. Nothing here knows HTTP.
 
 #[cfg(panic = "abort")]
-compile_error!("tasks need `panic = \"unwind\"`: otherwise the panic of one takes the whole batch with it");
+compile_error!(
+    "tasks need `panic = \"unwind\"` in `[profile.release]` of Cargo.toml (cargo lambda build aborts unless it is there): \
+     otherwise the panic of one takes the whole batch with it"
+);
 
 mod aws;
 mod batch;

@@ -30,6 +30,51 @@ fn said(output: Output) -> (Option<i32>, String, String) {
 }
 
 #[test]
+fn what_is_asked_for_goes_to_standard_output_and_errors_do_not() {
+    let verbs = ["check", "completions", "forward", "images", "layers"];
+    let (code, help, err) = run(&["--help"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    for verb in verbs {
+        assert!(help.contains(&format!("\n  {verb} ")), "{verb} in {help}");
+        let (code, out, err) = run(&[verb, "--help"]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{verb}");
+        assert!(out.contains("Usage: chalice-http-toolkit"), "{out}");
+    }
+    let version = format!("chalice-http-toolkit {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(&["--version"]), (Some(0), version, String::new()));
+    for wrong in
+        [&[][..], &["no-such-verb"], &["check", "--no-such-option"], &["layers", "--arch", "mips"], &["forward"]]
+    {
+        let (code, out, err) = run(wrong);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{wrong:?}");
+        assert!(err.contains("Usage: ") || err.contains("--help"), "{err}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    for arguments in [&["--help"][..], &["no-such-verb"], &["check", "no-such-folder"]] {
+        let (_, out, err) = said(command(arguments).env("TERM", "xterm-256color").output().expect("it runs"));
+        assert!(!(out + &err).contains('\u{1b}'), "{arguments:?}");
+    }
+}
+
+/// Bash, at least, takes its script and completes a verb by it.
+#[test]
+fn completions_are_scripts_of_their_shells() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, out, err) = run(&["completions", shell]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{shell}");
+        assert!(out.contains("layers") && out.contains("refresh"), "{shell}: {out}");
+    }
+    let script = run(&["completions", "bash"]).1;
+    let ask = "COMP_WORDS=(chalice-http-toolkit la) COMP_CWORD=1; _chalice__http__toolkit chalice-http-toolkit la; echo ${COMPREPLY[@]}";
+    let bash = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output().expect("bash runs");
+    assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "layers", "{}", String::from_utf8_lossy(&bash.stderr));
+    assert_eq!(run(&["completions", "tcsh"]).0, Some(2));
+}
+
+#[test]
 fn a_check_names_file_and_line_and_what_is_too_large() {
     let site = folders(&[
         ("templates/index.html", "{% extends 'base.html' %}"),

@@ -7,6 +7,8 @@ mod bombs;
 #[cfg(feature = "cli")]
 mod cli;
 mod content;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod cross_origin;
 mod events;
 #[cfg(feature = "forms")]

@@ -103,6 +103,7 @@ fn each_foreign_crate_has_one_owner() {
             ],
         ),
         ("clap", &["bin/"]),
+        ("clap_complete", &["bin/"]),
         (
             "base64",
             &[
@@ -127,6 +128,7 @@ fn each_foreign_crate_has_one_owner() {
         ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/", "bin/chalice-http-toolkit/aws.rs"]),
         ("aws_config", &["tasking/aws.rs", "bin/"]),
         ("aws_smithy_http_client", &["tasking/aws.rs", "bin/"]),
+        ("cookie", &["cookies/seal.rs"]),
         ("aws_sdk_dynamodb", &["tasking/dynamodb.rs"]),
         ("aws_sdk_s3", &["tasking/s3.rs"]),
         ("zstd", &["tasking/s3.rs"]),

@@ -14,7 +14,7 @@ use crate::{
 
 /// Tools for server-rendered sites on AWS Lambda.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "chalice-http-toolkit", version)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -58,6 +58,11 @@ pub(crate) enum Verb {
     /// lambda:GetLayerVersion, and ssm:GetParameter for the AppConfig agent.
     #[command(after_help = "Example:\n  chalice-http-toolkit layers -r eu-central-1 --arch arm64")]
     Layers(Layers),
+    /// Print a script that lets a shell complete this command.
+    #[command(
+        after_help = "Example:\n  chalice-http-toolkit completions bash > ~/.local/share/bash-completion/completions/chalice-http-toolkit"
+    )]
+    Completions(Completions),
 }
 
 #[derive(Arguments, Debug)]
@@ -169,6 +174,12 @@ pub(crate) struct Layers {
     /// One JSON object instead of text.
     #[arg(short, long)]
     pub(crate) json: bool,
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
 }
 
 fn seconds(typed: &str) -> Result<Duration, String> {

@@ -3,6 +3,7 @@
 mod args;
 mod aws;
 mod check;
+mod completions;
 mod forward;
 mod images;
 mod layers;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         args::Verb::Check(check) => check::run(&check),
         args::Verb::Images(images) => images::run(&images),
         args::Verb::Forward(forward) => forward::run(&forward),
+        args::Verb::Completions(completions) => completions::run(&completions),
         args::Verb::Layers(layers) => layers::run(&layers),
         args::Verb::Setup(setup) => setup::run(&setup),
     }

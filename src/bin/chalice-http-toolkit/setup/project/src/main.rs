@@ -106,7 +106,12 @@ fn app() -> Result<App, Error> {
         .fallback(missing)
         .with_state(state);
     // Only forms of this site's own pages, and only what came through CloudFront.
-    let site = CrossOriginProtection::new().layer(site);
+    let mut protection = CrossOriginProtection::new();
+    let origin = std::env::var("PUBLIC_ORIGIN").unwrap_or_default();
+    if !origin.is_empty() {
+        protection = protection.with_trusted_origin(&origin)?;
+    }
+    let site = protection.layer(site);
     let cloudfront = CloudFront::new().with_origin_secret_from_env()?;
     let app = App::new(cloudfront.layer(site)).with_error_pages(&content);
     Ok(app.with_tasks(&tasks))

@@ -1,0 +1,87 @@
+//! Messages that one request leaves and a later page shows, once: "saved", after the redirect that follows a form.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CookieJar, SetCookie};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A message that is shown once: [`CookieJar::flash`], [`CookieJar::take_flashes`].
+///
+/// It serializes as `{ "category": …, "text": … }`, for a template.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, CookieJar, Representation, Result};
+/// use serde_json::json;
+///
+/// // {% for flash in flashes %}<p class="{{ flash.category }}">{{ flash.text }}</p>{% endfor %}
+/// fn thanks(content: &ContentManager, jar: &CookieJar) -> Result<Representation> {
+///     content.render_template("thanks.html", json!({ "flashes": jar.take_flashes() }))
+/// }
+/// ```
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Flash {
+    category: String,
+    text: String,
+}
+
+/// The cookie that messages travel in, and how long they wait for a page.
+const NAME: &str = "flash";
+const WAITS: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+
+impl Flash {
+    /// A word for what kind of message it is, such as `success` or `error`: a class for the style sheet.
+    pub fn category(&self) -> &str {
+        &self.category
+    }
+
+    /// What it says.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl CookieJar {
+    /// Leaves a message for the next page that takes it, within an hour. Several are shown in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Cookie`] where all that wait would be larger than a cookie: about 2,500 characters of text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, CookieJar, Representation, Result};
+    /// use http::StatusCode;
+    ///
+    /// fn sent(content: &ContentManager, jar: &CookieJar) -> Result<Representation> {
+    ///     jar.flash("success", "Your message is on its way.")?;
+    ///     Ok(content.redirect("/contact").with_status(StatusCode::SEE_OTHER))
+    /// }
+    /// ```
+    pub fn flash(&self, category: &str, text: &str) -> Result<()> {
+        let mut waiting = self.flashes();
+        waiting.push(Flash { category: category.to_owned(), text: text.to_owned() });
+        let value = serde_json::to_string(&waiting)
+            .map_err(|error| Error::caused(ErrorKind::Serialization, "messages have no JSON form", error))?;
+        self.set(SetCookie::new(NAME, value).with_max_age(WAITS))
+    }
+
+    /// The messages that wait, each for the last time. The page that shows them is the visitor's own, and `no-store` where
+    /// there was one: it has the cookie that says that they were shown.
+    ///
+    /// It is a value, to be given to the page as an argument, and no function that templates call: so the page's tag covers
+    /// the messages, and a page without any is the one that it was before.
+    pub fn take_flashes(&self) -> Vec<Flash> {
+        let flashes = self.flashes();
+        if self.has(NAME) {
+            self.remove(NAME);
+        }
+        flashes
+    }
+
+    fn flashes(&self) -> Vec<Flash> {
+        self.get(NAME).and_then(|value| serde_json::from_str(&value).ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,189 @@
+//! The cookies of one request, as its handler sees them: what came, what is to be set, and whether anybody looked.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use http::{HeaderMap, HeaderValue, Request, header};
+
+use super::{SetCookie, layer::Settings, seal};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The cookies of one request. The [`Cookies`](crate::Cookies) layer puts one into each; an axum handler takes it as an
+/// argument (feature `axum`), any other one finds it with [`of`](Self::of).
+///
+/// Whoever asks it for a cookie, there or not, makes the response the visitor's own: `Vary: cookie`, and no Cache-Control
+/// that would let a shared cache keep it ([`with_personal`](crate::Representation::with_personal)). What is asked for stays
+/// a value: give it to the page as an argument, and the page's tag covers it.
+///
+/// It ends with the handler: a body that is made later, such as that of
+/// [`render_template_with`](crate::ContentManager::render_template_with), finds nothing in it, and that is logged as an
+/// error. By then the response's fields are decided on.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{Cookies, CookieJar, Error, SetCookie};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let count = service_fn(async |request: http::Request<()>| {
+///     let jar = CookieJar::of(&request)?;
+///     let visits: u32 = jar.get("visits").and_then(|text| text.parse().ok()).unwrap_or(0);
+///     jar.set(SetCookie::new("visits", (visits + 1).to_string()))?;
+///     Ok::<_, Error>(http::Response::new(format!("You were here {visits} times.")))
+/// });
+/// let site = Cookies::new("a secret of 32 random bytes or more")?.layer(count);
+///
+/// let first = site.clone().oneshot(http::Request::new(())).await?;
+/// assert_eq!(first.headers()["cache-control"], "private, no-store");
+/// let cookie = first.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+///
+/// let again = http::Request::get("/").header("cookie", cookie).body(()).unwrap();
+/// assert_eq!(site.oneshot(again).await?.body(), "You were here 1 times.");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct CookieJar(Arc<Mutex<Open>>);
+
+/// What the jar holds while it is open.
+#[derive(Debug)]
+struct Open {
+    settings: Arc<Settings>,
+    received: Vec<(String, String)>,
+    /// By name on the wire: the value that was set, or that it was removed, and the field that says so.
+    set: BTreeMap<String, (Option<String>, HeaderValue)>,
+    read: bool,
+    closed: bool,
+}
+
+/// What is left of a jar when its handler has answered.
+pub(super) struct Closed {
+    pub(super) fields: Vec<HeaderValue>,
+    pub(super) read: bool,
+}
+
+impl CookieJar {
+    /// The jar of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where the [`Cookies`](crate::Cookies) layer is not around the service.
+    pub fn of<B>(request: &Request<B>) -> Result<Self> {
+        Self::in_extensions(request.extensions())
+    }
+
+    pub(super) fn in_extensions(extensions: &http::Extensions) -> Result<Self> {
+        let message = "there is no cookie jar: put the Cookies layer around the service";
+        extensions.get::<Self>().cloned().ok_or_else(|| Error::new(ErrorKind::Configuration, message))
+    }
+
+    pub(super) fn new(settings: Arc<Settings>, headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| std::str::from_utf8(line.as_bytes()).ok());
+        let received = lines.flat_map(seal::received).collect();
+        Self(Arc::new(Mutex::new(Open { settings, received, set: BTreeMap::new(), read: false, closed: false })))
+    }
+
+    /// The value of a cookie that this site has set; `None` where there is none, where it was changed on the way, where its
+    /// time is over, and where it is another cookie's value. What was set in this request counts.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let open = self.read()?;
+        let wire_name = open.settings.wire_name(name);
+        if let Some((value, _)) = open.set.get(&wire_name) {
+            return value.clone();
+        }
+        // A cookie of that name may stand there twice, if another host of the domain has set one.
+        let mut named = open.received.iter().filter(|(received, _)| *received == wire_name);
+        named.find_map(|(_, sealed)| open.settings.secrets.open(&wire_name, sealed, now()))
+    }
+
+    /// The value of a cookie as it came, whoever set it: a script of the page, another host of the domain, the visitor.
+    /// Trust it like a field of a form.
+    pub fn get_untrusted(&self, name: &str) -> Option<String> {
+        let open = self.read()?;
+        open.received.iter().find(|(received, _)| received == name).map(|(_, value)| value.clone())
+    }
+
+    /// Sets a cookie, signed or encrypted. A response that sets one is the visitor's own, and `private, no-store` unless its
+    /// own policy keeps shared caches out already.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Cookie`] for a name that is no token (RFC 9110 §5.6.2), and for a cookie of more than 4,096 bytes.
+    pub fn set(&self, cookie: SetCookie) -> Result<()> {
+        let mut open = self.lock();
+        let settings = open.settings.clone();
+        let wire_name = settings.wire_name(&cookie.name);
+        let until = cookie.max_age.map(|age| now().saturating_add(age.as_secs()));
+        let sealed = settings.secrets.seal(&wire_name, &cookie.value, until);
+        let field = cookie.field(&wire_name, &sealed, settings.secure)?;
+        if open.is_there("set", &cookie.name) {
+            open.set.insert(wire_name, (Some(cookie.value), field));
+        }
+        Ok(())
+    }
+
+    /// Removes a cookie that [`set`](Self::set) has set, now or before.
+    pub fn remove(&self, name: &str) {
+        let mut open = self.lock();
+        let wire_name = open.settings.wire_name(name);
+        let gone = SetCookie::new(name, "").with_max_age(std::time::Duration::ZERO);
+        let field = gone.field(&wire_name, "", open.settings.secure);
+        // What can't be called that was never set.
+        if let (Ok(field), true) = (field, open.is_there("removed", name)) {
+            open.set.insert(wire_name, (None, field));
+        }
+    }
+
+    /// Whether a cookie of this name came, good or not, or was set.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let open = self.lock();
+        let wire_name = open.settings.wire_name(name);
+        open.set.contains_key(&wire_name) || open.received.iter().any(|(received, _)| *received == wire_name)
+    }
+
+    /// Ends it: whoever still holds it finds nothing.
+    pub(super) fn close(&self) -> Closed {
+        let mut open = self.lock();
+        open.closed = true;
+        open.received.clear();
+        let fields = std::mem::take(&mut open.set).into_values().map(|(_, field)| field).collect();
+        Closed { fields, read: open.read }
+    }
+
+    /// SECURITY: the one way to what the jar holds. Whoever takes it has made the response personal.
+    fn read(&self) -> Option<MutexGuard<'_, Open>> {
+        let mut open = self.lock();
+        open.read = true;
+        open.is_there("read", "").then_some(open)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn is_there(&self, what: &str, cookie: &str) -> bool {
+        if self.closed {
+            tracing::error!(what, cookie, "a cookie jar is used after its handler has answered: nothing is in it");
+        }
+        !self.closed
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(feature = "axum")]
+impl<S: Send + Sync> axum_core::extract::FromRequestParts<S> for CookieJar {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, _state: &S) -> Result<Self, Error> {
+        Self::in_extensions(&parts.extensions)
+    }
+}

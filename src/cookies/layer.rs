@@ -1,0 +1,202 @@
+//! The layer that gives each request its jar, and sends what was set in it. It knows no cookie by name.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, header};
+use tower::{Layer, Service};
+
+use super::{CookieJar, jar::Closed, seal::Secrets};
+use crate::{
+    Stage,
+    cache_control::make_personal,
+    error::Result,
+    representation::{Pending, Personal},
+};
+
+/// Cookies that the site can trust: signed with a secret, and encrypted by choice. It is a [`tower::Layer`] inside of the
+/// [`CloudFront`](crate::CloudFront) layer, around the handlers that use a [`CookieJar`].
+///
+/// A signed cookie can be read by the visitor and not be changed; an encrypted one can't be read either. Each is bound to
+/// its name, so that none is good for another, and to its time where it has one. A visitor can keep a copy and send it again
+/// within that time: what must end at once needs a database.
+///
+/// # A shared cache never gets a personal page
+///
+/// The jar is the only way to a cookie: the `Cookie` field is taken out of the request that the service sees. Whoever asks
+/// the jar makes the response personal, as [`with_personal`](crate::Representation::with_personal) says, 304 and errors
+/// alike, whether the cookie was there or not: the page for those who have none is not everybody's either. It holds for
+/// pages, includes, macros and imports, since what they show came as an argument.
+///
+/// # Behind CloudFront
+///
+/// A behaviour that caches strips cookies from requests, and where it forwards them it stops asking with `If-None-Match`.
+/// Give the paths whose pages read cookies a behaviour with the cache policy CachingDisabled and the origin request policy
+/// AllViewerExceptHostHeader; keep everything else cached, without cookies. A cache policy with a minimum TTL above zero
+/// ignores `private`: none of these paths may have one.
+///
+/// # Local
+///
+/// Cookies are `Secure` and have names that start with `__Host-`, which no other host of the domain can set (RFC 6265bis
+/// §4.1.3.2). Over `http://localhost` some browsers take neither, so in development ([`Stage`]) they have neither.
+///
+/// # Examples
+///
+/// ```no_run
+/// # #[cfg(feature = "axum")] mod site {
+/// use chalice_http_toolkit::{BoxError, CloudFront, CookieJar, Cookies};
+/// use axum::{Router, routing::get};
+/// use tower::Layer;
+///
+/// async fn index(jar: CookieJar) -> String {
+///     format!("Hello, {}", jar.get("name").unwrap_or("stranger".into()))
+/// }
+///
+/// # async fn run() -> Result<(), BoxError> {
+/// let cookies = Cookies::new(std::env::var("COOKIE_SECRET")?)?;
+/// let router = Router::new().route("/", get(index));
+/// let site = CloudFront::new().layer(cookies.layer(router));
+/// chalice_http_toolkit::run(site).await?;
+/// # Ok(())
+/// # }
+/// # }
+/// ```
+///
+/// Encrypted, and with the secret from before, whose cookies are still good:
+///
+/// ```
+/// use chalice_http_toolkit::Cookies;
+///
+/// let cookies = Cookies::new([2; 48])?.with_previous_secret([1; 48])?.with_encryption();
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cookies {
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) secrets: Secrets,
+    pub(super) secure: bool,
+}
+
+impl Settings {
+    /// The name that a cookie has on the wire.
+    pub(super) fn wire_name(&self, name: &str) -> String {
+        if self.secure { format!("__Host-{name}") } else { name.to_owned() }
+    }
+}
+
+impl Cookies {
+    /// Signs cookies with keys that are derived from a secret (HKDF): 32 random bytes or more, the same in all instances,
+    /// from the function's configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a shorter one.
+    pub fn new(secret: impl AsRef<[u8]>) -> Result<Self> {
+        let secrets = Secrets::new(secret.as_ref())?;
+        Ok(Self { settings: Arc::new(Settings { secrets, secure: !Stage::current().is_development() }) })
+    }
+
+    /// Takes cookies that were made with this secret too, which was the one before. New ones are made with the new secret.
+    /// Default: none.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_previous_secret(self, secret: impl AsRef<[u8]>) -> Result<Self> {
+        let secrets = self.settings.secrets.clone().with_previous(secret.as_ref())?;
+        Ok(self.with(|settings| settings.secrets = secrets))
+    }
+
+    /// Encrypts cookies (AES-256-GCM) instead of signing them: visitors can't read what is in them. Cookies that are only
+    /// signed are no longer taken. Default: signed (HMAC-SHA256).
+    pub fn with_encryption(self) -> Self {
+        self.with(|settings| settings.secrets.encrypts = true)
+    }
+
+    /// Whether cookies are `Secure` and have names that start with `__Host-`. Default: yes, except in development.
+    pub fn with_secure(self, secure: bool) -> Self {
+        self.with(|settings| settings.secure = secure)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+}
+
+impl<S> Layer<S> for Cookies {
+    type Service = CookiesService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CookiesService { settings: self.settings.clone(), inner }
+    }
+}
+
+/// A service whose requests have a [`CookieJar`]: what the layer [`Cookies`] makes.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{Cookies, CookiesService};
+/// use tower::Layer;
+///
+/// let service: CookiesService<&str> = Cookies::new([7; 32])?.layer("any service");
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CookiesService<S> {
+    settings: Arc<Settings>,
+    inner: S,
+}
+
+impl<S, B, RB> Service<Request<B>> for CookiesService<S>
+where
+    S: Service<Request<B>, Response = Response<RB>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<RB>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let jar = CookieJar::new(self.settings.clone(), request.headers());
+        // SECURITY: nobody inside reads a cookie without the jar knowing.
+        request.headers_mut().remove(header::COOKIE);
+        request.extensions_mut().insert(jar.clone());
+        let response = self.inner.call(request);
+        Box::pin(async move {
+            let response = response.await;
+            let closed = jar.close();
+            response.map(|response| sent(response, closed))
+        })
+    }
+}
+
+/// The response with the cookies that were set, and marked if it is personal.
+fn sent<RB>(mut response: Response<RB>, Closed { fields, read }: Closed) -> Response<RB> {
+    if fields.is_empty() && !read {
+        return response;
+    }
+    for field in fields {
+        response.headers_mut().append(header::SET_COOKIE, field);
+    }
+    // A representation gets its policy later, from the layer outside, and the mark makes that one private.
+    response.extensions_mut().insert(Personal);
+    if response.extensions().get::<Pending>().is_none() {
+        // What is decided on already may meet no such layer any more.
+        make_personal(response.headers_mut());
+    }
+    response
+}

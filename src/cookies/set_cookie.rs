@@ -1,0 +1,121 @@
+//! A cookie to be set, and the Set-Cookie field that sets it (RFC 6265 §4.1). It does not know how values are sealed.
+
+use std::{fmt::Write, time::Duration};
+
+use http::HeaderValue;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A cookie to be set, for [`CookieJar::set`](crate::CookieJar::set).
+///
+/// By default it is as narrow as a cookie can be: until the browser closes, `HttpOnly`, `SameSite=Lax`, `Path=/`, for this
+/// host alone; `Secure` and named `__Host-…` outside of development.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{SameSite, SetCookie};
+/// use std::time::Duration;
+///
+/// let month = Duration::from_secs(30 * 24 * 60 * 60);
+/// let cookie = SetCookie::new("user", "7").with_max_age(month).with_same_site(SameSite::Strict);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct SetCookie {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) max_age: Option<Duration>,
+    same_site: SameSite,
+    script_access: bool,
+}
+
+/// Which requests that start on other sites a cookie goes with (RFC 6265bis §5.6.7).
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{SameSite, SetCookie};
+///
+/// let cookie = SetCookie::new("step", "2").with_same_site(SameSite::Strict);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// None at all: who follows a link to the site is not known on the first page.
+    Strict,
+    /// Links that are followed, no forms and no frames.
+    #[default]
+    Lax,
+    /// All: in frames of other sites, and with their forms. Without `Secure`, in development, browsers refuse it.
+    None,
+}
+
+impl SetCookie {
+    /// A cookie of this name and value.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        Self { name, value, max_age: None, same_site: SameSite::default(), script_access: false }
+    }
+
+    /// How long it is good, in whole seconds. The time is sealed into it: a copy that somebody kept is worth nothing
+    /// afterwards. Default: until the browser closes.
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Which requests from other sites it goes with. Default: `Lax`.
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Lets scripts of the page read it. Default: not (`HttpOnly`).
+    pub fn with_script_access(mut self) -> Self {
+        self.script_access = true;
+        self
+    }
+
+    /// The field for this cookie under the name and with the value that it has on the wire.
+    pub(super) fn field(&self, name: &str, value: &str, secure: bool) -> Result<HeaderValue> {
+        let mut field = format!("{name}={value}; Path=/");
+        if let Some(age) = self.max_age {
+            // Writing to a string does not fail.
+            _ = write!(field, "; Max-Age={}", age.as_secs());
+        }
+        field.push_str(match self.same_site {
+            SameSite::Strict => "; SameSite=Strict",
+            SameSite::Lax => "; SameSite=Lax",
+            SameSite::None => "; SameSite=None",
+        });
+        field.push_str(if self.script_access { "" } else { "; HttpOnly" });
+        field.push_str(if secure { "; Secure" } else { "" });
+        if !is_name(&self.name) {
+            return Err(Error::new(ErrorKind::Cookie, format!("no cookie can be called `{}`", self.name)));
+        }
+        if field.len() > LARGEST {
+            let message = format!(
+                "the cookie `{}` would have {} bytes and browsers keep {LARGEST}: keep an id in it, and the rest in a database",
+                self.name,
+                field.len()
+            );
+            return Err(Error::new(ErrorKind::Cookie, message));
+        }
+        HeaderValue::try_from(field).map_err(|error| Error::caused(ErrorKind::Cookie, "a cookie can't be sent", error))
+    }
+}
+
+/// Without the value, which is nobody's business but the visitor's.
+impl std::fmt::Debug for SetCookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetCookie").field("name", &self.name).field("max_age", &self.max_age).finish_non_exhaustive()
+    }
+}
+
+/// A token (RFC 6265 §4.1.1, RFC 9110 §5.6.2).
+fn is_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
+/// What every browser keeps of a cookie, with its name and attributes (RFC 6265 §6.1).
+pub(super) const LARGEST: usize = 4096;

@@ -1,0 +1,30 @@
+"""The site as Lambda runs it: its binary alone in a folder that can't be written, events from each of its triggers."""
+
+import json
+
+from harness import CSS, ROOT, SITE, check
+from runtime_api import EVENTS, function
+
+with function(SITE) as site:
+    status, headers, body = site.get("/")
+    check("the home page", (status, headers["content-type"], b"</html>" in body), (200, "text/html; charset=utf-8", True))
+    check("again", site.get("/", {"if-none-match": headers["etag"]})[::2], (304, b""))
+    status, head, body = site.get("/", method="HEAD")
+    check("HEAD", (status, body, head["etag"], head["content-length"] != "0"), (200, b"", headers["etag"], True))
+    check("a style sheet", site.get(CSS)[2], (ROOT / CSS[1:]).read_bytes())
+    check("a picture of the database", site.get("/asset/logo")[2], (ROOT / "static/img/logo.png").read_bytes())
+    status, headers, body = site.get("/static/img/logo.png", {"accept": "image/webp"})
+    check("a converted image", (status, headers["content-type"], body[8:12]), (200, "image/webp", b"WEBP"))
+    check("a 404", site.get("/no-such-page")[0], 404)
+    check("a method that is not there", site.get("/", method="POST", body=b"a=b")[0], 405)
+    check("a ping", site.invoke({"keep-warm": True}), None)
+    for door in ("rest", "http-payload-1.0", "url", "alb"):
+        event = json.loads((EVENTS / f"{door}.json").read_text())
+        check(f"a request through {door}", site.invoke(event)["statusCode"], 200)
+    try:
+        site.invoke({"Records": [{"eventSource": "aws:s3"}]})
+    except RuntimeError as error:
+        check("an event of nobody's", "aws:s3" in str(error), True)
+    else:
+        raise AssertionError("an event of nobody's was answered")
+    check("it lives", site.get("/")[0], 200)
