@@ -136,6 +136,7 @@ fn each_foreign_crate_has_one_owner() {
         ("fastrand", &["tasking/send.rs"]),
         ("aws_sigv4", &["bin/chalice-http-toolkit/aws.rs"]),
         ("quick_cache", &["content/images/engine.rs"]),
+        ("saphyr_parser", &["bin/chalice-http-toolkit/template/yaml.rs"]),
     ] {
         for (name, source) in sources() {
             let named = code(&source).any(|line| names(line, krate));
