@@ -28,8 +28,10 @@ pub(crate) struct Finding {
 /// A line and what is wrong with it.
 type Problem = (usize, String);
 
+type Rule = fn(&Template) -> Vec<Problem>;
+
 /// All rules. Their names are fixed: people write them down.
-const RULES: [(&str, fn(&Template) -> Vec<Problem>); 22] = [
+const RULES: [(&str, Rule); 22] = [
     ("A1", cache::cookies),
     ("A2", cache::host),
     ("A3", cache::everything),
