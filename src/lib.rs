@@ -91,6 +91,7 @@
 //! - `Cookies` and `CookieJar` (feature `cookies`): signed cookies, flash messages, and pages that are one visitor's
 //! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
 //! - [`SecurityHeaders`]: a Content-Security-Policy with hashes, and the fields beside it
+//! - `TestSite` and `TestEdge` (feature `testing`): a site's own tests, through any front door and behind a cache
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
 //!   `tasking` has the rest
@@ -100,7 +101,7 @@
 //!
 //! # Features
 //!
-//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`,
+//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`, `testing`,
 //! `images` and `avif`, `tasking`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -149,6 +150,8 @@ pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
+#[cfg(feature = "testing")]
+pub use runtime::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
 pub use security::{CrossOriginProtection, CrossOriginService, SecurityHeaders, SecurityHeadersService};
 pub use stage::Stage;
 #[cfg(feature = "tasking")]

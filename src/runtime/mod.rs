@@ -3,7 +3,7 @@
 //! 1. [`event`] the event's JSON becomes a request: a [`uri`], at the place where the site is [mounted](mount)
 //! 2. the site's service is called; what it fails with becomes an error page
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
-//! 4. [`dev_server`] the same way, behind a socket
+//! 4. `dev_server` and `testing` the same way, behind a socket and in tests: through `exchange`
 //!
 //! What is no request is a [trigger]: a batch of [tasks], a [scheduled](schedules) event, or a ping that keeps warm.
 //!
@@ -25,6 +25,10 @@ mod uri;
 
 #[cfg(feature = "dev-server")]
 mod dev_server;
+#[cfg(any(feature = "dev-server", feature = "testing"))]
+mod exchange;
+#[cfg(feature = "testing")]
+mod testing;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -39,6 +43,8 @@ use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 pub use front::Front;
 pub use reply::Reply;
+#[cfg(feature = "testing")]
+pub use testing::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
 pub use trigger::ScheduledEvent;
 
 use self::{

@@ -30,4 +30,6 @@ mod tasks;
 mod tasks_rules;
 #[cfg(feature = "tasking")]
 mod tasks_store;
+#[cfg(feature = "testing")]
+mod testing;
 mod tidy;
