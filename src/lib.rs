@@ -81,6 +81,11 @@
 //!
 //! Locally [`run`] serves the same way: each request becomes such an event first.
 //!
+//! # Where to learn
+//!
+//! The module `guide` goes from an empty folder to a deployed site, says how caching works and what is limited where, and has
+//! the names from Flask and from the Python package.
+//!
 //! # Where to look
 //!
 //! - [`ContentManager`]: templates, static files, HTML, XML, JSON, redirects, assets
@@ -125,7 +130,8 @@ mod error;
     feature = "embed",
     feature = "forms",
     feature = "images",
-    feature = "tasking"
+    feature = "tasking",
+    feature = "testing"
 ))]
 pub mod guide;
 mod inline;
