@@ -9,11 +9,13 @@ mod name;
 mod project;
 
 use std::{
-    env, fs, io,
+    env, fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use clap::ValueEnum;
 use serde_json::json;
 
 pub(crate) use self::name::name;
@@ -64,14 +66,12 @@ fn set_up(asked: &Setup) -> Result<(), String> {
             "{folder} is there already, and is not empty: take another name or path, or say --force to write into it"
         ));
     }
-    let mut done = Vec::new();
-    for file in &files {
+    // All of them, before one is written: what is refused leaves nothing behind.
+    let states: Vec<State> = files.iter().map(|file| state(&folder, file)).collect::<Result<_, _>>()?;
+    let done: Vec<_> = files.iter().map(|file| file.path).zip(states).collect();
+    for (file, (_, state)) in files.iter().zip(&done).filter(|_| !asked.dry_run) {
         let path = folder.join(file.path);
-        let state = state(&path, file).map_err(|error| failed(&path, &error))?;
-        if !asked.dry_run && state != State::Kept {
-            write(&path, &file.content).map_err(|error| failed(&path, &error))?;
-        }
-        done.push((file.path, state));
+        write(&path, &file.content, *state).map_err(|error| failed(&path, &error))?;
     }
     report(asked, &folder, &done);
     Ok(())
@@ -103,18 +103,36 @@ fn is_empty(folder: &Path) -> io::Result<bool> {
     }
 }
 
-fn state(path: &Path, file: &File) -> io::Result<State> {
-    match fs::read(path) {
-        Ok(there) if *there == *file.content => Ok(State::Kept),
-        Ok(_) => Ok(State::Replaced),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::Created),
-        Err(error) => Err(error),
+/// SECURITY: a symbolic link below the folder may lead anywhere, so that nothing is written through one.
+fn state(folder: &Path, file: &File) -> Result<State, String> {
+    let mut path = folder.to_owned();
+    let mut parts = file.path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        path.push(part);
+        let found = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Created),
+            found => found.map_err(|error| failed(&path, &error))?.file_type(),
+        };
+        let (is_wanted, wanted) = match parts.peek() {
+            Some(_) => (found.is_dir(), "folder"),
+            None => (found.is_file(), "file"),
+        };
+        if !is_wanted {
+            return Err(format!("{} is there and is no {wanted}: move it away first", path.display()));
+        }
     }
+    let there = fs::read(&path).map_err(|error| failed(&path, &error))?;
+    Ok(if *there == *file.content { State::Kept } else { State::Replaced })
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write(path: &Path, content: &[u8], state: State) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(path, content)
+    match state {
+        // What has come there since it was looked at stays.
+        State::Created => fs::File::create_new(path)?.write_all(content),
+        State::Replaced => fs::write(path, content),
+        State::Kept => Ok(()),
+    }
 }
 
 fn failed(path: &Path, error: &io::Error) -> String {
@@ -122,9 +140,10 @@ fn failed(path: &Path, error: &io::Error) -> String {
 }
 
 fn report(asked: &Setup, folder: &Path, done: &[(&str, State)]) {
-    let notes: Vec<&str> = asked.extra.iter().filter_map(|extra| extra.note()).collect();
+    let extras = Extra::value_variants().iter().filter(|extra| asked.extra.contains(extra));
+    let notes: Vec<&str> = extras.filter_map(|extra| extra.note()).collect();
     let next = [
-        format!("cd {}", folder.display()),
+        format!("cd {}", word(&folder.display().to_string())),
         "cargo run".into(),
         "cargo test".into(),
         "sam build && sam deploy --config-env dev --guided".into(),
@@ -154,6 +173,14 @@ fn report(asked: &Setup, folder: &Path, done: &[(&str, State)]) {
             println!("{}", format!("  {command:<52}{what}").trim_end());
         }
     }
+}
+
+/// One word of a shell's.
+fn word(path: &str) -> String {
+    if path.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 /// A file of a project with these extras, as it is written.
