@@ -22,6 +22,8 @@ mod origin;
 mod page_checks;
 mod page_tags;
 mod security_headers;
+#[cfg(feature = "cli")]
+mod setup;
 #[cfg(feature = "tasking")]
 mod store_rules;
 #[cfg(feature = "tasking")]
