@@ -2,8 +2,8 @@
 and becomes a `bootstrap` that serves everything alone.
 
 Builds are what this costs. So there is one target folder, the crate's own lock file (equal dependencies), and no
-optimisation in release builds: most of their time goes into it, and it changes nothing that is looked at here. The project
-with most in it is built for arm64 too.
+optimisation, whatever the project's manifest says: most of the time goes into it, and it changes nothing that is looked at
+here. The project with most in it is built for arm64 too.
 """
 
 import contextlib
@@ -27,15 +27,18 @@ EXTRAS = ([], ["images"], ["magic"], ["free-plan"], ["images", "magic", "free-pl
 TARGET = ROOT / "target/scaffold"
 SECRET = "ASecretOfTheTestWithFortyCharacters12345"
 FORM = "application/x-www-form-urlencoded"
-ENVIRONMENT = os.environ | {
-    "PATH": f"{BIN}:{os.environ['PATH']}",
-    "CARGO_TARGET_DIR": str(TARGET),
-    "CARGO_PROFILE_DEV_DEBUG": "0",
-    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0",
-    "CARGO_PROFILE_RELEASE_LTO": "off",
-    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
-    "CARGO_PROFILE_RELEASE_DEBUG": "0",
-}
+ENVIRONMENT = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(TARGET)}
+# Cargo finds it above the projects, and takes it before their manifests.
+PROFILES = """
+[profile.dev]
+debug = 0
+[profile.dev.package."*"]
+opt-level = 0
+[profile.release]
+opt-level = 0
+lto = "off"
+codegen-units = 16
+"""
 DELIVERED = "a message is delivered"
 ELF, AARCH64, X86_64 = b"\x7fELF", 183, 62
 
@@ -191,6 +194,8 @@ def alone(bootstrap, name, aws):
 
 
 with tempfile.TemporaryDirectory() as folder, cloud() as aws:
+    (Path(folder) / ".cargo").mkdir()
+    (Path(folder) / ".cargo/config.toml").write_text(PROFILES)
     queue(aws.client("sqs"), "tasks")
     for extras in EXTRAS:
         name = "-".join(["site", *extras])
