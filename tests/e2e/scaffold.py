@@ -120,7 +120,12 @@ def over_http(port):
 def by_events(site):
     secret = {"x-origin-secret": SECRET}
     form = secret | {"content-type": FORM}
-    return lambda path: site.get(path, secret), lambda path, body: site.get(path, form, "POST", body)
+
+    def ask(target):
+        path, _, query = target.partition("?")
+        return site.get(path, secret, query=query)
+
+    return ask, lambda path, body: site.get(path, form, "POST", body)
 
 
 def here(project, name):
