@@ -128,11 +128,10 @@ def by_events(site):
     return ask, lambda path, body: site.get(path, form, "POST", body)
 
 
-def here(project, name):
+def here(project):
     """`cargo run`: the folders of the project, a queue in the process."""
     port = free_port()
-    environment = {"PATH": os.environ["PATH"], "PORT": str(port)}
-    with running([TARGET / "debug" / name], port, cwd=project, env=environment) as said:
+    with running(["cargo", "run", "--quiet"], port, cwd=project, env=ENVIRONMENT | {"PORT": str(port)}) as said:
         answers(*over_http(port))
         wait("the message is delivered", lambda: DELIVERED in said())
 
@@ -209,7 +208,7 @@ with tempfile.TemporaryDirectory() as folder, cloud() as aws:
         check("nothing to find", subprocess.run([FORWARD, "check", project], stderr=subprocess.PIPE).returncode, 0)
         timed("cargo build", ["cargo", "build", "--quiet"], cwd=project)
         timed("cargo test", ["cargo", "test", "--quiet"], cwd=project, stdout=subprocess.DEVNULL)
-        here(project, name)
+        here(project)
         watched(project, name, aws)
         alone(built(project, name, "x86_64"), name, aws)
     built(project, name, "arm64")
