@@ -179,6 +179,14 @@ pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
     })
 }
 
+/// The number of seconds of a directive, or whether it is there at all, as a cache reads them; the first one counts.
+#[cfg(feature = "testing")]
+pub(crate) fn directive(headers: &HeaderMap, wanted: &str) -> Option<Option<u64>> {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let mut found = lines.flat_map(directives).filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    found.next().map(|(_, argument)| argument.and_then(|seconds| seconds.trim_matches('"').parse().ok()))
+}
+
 /// SECURITY: makes what these fields come with one visitor's own. A policy that keeps every shared cache out stays as it is;
 /// any other is replaced. A `private` that names fields keeps nobody out (RFC 9111 §5.2.2.7), and a policy that is meant
 /// for caches of a CDN alone counts before this one (RFC 9213 §2.2).

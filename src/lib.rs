@@ -81,6 +81,11 @@
 //!
 //! Locally [`run`] serves the same way: each request becomes such an event first.
 //!
+//! # Where to learn
+//!
+//! The module `guide` goes from an empty folder to a deployed site, says how caching works and what is limited where, and has
+//! the names from Flask and from the Python package.
+//!
 //! # Where to look
 //!
 //! - [`ContentManager`]: templates, static files, HTML, XML, JSON, redirects, assets
@@ -90,6 +95,8 @@
 //! - `Form` (feature `forms`): fields and files that visitors send
 //! - `Cookies` and `CookieJar` (feature `cookies`): signed cookies, flash messages, and pages that are one visitor's
 //! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
+//! - [`SecurityHeaders`]: a Content-Security-Policy with hashes, and the fields beside it
+//! - `TestSite` and `TestEdge` (feature `testing`): a site's own tests, through any front door and behind a cache
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
 //!   `tasking` has the rest
@@ -99,7 +106,7 @@
 //!
 //! # Features
 //!
-//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`,
+//! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`, `testing`,
 //! `images` and `avif`, `tasking`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -123,9 +130,11 @@ mod error;
     feature = "embed",
     feature = "forms",
     feature = "images",
-    feature = "tasking"
+    feature = "tasking",
+    feature = "testing"
 ))]
 pub mod guide;
+mod inline;
 mod representation;
 mod runtime;
 mod security;
@@ -147,7 +156,9 @@ pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
 pub use representation::{Representation, ScriptRoot, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
-pub use security::{CrossOriginProtection, CrossOriginService};
+#[cfg(feature = "testing")]
+pub use runtime::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
+pub use security::{CrossOriginProtection, CrossOriginService, SecurityHeaders, SecurityHeadersService};
 pub use stage::Stage;
 #[cfg(feature = "tasking")]
 pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};

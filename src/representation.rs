@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::{EntityTag, cache_control::is_shared_cacheable, error::Result};
+use crate::{EntityTag, cache_control::is_shared_cacheable, error::Result, inline::Inline};
 
 /// What a site sends for a request (RFC 9110 §3.2): status, headers and validators now, the body only if it is needed.
 ///
@@ -44,6 +44,7 @@ pub struct Representation {
     methods: Vec<Method>,
     ranges: Option<bool>,
     personal: bool,
+    inline: Option<Arc<Inline>>,
     body: Body,
     type_of: Option<TypeOf>,
     select: Option<Select>,
@@ -118,6 +119,7 @@ pub(crate) struct Selected {
     pub(crate) methods: Vec<Method>,
     pub(crate) ranges: bool,
     pub(crate) personal: bool,
+    pub(crate) inline: Option<Arc<Inline>>,
     pub(crate) body: Body,
     pub(crate) type_of: Option<TypeOf>,
 }
@@ -167,7 +169,19 @@ impl Representation {
         let (validators, methods) = (Validators::default(), Vec::new());
         let (status, ranges, type_of, select) = (None, None, None, None);
         let (headers, added) = (HeaderMap::new(), HeaderMap::new());
-        Self { status, headers, added, validators, methods, ranges, personal: false, body, type_of, select }
+        Self {
+            status,
+            headers,
+            added,
+            validators,
+            methods,
+            ranges,
+            personal: false,
+            inline: None,
+            body,
+            type_of,
+            select,
+        }
     }
 
     /// Sends another status than 200. Only a 200 is answered with 304, 412, 206 or 416 (RFC 9110 §13.2.1).
@@ -243,6 +257,12 @@ impl Representation {
         self
     }
 
+    /// What its markup has inline.
+    pub(crate) fn with_inline(mut self, inline: Arc<Inline>) -> Self {
+        self.inline = Some(inline);
+        self
+    }
+
     pub(crate) fn with_type_of(mut self, type_of: TypeOf) -> Self {
         self.type_of = Some(type_of);
         self
@@ -271,9 +291,9 @@ impl Representation {
     }
 
     fn into_selected(self) -> Selected {
-        let Self { status, headers, validators, methods, ranges, personal, body, type_of, .. } = self;
+        let Self { status, headers, validators, methods, ranges, personal, inline, body, type_of, .. } = self;
         let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
-        Selected { status, headers, validators, methods, ranges, personal, body, type_of }
+        Selected { status, headers, validators, methods, ranges, personal, inline, body, type_of }
     }
 }
 

@@ -12,7 +12,8 @@ use axum::{
     routing::get,
 };
 use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Embedded, Error, Images, Representation, Source, Verify, embed,
+    App, BoxError, CloudFront, ContentManager, Embedded, Error, Images, Representation, SecurityHeaders, Source,
+    Verify, embed,
 };
 use serde_json::{Value, json};
 use shop::Shop;
@@ -49,7 +50,8 @@ async fn main() -> Result<(), BoxError> {
         .with_state(site);
     // For tests: every 304 is checked against the page.
     let verify = if std::env::var_os("SITE_VERIFY").is_some() { Verify::Always } else { Verify::Never };
-    App::new(CloudFront::new().with_verify(verify).layer(router)).with_error_pages(&content).run().await?;
+    let app = App::new(CloudFront::new().with_verify(verify).layer(router)).with_error_pages(&content);
+    app.with_security_headers(SecurityHeaders::new()).run().await?;
     Ok(())
 }
 

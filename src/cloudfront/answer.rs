@@ -12,7 +12,7 @@ use crate::{CacheControl, cache_control::is_shared_cacheable, representation::Se
 
 /// The representation with its body, or the parts of it that the lines of a Range field ask for.
 pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>, head: bool) -> Response<Full<Bytes>> {
-    let Selected { mut status, mut headers, ranges, type_of, .. } = selected;
+    let Selected { mut status, mut headers, ranges, type_of, inline, .. } = selected;
     if let Some(type_of) = type_of {
         headers.entry(header::CONTENT_TYPE).or_insert_with(|| HeaderValue::from_static(type_of(&body)));
     }
@@ -48,7 +48,9 @@ pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>
         headers.insert(header::CONTENT_LENGTH, body.len().into());
     }
     let body = if head { Bytes::new() } else { body };
-    response(status, headers, body)
+    let mut response = response(status, headers, body);
+    inline.into_iter().for_each(|inline| _ = response.extensions_mut().insert(inline));
+    response
 }
 
 /// The fields of a 304 (RFC 9110 §15.4.5): those that the 200 would have and a cache updates its copy by.

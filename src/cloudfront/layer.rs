@@ -151,7 +151,7 @@ where
         representation = representation.with_personal();
     }
     let mut response = cloudfront.respond(&asked, representation).await?;
-    *response.extensions_mut() = extensions;
+    response.extensions_mut().extend(extensions);
     Ok(response)
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{
     assets::Assets,
+    media_type,
     syntax::{self, Reference, Wanted},
     templates::{self, Templates},
 };
@@ -58,6 +59,21 @@ impl fmt::Display for Finding {
 
 pub(crate) fn check(templates: &Templates, assets: &Assets) -> Vec<Finding> {
     templates.names().iter().flat_map(|name| of_template(templates, assets, name)).collect()
+}
+
+/// What a strict Content-Security-Policy blocks; templates that don't compile are the other check's.
+pub(crate) fn check_inline(templates: &Templates) -> Vec<Finding> {
+    let environment = templates.environment();
+    let names = templates.names().into_iter().filter(|name| media_type::is_html_template(name));
+    let of = |name: String| {
+        let template = environment.get_template(&name).ok();
+        let mentions =
+            template.and_then(|template| syntax::mentions(&name, template.source(), environment.syntax().clone()).ok());
+        let blocked = mentions.map(|mentions| mentions.inline.blocked).unwrap_or_default();
+        let finding = move |(line, problem)| Finding { template: name.clone(), line: Some(line), problem };
+        blocked.into_iter().map(finding).collect::<Vec<_>>()
+    };
+    names.flat_map(of).collect()
 }
 
 fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Finding> {

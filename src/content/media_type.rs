@@ -45,6 +45,12 @@ pub(crate) fn of_template(name: &str) -> String {
     with_charset(by_extension(&extension.to_ascii_lowercase()).unwrap_or("text/html"))
 }
 
+/// Whether a template's output is HTML.
+pub(crate) fn is_html_template(name: &str) -> bool {
+    let media_type = of_template(name);
+    media_type.starts_with("text/html") || media_type.starts_with("application/xhtml+xml")
+}
+
 /// The media type that the first bytes tell, `text/plain` for other UTF-8 text, else `application/octet-stream`.
 pub(crate) fn sniff(bytes: &[u8]) -> &'static str {
     match infer::get(bytes) {

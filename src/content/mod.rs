@@ -23,6 +23,7 @@ mod images;
 #[cfg(not(feature = "images"))]
 #[path = "no_images.rs"]
 mod images;
+mod inline;
 mod makers;
 mod media_type;
 mod negotiate;
@@ -266,6 +267,25 @@ impl ContentManager {
     pub fn check(&self) -> Vec<Finding> {
         let snapshot = self.snapshot();
         check::check(&snapshot.templates, &snapshot.assets)
+    }
+
+    /// Looks for what a [`SecurityHeaders`](crate::SecurityHeaders) policy without `'unsafe-inline'` blocks in the site's HTML:
+    /// inline scripts and styles with expressions in them, event handlers, `style` attributes, `javascript:` URLs. Nothing
+    /// is rendered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Embedded};
+    ///
+    /// const TEMPLATES: Embedded = Embedded::new(&[("a.html", b"<script>f()</script>\n<script>g({{ n }})</script>")]);
+    /// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+    /// let findings = content.check_inline();
+    /// assert_eq!((findings.len(), findings[0].line()), (1, Some(2))); // the first one is allowed by its hash
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn check_inline(&self) -> Vec<Finding> {
+        check::check_inline(&self.snapshot().templates)
     }
 
     fn with_template(&self, name: &str) -> Result<Arc<Snapshot>> {

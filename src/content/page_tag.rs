@@ -24,7 +24,7 @@ use super::{
     assets::Assets,
     canonical::{self, Stream, Untaggable},
     explain::{Explanation, Parts},
-    images,
+    images, media_type,
     reads::{Binding, Reads},
     syntax::{self, Mentions, Reference},
     templates::{Settings, Templates},
@@ -33,6 +33,7 @@ use crate::{
     EntityTag,
     defects::{Defect, seeded},
     entity_tag::hex,
+    inline::Inline,
 };
 
 /// What can be said about a page before it is rendered.
@@ -67,6 +68,8 @@ pub(crate) struct Closure {
     verdict: Verdict,
     /// Whether rendering may look at pixels.
     pub(crate) shows_images: bool,
+    /// What of it is inline, where its templates have anything of that.
+    pub(crate) inline: Arc<Inline>,
 }
 
 #[derive(Debug)]
@@ -122,7 +125,8 @@ impl Closure {
         parts.extend(texts.filter(known).map(digest));
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
-        Self { parts, digest: hash.finalize(), reads: Reads::of(&mentions.uses), verdict, shows_images }
+        let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
+        Self { parts, digest: hash.finalize(), reads: Reads::of(&mentions.uses), verdict, shows_images, inline }
     }
 
     /// The tag of the page with these arguments.
@@ -210,6 +214,9 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
         all.filters.extend(mentions.filters);
         all.applies_any |= mentions.applies_any;
         all.files.extend(mentions.files);
+        if media_type::is_html_template(&name) {
+            all.inline.inline.extend(mentions.inline.inline);
+        }
     }
     (sources, all)
 }

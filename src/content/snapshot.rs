@@ -76,13 +76,16 @@ impl Snapshot {
         let tag = closure.tag(&arguments, asked.script_root);
         if let PageTag::Render(reason) = &tag {
             let body = self.templates.render(asked.name, &arguments, asked.script_root)?;
-            return Ok(asked.because(tagged(&content_type, body), &format!("rendered to know its tag: {reason}")));
+            let page = tagged(&content_type, body).with_inline(closure.inline.clone());
+            return Ok(asked.because(page, &format!("rendered to know its tag: {reason}")));
         }
         let missed = asked.missed(&tag, || closure.explain(&arguments, asked.script_root));
         let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
+        let inline = closure.inline.clone();
         let render = move || self.templates.render(&name, &arguments, &script_root);
         let body = async move { if closure.shows_images { images::render(render).await } else { render() } };
-        Ok(asked.explained(asked.tagged(Representation::lazy(&content_type, body), tag), missed))
+        let page = Representation::lazy(&content_type, body).with_inline(inline);
+        Ok(asked.explained(asked.tagged(page, tag), missed))
     }
 
     /// A page whose tag a key decides, and whose arguments are loaded when it is rendered.
@@ -108,7 +111,8 @@ impl Snapshot {
             let arguments = load().await.map_err(failed)?;
             self.templates.render(&name, &arguments, &script_root)
         };
-        asked.explained(asked.tagged(Representation::lazy(&content_type, body), tag), missed)
+        let page = Representation::lazy(&content_type, body).with_inline(closure.inline.clone());
+        asked.explained(asked.tagged(page, tag), missed)
     }
 }
 

@@ -4,6 +4,7 @@
 //! here. It reads no file and knows no arguments.
 
 mod names;
+mod pieces;
 
 use std::collections::BTreeSet;
 
@@ -16,8 +17,9 @@ use minijinja::{
 };
 
 use self::names::{path_of, references};
-use super::images;
+pub(crate) use self::pieces::Piece;
 use super::reads::{Access, Binding, Callee, Path, Place, Step, Uses, What};
+use super::{images, inline};
 use crate::defects::{Defect, seeded};
 
 /// What one template mentions, wherever in it.
@@ -39,6 +41,8 @@ pub(crate) struct Mentions {
     pub(crate) wanted: Vec<Wanted>,
     /// Static files, by the prefix of their name that is known.
     pub(crate) files: BTreeSet<Reference>,
+    /// Scripts and styles.
+    pub(crate) inline: inline::Found,
 }
 
 /// Templates of which one at least must be there.
@@ -82,7 +86,9 @@ fn names_files(function: &str) -> bool {
 
 pub(crate) fn mentions(name: &str, source: &str, syntax: SyntaxConfig) -> Result<Mentions, minijinja::Error> {
     let mut mentions = Mentions::default();
-    mentions.statement(&parse(source, name, syntax)?);
+    let template = parse(source, name, syntax)?;
+    mentions.statement(&template);
+    mentions.inline = inline::find(pieces::pieces(&template));
     Ok(mentions)
 }
 

@@ -3,13 +3,14 @@
 //! 1. [`event`] the event's JSON becomes a request: a [`uri`], at the place where the site is [mounted](mount)
 //! 2. the site's service is called; what it fails with becomes an error page
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
-//! 4. [`dev_server`] the same way, behind a socket
+//! 4. `dev_server` and `testing` the same way, behind a socket and in tests: through `exchange`
 //!
 //! What is no request is a [trigger]: a batch of [tasks], a [scheduled](schedules) event, or a ping that keeps warm.
 //!
-//! It knows the limits of each [front door](front). It does not know what the service does.
+//! What goes wrong on the way is logged and answered by [`failures`]. It knows the limits of each [front door](front). It does not know what the service does.
 
 mod event;
+mod failures;
 mod front;
 mod mount;
 mod reply;
@@ -24,14 +25,17 @@ mod uri;
 
 #[cfg(feature = "dev-server")]
 mod dev_server;
+#[cfg(any(feature = "dev-server", feature = "testing"))]
+mod exchange;
+#[cfg(feature = "testing")]
+mod testing;
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as HttpBody;
-use http_body_util::BodyExt;
 use lambda_http::{Context, Request, RequestExt};
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, value::RawValue};
@@ -39,6 +43,8 @@ use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 pub use front::Front;
 pub use reply::Reply;
+#[cfg(feature = "testing")]
+pub use testing::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
 pub use trigger::ScheduledEvent;
 
 use self::{
@@ -51,7 +57,7 @@ use self::{
     uri::BadRequest,
 };
 use crate::{
-    CloudFront, ContentManager, Representation, ScriptRoot, Stage,
+    ContentManager, ScriptRoot, SecurityHeaders, Stage,
     body::whole,
     error::{BoxError, Error, ErrorKind, Result},
     representation::Pending,
@@ -128,6 +134,7 @@ pub struct App {
     development: bool,
     tasks: Tasks,
     schedules: Schedules,
+    security_headers: Option<SecurityHeaders>,
 }
 
 impl App {
@@ -152,12 +159,18 @@ impl App {
         });
         let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
         let (mount, tasks, schedules) = (Mount::default(), Tasks::default(), Schedules::default());
-        Self { service, mount, error_pages: None, development, tasks, schedules }
+        Self { service, mount, error_pages: None, development, tasks, schedules, security_headers: None }
     }
 
     /// Takes error pages from these templates: `500.html`, `400.html`… Default: plain pages.
     pub fn with_error_pages(mut self, content: &ContentManager) -> Self {
         self.error_pages = Some(content.clone());
+        self
+    }
+
+    /// Adds these fields to every answer, error pages and refused requests among them. Default: none are added.
+    pub fn with_security_headers(mut self, headers: SecurityHeaders) -> Self {
+        self.security_headers = Some(headers);
         self
     }
 
@@ -246,7 +259,10 @@ impl App {
         let (front, multi_value) = (event.front, event.is_multi_value());
         let (method, path) = event.summary();
         let at = At { method: &method, path: &path, root: event.script_root(&self.mount) };
-        let reply = |response| HttpReply::new(front, multi_value, bodiless(&method, response));
+        let reply = |mut response| {
+            self.security_headers.iter().for_each(|headers| headers.apply(&mut response));
+            HttpReply::new(front, multi_value, bodiless(&method, response))
+        };
         let scope = Scope::new(event.request_id(), context.as_ref());
         let answered = reply(scope.run(self.response(event, length, context, &at)).await);
         let error = match refuse_size(front, &answered) {
@@ -318,41 +334,15 @@ impl App {
         }
     }
 
-    /// Logs an error, the one place where that is done, and makes the page for it. What is the sender's own fault, as a
-    /// malformed form, is no error of the site's.
     async fn failed(&self, error: &Error, at: &At<'_>) -> Response<Bytes> {
-        if error.status().is_client_error() {
-            tracing::info!(
-                method = at.method,
-                path = at.path,
-                kind = ?error.kind(),
-                error = error.chain(),
-                "a request was refused"
-            );
-        } else {
-            let template = error.template();
-            tracing::error!(
-                method = at.method,
-                path = at.path,
-                kind = ?error.kind(),
-                template = template.map(|(name, _)| name),
-                line = template.and_then(|(_, line)| line),
-                error = error.chain(),
-                "a request failed"
-            );
-        }
+        failures::log(error, at);
         self.error_page(error.status(), Some(&error.chain()), &at.root).await
     }
 
     /// The site's page for a status. A stranger never sees the detail; a developer does.
     async fn error_page(&self, status: StatusCode, detail: Option<&str>, root: &ScriptRoot) -> Response<Bytes> {
         let detail = detail.filter(|_| self.development);
-        let page = self.error_pages.as_ref().map(|content| content.error_page(status, detail));
-        if let Some(response) = made(page, root).await {
-            return response;
-        }
-        let plain = made(Some(ContentManager::plain_page(status, detail)), root).await;
-        plain.unwrap_or_else(|| Response::new(Bytes::new()))
+        failures::page(self.error_pages.as_ref(), status, detail, root).await
     }
 }
 
@@ -361,19 +351,6 @@ struct At<'a> {
     method: &'a str,
     path: &'a str,
     root: ScriptRoot,
-}
-
-/// A page as a whole response; `None` where it fails, as an error page may.
-async fn made(page: Option<Representation>, root: &ScriptRoot) -> Option<Response<Bytes>> {
-    let mut request = http::Request::new(());
-    request.extensions_mut().insert(root.clone());
-    let response = CloudFront::new().respond(&request, page?).await;
-    let response = response.inspect_err(|error| tracing::error!(error = error.chain(), "an error page failed")).ok()?;
-    let (parts, body) = response.into_parts();
-    match body.collect().await {
-        Ok(body) => Some(Response::from_parts(parts, body.to_bytes())),
-        Err::<_, Infallible>(never) => match never {},
-    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {

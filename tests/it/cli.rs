@@ -138,6 +138,27 @@ fn a_site_without_findings_passes_from_its_own_folder() {
 }
 
 #[test]
+fn a_check_reads_how_the_site_is_deployed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| said(command(arguments).current_dir(folder.path()).output().expect("it runs"));
+    assert_eq!(run(&["setup", "-n", "my-site", "-r", "eu-west-1"]).0, Some(0));
+    let (code, out, err) = run(&["check", "my-site"]);
+    assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
+
+    let path = folder.path().join("my-site/template.yaml");
+    let template = fs::read_to_string(&path).expect("a template");
+    let worse = template.replacen("CookieBehavior: none", "CookieBehavior: all", 1);
+    let line = worse.lines().position(|line| line.contains("CookieBehavior: all")).expect("it was replaced") + 1;
+    fs::write(&path, worse).expect("it can be written");
+    let (code, out, _) = run(&["check", "my-site"]);
+    assert_eq!(code, Some(1));
+    assert!(out.starts_with(&format!("my-site/template.yaml:{line}: the default behaviour keeps pages")), "{out}");
+    let (_, out, _) = run(&["check", "my-site", "--json"]);
+    let object: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((&object["findings"][0]["rule"], &object["findings"][0]["line"]), (&json!("A1"), &json!(line)));
+}
+
+#[test]
 fn layers_are_those_of_the_region_and_the_instruction_set() {
     for (region, arch) in [
         ("us-east-1", "arm64"),

@@ -21,6 +21,7 @@ mod images;
 mod origin;
 mod page_checks;
 mod page_tags;
+mod security_headers;
 #[cfg(feature = "tasking")]
 mod store_rules;
 #[cfg(feature = "tasking")]
@@ -29,4 +30,6 @@ mod tasks;
 mod tasks_rules;
 #[cfg(feature = "tasking")]
 mod tasks_store;
+#[cfg(feature = "testing")]
+mod testing;
 mod tidy;

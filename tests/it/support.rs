@@ -96,12 +96,14 @@ impl<'a> Asking<'a> {
     }
 
     /// With a body that the event has as text.
+    #[cfg(feature = "forms")]
     pub(crate) fn text(mut self, body: &str) -> Self {
         self.body = Some((body.into(), false));
         self
     }
 
     /// With a body that the event has in base64.
+    #[cfg(feature = "forms")]
     pub(crate) fn bytes(mut self, body: &[u8]) -> Self {
         self.body = Some((STANDARD.encode(body).into(), true));
         self

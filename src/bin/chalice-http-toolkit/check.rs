@@ -3,6 +3,7 @@
 //!
 //! 1. templates that don't compile, and names in them that lead nowhere
 //! 2. static files that are too large for one reply
+//! 3. `template.yaml`, if there is one, by the rules of [`template`](crate::template)
 #![allow(clippy::print_stdout)] // It is there to print.
 
 use std::{
@@ -17,7 +18,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 
-use crate::{args::Check, say};
+use crate::{args::Check, say, template};
 
 /// Something that would go wrong, and where.
 #[derive(Debug)]
@@ -32,11 +33,16 @@ struct Finding {
 struct Site {
     templates: PathBuf,
     files: PathBuf,
+    infrastructure: PathBuf,
 }
 
 pub(crate) fn run(asked: &Check) -> ExitCode {
     let named = |folder: &Path| if asked.path == Path::new(".") { folder.to_owned() } else { asked.path.join(folder) };
-    let site = Site { templates: named(&asked.templates), files: named(&asked.files) };
+    let site = Site {
+        templates: named(&asked.templates),
+        files: named(&asked.files),
+        infrastructure: named(Path::new("template.yaml")),
+    };
     let counts = [&site.templates, &site.files].map(|folder| files_below(folder).map(|files| files.len()));
     match (findings(&site, asked.front), counts) {
         (Ok(findings), [Ok(templates), Ok(files)]) => {
@@ -62,7 +68,24 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 fn findings(site: &Site, front: Front) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
     let mut findings = in_templates(site)?;
     findings.extend(too_large(site, front)?);
+    findings.extend(in_infrastructure(site)?);
     Ok(findings)
+}
+
+/// How the site is deployed; nothing where it is not by a template.
+fn in_infrastructure(site: &Site) -> io::Result<Vec<Finding>> {
+    let source = match fs::read_to_string(&site.infrastructure) {
+        Ok(source) => source,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let findings = template::check(&source).into_iter().map(|finding| Finding {
+        file: site.infrastructure.clone(),
+        line: Some(finding.line),
+        rule: finding.rule,
+        message: finding.message,
+    });
+    Ok(findings.collect())
 }
 
 fn content(site: &Site) -> Result<ContentManager, Error> {

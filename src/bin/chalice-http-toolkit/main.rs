@@ -9,6 +9,7 @@ mod images;
 mod layers;
 mod say;
 mod setup;
+mod template;
 
 use std::process::ExitCode;
 

@@ -155,3 +155,12 @@ fn report(asked: &Setup, folder: &Path, done: &[(&str, State)]) {
         }
     }
 }
+
+/// A file of a project with these extras, as it is written.
+#[cfg(test)]
+pub(crate) fn rendered(path: &str, extras: &[Extra]) -> String {
+    let project = Project { name: "my-site", region: "eu-west-1", toolkit: None, extras };
+    let files = project.files().expect("the project's files render");
+    let file = files.into_iter().find(|file| file.path == path).expect("a file of the project");
+    String::from_utf8(file.content.into_owned()).expect("text")
+}

@@ -1,0 +1,248 @@
+//! What `setup` writes has no finding; and each rule finds what it is for, and no other rule does.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::setup::{Extra, rendered};
+
+const VARIANTS: [&[Extra]; 4] = [&[], &[Extra::Images], &[Extra::FreePlan], &[Extra::Images, Extra::FreePlan]];
+
+fn template(extras: &[Extra]) -> String {
+    rendered("template.yaml", extras)
+}
+
+#[test]
+fn what_setup_writes_has_no_finding() {
+    for extras in VARIANTS {
+        assert_eq!(check(&template(extras)), [], "{extras:?}");
+    }
+}
+
+#[test]
+fn no_extra_is_without_its_own_parts() {
+    for extras in VARIANTS {
+        let source = template(extras);
+        let (images, free) = (extras.contains(&Extra::Images), extras.contains(&Extra::FreePlan));
+        assert_eq!(source.contains("CachePolicyConfig:"), !free, "{extras:?}");
+        assert_eq!(source.contains("[Accept]"), images && !free, "{extras:?}");
+        assert_eq!(source.contains("AWS::CloudFront::Function"), images && !free, "{extras:?}");
+        assert!(source.contains("Architectures: [arm64]"), "{extras:?}");
+        assert!(!source.contains("#%") && !source.contains("[["), "{extras:?}");
+    }
+}
+
+/// An edit of a template: what is replaced, and by what.
+type Edit<'a> = (&'a str, &'a str);
+
+/// All edits are of one fault; each text that is replaced has to be there.
+fn edited(extras: &[Extra], edits: &[Edit<'_>]) -> String {
+    edits.iter().fold(template(extras), |source, (from, to)| {
+        assert!(source.contains(from), "there is no {from:?}");
+        source.replacen(from, to, 1)
+    })
+}
+
+const PLAIN: &[Extra] = &[];
+const IMAGES: &[Extra] = &[Extra::Images];
+const FREE: &[Extra] = &[Extra::FreePlan];
+const NO_ORIGIN_POLICY: &str = "CachePolicyId: !Ref PagePolicy\n";
+
+/// Faults by the rule that has to find each, and the line that it has to name by a text in it.
+#[rustfmt::skip]
+const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
+    ("A1", PLAIN, &[("CookieBehavior: none", "CookieBehavior: all")], "CookieBehavior: all"),
+    ("A1", PLAIN, &[("CookieBehavior: none", "CookieBehavior: whitelist\n            Cookies: [a]")], "CookieBehavior: whitelist"),
+    ("A1", PLAIN, &[(NO_ORIGIN_POLICY, "CachePolicyId: !Ref PagePolicy\n          OriginRequestPolicyId: !Ref Forward\n"), ("Resources:\n", FORWARD_COOKIES)], "CookieBehavior: all"),
+    ("A1", PLAIN, &[(NO_ORIGIN_POLICY, "ForwardedValues:\n            QueryString: true\n            Cookies: { Forward: all }\n")], "Forward: all"),
+    ("A2", PLAIN, &[("!Ref PagePolicy", "83da9c7e-98b4-4e11-a168-04f0df8e2c65")], "83da9c7e"),
+    ("A2", PLAIN, &[("!Ref PagePolicy", "4cc15a8a-d715-48a4-82b8-cc0b614638fe")], "4cc15a8a"),
+    ("A2", PLAIN, &[("b689b0a8-53d0-40ab-baf2-68738e2966ac", "216adef6-5c7f-47e4-b989-5492eafa07d3")], "216adef6"),
+    ("A2", PLAIN, &[("HeaderBehavior: none", "HeaderBehavior: whitelist\n            Headers: [host]")], "[host]"),
+    ("A2", PLAIN, &[("b689b0a8-53d0-40ab-baf2-68738e2966ac", "!Ref Forward"), ("Resources:\n", FORWARD_ALL)], "HeaderBehavior: allViewer"),
+    ("A3", PLAIN, &[(NO_ORIGIN_POLICY, "CachePolicyId: !Ref PagePolicy\n          OriginRequestPolicyId: b689b0a8-53d0-40ab-baf2-68738e2966ac\n")], "b689b0a8"),
+    ("A3", FREE, &[("658327ea-f89d-4fab-a63d-7e88639e58f6", "658327ea-f89d-4fab-a63d-7e88639e58f6\n            OriginRequestPolicyId: b689b0a8-53d0-40ab-baf2-68738e2966ac")], "b689b0a8-53d0-40ab-baf2-68738e2966ac # CachingOptimized"),
+    ("A4", PLAIN, &[("MinTTL: 0\n        DefaultTTL", "MinTTL: 1\n        DefaultTTL")], "MinTTL: 1"),
+    ("A4", PLAIN, &[("!Ref PagePolicy", "658327ea-f89d-4fab-a63d-7e88639e58f6")], "658327ea"),
+    ("A4", PLAIN, &[("CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad # CachingDisabled\n            OriginRequestPolicyId: b689b0a8-53d0-40ab-baf2-68738e2966ac", "CachePolicyId: b2884449-e4de-46a7-ac36-70bc7f1ddd6d")], "b2884449"),
+    ("A5", PLAIN, &[("MaxTTL: 31536000", "MaxTTL: 0")], "MaxTTL: 0"),
+    ("A6", IMAGES, &[("viewer-request", "viewer-response")], "[Accept]"),
+    ("A6", IMAGES, &[("HeaderBehavior: whitelist\n            Headers: [Accept]", "HeaderBehavior: none")], "AcceptFunction.FunctionARN"),
+    ("A6", PLAIN, &[("HeaderBehavior: none", "HeaderBehavior: whitelist\n            Headers:\n              - accept")], "- accept"),
+    ("A6", PLAIN, &[(NO_ORIGIN_POLICY, "CachePolicyId: !Ref PagePolicy\n          OriginRequestPolicyId: !Ref Forward\n"), ("Resources:\n", FORWARD_ACCEPT)], "Headers: [Accept]"),
+    ("A7", FREE, &[("CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6", "CachePolicyId: !Ref Own"), ("Resources:\n", OWN_POLICY)], "CachePolicyId: !Ref Own"),
+    ("A7", FREE, &[("        WebACLId: !Ref WebAclArn\n", "")], "DistributionConfig:"),
+    ("A7", FREE, &[("WebACLId: !Ref WebAclArn\n", "WebACLId: !If [HasDomain, !Ref WebAclArn, !Ref AWS::NoValue]\n")], "WebACLId:"),
+    ("A7", FREE, &[("CacheBehaviors:\n", FOUR_MORE)], "DistributionConfig:"),
+    ("A8", PLAIN, &[("          - ErrorCode: 404\n            ErrorCachingMinTTL: 0\n", "")], "CustomErrorResponses:"),
+    ("A8", PLAIN, &[("ErrorCode: 503\n            ErrorCachingMinTTL: 1\n", "ErrorCode: 503\n            ErrorCachingMinTTL: 60\n")], "CustomErrorResponses:"),
+    ("A8", PLAIN, &[("ErrorCode: 502\n            ErrorCachingMinTTL: 1\n", "ErrorCode: 502\n")], "CustomErrorResponses:"),
+    ("A9", PLAIN, &[("Timeout: 10\n", "Timeout: 15\n")], "Timeout: 15"),
+    ("A9", PLAIN, &[("            TimeoutInMillis: 15000\n", "")], "OriginReadTimeout: 20"),
+    ("A9", PLAIN, &[("OriginReadTimeout: 20", "OriginReadTimeout: 15")], "OriginReadTimeout: 15"),
+    ("A10", PLAIN, &[("            OriginCustomHeaders:\n              - HeaderName: X-Origin-Secret\n                HeaderValue: !Ref OriginSecret\n", "")], "- Id: api"),
+    ("A10", PLAIN, &[("    NoEcho: true\n", "")], "OriginSecret:"),
+    ("A10", PLAIN, &[("MinLength: 32", "MinLength: 16")], "MinLength: 16"),
+    ("A10", PLAIN, &[("    MinLength: 32\n", "")], "OriginSecret:"),
+    ("A10", PLAIN, &[("MinLength: 32", "MinLength: 32\n    Default: 0123456789abcdef0123456789abcdef")], "Default: 0123"),
+    ("A10", PLAIN, &[("HeaderValue: !Ref OriginSecret", "HeaderValue: 0123456789abcdef0123456789abcdef"), ("ORIGIN_SECRET: !Ref OriginSecret", "ORIGIN_SECRET: 0123456789abcdef0123456789abcdef"), ("ORIGIN_SECRET: !Ref OriginSecret", "ORIGIN_SECRET: 0123456789abcdef0123456789abcdef")], "HeaderValue: 0123"),
+    ("A10", PLAIN, &[("- HeaderName: X-Origin-Secret", "- HeaderName: X-Amz-Site\n                HeaderValue: a\n              - HeaderName: X-Origin-Secret")], "X-Amz-Site"),
+    ("C28", PLAIN, &[("StageName: $default", "StageName: live")], "StageName: live"),
+    ("C28", PLAIN, &[("    Type: AWS::Serverless::HttpApi\n    Properties:\n      StageName: $default\n", "    Type: AWS::Serverless::Api\n    Properties:\n      StageName: live\n      BinaryMediaTypes: ['*/*']\n")], "- Id: api"),
+    ("C32", PLAIN, &[("          PUBLIC_ORIGIN: !If [HasDomain, !Sub \"https://${DomainName}\", \"\"]\n", "")], "WebFunction:"),
+    ("D40", PLAIN, &[("Resources:\n", "Resources:\n  Rest:\n    Type: AWS::Serverless::Api\n    Properties:\n      StageName: live\n")], "Rest:"),
+    ("D40", PLAIN, &[("Resources:\n", "Resources:\n  Rest:\n    Type: AWS::ApiGateway::RestApi\n    Properties:\n      BinaryMediaTypes: [image/png]\n")], "Rest:"),
+    ("D43", PLAIN, &[("            TimeoutInMillis: 15000", "            TimeoutInMillis: 15000\n            Path: /\n            Method: GET")], "Method: GET"),
+    ("E45", PLAIN, &[("    Metadata:\n      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: my-site\n", "")], "WebFunction:"),
+    ("E47", PLAIN, &[("provided.al2023", "provided.al2")], "Runtime:"),
+    ("E47", PLAIN, &[("Handler: bootstrap", "Handler: main")], "Handler: main"),
+    ("E47", PLAIN, &[("    Architectures: [arm64]\n", "")], "WebFunction:"),
+    ("E48", PLAIN, &[("    Default: \"false\"", "    Default: \"true\"")], "KeepWarmRule:"),
+    ("E48", PLAIN, &[("    Type: AWS::Events::Rule\n    Condition: IsKeptWarm\n", "    Type: AWS::Events::Rule\n")], "KeepWarmRule:"),
+    ("E48", PLAIN, &[("      Events:\n", "      Events:\n        Warm:\n          Type: Schedule\n          Properties:\n            Schedule: rate(5 minutes)\n            Input: '{\"warmer\":true}'\n")], "Warm:"),
+    ("E49", PLAIN, &[("Resources:\n", FUNCTION_URL)], "  Url:"),
+    ("E49", PLAIN, &[("            OriginCustomHeaders:", "            OriginAccessControlId: !GetAtt Signing.Id\n            OriginCustomHeaders:")], "OriginAccessControlId:"),
+    ("E50", PLAIN, &[("          ORIGIN_SECRET: !Ref OriginSecret\n", "")], "WebFunction:"),
+    ("E50", PLAIN, &[("ORIGIN_SECRET: !Ref OriginSecret\n", "ORIGIN_SECRET: !Ref OriginSecretPrevious\n")], "ORIGIN_SECRET: !Ref OriginSecretPrevious"),
+    ("E50", PLAIN, &[("          STAGE: !Ref Stage\n", "")], "WebFunction:"),
+    ("E51", PLAIN, &[("FunctionName: !GetAtt WebFunction.Arn", "FunctionName: !Ref WebFunction.Alias")], "Arn: !GetAtt WebFunction.Arn"),
+    ("E51", PLAIN, &[("      Timeout: 10\n", "      Timeout: 10\n      ProvisionedConcurrencyConfig:\n        ProvisionedConcurrentExecutions: 1\n")], "ProvisionedConcurrencyConfig:"),
+    ("F58", PLAIN, &[("VisibilityTimeout: 360", "VisibilityTimeout: 359")], "VisibilityTimeout: 359"),
+    ("F58", PLAIN, &[("      VisibilityTimeout: 360\n", "")], "TaskQueue:"),
+    ("F58", PLAIN, &[("maxReceiveCount: 5", "maxReceiveCount: 4")], "maxReceiveCount: 4"),
+    ("F58", PLAIN, &[("      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn\n        maxReceiveCount: 5\n", "")], "TaskQueue:"),
+    ("F58", PLAIN, &[("-dead-letters.fifo\"\n      FifoQueue: true", "-dead-letters.fifo\"")], "DeadLetterQueue:"),
+    ("F58", PLAIN, &[("-tasks.fifo", "-tasks")], "QueueName:"),
+    ("F58", PLAIN, &[("BatchSize: 10", "BatchSize: 11")], "BatchSize: 11"),
+    ("F58", PLAIN, &[("BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1")], "MaximumBatchingWindowInSeconds: 1"),
+    ("F58", PLAIN, &[("            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")], "Properties:"),
+    ("F58", PLAIN, &[("Resources:\n", MAPPING)], "[Other]"),
+];
+
+const FORWARD_COOKIES: &str = "Resources:
+  Forward:
+    Type: AWS::CloudFront::OriginRequestPolicy
+    Properties:
+      OriginRequestPolicyConfig:
+        CookiesConfig:
+          CookieBehavior: all
+        HeadersConfig:
+          HeaderBehavior: none
+";
+const FORWARD_ALL: &str = "Resources:
+  Forward:
+    Type: AWS::CloudFront::OriginRequestPolicy
+    Properties:
+      OriginRequestPolicyConfig:
+        HeadersConfig:
+          HeaderBehavior: allViewer
+";
+const FORWARD_ACCEPT: &str = "Resources:
+  Forward:
+    Type: AWS::CloudFront::OriginRequestPolicy
+    Properties:
+      OriginRequestPolicyConfig:
+        HeadersConfig:
+          HeaderBehavior: whitelist
+          Headers: [Accept]
+";
+const OWN_POLICY: &str = "Resources:
+  Own:
+    Type: AWS::CloudFront::CachePolicy
+    Properties:
+      CachePolicyConfig:
+        MinTTL: 0
+        DefaultTTL: 0
+        MaxTTL: 60
+";
+const FOUR_MORE: &str = "CacheBehaviors:
+          - { PathPattern: /a/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
+          - { PathPattern: /b/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
+          - { PathPattern: /c/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
+          - { PathPattern: /d/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
+";
+const FUNCTION_URL: &str = "Resources:
+  Url:
+    Type: AWS::Lambda::Url
+    Properties:
+      AuthType: NONE
+      TargetFunctionArn: !GetAtt WebFunction.Arn
+  UrlPermission:
+    Type: AWS::Lambda::Permission
+    Properties:
+      Action: lambda:InvokeFunctionUrl
+      FunctionName: !Ref WebFunction
+      FunctionUrlAuthType: NONE
+      Principal: '*'
+";
+const MAPPING: &str = "Resources:
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt TaskQueue.Arn
+      FunctionName: !Ref WorkerFunction
+      FunctionResponseTypes: [Other]
+";
+
+#[test]
+fn each_fault_is_found_by_its_rule_alone() {
+    let mut wrong = Vec::new();
+    for (rule, extras, edits, place) in FAULTS {
+        let source = edited(extras, edits);
+        let found = check(&source);
+        let lines: Vec<&str> = source.lines().collect();
+        let is_named = found.iter().any(|finding| lines[finding.line - 1].contains(place));
+        if !is_named || found.iter().any(|finding| finding.rule != *rule) {
+            wrong.push((rule, edits, found));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_function_has_room_for_its_variables() {
+    let variable = |length: usize| {
+        let long = format!("STAGE: !Ref Stage\n          LONG: {}", "x".repeat(length));
+        check(&edited(PLAIN, &[("STAGE: !Ref Stage", &long)]))
+    };
+    assert_eq!(variable(3000), []);
+    let found: Vec<&str> = variable(4097).iter().map(|finding| finding.rule).collect();
+    assert_eq!(found, ["E52"]);
+}
+
+#[test]
+fn each_rule_has_a_fault() {
+    let rules: BTreeSet<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
+    let seeded: BTreeSet<&str> = FAULTS.iter().map(|(rule, ..)| *rule).chain(["E52"]).collect();
+    assert_eq!(rules, seeded);
+    assert_eq!(rules.len(), RULES.len(), "no rule is there twice");
+}
+
+/// What is right though it looks like a fault.
+#[test]
+fn what_is_right_is_not_found() {
+    #[rustfmt::skip]
+    let right: &[&[Edit<'_>]] = &[
+        // A bucket takes cookies, Host and CachingOptimized for granted.
+        &[("        Origins:\n", "        Origins:\n          - Id: bucket\n            DomainName: x.s3.amazonaws.com\n            S3OriginConfig: {}\n"),
+          ("CacheBehaviors:\n", "CacheBehaviors:\n          - { PathPattern: /old, TargetOriginId: bucket, CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6 }\n")],
+        &[("HeaderValue: !Ref OriginSecret", "HeaderValue: '{{resolve:secretsmanager:origin}}'"),
+          ("ORIGIN_SECRET: !Ref OriginSecret", "ORIGIN_SECRET: '{{resolve:secretsmanager:origin}}'"),
+          ("ORIGIN_SECRET: !Ref OriginSecret", "ORIGIN_SECRET: '{{resolve:secretsmanager:origin}}'")],
+        &[("            TimeoutInMillis: 15000", "            TimeoutInMillis: 15000\n            Path: /{proxy+}\n            Method: ANY")],
+        // A schedule that is none of ours.
+        &[("Input: '{\"keep-warm\":true}'", "Input: '{\"report\":true}'"), ("    Condition: IsKeptWarm\n", "")],
+        &[("    Type: AWS::Serverless::Function\n    Metadata", "    Type: AWS::Serverless::Function\n    DependsOn: WebLog\n    Metadata")],
+    ];
+    for edits in right {
+        assert_eq!(check(&edited(PLAIN, edits)), [], "{edits:?}");
+    }
+    assert_eq!(check("Resources: {}"), []);
+    assert_eq!(check("{\"Resources\": {\"Q\": {\"Type\": \"AWS::SQS::Queue\"}}}"), [], "nobody's queue");
+}
+
+#[test]
+fn what_is_no_template_is_a_finding() {
+    let found = check("Resources:\n  a: [1\n");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].rule, "yaml");
+}

@@ -1,0 +1,240 @@
+//! What tests of a site are given: requests through every front door, and an edge that keeps, asks again and hides as
+//! CloudFront does.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use chalice_http_toolkit::{App, CacheResult, CloudFront, EntityTag, Front, Representation, TestEdge, TestSite};
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use lambda_http::Request;
+use tower::{Layer, service_fn};
+
+const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
+
+fn site(handler: impl Fn(&Request) -> Representation + Clone + Send + Sync + 'static) -> TestSite {
+    TestSite::new(CloudFront::new().layer(service_fn(move |request: Request| {
+        let response = Response::<String>::from(handler(&request));
+        async { Ok::<_, std::convert::Infallible>(response) }
+    })))
+}
+
+#[tokio::test]
+async fn requests_go_the_real_way_through_every_front_door() {
+    let echo = |request: &Request| {
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let text = format!("{} {} {:?} {body}", request.method(), request.uri(), request.headers().get("x-a"));
+        Representation::new("text/plain", text)
+    };
+    for front in FRONTS {
+        let answer = site(echo)
+            .with_front(front)
+            .post("/a%20b?q=1&q=%C3%BC")
+            .header("x-a", "1")
+            .form(&[("n", "ü")])
+            .send()
+            .await;
+        assert_eq!(answer.status(), 200);
+        let expected = "POST https://site.test/a%20b?q=1&q=%C3%BC Some(\"1\") n=%C3%BC";
+        assert_eq!(answer.text(), expected, "{front:?}");
+        assert_eq!(answer.cache(), None);
+        let binary = site(|request| Representation::new("image/png", request.body().to_vec()));
+        let bytes = b"\x89PNG\x00\xff".as_slice();
+        let answer = binary.request(Method::PUT, "/").body("image/png", bytes).through(front).send().await;
+        assert_eq!((&answer.bytes()[..], answer.header("content-type")), (bytes, "image/png"), "{front:?}");
+    }
+    let too_large = site(|_| Representation::new("text/plain", "x".repeat(1_100_000)));
+    assert_eq!(too_large.get("/").through(Front::Alb).send().await.status(), 500);
+    assert_eq!(too_large.get("/").through(Front::Http).send().await.status(), 200);
+    let panics =
+        TestSite::of(App::new(service_fn(async |_: Request| -> Result<Response<String>, std::convert::Infallible> {
+            panic!("on purpose")
+        })));
+    assert_eq!(panics.get("/").send().await.status(), 500);
+}
+
+/// A page whose policy and status can change, a count of how often it was asked for, and what it was asked with.
+#[derive(Clone)]
+struct Page {
+    policy: Arc<Mutex<(&'static str, u16, &'static str)>>,
+    asked: Arc<AtomicUsize>,
+    fields: Arc<Mutex<HeaderMap>>,
+}
+
+impl Page {
+    fn new(policy: &'static str) -> Self {
+        Self { policy: Arc::new(Mutex::new((policy, 200, "v1"))), asked: Arc::default(), fields: Arc::default() }
+    }
+
+    fn change(&self, policy: &'static str, status: u16, version: &'static str) {
+        *self.policy.lock().unwrap() = (policy, status, version);
+    }
+
+    fn edge(&self) -> TestEdge {
+        let page = self.clone();
+        TestEdge::new(site(move |request| {
+            page.asked.fetch_add(1, Ordering::Relaxed);
+            *page.fields.lock().unwrap() = request.headers().clone();
+            let (policy, status, version) = *page.policy.lock().unwrap();
+            let text = format!("{version} {}", "x".repeat(2_000));
+            let answer = Representation::new("text/plain", text).with_entity_tag(EntityTag::strong(version));
+            let answer = answer.with_header(header::VARY, "accept, x-unknown".parse().unwrap());
+            let answer = answer.with_status(StatusCode::from_u16(status).unwrap());
+            if policy.is_empty() { answer } else { answer.with_header(header::CACHE_CONTROL, policy.parse().unwrap()) }
+        }))
+    }
+
+    fn field(&self, name: &str) -> String {
+        let fields = self.fields.lock().unwrap();
+        fields.get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+    }
+}
+
+use CacheResult::{Hit, Miss, RefreshHit, Stale};
+
+#[tokio::test]
+async fn an_edge_keeps_what_its_policy_allows_and_asks_again_after() {
+    for (policy, at_once, after_a_minute) in [
+        ("public, max-age=90", Hit, Hit),
+        ("max-age=30", Hit, RefreshHit),
+        ("max-age=90, s-maxage=30", Hit, RefreshHit),
+        ("max-age=0, s-maxage=90", Hit, Hit),
+        ("no-cache", RefreshHit, RefreshHit),
+        ("", RefreshHit, RefreshHit),
+        ("max-age=30, stale-while-revalidate=90", Hit, Stale),
+        ("must-revalidate", Hit, Hit),
+        ("private, max-age=90", Miss, Miss),
+        ("no-store", Miss, Miss),
+    ] {
+        let page = Page::new(policy);
+        let edge = page.edge();
+        let mut found = Vec::new();
+        for wait in [0, 0, 60] {
+            edge.advance(Duration::from_secs(wait));
+            let answer = edge.get("/").send().await;
+            assert_eq!((answer.status().as_u16(), answer.text().len()), (200, 2_003), "{policy}");
+            found.extend(answer.cache());
+        }
+        assert_eq!(found, [Miss, at_once, after_a_minute], "{policy}");
+        let asked = found.iter().filter(|result| **result != Hit).count();
+        assert_eq!(page.asked.load(Ordering::Relaxed), asked, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn what_changed_is_fetched_and_an_error_leaves_the_copy() {
+    let page = Page::new("max-age=30");
+    let edge = page.edge();
+    edge.get("/").send().await;
+    edge.advance(Duration::from_secs(31));
+    page.change("max-age=30", 500, "v2");
+    let stale = edge.get("/").send().await;
+    assert_eq!((stale.cache(), stale.status().as_u16(), &stale.text()[..2]), (Some(Stale), 200, "v1"));
+    page.change("max-age=30, stale-if-error=0", 200, "v2");
+    let new = edge.get("/").send().await;
+    assert_eq!((new.cache(), &new.text()[..2]), (Some(Miss), "v2"));
+    edge.advance(Duration::from_secs(31));
+    page.change("no-store", 503, "v3");
+    assert_eq!(edge.get("/").send().await.status(), 503);
+}
+
+#[tokio::test]
+async fn a_tag_that_compression_made_weak_is_still_good() {
+    let page = Page::new("max-age=30");
+    let edge = page.edge();
+    let first = edge.get("/").header("accept-encoding", "gzip, br").send().await;
+    assert_eq!(first.header("etag"), "W/\"v1\"");
+    assert_eq!(page.field("accept-encoding"), "br,gzip");
+    let has_it = edge.get("/").header("accept-encoding", "gzip, br").header("if-none-match", "W/\"v1\"").send().await;
+    assert_eq!((has_it.status().as_u16(), has_it.cache(), has_it.bytes().len()), (304, Some(Hit), 0));
+    edge.advance(Duration::from_secs(31));
+    let renewed = edge.get("/").header("accept-encoding", "gzip, br").send().await;
+    assert_eq!((renewed.cache(), page.field("if-none-match").as_str()), (Some(RefreshHit), "W/\"v1\""));
+    let plain = edge.get("/").send().await;
+    assert_eq!((plain.cache(), plain.header("etag")), (Some(Miss), "\"v1\""), "another form is another copy");
+}
+
+#[tokio::test]
+async fn fields_that_are_not_forwarded_are_hidden_from_the_site_and_from_the_key() {
+    let page = Page::new("max-age=30");
+    let fields =
+        [("accept", "image/avif"), ("cookie", "a=1"), ("referer", "/"), ("accept-language", "de"), ("x-a", "1")];
+    let edge = page.edge();
+    let asking = fields.iter().fold(edge.get("/"), |request, (name, value)| request.header(name, value));
+    let answer = asking.send().await;
+    let seen = fields.map(|(name, _)| page.field(name));
+    assert_eq!(seen, ["", "", "", "", "1"]);
+    assert_eq!((page.field("host"), page.field("user-agent")), ("origin.test".into(), "Amazon CloudFront".into()));
+    assert_eq!(answer.header("vary"), "", "names that are not forwarded are taken out");
+    assert_eq!(edge.get("/").header("accept", "image/webp").send().await.cache(), Some(Hit));
+
+    let edge = page.edge().with_key_header(header::ACCEPT);
+    let answer = edge.get("/").header("accept", "image/avif").send().await;
+    assert_eq!((page.field("accept").as_str(), answer.header("vary")), ("image/avif", "accept"));
+    assert_eq!(edge.get("/").header("accept", "image/webp").send().await.cache(), Some(Miss));
+    assert_eq!(edge.get("/").header("accept", "image/avif").send().await.cache(), Some(Hit));
+    assert_eq!(edge.get("/?a").header("accept", "image/avif").send().await.cache(), Some(Miss));
+}
+
+#[tokio::test]
+async fn with_cookies_forwarded_nothing_is_asked_again() {
+    let page = Page::new("max-age=30");
+    let edge = page.edge().with_cookies(true);
+    assert_eq!(edge.get("/").header("cookie", "a=1").send().await.cache(), Some(Miss));
+    assert_eq!(page.field("cookie"), "a=1");
+    assert_eq!(edge.get("/").header("cookie", "a=2").send().await.cache(), Some(Miss));
+    assert_eq!(edge.get("/").header("cookie", "a=1").send().await.cache(), Some(Hit));
+    edge.advance(Duration::from_secs(31));
+    assert_eq!(edge.get("/").header("cookie", "a=1").send().await.cache(), Some(Miss));
+    assert_eq!(page.field("if-none-match"), "", "CloudFront sends no conditions where it forwards cookies");
+}
+
+#[tokio::test]
+async fn only_reading_is_answered_from_the_cache() {
+    let page = Page::new("max-age=30");
+    let edge = page.edge();
+    edge.get("/").send().await;
+    let head = edge.request(Method::HEAD, "/").send().await;
+    assert_eq!((head.cache(), head.bytes().len(), head.header("content-length")), (Some(Hit), 0, "2003"));
+    assert_eq!(edge.post("/").form(&[]).send().await.cache(), Some(Miss));
+    assert_eq!(edge.get("/").send().await.cache(), Some(Hit));
+    // A condition of the viewer's own goes to the site on a miss, and its 304 is nothing to keep.
+    let has_it = edge.get("/other").header("if-none-match", "\"v1\"").send().await;
+    assert_eq!((has_it.status().as_u16(), has_it.cache()), (304, Some(Miss)));
+    assert_eq!(edge.get("/other").send().await.status(), 200);
+}
+
+#[cfg(feature = "cookies")]
+#[tokio::test]
+async fn no_visitor_gets_a_page_that_an_edge_kept_from_another() {
+    use chalice_http_toolkit::{CookieJar, Cookies, SetCookie};
+
+    let service = service_fn(async |request: Request| {
+        let jar = CookieJar::of(&request)?;
+        if let Some(name) = request.uri().query() {
+            jar.set(SetCookie::new("name", name))?;
+            jar.flash("info", name)?;
+        }
+        let text = format!("{:?} {:?}", jar.get("name"), jar.take_flashes());
+        let page =
+            Representation::new("text/plain", text).with_header(header::CACHE_CONTROL, "public, max-age=99".parse()?);
+        Ok::<Response<String>, chalice_http_toolkit::BoxError>(page.into())
+    });
+    let cookies = Cookies::new([7; 32]).expect("a secret");
+    for forwards in [true, false] {
+        let edge = TestEdge::new(TestSite::new(CloudFront::new().layer(cookies.clone().layer(service))))
+            .with_cookies(forwards);
+        let theirs = edge.get("/?them").send().await;
+        assert!(theirs.text().contains("them"));
+        let back = edge.get("/").cookies_of(&theirs).send().await;
+        assert_eq!((back.text().contains("them"), back.cache()), (forwards, Some(Miss)));
+        for target in ["/", "/?us"] {
+            let ours = edge.get(target).send().await;
+            assert_eq!((ours.text().contains("them"), ours.cache()), (false, Some(Miss)), "{target}");
+        }
+    }
+}
