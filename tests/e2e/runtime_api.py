@@ -100,7 +100,13 @@ def server(function):
         def log_message(self, *_):
             pass
 
-    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_):
+            """Who asks for the next event when the function is ended is cut off; what matters is missed by `invoke`."""
+
+    return Server(("127.0.0.1", 0), Api)
 
 
 @contextlib.contextmanager
@@ -127,7 +133,6 @@ def function(binary, **environment):
     """A function of this binary, started as Lambda starts it."""
     running = Function()
     api = server(running)
-    api.daemon_threads = True
     threading.Thread(target=api.serve_forever, daemon=True).start()
     with alone(binary) as bootstrap, tempfile.TemporaryFile() as log:
         running.log = log

@@ -2,8 +2,8 @@
 and becomes a `bootstrap` that serves everything alone.
 
 Builds are what this costs. So there is one target folder, the crate's own lock file (equal dependencies), and no
-optimisation in release builds: most of their time goes into it, and it changes nothing that is looked at here. The project
-with most in it is built for arm64 too.
+optimisation, whatever the project's manifest says: most of the time goes into it, and it changes nothing that is looked at
+here. The project with most in it is built for arm64 too.
 """
 
 import contextlib
@@ -27,15 +27,18 @@ EXTRAS = ([], ["images"], ["magic"], ["free-plan"], ["images", "magic", "free-pl
 TARGET = ROOT / "target/scaffold"
 SECRET = "ASecretOfTheTestWithFortyCharacters12345"
 FORM = "application/x-www-form-urlencoded"
-ENVIRONMENT = os.environ | {
-    "PATH": f"{BIN}:{os.environ['PATH']}",
-    "CARGO_TARGET_DIR": str(TARGET),
-    "CARGO_PROFILE_DEV_DEBUG": "0",
-    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0",
-    "CARGO_PROFILE_RELEASE_LTO": "off",
-    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
-    "CARGO_PROFILE_RELEASE_DEBUG": "0",
-}
+ENVIRONMENT = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(TARGET)}
+# Cargo finds it above the projects, and takes it before their manifests.
+PROFILES = """
+[profile.dev]
+debug = 0
+[profile.dev.package."*"]
+opt-level = 0
+[profile.release]
+opt-level = 0
+lto = "off"
+codegen-units = 16
+"""
 DELIVERED = "a message is delivered"
 ELF, AARCH64, X86_64 = b"\x7fELF", 183, 62
 
@@ -117,14 +120,18 @@ def over_http(port):
 def by_events(site):
     secret = {"x-origin-secret": SECRET}
     form = secret | {"content-type": FORM}
-    return lambda path: site.get(path, secret), lambda path, body: site.get(path, form, "POST", body)
+
+    def ask(target):
+        path, _, query = target.partition("?")
+        return site.get(path, secret, query=query)
+
+    return ask, lambda path, body: site.get(path, form, "POST", body)
 
 
-def here(project, name):
+def here(project):
     """`cargo run`: the folders of the project, a queue in the process."""
     port = free_port()
-    environment = {"PATH": os.environ["PATH"], "PORT": str(port)}
-    with running([TARGET / "debug" / name], port, cwd=project, env=environment) as said:
+    with running(["cargo", "run", "--quiet"], port, cwd=project, env=ENVIRONMENT | {"PORT": str(port)}) as said:
         answers(*over_http(port))
         wait("the message is delivered", lambda: DELIVERED in said())
 
@@ -191,6 +198,8 @@ def alone(bootstrap, name, aws):
 
 
 with tempfile.TemporaryDirectory() as folder, cloud() as aws:
+    (Path(folder) / ".cargo").mkdir()
+    (Path(folder) / ".cargo/config.toml").write_text(PROFILES)
     queue(aws.client("sqs"), "tasks")
     for extras in EXTRAS:
         name = "-".join(["site", *extras])
@@ -199,7 +208,7 @@ with tempfile.TemporaryDirectory() as folder, cloud() as aws:
         check("nothing to find", subprocess.run([FORWARD, "check", project], stderr=subprocess.PIPE).returncode, 0)
         timed("cargo build", ["cargo", "build", "--quiet"], cwd=project)
         timed("cargo test", ["cargo", "test", "--quiet"], cwd=project, stdout=subprocess.DEVNULL)
-        here(project, name)
+        here(project)
         watched(project, name, aws)
         alone(built(project, name, "x86_64"), name, aws)
     built(project, name, "arm64")
