@@ -190,8 +190,11 @@ def alone(bootstrap, name, aws):
         check("a ping", site.invoke({"keep-warm": True}), None)
         check("a message waits", (count(sqs, url), DELIVERED in site.said()), (1, False))
         message = sqs.receive_message(QueueUrl=url, AttributeNames=["All"], MessageAttributeNames=["All"])["Messages"][0]
-        check("what the worker says", site.invoke(sqs_event(url, message)), {"batchItemFailures": []})
-        check("it delivers", DELIVERED in site.said(), True)
+        # It knows nobody to deliver it to, and so it must not be lost.
+        failures = [{"itemIdentifier": message["MessageId"]}]
+        check("what the worker says", site.invoke(sqs_event(url, message)), {"batchItemFailures": failures})
+        check("why", "send the message to somebody" in site.said(), True)
+        check("the message is there", count(sqs, url), 1)
         check("no secret is in the log", SECRET in site.said(), False)
     unguarded = {key: value for key, value in production.items() if key != "ORIGIN_SECRET"}
     check("no secret, no start", "ORIGIN_SECRET is not set" in refuses_to_start(bootstrap, **unguarded), True)

@@ -14,10 +14,10 @@ use axum::{
 use chalice_http_toolkit::{
 #% if images
     App, BoxError, CloudFront, ContentManager, CrossOriginProtection, Error, Form, Images,
-    Representation, Source, Task, TaskContext, TaskingController, embed,
+    Representation, SecurityHeaders, Source, Stage, Task, TaskContext, TaskingController, embed,
 #% else
     App, BoxError, CloudFront, ContentManager, CrossOriginProtection, Error, Form, Representation,
-    Source, Task, TaskContext, TaskingController, embed,
+    SecurityHeaders, Source, Stage, Task, TaskContext, TaskingController, embed,
 #% endif
 };
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,12 @@ async fn missing(State(site): State<Site>) -> Representation {
 /// The worker: a message comes again until this succeeds. What it says stays out of the log.
 async fn deliver(context: TaskContext, message: Message) -> Result<(), Error> {
     let (attempt, bytes) = (context.attempt(), message.text.len());
+    if !Stage::current().is_development() {
+        // No message is lost until you write this: it waits in the queue, then with the dead
+        // letters, and an alarm tells of it.
+        let missing = "nothing is delivered yet: send the message to somebody in `deliver`";
+        return Err(Error::handler(missing));
+    }
     tracing::info!(attempt, bytes, "a message is delivered");
     Ok(())
 }
@@ -114,6 +120,7 @@ fn app() -> Result<App, Error> {
     let site = protection.layer(site);
     let cloudfront = CloudFront::new().with_origin_secret_from_env()?;
     let app = App::new(cloudfront.layer(site)).with_error_pages(&content);
+    let app = app.with_security_headers(SecurityHeaders::new());
     Ok(app.with_tasks(&tasks))
 }
 
@@ -129,20 +136,36 @@ async fn main() -> Result<(), BoxError> {
 
 #[cfg(test)]
 mod tests {
+    use chalice_http_toolkit::TestSite;
+
     use super::*;
 
-    /// Goes the whole way, from the event that Lambda gives to the answer that it gets.
-    async fn status(path: &str) -> StatusCode {
-        let context = r#"{"http":{"method":"GET"}}"#;
-        let event = format!(r#"{{"rawPath":"{path}","requestContext":{context}}}"#);
-        app().unwrap().invoke(&event, None).await.unwrap().status()
+    /// Requests go the whole way, from the event that Lambda gives to the answer that it gets.
+    fn site() -> TestSite {
+        TestSite::of(app().unwrap())
     }
 
     #[tokio::test]
     async fn pages_and_files_are_there() {
         for path in ["/", "/contact", "/thanks", "/static/css/site.css"] {
-            assert_eq!(status(path).await, StatusCode::OK, "{path}");
+            let answer = site().get(path).send().await;
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+            let tag = answer.header("etag");
+            let again = site().get(path).header("if-none-match", tag).send().await;
+            assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
         }
-        assert_eq!(status("/no-such-page").await, StatusCode::NOT_FOUND);
+        let missing = site().get("/no-such-page").send().await;
+        assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_taken_from_this_sites_own_form_only() {
+        let site = site();
+        let message = [("name", "Ada"), ("text", "Hello")];
+        let taken = site.post("/contact").form(&message).send().await;
+        assert_eq!(taken.status(), StatusCode::SEE_OTHER);
+        assert_eq!(taken.header("location"), "/thanks");
+        let other = site.post("/contact").header("sec-fetch-site", "cross-site");
+        assert_eq!(other.send().await.status(), StatusCode::FORBIDDEN);
     }
 }
