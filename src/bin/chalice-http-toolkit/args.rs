@@ -9,7 +9,7 @@ use http::Uri;
 use crate::{
     forward::Route,
     layers::{Arch, region},
-    setup::{Extra, name},
+    setup::{Extra, deployable, name},
 };
 
 /// Tools for server-rendered sites on AWS Lambda.
@@ -33,8 +33,8 @@ pub(crate) enum Verb {
     Setup(Setup),
     /// Look for what would go wrong with a site.
     ///
-    /// Templates that don't compile, templates and static files that are named and not there, and static files that are too
-    /// large for one reply. Each finding is a line `file:line: what`; with none the exit code is 0, else 1.
+    /// Templates that don't compile, templates and static files that are named and not there, static files that are too
+    /// large for one reply, and what template.yaml says that deploys well and works badly at AWS. Each finding is a line `file:line: what`; with none the exit code is 0, else 1.
     #[command(after_help = "Example:\n  chalice-http-toolkit check shop --static public")]
     Check(Check),
     /// Make the variants of a folder's images ahead, so that a deployed site converts none.
@@ -74,7 +74,7 @@ pub(crate) struct Setup {
     #[arg(short, long, default_value = ".")]
     pub(crate) path: PathBuf,
     /// The region that it is deployed to. [default: AWS_REGION, else us-east-1]
-    #[arg(short, long, value_parser = region)]
+    #[arg(short, long, value_parser = deployable)]
     pub(crate) region: Option<String>,
     /// What it has beside the usual; may be repeated.
     #[arg(short, long = "extra", value_name = "EXTRA")]

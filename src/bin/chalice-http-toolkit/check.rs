@@ -41,7 +41,12 @@ pub(crate) fn run(asked: &Check) -> ExitCode {
     let site = Site {
         templates: named(&asked.templates),
         files: named(&asked.files),
-        infrastructure: named(Path::new("template.yaml")),
+        // SAM takes both, in this order.
+        infrastructure: ["template.yaml", "template.yml"]
+            .map(|name| named(Path::new(name)))
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap_or_else(|| named(Path::new("template.yaml"))),
     };
     let counts = [&site.templates, &site.files].map(|folder| files_below(folder).map(|files| files.len()));
     match (findings(&site, asked.front), counts) {

@@ -77,12 +77,21 @@ fn set_up(asked: &Setup) -> Result<(), String> {
     Ok(())
 }
 
+/// A region that template.yaml can be deployed to.
+pub(crate) fn deployable(typed: &str) -> Result<String, String> {
+    let region = region(typed)?;
+    if ["cn-", "us-gov-"].iter().any(|partition| region.starts_with(partition)) {
+        return Err("CloudFront is another one there, or none: template.yaml can't be deployed to that region".into());
+    }
+    Ok(region)
+}
+
 /// The region of the environment, or else the one that CloudFront's own parts live in.
 fn region_of_environment() -> Result<String, String> {
     let set = |name: &&str| env::var(name).is_ok_and(|value| !value.is_empty());
     let Some(name) = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find(set) else { return Ok("us-east-1".into()) };
     let value = env::var(name).unwrap_or_default();
-    region(&value).map_err(|error| format!("{name} is {value}: {error}"))
+    deployable(&value).map_err(|error| format!("{name} is {value}: {error}"))
 }
 
 /// The folder of a checkout of this crate, from wherever the project is.

@@ -1,7 +1,20 @@
 //! What a project may be called. Its name becomes that of a package, a program, a stack and queues.
 
 /// Such names are in the way of Cargo: `cargo new` refuses them too.
-const TAKEN: [&str; 8] = ["alloc", "build", "core", "deps", "examples", "proc-macro", "std", "test"];
+const TAKEN: [&str; 12] = [
+    "alloc",
+    "build",
+    "core",
+    "debug",
+    "deps",
+    "doc",
+    "examples",
+    "incremental",
+    "proc-macro",
+    "release",
+    "std",
+    "test",
+];
 const KEYWORDS: [&str; 51] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
     "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
