@@ -117,8 +117,10 @@ pub(super) fn accept(template: &Template) -> Vec<Problem> {
         let is_accept = |what: What<'_>| matches!(what, What::Header(name) if name.eq_ignore_ascii_case("accept"));
         let key = forwarded.iter().find(|forwarded| forwarded.is_key && is_accept(forwarded.what));
         let beside = forwarded.iter().find(|forwarded| !forwarded.is_key && is_accept(forwarded.what));
+        // One that is elsewhere may well do it.
+        let reduces = |function: &&Node| function_code(template, function).is_none_or(sets_accept);
         let function = behaviour.viewer_request();
-        match (key, beside, function) {
+        match (key, beside, function.filter(reduces)) {
             (Some(key), _, None) => {
                 let message = format!(
                     "{} has Accept in its key and no function that reduces it, so that each browser's wording is a copy of its \
@@ -132,7 +134,7 @@ pub(super) fn accept(template: &Template) -> Vec<Problem> {
                                browser took: put it into the cache policy, with the function that reduces it";
                 found.push((beside.node.line, message.to_owned()));
             }
-            (None, None, Some(function)) if reduces_accept(template, function) => {
+            (None, None, Some(function)) if function_code(template, function).is_some_and(sets_accept) => {
                 let message = format!(
                     "{} runs a function that reduces Accept, and its cache policy has no Accept: everybody gets what the first \
                      browser took. Add Accept to the policy's headers",
@@ -146,9 +148,13 @@ pub(super) fn accept(template: &Template) -> Vec<Problem> {
     found
 }
 
-fn reduces_accept(template: &Template, arn: &Node) -> bool {
-    let code = template.referred(arn).and_then(|function| function.property("FunctionCode"));
-    code.and_then(Node::text).is_some_and(|code| code.contains("headers.accept"))
+/// The code of a function of this template.
+fn function_code<'a>(template: &'a Template, arn: &'a Node) -> Option<&'a str> {
+    template.referred(arn)?.property("FunctionCode")?.text()
+}
+
+fn sets_accept(code: &str) -> bool {
+    code.contains("headers.accept =") || code.contains("headers['accept'] =") || code.contains("headers[\"accept\"] =")
 }
 
 /// A7. What CloudFront's free and pro plans refuse.

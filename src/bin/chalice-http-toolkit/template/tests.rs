@@ -66,6 +66,7 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("A4", PLAIN, &[("CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad # CachingDisabled\n            OriginRequestPolicyId: b689b0a8-53d0-40ab-baf2-68738e2966ac", "CachePolicyId: b2884449-e4de-46a7-ac36-70bc7f1ddd6d")], "b2884449"),
     ("A5", PLAIN, &[("MaxTTL: 31536000", "MaxTTL: 0")], "MaxTTL: 0"),
     ("A6", IMAGES, &[("viewer-request", "viewer-response")], "[Accept]"),
+    ("A6", IMAGES, &[("request.headers.accept =", "var accept =")], "[Accept]"),
     ("A6", IMAGES, &[("HeaderBehavior: whitelist\n            Headers: [Accept]", "HeaderBehavior: none")], "AcceptFunction.FunctionARN"),
     ("A6", PLAIN, &[("HeaderBehavior: none", "HeaderBehavior: whitelist\n            Headers:\n              - accept")], "- accept"),
     ("A6", PLAIN, &[(NO_ORIGIN_POLICY, "CachePolicyId: !Ref PagePolicy\n          OriginRequestPolicyId: !Ref Forward\n"), ("Resources:\n", FORWARD_ACCEPT)], "Headers: [Accept]"),
