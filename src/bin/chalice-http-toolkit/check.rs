@@ -4,7 +4,6 @@
 //! 1. templates that don't compile, and names in them that lead nowhere
 //! 2. static files that are too large for one reply
 //! 3. `template.yaml`, if there is one, by the rules of [`template`](crate::template)
-#![allow(clippy::print_stdout)] // It is there to print.
 
 use std::{
     fmt, fs, io,
@@ -53,9 +52,9 @@ pub(crate) fn run(asked: &Check) -> ExitCode {
         (Ok(findings), [Ok(templates), Ok(files)]) => {
             let summary = Summary { findings: findings.len(), templates, files };
             if asked.json {
-                println!("{}", machine(&findings, &summary));
+                say::print(&machine(&findings, &summary).to_string());
             } else {
-                findings.iter().for_each(|finding| println!("{}", say::plain(&finding.to_string())));
+                findings.iter().for_each(|finding| say::print(&say::plain(&finding.to_string())));
                 say::note(&summary.to_string());
             }
             if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,11 +1,10 @@
 //! `images`: makes variants ahead and says how many there are and what they weigh.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // It is there to print.
 
 use std::process::ExitCode;
 
 use chalice_http_toolkit::{Images, Prebuilt};
 
-use crate::args;
+use crate::{args, say};
 
 pub(crate) fn run(asked: &args::Images) -> ExitCode {
     let mut images = Images::new();
@@ -21,13 +20,13 @@ pub(crate) fn run(asked: &args::Images) -> ExitCode {
     match images.prebuild(&asked.files) {
         Ok(Prebuilt { images, made, kept, removed, bytes, .. }) => {
             let kilobytes = bytes.div_ceil(1000);
-            println!(
+            say::print(&format!(
                 "{images} images: {made} variants made, {kept} kept, {removed} removed; all of them {kilobytes} kB"
-            );
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            say::error(&error.to_string());
             ExitCode::FAILURE
         }
     }

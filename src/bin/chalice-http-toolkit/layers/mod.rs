@@ -2,7 +2,6 @@
 //!
 //! 1. [`table`]: what was there on the day of the table
 //! 2. [`refresh`]: what is there now
-#![allow(clippy::print_stdout)] // It is there to print.
 
 mod refresh;
 mod table;
@@ -43,9 +42,9 @@ pub(crate) fn run(asked: &Layers) -> ExitCode {
     let mut rows: Vec<Row> = LAYERS.iter().map(|layer| Row::of_table(layer, &region, asked.arch)).collect();
     let refreshed = if asked.refresh { refresh_all(&mut rows, &region, asked.arch) } else { Ok(()) };
     if asked.json {
-        println!("{}", machine(&rows, &region, asked.arch));
+        say::print(&machine(&rows, &region, asked.arch).to_string());
     } else {
-        print!("{}", text(&rows, &region, asked.arch, asked.refresh));
+        say::print(text(&rows, &region, asked.arch, asked.refresh).trim_end_matches('\n'));
     }
     match refreshed {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,6 @@
 //! 1. [`name`]: what a project may be called
 //! 2. [`project`]: its files, as text
 //! 3. here they are written, and what was done is said
-#![allow(clippy::print_stdout)] // It is there to print.
 
 mod name;
 mod project;
@@ -44,7 +43,14 @@ impl State {
 }
 
 pub(crate) fn run(asked: &Setup) -> ExitCode {
-    match set_up(asked) {
+    let region = match asked.region.clone().map_or_else(region_of_environment, Ok) {
+        Ok(region) => region,
+        Err(error) => {
+            say::error(&error);
+            return ExitCode::from(2);
+        }
+    };
+    match set_up(asked, &region) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say::error(&error);
@@ -53,10 +59,9 @@ pub(crate) fn run(asked: &Setup) -> ExitCode {
     }
 }
 
-fn set_up(asked: &Setup) -> Result<(), String> {
-    let region = asked.region.clone().map_or_else(region_of_environment, Ok)?;
+fn set_up(asked: &Setup, region: &str) -> Result<(), String> {
     let toolkit = asked.toolkit_path.as_deref().map(checkout).transpose()?;
-    let project = Project { name: &asked.name, region: &region, toolkit, extras: &asked.extra };
+    let project = Project { name: &asked.name, region, toolkit, extras: &asked.extra };
     let folder = asked.path.join(&asked.name);
     let files = project.files()?;
     let is_empty = is_empty(&folder).map_err(|error| failed(&folder, &error))?;
@@ -160,28 +165,27 @@ fn report(asked: &Setup, folder: &Path, done: &[(&str, State)]) {
     if asked.json {
         let files: Vec<_> = done.iter().map(|(path, state)| json!({ "path": path, "state": state.word() })).collect();
         let folder = folder.to_string_lossy();
-        println!(
-            "{}",
-            json!({ "folder": folder, "dry_run": asked.dry_run, "files": files, "next": next, "notes": notes })
-        );
+        let said = json!({ "folder": folder, "dry_run": asked.dry_run, "files": files, "next": next, "notes": notes });
+        say::print(&said.to_string());
         return;
     }
     let would = if asked.dry_run { " would have" } else { "" };
-    println!("{}{would}", folder.display());
+    let mut lines = vec![format!("{}{would}", folder.display())];
     for (at, (path, state)) in done.iter().enumerate() {
         let branch = if at + 1 == done.len() { "└── " } else { "├── " };
         // What is new needs no word.
         let word = if *state == State::Created { String::new() } else { format!("  {}", state.word()) };
-        println!("{branch}{path}{word}");
+        lines.push(format!("{branch}{path}{word}"));
     }
-    notes.iter().for_each(|note| println!("\n{note}"));
+    lines.extend(notes.iter().map(|note| format!("\n{note}")));
     if !asked.dry_run {
-        println!("\nNext:");
+        lines.push("\nNext:".into());
         let what = ["", "http://127.0.0.1:3000", "", "its README has the rest"];
         for (command, what) in next.iter().zip(what) {
-            println!("{}", format!("  {command:<52}{what}").trim_end());
+            lines.push(format!("  {command:<52}{what}").trim_end().to_owned());
         }
     }
+    say::print(&lines.join("\n"));
 }
 
 /// One word of a shell's.
