@@ -195,7 +195,8 @@ impl Engine {
 
     fn number(&mut self) -> (u64, Sent) {
         self.next += 1;
-        let message_id = uuid::Uuid::from_u64_pair(0x4000, 0x8000_0000_0000_0000 | self.next).to_string();
+        // What is kept by these ids may outlive the process, whose next one begins at the same number.
+        let message_id = uuid::Uuid::now_v7().to_string();
         (self.next, Sent { message_id, sequence_number: format!("{:020}", self.next) })
     }
 
