@@ -1,9 +1,13 @@
-//! A small shop: pages, static files, JSON, a feed and pictures out of a database, all with their ETag before the work.
+//! A small shop: pages, static files, JSON, a feed and pictures out of a database, all with their ETag before the work; and
+//! a contact form whose messages a task brings to the workshop.
 //!
-//! `cargo run --example site --features images`, then http://127.0.0.1:3000. `SITE_TEMPLATES` and `SITE_STATIC` name other
-//! folders.
+//! `cargo run --example site --features cookies,forms,images,tasking`, then http://127.0.0.1:3000. `SITE_TEMPLATES` and
+//! `SITE_STATIC` name other folders, `SITE_INBOX` where messages are kept, `COOKIE_SECRET` what cookies are signed with.
 
+mod contact;
 mod shop;
+
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -12,8 +16,8 @@ use axum::{
     routing::get,
 };
 use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Embedded, Error, Images, Representation, SecurityHeaders, Source,
-    Verify, embed,
+    App, BoxError, CloudFront, ContentManager, Cookies, CrossOriginProtection, Embedded, Error, Images, Representation,
+    SecurityHeaders, Source, Stage, TaskingController, Verify, embed,
 };
 use serde_json::{Value, json};
 use shop::Shop;
@@ -25,6 +29,7 @@ type Answer = Result<Representation, Error>;
 struct Site {
     content: ContentManager,
     shop: Shop,
+    tasks: TaskingController,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -35,7 +40,12 @@ async fn main() -> Result<(), BoxError> {
     let templates = folder("SITE_TEMPLATES", "templates", embed!("templates"));
     let files = folder("SITE_STATIC", "static", embed!("static"));
     let content = ContentManager::new(templates, files)?.with_images(Images::new());
-    let site = Site { content: content.clone(), shop: Shop::open()? };
+    let inbox: Arc<PathBuf> = Arc::new(std::env::var_os("SITE_INBOX").map_or_else(default_inbox, PathBuf::from));
+    let tasks = TaskingController::new("shop.fifo")?.on(move |context, enquiry| {
+        let inbox = inbox.clone();
+        async move { contact::keep(&inbox, context, enquiry).await }
+    });
+    let site = Site { content: content.clone(), shop: Shop::open()?, tasks: tasks.clone() };
     let router = Router::new()
         .route("/", get(index))
         .route("/gallery", get(gallery))
@@ -45,14 +55,39 @@ async fn main() -> Result<(), BoxError> {
         .route("/feed.xml", get(feed))
         .route("/asset/{name}", get(asset))
         .route("/redirect", get(redirect))
+        .route("/contact", get(contact::show).post(contact::send))
         .route("/static/{*path}", get(file))
         .fallback(missing)
         .with_state(site);
     // For tests: every 304 is checked against the page.
     let verify = if std::env::var_os("SITE_VERIFY").is_some() { Verify::Always } else { Verify::Never };
-    let app = App::new(CloudFront::new().with_verify(verify).layer(router)).with_error_pages(&content);
-    app.with_security_headers(SecurityHeaders::new()).run().await?;
+    let site = protection()?.layer(Cookies::new(secret()?)?.layer(router));
+    let app = App::new(CloudFront::new().with_verify(verify).layer(site)).with_error_pages(&content);
+    app.with_security_headers(SecurityHeaders::new()).with_tasks(&tasks).run().await?;
     Ok(())
+}
+
+/// Forms are taken from this site's own pages. CloudFront does not tell the site its domain: `PUBLIC_ORIGIN` does.
+fn protection() -> Result<CrossOriginProtection, Error> {
+    match std::env::var("PUBLIC_ORIGIN") {
+        Ok(origin) => CrossOriginProtection::new().with_trusted_origin(&origin),
+        Err(_) => Ok(CrossOriginProtection::new()),
+    }
+}
+
+/// What cookies are signed with: the same in all instances, and nobody else's.
+fn secret() -> Result<String, BoxError> {
+    match std::env::var("COOKIE_SECRET") {
+        Ok(secret) => Ok(secret),
+        Err(_) if Stage::current().is_development() => Ok("known to everybody, for development alone".to_owned()),
+        Err(_) => {
+            Err("set COOKIE_SECRET to 32 random bytes or more: messages after a redirect are signed with it".into())
+        }
+    }
+}
+
+fn default_inbox() -> PathBuf {
+    std::env::temp_dir().join("kiln-and-clay")
 }
 
 /// A folder of the developer's choice, else the one beside the code, else the copy in the binary.

@@ -1,19 +1,24 @@
-"""Chromium loads the home page without an error, and reloads it by 304s and from its own cache."""
+"""Chromium loads the home page without an error, and reloads it by 304s and from its own cache; and pictures of each kind of
+page, under target/screenshots/."""
 
 import json
 import shutil
 import tempfile
 import time
 
-from harness import ROOT, check, site
+from harness import ROOT, check, site, wait
 from selenium import webdriver
 
 SCREENS = {"desktop": (1280, 900), "phone": (390, 844)}
-PAGES = {"home": "/", "product": "/products/1"}
+PAGES = {"home": "/", "product": "/products/1", "gallery": "/gallery", "form": "/contact", "404": "/no-such-page"}
 SWITCHES = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --disable-dev-shm-usage""".split()
 OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 BROKEN = "return [...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src)"
+
+# Those that are in sight: the others wait until they are near.
+WAITING = """return [...document.images].filter(image => image.getBoundingClientRect().top < innerHeight && !image.naturalWidth)
+    .map(image => image.src)"""
 
 
 def chromium(profile):
@@ -85,6 +90,7 @@ def screenshots(driver, origin):
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         for page, path in PAGES.items():
             driver.get(origin + path)
+            wait(f"pictures of {page}", lambda: not driver.execute_script(WAITING))
             check(f"pixels beyond the edge of {page} on a {screen}", driver.execute_script(OVERFLOW), 0)
             check(f"broken pictures of {page}", driver.execute_script(BROKEN), [])
             check(f"screenshot of {page}", driver.save_screenshot(str(folder / f"{page}-{screen}.png")), True)
@@ -95,7 +101,9 @@ def main():
         origin = f"http://127.0.0.1:{port}"
         loads_and_reloads(driver, origin)
         screenshots(driver, origin)
-        check("the console", [entry["message"] for entry in driver.get_log("browser")], [])
+        # The one page that is missing is told of.
+        said = [entry["message"] for entry in driver.get_log("browser")]
+        check("the console", [text for text in said if not text.startswith(f"{origin}{PAGES['404']} ")], [])
 
 
 if __name__ == "__main__":

@@ -4,12 +4,16 @@ import contextlib
 import http.server
 import json
 import os
+import tempfile
 import threading
 import time
+from pathlib import Path
 
+import urllib3
 from harness import ROOT, check, free_port, get, running, wait, watch
 from queues import FORWARD, Killable, cloud, count, figures, queue
 
+PICTURE = ROOT / "static/img/gallery/bowl.jpg"
 WEBP = {"Accept": "image/avif;q=0,image/webp,*/*"}
 
 
@@ -80,6 +84,13 @@ def images(port, _):
     check("a width that is not offered", get(port, f"{path}?w=641").status, 400)
 
 
+def enquiry(port, sender="same-origin"):
+    fields = {"name": (None, "Ada"), "email": (None, "ada@example.com"), "text": (None, "Hello")}
+    fields["picture"] = ("bowl.jpg", PICTURE.read_bytes(), "image/jpeg")
+    body, content_type = urllib3.encode_multipart_formdata(fields)
+    return get(port, "/contact", {"Content-Type": content_type, "Sec-Fetch-Site": sender}, method="POST", body=body)
+
+
 def visits(port):
     check("a visit", b"Hello, ada" in get(port, "/visit/ada").body, True)
     for path in ["/register/ada", "/link/ada/countess"]:
@@ -108,6 +119,29 @@ with tracker() as (url, calls), local("tracking", TRACKING_URL=url) as (port, _)
     visits(port)
     tracked(calls)
 
+# The shop's form with its picture, through Lambda's events and a queue: `shop.py` sends it with a browser.
+with cloud() as here, tempfile.TemporaryDirectory() as inbox:
+    sqs = here.client("sqs")
+    posted = queue(sqs, "shop")
+    environment = {"SITE_INBOX": inbox, "COOKIE_SECRET": "32 random bytes, known to this test alone"}
+    with watch("site", "--all-features", **here.environment, **environment) as (port, _):
+        answer = enquiry(port)
+        check("an enquiry", (answer.status, answer.headers["Location"]), (303, "/contact"))
+        check("its policy", answer.headers["Cache-Control"], "private, no-store")
+        cookie = answer.headers["Set-Cookie"].split(";")[0]
+        check("another site's", enquiry(port, "cross-site").status, 403)
+        for shown in (1, 0):
+            page = get(port, "/contact", {"Cookie": cookie} if shown else {})
+            check("the message", page.body.count(b"Thank you, Ada"), shown)
+            check("whose page it is", page.headers["Cache-Control"].startswith("private, no-"), True)
+        check("nothing is kept yet", (os.listdir(inbox), count(sqs, posted)), ([], 1))
+        command = [FORWARD, "forward", "-e", "shop.fifo->_", "--invoke-endpoint", f"http://127.0.0.1:{port}"]
+        with Killable(command, env=here.environment):
+            wait("the queue is empty", lambda: count(sqs, posted) == 0, 60)
+        kept = {path.suffix: path.read_bytes() for path in Path(inbox).iterdir()}
+        check("the message", json.loads(kept[".json"])["text"], "Hello")
+        check("the picture", kept[".jpg"], PICTURE.read_bytes())
+
 with cloud() as here, tracker() as (url, calls):
     sqs = here.client("sqs")
     posted = queue(sqs, "tracking", visibility=5, dead_letters_after=5)
@@ -118,4 +152,4 @@ with cloud() as here, tracker() as (url, calls):
         with Killable(command, env=here.environment):
             tracked(calls)
             wait("the queue is empty", lambda: count(sqs, posted) == 0, 60)
-figures("the small examples", begun, examples=4)
+figures("the small examples", begun, examples=5)

@@ -37,7 +37,7 @@ def check(what, got, wanted):
         raise AssertionError(f"{what}: {got!r} instead of {wanted!r}")
 
 
-def get(port, path, headers=None, method="GET"):
+def get(port, path, headers=None, method="GET", body=None):
     """One request as it stands: no header of the client's own but Host, no path repaired, no redirect followed."""
     headers = headers or {}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -45,7 +45,9 @@ def get(port, path, headers=None, method="GET"):
         connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
-        connection.endheaders()
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read())
 

@@ -3,9 +3,12 @@
 import json
 
 from harness import CSS, ROOT, SITE, check
-from runtime_api import EVENTS, function
+from runtime_api import EVENTS, function, refuses_to_start
 
-with function(SITE) as site:
+SECRET = "32 random bytes, known to this test alone"
+
+check("what it lacks", "COOKIE_SECRET" in refuses_to_start(SITE), True)
+with function(SITE, COOKIE_SECRET=SECRET) as site:
     status, headers, body = site.get("/")
     check("the home page", (status, headers["content-type"], b"</html>" in body), (200, "text/html; charset=utf-8", True))
     check("again", site.get("/", {"if-none-match": headers["etag"]})[::2], (304, b""))
