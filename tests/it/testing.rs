@@ -57,6 +57,21 @@ async fn requests_go_the_real_way_through_every_front_door() {
     assert_eq!(panics.get("/").send().await.status(), 500);
 }
 
+#[tokio::test]
+async fn a_form_says_where_it_comes_from_unless_that_is_told() {
+    let from = |request: &Request| {
+        let lines: Vec<_> = request.headers().get_all("sec-fetch-site").iter().collect();
+        Representation::new("text/plain", format!("{lines:?}"))
+    };
+    let site = site(from);
+    let untold = site.post("/").form(&[]);
+    let before = site.post("/").header("sec-fetch-site", "cross-site").form(&[]);
+    let after = site.post("/").form(&[]).header("sec-fetch-site", "cross-site");
+    for (request, expected) in [(untold, "same-origin"), (before, "cross-site"), (after, "cross-site")] {
+        assert_eq!(request.send().await.text(), format!("[{expected:?}]"));
+    }
+}
+
 /// A page whose policy and status can change, a count of how often it was asked for, and what it was asked with.
 #[derive(Clone)]
 struct Page {

@@ -99,6 +99,8 @@ impl TestSite {
     }
 }
 
+const FETCH_SITE: &str = "sec-fetch-site";
+
 /// Who is asked.
 #[derive(Debug)]
 enum Asked<'a> {
@@ -134,7 +136,7 @@ impl<'a> TestRequest<'a> {
         Self { asked, front: None, request }
     }
 
-    /// Adds a line to a header field.
+    /// Adds a line to a header field. `Host`, `Content-Type` and `Sec-Fetch-Site`, which have one line, get this one.
     ///
     /// # Panics
     ///
@@ -142,7 +144,7 @@ impl<'a> TestRequest<'a> {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::try_from(name).unwrap_or_else(|error| panic!("`{name}`: {error}"));
         let value = HeaderValue::try_from(value).unwrap_or_else(|error| panic!("`{value}`: {error}"));
-        match name == header::HOST {
+        match ["host", "content-type", FETCH_SITE].contains(&name.as_str()) {
             true => _ = self.request.headers_mut().insert(name, value),
             false => _ = self.request.headers_mut().append(name, value),
         }
@@ -162,10 +164,12 @@ impl<'a> TestRequest<'a> {
         this
     }
 
-    /// With the fields of a form, urlencoded, as the page of the site itself sends it.
+    /// With the fields of a form, urlencoded, as the page of the site itself sends it; a `Sec-Fetch-Site` of your own stays.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.header("sec-fetch-site", "same-origin").body("application/x-www-form-urlencoded", body)
+        let is_told = self.request.headers().contains_key(FETCH_SITE);
+        let this = if is_told { self } else { self.header(FETCH_SITE, "same-origin") };
+        this.body("application/x-www-form-urlencoded", body)
     }
 
     /// With the cookies that an answer has set: those of a browser that had none before. What was removed is left out.
