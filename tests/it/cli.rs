@@ -132,9 +132,23 @@ fn a_site_without_findings_passes_from_its_own_folder() {
     let (code, out, _) = run(&["--templates", "views", "--static", "static"]);
     assert_eq!((code, out.as_str()), (Some(1), "views/a.html:1: there is no static file `b`\n"));
     let (code, out, err) = run(&[]);
-    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(err.starts_with("error: ") && err.contains("templates"), "{err}");
-    assert_eq!(run(&["no-such-folder"]).0, Some(1));
+    assert_eq!(run(&["no-such-folder"]).0, Some(2));
+}
+
+#[test]
+fn a_check_finds_what_a_strict_policy_blocks_where_it_is_asked_to() {
+    let page = "<script>let a = 1</script>\n<p onclick='b()' style='color: red'>\n<script>let c = {{ c }}</script>";
+    let site = folders(&[("templates/a.html", page), ("static/a.css", "")]);
+    let run = |arguments: &[&str]| said(command(arguments).current_dir(site.path()).output().expect("it runs"));
+    assert_eq!(run(&["check"]).0, Some(0));
+    let (code, out, _) = run(&["check", "--inline"]);
+    let places: Vec<&str> = out.lines().map(|line| line.split(": ").next().expect("a place")).collect();
+    assert_eq!((code, places), (Some(1), vec!["templates/a.html:2", "templates/a.html:2", "templates/a.html:3"]));
+    let (_, out, _) = run(&["check", "--inline", "--json"]);
+    let object: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(object["findings"][2]["rule"], "inline");
 }
 
 #[test]

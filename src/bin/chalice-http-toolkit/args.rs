@@ -34,7 +34,8 @@ pub(crate) enum Verb {
     /// Look for what would go wrong with a site.
     ///
     /// Templates that don't compile, templates and static files that are named and not there, static files that are too
-    /// large for one reply, and what template.yaml says that deploys well and works badly at AWS. Each finding is a line `file:line: what`; with none the exit code is 0, else 1.
+    /// large for one reply, and what template.yaml says that deploys well and works badly at AWS. Each finding is a line
+    /// `file:line: what`. The exit code is 0 without findings, 1 with some, and 2 where there is nothing to look at.
     #[command(after_help = "Example:\n  chalice-http-toolkit check shop --static public")]
     Check(Check),
     /// Make the variants of a folder's images ahead, so that a deployed site converts none.
@@ -123,6 +124,9 @@ pub(crate) struct Check {
     /// The front door that files have to fit through: http, rest, url or alb.
     #[arg(long, default_value = "http")]
     pub(crate) front: Front,
+    /// Also scripts, styles and event handlers in templates that the Content-Security-Policy of SecurityHeaders blocks.
+    #[arg(long)]
+    pub(crate) inline: bool,
     /// One JSON object instead of lines.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,7 +1,7 @@
 //! `check`: what would go wrong with a site, found in its folder. One line for each finding on standard output, a summary
 //! on standard error.
 //!
-//! 1. templates that don't compile, and names in them that lead nowhere
+//! 1. templates that don't compile, names in them that lead nowhere, and with `--inline` what a strict policy blocks
 //! 2. static files that are too large for one reply
 //! 3. `template.yaml`, if there is one, by the rules of [`template`](crate::template)
 
@@ -48,7 +48,7 @@ pub(crate) fn run(asked: &Check) -> ExitCode {
             .unwrap_or_else(|| named(Path::new("template.yaml"))),
     };
     let counts = [&site.templates, &site.files].map(|folder| files_below(folder).map(|files| files.len()));
-    match (findings(&site, asked.front), counts) {
+    match (findings(&site, asked), counts) {
         (Ok(findings), [Ok(templates), Ok(files)]) => {
             let summary = Summary { findings: findings.len(), templates, files };
             if asked.json {
@@ -64,14 +64,15 @@ pub(crate) fn run(asked: &Check) -> ExitCode {
     }
 }
 
+/// Nothing is known of the site: that is no finding.
 fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     say::error(&say::causes(error));
-    ExitCode::FAILURE
+    ExitCode::from(2)
 }
 
-fn findings(site: &Site, front: Front) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
-    let mut findings = in_templates(site)?;
-    findings.extend(too_large(site, front)?);
+fn findings(site: &Site, asked: &Check) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
+    let mut findings = in_templates(site, asked.inline)?;
+    findings.extend(too_large(site, asked.front)?);
     findings.extend(in_infrastructure(site)?);
     Ok(findings)
 }
@@ -98,15 +99,18 @@ fn content(site: &Site) -> Result<ContentManager, Error> {
     ContentManager::new(folder(&site.templates), folder(&site.files))
 }
 
-fn in_templates(site: &Site) -> Result<Vec<Finding>, Error> {
-    let findings = content(site)?.with_images(Images::new()).check();
-    let findings = findings.iter().map(|finding| Finding {
-        file: site.templates.join(finding.template()),
-        line: finding.line(),
-        rule: "template",
-        message: finding.problem().to_owned(),
-    });
-    Ok(findings.collect())
+fn in_templates(site: &Site, inline: bool) -> Result<Vec<Finding>, Error> {
+    let content = content(site)?.with_images(Images::new());
+    let blocked = if inline { content.check_inline() } else { Vec::new() };
+    let of = |rule| {
+        move |finding: &chalice_http_toolkit::Finding| Finding {
+            file: site.templates.join(finding.template()),
+            line: finding.line(),
+            rule,
+            message: finding.problem().to_owned(),
+        }
+    };
+    Ok(content.check().iter().map(of("template")).chain(blocked.iter().map(of("inline"))).collect())
 }
 
 /// Files that a front door would not let out. Each that could be one is sent through the real way, which knows its size as
