@@ -78,6 +78,17 @@ def embedded(port, _):
     check("a file", get(port, "/static/hello.txt").body, (ROOT / "static/hello.txt").read_bytes())
 
 
+def minimal(port, _):
+    page, unchanged = again(port, "/")
+    check("the smallest site", (b"Hello, world" in page.body, unchanged.status), (True, 304))
+
+
+def tasks(port, said):
+    check("a page that posts", b"on its way" in get(port, "/ada").body, True)
+    check("it does not wait", "welcomed" in said(), False)
+    wait("its task", lambda: "welcomed" in said())
+
+
 def images(port, _):
     page = get(port, "/").body.decode()
     check("pictures", (page.count("<picture>"), page.count("640w")), (3, 3))
@@ -116,6 +127,11 @@ def tracked(calls):
 
 
 begun = time.monotonic()
+for name, test in [("minimal", minimal), ("tasks", tasks)]:
+    # `lambda_watch.py` and `tasks_whole_way.py` have them under cargo lambda watch.
+    with local(name) as (port, said):
+        test(port, said)
+
 for name, test in [("api", api), ("embedded", embedded), ("images", images)]:
     with local(name) as (port, said):
         test(port, said)
@@ -159,4 +175,4 @@ with cloud() as here, tracker() as (url, calls):
         with Killable(command, env=here.environment):
             tracked(calls)
             wait("the queue is empty", lambda: count(sqs, posted) == 0, 60)
-figures("the small examples", begun, examples=5)
+figures("the small examples", begun, examples=7)
