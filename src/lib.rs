@@ -13,27 +13,7 @@
 //!
 #![cfg_attr(feature = "embed", doc = "```no_run")]
 #![cfg_attr(not(feature = "embed"), doc = "```ignore")]
-//! use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, Source, embed};
-//! use lambda_http::Request;
-//! use serde_json::json;
-//! use tower::{Layer, service_fn};
-//!
-//! #[tokio::main(flavor = "current_thread")]
-//! async fn main() -> Result<(), BoxError> {
-//!     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-//!     let templates = Source::folder("templates").or(embed!("templates"));
-//!     let files = Source::folder("static").or(embed!("static"));
-//!     let content = ContentManager::new(templates, files)?;
-//!     let site = service_fn(move |request: Request| {
-//!         let page = match request.uri().path() {
-//!             "/" => content.render_template("hello.html", json!({ "name": "world" })),
-//!             path if path.starts_with("/static/") => Ok(content.static_file_at(request.uri())),
-//!             _ => Ok(content.not_found()),
-//!         };
-//!         async { page.map(http::Response::<String>::from) }
-//!     });
-//!     Ok(chalice_http_toolkit::run(CloudFront::new().layer(site)).await?)
-//! }
+#![doc = include_str!("../examples/minimal.rs")]
 //! ```
 //!
 //! # With axum
