@@ -152,6 +152,14 @@ pub use defects::{Defect, seed};
 pub use include_dir as __include_dir;
 
 /// The examples of the README, which run with those of the documentation.
-#[cfg(all(doctest, feature = "embed"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "cookies",
+    feature = "dynamodb",
+    feature = "embed",
+    feature = "forms",
+    feature = "testing"
+))]
 #[doc = include_str!("../README.md")]
 mod readme {}
