@@ -16,7 +16,10 @@ pub(super) fn build(template: &Template) -> Vec<Problem> {
     let sam = template.functions().into_iter().filter(|function| function.resource.is("AWS::Serverless::Function"));
     let from_sources = sam.filter(|function| {
         let code = function.property("CodeUri").and_then(Node::text);
-        code.is_some_and(|code| !code.starts_with("s3://") && !code.ends_with(".zip"))
+        // `cargo lambda build` leaves what it has built there.
+        let is_built =
+            |code: &str| code.starts_with("s3://") || code.ends_with(".zip") || code.contains("target/lambda/");
+        code.is_some_and(|code| !is_built(code))
     });
     let unbuilt = from_sources.filter(|function| function.resource.node.at("Metadata.BuildMethod").is_none());
     let message = "sam build does not know how to build this: add Metadata with BuildMethod: rust-cargolambda, which ships the \

@@ -45,8 +45,13 @@ impl Template {
         entries.iter().map(|(name, node)| Resource { name, node })
     }
 
+    /// What SAM takes for all resources of a kind.
+    pub(super) fn globals(&self, path: &str) -> Option<&Node> {
+        self.root.get("Globals")?.at(path)
+    }
+
     pub(super) fn functions(&self) -> Vec<Function<'_>> {
-        let globals = self.root.at("Globals.Function");
+        let globals = self.globals("Function");
         let sam = self.all("AWS::Serverless::Function").map(|resource| Function { resource, globals });
         let plain = self.all("AWS::Lambda::Function").map(|resource| Function { resource, globals: None });
         sam.chain(plain).filter(Function::has_own_runtime).collect()

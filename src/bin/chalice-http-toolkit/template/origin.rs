@@ -145,12 +145,21 @@ pub(super) fn public_origin(template: &Template) -> Vec<Problem> {
 
 /// D40. A REST API sends base64 as text to browsers, unless it takes everything for binary.
 pub(super) fn binary(template: &Template) -> Vec<Problem> {
-    let apis = template.all("AWS::Serverless::Api").chain(template.all("AWS::ApiGateway::RestApi"));
+    let is_whole = |types: &Node| types.texts().any(|name| name == "*/*" || name == "*~1*");
+    let of_all = template.globals("Api.BinaryMediaTypes").is_some_and(is_whole);
     let is_set = |api: &Resource<'_>| {
-        api.property("BinaryMediaTypes").is_some_and(|types| types.texts().any(|name| name == "*/*" || name == "*~1*"))
+        let of_all = of_all && api.is("AWS::Serverless::Api");
+        of_all || api.property("BinaryMediaTypes").is_some_and(is_whole)
     };
-    let message = "this REST API sends images and compressed pages as base64 text: add '*/*' to BinaryMediaTypes";
-    apis.filter(|api| !is_set(api)).map(|api| (api.line(), message.to_owned())).collect()
+    let apis = template.all("AWS::Serverless::Api").chain(template.all("AWS::ApiGateway::RestApi"));
+    let mut lines: Vec<usize> = apis.filter(|api| !is_set(api)).map(|api| api.line()).collect();
+    // An event that names no API is one of the API that SAM makes for all of those.
+    let functions = template.functions();
+    let events = functions.iter().flat_map(|function| function.events("Api"));
+    lines.extend(events.filter(|event| !of_all && event.at("Properties.RestApiId").is_none()).map(|event| event.line));
+    let message = "this REST API sends images and compressed pages as base64 text: add '*/*' to BinaryMediaTypes, of the API \
+                   or of Globals";
+    lines.into_iter().map(|line| (line, message.to_owned())).collect()
 }
 
 /// D43. A site answers HEAD as it does GET; a route for GET alone does not let it.
@@ -248,9 +257,18 @@ pub(super) fn guard(template: &Template) -> Vec<Problem> {
             }
             Some(_) => {}
         }
-        if function.variable("STAGE").is_none() {
-            let message = "without STAGE a function runs as in production in every stage: set it to the parameter that says which";
-            found.push((function.resource.line(), message.to_owned()));
+        let which = "set it to the parameter that says which";
+        match function.variable("STAGE") {
+            None => {
+                let message = format!("without STAGE a function runs as in production in every stage: {which}");
+                found.push((function.resource.line(), message));
+            }
+            Some(stage) if stage.text() == Some("dev") => {
+                let message =
+                    format!("every stage is one of development, which shows strangers what went wrong: {which}");
+                found.push((stage.line, message));
+            }
+            Some(_) => {}
         }
     }
     found

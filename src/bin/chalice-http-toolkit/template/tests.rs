@@ -92,6 +92,7 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("C32", PLAIN, &[("          PUBLIC_ORIGIN: !If [HasDomain, !Sub \"https://${DomainName}\", \"\"]\n", "")], "WebFunction:"),
     ("D40", PLAIN, &[("Resources:\n", "Resources:\n  Rest:\n    Type: AWS::Serverless::Api\n    Properties:\n      StageName: live\n")], "Rest:"),
     ("D40", PLAIN, &[("Resources:\n", "Resources:\n  Rest:\n    Type: AWS::ApiGateway::RestApi\n    Properties:\n      BinaryMediaTypes: [image/png]\n")], "Rest:"),
+    ("D40", PLAIN, &[("            TimeoutInMillis: 15000\n", "            TimeoutInMillis: 15000\n        Old:\n          Type: Api\n          Properties: { Path: /old, Method: ANY, TimeoutInMillis: 15000 }\n")], "Old:"),
     ("D43", PLAIN, &[("            TimeoutInMillis: 15000", "            TimeoutInMillis: 15000\n            Path: /\n            Method: GET")], "Method: GET"),
     ("E45", PLAIN, &[("    Metadata:\n      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: my-site\n", "")], "WebFunction:"),
     ("E47", PLAIN, &[("provided.al2023", "provided.al2")], "Runtime:"),
@@ -105,6 +106,7 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("E50", PLAIN, &[("          ORIGIN_SECRET: !Ref OriginSecret\n", "")], "WebFunction:"),
     ("E50", PLAIN, &[("ORIGIN_SECRET: !Ref OriginSecret\n", "ORIGIN_SECRET: !Ref OriginSecretPrevious\n")], "ORIGIN_SECRET: !Ref OriginSecretPrevious"),
     ("E50", PLAIN, &[("          STAGE: !Ref Stage\n", "")], "WebFunction:"),
+    ("E50", PLAIN, &[("          STAGE: !Ref Stage\n", "          STAGE: dev\n")], "STAGE: dev"),
     ("E51", PLAIN, &[("FunctionName: !GetAtt WebFunction.Arn", "FunctionName: !Ref WebFunction.Alias")], "Arn: !GetAtt WebFunction.Arn"),
     ("E51", PLAIN, &[("      Timeout: 10\n", "      Timeout: 10\n      ProvisionedConcurrencyConfig:\n        ProvisionedConcurrentExecutions: 1\n")], "ProvisionedConcurrencyConfig:"),
     ("F58", PLAIN, &[("VisibilityTimeout: 360", "VisibilityTimeout: 359")], "VisibilityTimeout: 359"),
@@ -232,6 +234,12 @@ fn what_is_right_is_not_found() {
         &[("            TimeoutInMillis: 15000", "            TimeoutInMillis: 15000\n            Path: /{proxy+}\n            Method: ANY")],
         // A schedule that is none of ours.
         &[("Input: '{\"keep-warm\":true}'", "Input: '{\"report\":true}'"), ("    Condition: IsKeptWarm\n", "")],
+        // Built before, by cargo lambda.
+        &[("    Metadata:\n      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: my-site\n", ""), ("CodeUri: .", "CodeUri: target/lambda/my-site/")],
+        // The API that SAM makes by itself, and one that takes what is said for all.
+        &[("            TimeoutInMillis: 15000\n", "            TimeoutInMillis: 15000\n        Old:\n          Type: Api\n          Properties: { Path: /old, Method: ANY, TimeoutInMillis: 15000 }\n"),
+          ("Resources:\n", "Resources:\n  Rest:\n    Type: AWS::Serverless::Api\n    Properties:\n      StageName: live\n"),
+          ("Globals:\n", "Globals:\n  Api:\n    BinaryMediaTypes: ['*/*']\n")],
         &[("    Type: AWS::Serverless::Function\n    Metadata", "    Type: AWS::Serverless::Function\n    DependsOn: WebLog\n    Metadata")],
     ];
     for edits in right {
