@@ -27,6 +27,31 @@ use http::{HeaderMap, HeaderValue, header};
 /// assert_eq!(policy.to_string(), "public, max-age=0, s-maxage=600, stale-while-revalidate=60");
 /// assert_eq!(CacheControl::no_cache().to_string(), "no-cache");
 /// ```
+///
+/// Policies for other needs:
+///
+/// ```
+/// use chalice_http_toolkit::CacheControl;
+/// use std::time::Duration;
+///
+/// let hour = Duration::from_secs(3600);
+/// let public = CacheControl::new().with_public().with_max_age(hour);
+/// for (policy, text) in [
+///     // A page of one visitor; one that may be nowhere but on the screen.
+///     (CacheControl::new().with_private().with_no_cache(), "private, no-cache"),
+///     (CacheControl::no_store(), "no-store"),
+///     (CacheControl::new().with_private().with_no_store(), "private, no-store"),
+///     // Prices, which may not be old; the same where only CloudFront has to ask.
+///     (public.clone().with_must_revalidate(), "public, must-revalidate, max-age=3600"),
+///     (public.clone().with_proxy_revalidate(), "public, proxy-revalidate, max-age=3600"),
+///     // News, which are better old than not there.
+///     (public.clone().with_stale_if_error(24 * hour), "public, max-age=3600, stale-if-error=86400"),
+///     // A file whose URL changes with it, and that nobody may recompress.
+///     (public.with_immutable().with_no_transform(), "public, no-transform, max-age=3600, immutable"),
+/// ] {
+///     assert_eq!(policy.to_string(), text);
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CacheControl {
     directives: Vec<Directive>,

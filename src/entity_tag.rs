@@ -16,8 +16,11 @@ use sha2::{Digest, Sha256};
 ///
 /// assert_eq!(EntityTag::strong("v7").to_string(), "\"v7\"");
 /// assert_eq!(EntityTag::weak("v7").to_string(), "W/\"v7\"");
+/// let (strong, weak) = (EntityTag::strong("v7"), "W/\"v7\"".parse::<EntityTag>()?);
+/// assert!(weak.is_weak() && weak.weak_eq(&strong) && !weak.strong_eq(&strong));
 /// // Text that an entity-tag may not hold is hashed: the tag is always valid.
 /// assert!(EntityTag::strong("a \"quoted\" word").to_string().len() > 10);
+/// # Ok::<(), chalice_http_toolkit::InvalidEntityTag>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EntityTag {

@@ -218,6 +218,25 @@ impl Error {
 
     /// Whether a task that could not be posted may be in the queue all the same: an answer was lost, or the time was up
     /// while one was awaited. Posting it again with the same key or deduplication id within five minutes is safe.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "tasking")] {
+    /// use chalice_http_toolkit::{TaskingController, tasking::LocalQueue};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
+    /// let post = || tasks.post_raw("", [("locale", "de")]).with_key("welcome-7");
+    /// match post().await {
+    ///     Err(error) if error.maybe_sent() => _ = post().await?,
+    ///     Err(error) => assert!(error.to_string().contains("empty")), // never sent: a message has a body
+    ///     Ok(_) => {}
+    /// }
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// # }
+    /// ```
     pub fn maybe_sent(&self) -> bool {
         matches!(self.0.detail, Detail::MaybeSent)
     }

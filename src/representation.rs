@@ -24,13 +24,19 @@ use crate::{EntityTag, cache_control::is_shared_cacheable, error::Result, inline
 ///
 /// ```
 /// use chalice_http_toolkit::{CloudFront, EntityTag, Representation};
+/// use http::{HeaderValue, header};
+/// use std::time::{Duration, UNIX_EPOCH};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let report = Representation::lazy("text/csv", async { Ok("a,b\n".into()) })
-///     .with_entity_tag(EntityTag::strong("rev-7"));
+///     .with_entity_tag(EntityTag::strong("rev-7"))
+///     .with_last_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)) // a column of the database
+///     .with_header(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"))
+///     .with_added_header(header::LINK, HeaderValue::from_static("</reports>; rel=collection"));
 /// let request = http::Request::get("/report.csv").header("if-none-match", "\"rev-7\"").body(())?;
 /// let response = CloudFront::new().respond(&request, report).await?;
 /// assert_eq!(response.status(), 304); // and the body was never made
+/// assert_eq!(response.headers()["last-modified"], "Tue, 14 Nov 2023 22:13:20 GMT");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```

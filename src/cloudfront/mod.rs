@@ -122,6 +122,23 @@ impl CloudFront {
 
     /// Lets shared caches keep responses that set a cookie, which then reaches every visitor. Default: not, whatever
     /// Cache-Control says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CacheControl, CloudFront, Representation};
+    /// use http::{HeaderValue, Request, header};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let themed = Representation::new("text/plain", "hello")
+    ///     .with_header(header::SET_COOKIE, HeaderValue::from_static("theme=dark"))
+    ///     .with_cache_control(CacheControl::new().with_public());
+    /// let cloudfront = CloudFront::new().with_shared_cookies(true); // all may have this cookie
+    /// let response = cloudfront.respond(&Request::new(()), themed).await?;
+    /// assert_eq!(response.headers()["cache-control"], "public");
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_shared_cookies(mut self, shared: bool) -> Self {
         self.shared_cookies = shared;
         self
@@ -139,6 +156,25 @@ impl CloudFront {
     ///
     /// Whatever the representation fails with when its tag or its body is made; such as
     /// [`ErrorKind::Template`](crate::ErrorKind::Template).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CloudFront, Representation};
+    /// use http::{Method, Request};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let film = || Representation::new("video/mp4", "0123456789").with_methods([Method::GET]).with_ranges(true);
+    /// for (request, status) in [
+    ///     (Request::get("/film").header("range", "bytes=0-3").body(())?, 206),
+    ///     (Request::get("/film").header("range", "bytes=99-").body(())?, 416),
+    ///     (Request::post("/film").body(())?, 405),
+    /// ] {
+    ///     assert_eq!(CloudFront::new().respond(&request, film()).await?.status(), status);
+    /// }
+    /// # Ok::<(), chalice_http_toolkit::BoxError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn respond<B>(
         &self,
         request: &Request<B>,

@@ -23,6 +23,7 @@ use crate::{EntityTag, entity_tag::TagList};
 /// let before = content.explain("posts.html", &json!({ "posts": [{ "title": "One", "id": 1 }] }))?;
 /// let after = content.explain("posts.html", &json!({ "posts": [{ "title": "Two", "id": 2 }] }))?;
 /// assert_eq!(before.changes(&after), ["args.posts[0].title"]); // no template reads `id`
+/// assert!(before.parts().any(|part| part == "template posts.html"));
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

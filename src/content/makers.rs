@@ -21,6 +21,20 @@ impl ContentManager {
     }
 
     /// An XML document that is there as text: `application/xml`. Its ETag is a hash of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+    /// let sitemap = content.xml("<urlset><url><loc>https://shop.example/</loc></url></urlset>");
+    /// let response = CloudFront::new().respond(&http::Request::new(()), sitemap).await?;
+    /// assert_eq!(response.headers()["content-type"], "application/xml; charset=utf-8");
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn xml(&self, body: impl Into<Bytes>) -> Representation {
         tagged("application/xml; charset=utf-8", body.into())
     }
@@ -118,6 +132,25 @@ impl ContentManager {
 
     /// The page for a status: the template of that name (`500.html`, with the argument `detail` if one is given), or a
     /// plain page where there is none. `Cache-Control: no-store`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded};
+    /// use http::StatusCode;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use http_body_util::BodyExt;
+    /// const TEMPLATES: Embedded = Embedded::new(&[("503.html", b"<h1>Closed</h1>{{ detail }}")]);
+    /// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+    /// let page = content.error_page(StatusCode::SERVICE_UNAVAILABLE, Some("until Monday"));
+    /// let response = CloudFront::new().respond(&http::Request::new(()), page).await?;
+    /// assert_eq!(response.status(), 503);
+    /// assert_eq!(response.headers()["cache-control"], "no-store");
+    /// assert_eq!(response.into_body().collect().await?.to_bytes(), "<h1>Closed</h1>until Monday");
+    /// # Ok::<(), chalice_http_toolkit::BoxError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn error_page(&self, status: StatusCode, detail: Option<&str>) -> Representation {
         let template = format!("{}.html", status.as_u16());
         let arguments = serde_json::json!({ "status": status.as_u16(), "detail": detail });

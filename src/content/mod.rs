@@ -88,6 +88,7 @@ use crate::{
 ///
 /// const TEMPLATES: Embedded = Embedded::new(&[("hello.html", b"<h1>Hello, {{ name }}!</h1>")]);
 /// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+/// assert!(content.has_template("hello.html"));
 /// let page = content.render_template("hello.html", context! { name => "<you>" })?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// # use http_body_util::BodyExt;
@@ -99,17 +100,22 @@ use crate::{
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// ```
 ///
-/// With a filter of the site's own, a global, and another place for static files:
+/// With a filter, a function and a global of the site's own, another place for static files, a release's name in tags,
+/// and no second look at files:
 ///
 /// ```
 /// use chalice_http_toolkit::ContentManager;
 ///
 /// let content = ContentManager::new("templates", "static")?
 ///     .with_static_prefix("/assets")
+///     .with_build_id("release-7")
+///     .with_reload(false)
 ///     .with_environment(|engine| {
 ///         engine.add_filter("shout", |text: String| text.to_uppercase());
+///         engine.add_function("visitors_now", || 7);
 ///         engine.add_global("site", "Kiln & Clay");
-///     });
+///     })
+///     .with_volatile("visitors_now");
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// ```
 #[derive(Clone)]
@@ -325,6 +331,7 @@ impl ContentManager {
     /// const FILES: Embedded = Embedded::new(&[("a b.txt", b"hello")]);
     /// let content = ContentManager::new(Embedded::new(&[]), FILES)?;
     /// let file = content.static_file_at(&"/static/a%20b.txt".parse().unwrap());
+    /// let same = content.static_file("a b.txt");
     /// # Ok::<(), chalice_http_toolkit::Error>(())
     /// ```
     pub fn static_file_at(&self, uri: &Uri) -> Representation {

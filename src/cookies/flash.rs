@@ -20,6 +20,24 @@ use crate::error::{Error, ErrorKind, Result};
 ///     content.render_template("thanks.html", json!({ "flashes": jar.take_flashes() }))
 /// }
 /// ```
+///
+/// Without a template:
+///
+/// ```
+/// # use chalice_http_toolkit::{Cookies, CookieJar, Error};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let site = service_fn(async |request: http::Request<()>| {
+///     let jar = CookieJar::of(&request)?;
+/// #   jar.flash("success", "Saved.")?;
+///     let lines = jar.take_flashes().into_iter().map(|flash| format!("{}: {}", flash.category(), flash.text()));
+///     Ok::<_, Error>(http::Response::new(lines.collect::<String>()))
+/// });
+/// # let response = Cookies::new([7; 32])?.layer(site).oneshot(http::Request::new(())).await?;
+/// # assert_eq!(response.body(), "success: Saved.");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Flash {
     category: String,

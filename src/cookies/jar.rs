@@ -46,6 +46,28 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
+///
+/// Logging out, and a cookie that a script of the page has set:
+///
+/// ```
+/// use chalice_http_toolkit::{Cookies, CookieJar, Error};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let log_out = service_fn(async |request: http::Request<()>| {
+///     let jar = CookieJar::of(&request)?;
+///     jar.remove("user");
+///     let theme = jar.get_untrusted("theme").filter(|theme| ["dark", "light"].contains(&theme.as_str()));
+///     Ok::<_, Error>(http::Response::new(theme.unwrap_or("light".into())))
+/// });
+/// let site = Cookies::new([7; 32])?.layer(log_out);
+/// let request = http::Request::post("/log-out").header("cookie", "theme=dark").body(()).unwrap();
+/// let response = site.oneshot(request).await?;
+/// assert_eq!(response.headers()["set-cookie"], "user=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly");
+/// assert_eq!(response.body(), "dark");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct CookieJar(Arc<Mutex<Open>>);
 

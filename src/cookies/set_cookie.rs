@@ -20,6 +20,24 @@ use crate::error::{Error, ErrorKind, Result};
 /// let month = Duration::from_secs(30 * 24 * 60 * 60);
 /// let cookie = SetCookie::new("user", "7").with_max_age(month).with_same_site(SameSite::Strict);
 /// ```
+///
+/// One that scripts read too, on its way to the browser:
+///
+/// ```
+/// use chalice_http_toolkit::{Cookies, CookieJar, Error, SetCookie};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let site = service_fn(async |request: http::Request<()>| {
+///     CookieJar::of(&request)?.set(SetCookie::new("cart", "3").with_script_access())?;
+///     Ok::<_, Error>(http::Response::new(()))
+/// });
+/// let response = Cookies::new([7; 32])?.with_secure(true).layer(site).oneshot(http::Request::new(())).await?;
+/// let field = response.headers()["set-cookie"].to_str().unwrap();
+/// assert!(field.starts_with("__Host-cart=") && field.ends_with("; Path=/; SameSite=Lax; Secure"));
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetCookie {
     pub(super) name: String,

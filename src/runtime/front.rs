@@ -17,6 +17,8 @@ use crate::{
 ///
 /// assert_eq!("alb".parse::<Front>()?, Front::Alb);
 /// assert!(Front::Alb.reply_limit() < Front::Http.reply_limit());
+/// assert_eq!((Front::Http.event_limit(), Front::Alb.body_limit()), (6 << 20, 1 << 20));
+/// assert_eq!((Front::Http.header_limit(), Front::Alb.header_limit()), (10_240, 32_768));
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

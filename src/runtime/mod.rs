@@ -126,6 +126,24 @@ where
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
+///
+/// Behind an API mapping `/shop` that visitors don't see, as CloudFront adds it:
+///
+/// ```
+/// # use chalice_http_toolkit::{App, ScriptRoot};
+/// # use tower::service_fn;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let app = App::new(service_fn(async |request: lambda_http::Request| {
+///     let root = request.extensions().get::<ScriptRoot>().cloned().unwrap_or_default();
+///     let answer = format!("{} at '{}'", request.uri().path(), root.as_str());
+///     Ok::<_, std::convert::Infallible>(http::Response::new(answer))
+/// }));
+/// let event = r#"{"rawPath":"/shop/cart","requestContext":{"http":{"method":"GET"}}}"#;
+/// let reply = app.with_base_path("/shop").with_public_root("").invoke(event, None).await?;
+/// assert!(serde_json::to_string(&reply).unwrap().contains("/cart at ''"));
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct App {
     service: BoxCloneSyncService<Request, Response<Bytes>, Error>,

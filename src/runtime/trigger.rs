@@ -27,6 +27,7 @@ pub(crate) enum Trigger {
 /// let site = service_fn(async |_request| Ok::<_, std::convert::Infallible>(http::Response::new(String::new())));
 /// let app = App::new(site).with_schedule("nightly-report", async |event: ScheduledEvent| {
 ///     assert_eq!(event.name(), Some("nightly-report"));
+///     assert_eq!((event.id(), event.source()), ("7", "aws.events"));
 ///     Ok::<(), std::io::Error>(())
 /// });
 /// let event = r#"{"id":"7","detail-type":"Scheduled Event","source":"aws.events","time":"2026-11-22T04:00:00Z",

@@ -78,6 +78,29 @@ use crate::{
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
+///
+/// As a layer, with all that is left out by default:
+///
+/// ```
+/// use chalice_http_toolkit::{CloudFront, Error, Representation, SecurityHeaders};
+/// use std::time::Duration;
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let site = service_fn(async |_: http::Request<()>| {
+///     Ok::<http::Response<String>, Error>(Representation::new("text/html", "<h1>Hello</h1>").into())
+/// });
+/// let headers = SecurityHeaders::new()
+///     .with_referrer_policy("same-origin")?
+///     .with_hsts_and_subdomains(Duration::from_secs(24 * 60 * 60))
+///     .with_permissions_policy("camera=(), geolocation=()")?;
+/// let response = headers.layer(CloudFront::new().layer(site)).oneshot(http::Request::new(())).await?;
+/// assert_eq!(response.headers()["referrer-policy"], "same-origin");
+/// assert_eq!(response.headers()["strict-transport-security"], "max-age=86400; includeSubDomains");
+/// assert_eq!(response.headers()["permissions-policy"], "camera=(), geolocation=()");
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct SecurityHeaders {
     policy: Policy,

@@ -20,6 +20,7 @@ use super::TaskingController;
 /// let tasks = TaskingController::new("mail.fifo")?.with_inline();
 /// let tasks = tasks.on_raw(async |context: TaskContext, _task: RawTask| {
 ///     assert_eq!((context.queue(), context.group(), context.attempt()), ("mail.fifo", Some("u7"), 1));
+///     assert!(context.sent_at().is_some_and(|sent| sent <= std::time::SystemTime::now()));
 ///     Ok::<(), std::io::Error>(())
 /// });
 /// tasks.post_raw("hello", [("locale", "de")]).with_group("u7").await?;
@@ -80,7 +81,24 @@ impl TaskContext {
         self.delivery.until.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// What stands for this task and no other, in every delivery: the key for an idempotent call of another service.
+    /// What stands for this task and no other, in every delivery: the key for an idempotent call of another service. It
+    /// begins with the queue's ARN, so that stages and accounts have keys of their own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::TaskingController;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("pay.fifo")?.with_inline().on_raw(async |context, _task| {
+    ///     // A payment service gets it as `Idempotency-Key`.
+    ///     assert!(context.idempotency_key().ends_with("|shop|order-7"));
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// tasks.post_raw("42 EUR", [("currency", "EUR")]).with_group("shop").with_key("order-7").await?;
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn idempotency_key(&self) -> &str {
         &self.delivery.key
     }

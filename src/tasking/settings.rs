@@ -67,6 +67,24 @@ impl TaskingController {
     }
 
     /// How long a post may be tried, and a batch without anything going through. Default: two seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{TaskContext, TaskingController};
+    /// use std::time::Duration;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.with_inline();
+    /// let tasks = tasks.with_default_group("mail").with_send_time(Duration::from_secs(5));
+    /// let tasks = tasks.on_raw(async |context: TaskContext, _task| {
+    ///     assert_eq!(context.group(), Some("mail"));
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// tasks.post_raw("hello", [("locale", "de")]).await?;
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_send_time(self, time: Duration) -> Self {
         self.change_settings(|settings| settings.send_time = time)
     }
@@ -77,12 +95,46 @@ impl TaskingController {
     }
 
     /// How long before the end of the invocation handlers are cut. Default: a tenth of it, from 0.2 to 1 second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{TaskContext, TaskingController};
+    /// use std::time::Duration;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    /// # runtime.block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.with_concurrency(1).with_margin(Duration::from_secs(3));
+    /// let tasks = tasks.on_raw(async |context: TaskContext, _task| {
+    ///     assert_eq!(context.remaining(), Some(Duration::from_secs(27)));
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// let event = r#"{"Records":[{"messageId":"1","body":"hello","eventSource":"aws:sqs"}]}"#;
+    /// let response = tasks.handle_event(event, Some(Duration::from_secs(30))).await?;
+    /// assert_eq!(response.failed().count(), 0);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_margin(self, margin: Duration) -> Self {
         self.change_settings(|settings| settings.margin = Some(margin))
     }
 
     /// Whether the event source mapping has `ReportBatchItemFailures`. Without it Lambda ignores which tasks failed and
     /// deletes them all: so any failure must be one of the whole batch, and what was done runs again. Default: `true`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ErrorKind, TaskingController};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.with_report_batch_item_failures(false);
+    /// let tasks = tasks.on_raw(async |_context, _task| Err("not today"));
+    /// let event = r#"{"Records":[{"messageId":"1","body":"hello","eventSource":"aws:sqs"}]}"#;
+    /// assert_eq!(tasks.handle_event(event, None).await.unwrap_err().kind(), ErrorKind::Batch);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_report_batch_item_failures(self, reported: bool) -> Self {
         self.change_settings(|settings| settings.report_batch_item_failures = reported)
     }
@@ -91,6 +143,31 @@ impl TaskingController {
     /// longer than `longest`. What was behind it in its batch waits four times as long, so that mostly the one that failed comes alone
     /// and the others do not use up their receives. Needs `sqs:ChangeMessageVisibility`; without it they
     /// wait for as long as the queue hides messages. Default: 5 seconds, 15 minutes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::LocalQueue};
+    /// use std::time::Duration;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    /// # runtime.block_on(async {
+    /// let queue = LocalQueue::new("mail.fifo");
+    /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue);
+    /// let tasks = tasks.with_backoff(Duration::from_secs(60), Duration::from_secs(600));
+    /// let tasks = tasks.on_raw(async |context: TaskContext, _task| match context.attempt() {
+    ///     1 => Err("not yet"),
+    ///     _ => Ok(()),
+    /// });
+    /// tasks.post_raw("hello", [("locale", "de")]).await?;
+    /// assert_eq!(tasks.work_off().await?, 1);
+    /// assert_eq!(tasks.work_off().await?, 0); // it waits
+    /// tokio::time::sleep(Duration::from_secs(61)).await; // in a test, without waiting: tokio's clock is paused
+    /// assert_eq!(tasks.work_off().await?, 1);
+    /// assert!(queue.is_empty());
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_backoff(self, first: Duration, longest: Duration) -> Self {
         self.change_settings(|settings| settings.backoff = Backoff { first, longest })
     }
@@ -114,11 +191,37 @@ impl TaskingController {
     }
 
     /// The same for a store that others use too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{TaskingController, tasking::{Dedup, LocalQueue, MemoryStore}};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let store = Arc::new(MemoryStore::new());
+    /// let queue = LocalQueue::new("mail.fifo");
+    /// let tasks = TaskingController::new("mail.fifo")?
+    ///     .with_local_queue(&queue)
+    ///     .with_shared_store(store.clone())
+    ///     .with_lease(Duration::from_secs(60))
+    ///     .with_memory(Duration::from_secs(24 * 60 * 60));
+    /// let tasks = tasks.on_raw(async |_context, _task| Ok::<(), std::io::Error>(()));
+    /// for id in ["1", "2"] {
+    ///     // Two messages of one task: the second does not run.
+    ///     tasks.post_raw("hello", [("n", id)]).with_key("welcome-7").with_dedup(Dedup::Id(id.into())).await?;
+    /// }
+    /// tasks.work_off().await?;
+    /// assert_eq!((queue.len(), store.len()), (0, 1));
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_shared_store(self, store: Arc<dyn IdempotencyStore>) -> Self {
         self.change_settings(|settings| settings.store = Some(store))
     }
 
-    /// How long a claim at the store holds, should its owner die. Default: what is left of the invocation and a second.
+    /// How long a claim at the store holds, should its owner die. Default: what is left of the invocation and a second, or
+    /// 15 minutes where nothing ends it.
     pub fn with_lease(self, lease: Duration) -> Self {
         self.change_settings(|settings| settings.lease = Some(lease))
     }

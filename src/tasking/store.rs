@@ -13,6 +13,38 @@ use tokio::time::Instant;
 use crate::error::BoxError;
 
 /// What a store's methods return.
+///
+/// # Examples
+///
+/// A store that is away, for a test of what happens then:
+///
+/// ```
+/// use chalice_http_toolkit::{ErrorKind, TaskingController, tasking::{Claim, IdempotencyStore, StoreFuture}};
+/// use std::time::Duration;
+///
+/// #[derive(Debug)]
+/// struct Away;
+///
+/// impl IdempotencyStore for Away {
+///     fn claim<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> StoreFuture<'a, Claim> {
+///         Box::pin(async { Err("there is no way to the database".into()) })
+///     }
+///     fn complete<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> StoreFuture<'a, bool> {
+///         Box::pin(async { Ok(false) })
+///     }
+///     fn release<'a>(&'a self, _: &'a str, _: &'a str) -> StoreFuture<'a, bool> {
+///         Box::pin(async { Ok(false) })
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tasks = TaskingController::new("mail.fifo")?.with_inline().with_store(Away);
+/// let tasks = tasks.on_raw(async |_context, _task| Ok::<(), std::io::Error>(()));
+/// let error = tasks.post_raw("hello", [("locale", "de")]).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Store);
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send + 'a>>;
 
 /// What became of a claim.

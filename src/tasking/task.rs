@@ -67,15 +67,17 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::LocalQueue};
+/// use chalice_http_toolkit::{TaskingController, tasking::Attribute};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let tasks = TaskingController::new("mail.fifo")?.with_inline().on_raw(async |_context, task| {
 ///     assert_eq!(task.body(), "hello");
 ///     assert_eq!(task.text("locale"), Some("de"));
+///     assert_eq!(task.attribute("copies"), Some(&Attribute::from(2)));
+///     assert!(task.attributes().map(|(name, _)| name).eq(["copies", "locale"]));
 ///     Ok::<(), std::io::Error>(())
 /// });
-/// tasks.post_raw("hello", [("locale", "de")]).await?;
+/// tasks.post_raw("hello", [("locale", "de")]).with_attribute("copies", 2).await?;
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```

@@ -165,3 +165,68 @@ fn files_are_short_and_say_what_they_own() {
         assert!(lines <= 400, "{name} has {lines} lines without tests");
     }
 }
+
+#[test]
+fn each_public_item_is_in_an_example() {
+    // The defects are for this crate's own tests alone; the first example of lib.rs begins with an attribute.
+    let is_left_out = |name: &str| name.starts_with("bin/") || ["defects.rs", "lib.rs"].contains(&name);
+    let sources: Vec<_> = sources().into_iter().filter(|(name, _)| !is_left_out(name)).collect();
+    let guide = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide")).expect("a folder");
+    let guide = guide.map(|page| fs::read_to_string(page.expect("an entry").path()).expect("UTF-8"));
+    let pages: Vec<String> = guide.chain(sources.iter().map(|(_, source)| source.clone())).collect();
+    let examples: Vec<&str> = pages.iter().flat_map(|page| examples(page)).collect();
+    let mut missing = Vec::new();
+    for (file, source) in &sources {
+        let mut above = Vec::new();
+        for line in code_and_documentation(source) {
+            if line.starts_with("///") || line.starts_with("#[") {
+                above.push(line);
+                continue;
+            }
+            let is_done = ["/// ```", "/// ```no_run", "#[doc(hidden)]"].iter().any(|line| above.contains(line));
+            if let Some((kind, item)) = public_item(line).filter(|_| !is_done)
+                && !examples.iter().any(|example| shows(example, kind, item))
+            {
+                missing.push(format!("{file}: {kind} {item}"));
+            }
+            above.clear();
+        }
+    }
+    assert!(missing.is_empty(), "in no example of the documentation: {missing:#?}");
+}
+
+fn code_and_documentation(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().take_while(|line| *line != "#[cfg(test)]").map(str::trim)
+}
+
+/// The lines of all examples that are compiled, without comments.
+fn examples(page: &str) -> Vec<&str> {
+    let (mut block, mut found) = (None, Vec::new());
+    for line in code_and_documentation(page) {
+        let line = line.strip_prefix("///").or(line.strip_prefix("//!")).unwrap_or(line).trim_start();
+        match (line.strip_prefix("```"), block) {
+            (Some(kind), None) => block = Some(["", "no_run", "rust,no_run"].contains(&kind)),
+            (Some(_), Some(_)) => block = None,
+            (None, Some(true)) => found.extend(line.split("// ").next()),
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+/// The kind and the name of what a line makes public.
+fn public_item(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.strip_prefix("pub ")?.split(' ').skip_while(|word| ["async", "const"].contains(word));
+    let kind = words.next().filter(|kind| ["fn", "struct", "enum", "trait", "type"].contains(kind))?;
+    Some((kind, words.next()?.split(|c: char| !c.is_alphanumeric() && c != '_').next()?))
+}
+
+/// Whether a line of an example uses an item of this kind and name.
+fn shows(example: &str, kind: &str, name: &str) -> bool {
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    example.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&example[..at], &example[at + name.len()..]);
+        let is_called = kind != "fn" || before.ends_with(['.', ':']) || after.starts_with('(');
+        is_called && !before.ends_with(in_word) && !after.starts_with(in_word)
+    })
+}

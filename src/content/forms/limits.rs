@@ -36,6 +36,27 @@ use crate::{
 /// # Ok::<(), http::Error>(())
 /// # }).unwrap();
 /// ```
+///
+/// For a short text with two photos:
+///
+/// ```
+/// use chalice_http_toolkit::{ErrorKind, FormLimits};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let limits = FormLimits::new().with_field_size(1_000).with_files(2).with_total_size(100_000);
+/// let request = |text, photos, size| {
+///     let part = |what, size| format!("--x\r\nContent-Disposition: {what}\r\n\r\n{}\r\n", "a".repeat(size));
+///     let photo = part("form-data; name=photo; filename=a.png", size);
+///     let body = part("form-data; name=text", text) + &photo.repeat(photos) + "--x--";
+///     http::Request::post("/").header("content-type", "multipart/form-data; boundary=x").body(body).unwrap()
+/// };
+/// assert!(limits.read(request(1_000, 2, 40_000)).await.is_ok());
+/// for (text, photos, size) in [(1_001, 2, 40_000), (1_000, 3, 10), (1_000, 2, 50_000)] {
+///     let error = limits.read(request(text, photos, size)).await.unwrap_err();
+///     assert_eq!(error.kind(), ErrorKind::FormTooLarge);
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FormLimits {
     pub(super) fields: usize,

@@ -66,6 +66,7 @@ use crate::error::{BoxError, Error, ErrorKind, Result};
 ///     .body("name=N%C3%BAria&extras=ribbon&extras=card".to_owned())?;
 /// let form = Form::read(request).await?;
 /// assert_eq!(form.text("name"), Some("Núria"));
+/// assert_eq!(form.texts("extras").collect::<Vec<_>>(), ["ribbon", "card"]);
 ///
 /// let order: Order = form.deserialize()?;
 /// assert_eq!((order.name.as_str(), order.extras.len(), order.gift), ("Núria", 2, None));
@@ -89,9 +90,11 @@ use crate::error::{BoxError, Error, ErrorKind, Result};
 /// };
 /// let form = Form::read(request()).await?;
 /// let photo = form.file("photo").unwrap();
+/// assert_eq!(photo.file_name(), "C:\\pictures\\me.gif"); // as it was sent
 /// assert_eq!(photo.safe_name().as_deref(), Some("me.gif"));
 /// assert_eq!(photo.content_type(), Some("image/png")); // what the sender says
 /// assert_eq!(photo.media_type(), "image/gif"); // what it is
+/// assert_eq!(form.files("photo").count(), 1); // an input with `multiple` has more
 ///
 /// let error = FormLimits::new().with_file_size(4).read(request()).await.unwrap_err();
 /// assert_eq!((error.kind(), error.status().as_u16()), (ErrorKind::FormTooLarge, 413));

@@ -72,6 +72,31 @@ pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
 ///     .with_limits(ImageLimits::default().with_pixels(24_000_000))
 ///     .with_time(Duration::from_secs(1));
 /// ```
+///
+/// In a function with little memory, where results are kept on disk:
+///
+/// ```
+/// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, Images};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let folder = std::env::temp_dir().join("images-of-my-site");
+/// # let folder = tempfile::tempdir()?;
+/// let images = Images::new()
+///     .with_qualities([60, 80])
+///     .with_jobs(1)
+///     .with_memory(200 << 20)
+///     .with_cache(16 << 20)
+///     .with_disk_cache(folder.as_ref(), 64 << 20);
+/// let content = ContentManager::new(Embedded::new(&[]), "static")?.with_images(images);
+/// for (url, status) in [("/static/img/logo.png?w=32&q=60", 200), ("/static/img/logo.png?w=32&q=61", 400)] {
+///     let request = http::Request::get(url).header("accept", "image/webp").body(())?;
+///     let image = content.static_file_at(request.uri());
+///     assert_eq!(CloudFront::new().respond(&request, image).await?.status(), status);
+/// }
+/// assert_eq!(std::fs::read_dir(&folder)?.count(), 1);
+/// # Ok::<(), chalice_http_toolkit::BoxError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Images {
     menu: Menu,
@@ -136,8 +161,8 @@ impl Images {
         self.with(|images| images.means.cache = bytes)
     }
 
-    /// A folder in which results are kept across cold parts of the code, and how many bytes of them. What is torn there is
-    /// made anew. Default: on Lambda 256 MiB below `/tmp`, elsewhere none.
+    /// A folder in which results are kept across cold parts of the code, and how many bytes of them; one result may have an
+    /// eighth of that. What is torn there is made anew. Default: on Lambda 256 MiB below `/tmp`, elsewhere none.
     pub fn with_disk_cache(self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
         let folder = folder.into();
         self.with(|images| images.means.disk = Some((folder, bytes)))

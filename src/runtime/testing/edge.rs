@@ -57,6 +57,31 @@ use crate::{Front, cache_control::directive};
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
+///
+/// With other policies, each as an edge of its own:
+///
+/// ```
+/// use chalice_http_toolkit::{TestEdge, TestSite};
+/// use http::header;
+/// # use tower::service_fn;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let site = TestSite::new(service_fn(async |request: lambda_http::Request| {
+///     let field = |name| request.headers().get(name).map_or("none", |value| value.to_str().unwrap());
+///     let seen = ["accept-language", "cookie", "accept-encoding"].map(field).join(" ");
+///     Ok::<_, std::convert::Infallible>(http::Response::new(seen))
+/// }));
+/// for (edge, seen) in [
+///     (TestEdge::new(site.clone()), "none none br"),
+///     (TestEdge::new(site.clone()).with_key_header(header::ACCEPT_LANGUAGE), "de none br"),
+///     (TestEdge::new(site.clone()).with_cookies(true), "none user=7 br"),
+///     (TestEdge::new(site.clone()).with_compression(false), "none none identity"),
+/// ] {
+///     let request = edge.get("/").header("accept-language", "de").header("cookie", "user=7");
+///     assert_eq!(request.header("accept-encoding", "br").send().await.text(), seen);
+/// }
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct TestEdge {
     site: TestSite,

@@ -64,6 +64,20 @@ impl TestSite {
     }
 
     /// An app with all that it was told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{App, Front, TestSite};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let broken = tower::service_fn(async |_| Err::<http::Response<String>, _>("no database"));
+    /// let app = App::new(broken).with_development(true); // error pages say why
+    /// let page = TestSite::of(app).with_front(Front::Url).get("/").send().await;
+    /// assert_eq!(page.status(), 500);
+    /// assert!(page.text().contains("no database"));
+    /// # });
+    /// ```
     pub fn of(app: App) -> Self {
         Self { app: Arc::new(app), front: Front::Http }
     }
@@ -173,6 +187,24 @@ impl<'a> TestRequest<'a> {
     }
 
     /// With the cookies that an answer has set: those of a browser that had none before. What was removed is left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use chalice_http_toolkit::TestSite;
+    /// # async fn test(site: TestSite) {
+    /// let login = site.post("/log-in").form(&[("name", "ada"), ("password", "1815")]).send().await;
+    /// let account = site.get("/account").cookies_of(&login).send().await;
+    /// assert!(account.text().contains("Hello, ada"));
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test(TestSite::new(tower::service_fn(
+    /// #     async |request: lambda_http::Request| {
+    /// #         let is_ada = request.headers().get("cookie").is_some_and(|cookie| cookie == "user=ada");
+    /// #         let response = http::Response::builder().header("set-cookie", "user=ada; Path=/");
+    /// #         response.body(if is_ada { "Hello, ada" } else { "" }.to_owned())
+    /// #     },
+    /// # ))));
+    /// ```
     pub fn cookies_of(self, answer: &TestAnswer) -> Self {
         let set = answer.headers().get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
         let kept = set.filter(|line| !line.to_ascii_lowercase().contains("max-age=0"));

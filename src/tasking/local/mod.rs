@@ -62,6 +62,29 @@ const VISIBILITY_PER_TIMEOUT: u32 = 6;
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
+///
+/// With the times that the queue and the function have at AWS, of which the worker keeps a second for itself:
+///
+/// ```
+/// use chalice_http_toolkit::{Error, TaskContext, TaskingController, tasking::{LocalQueue, RawTask}};
+/// use std::time::Duration;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let queue = || LocalQueue::new("mail.fifo").with_visibility(Duration::from_secs(180));
+/// for (queue, left) in [(queue(), 29), (queue().with_timeout(Duration::from_secs(10)), 9)] {
+///     let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue);
+///     let tasks = tasks.on_raw(async |context: TaskContext, task: RawTask| {
+///         let left = context.remaining().map(|left| left.as_secs().to_string());
+///         assert_eq!(left.as_deref(), task.text("left"));
+///         Ok::<(), Error>(())
+///     });
+///     tasks.post_raw("hello", [("left", left)]).await?;
+///     tasks.work_off().await?;
+///     assert!(queue.is_empty());
+/// }
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct LocalQueue(Arc<Shared>);
 

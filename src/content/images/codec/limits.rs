@@ -13,6 +13,14 @@
 /// let limits = ImageLimits::default().with_pixels(12_000_000).with_bytes(8 << 20);
 /// assert_eq!(limits.pixels, 12_000_000);
 /// ```
+///
+/// For pictures of visitors, who may send whatever they like:
+///
+/// ```
+/// # use chalice_http_toolkit::ImageLimits;
+/// let limits = ImageLimits::default().with_side(6_000).with_frames(1).with_scans(20).with_profile(64 << 10);
+/// assert_eq!((limits.side, limits.frames, limits.scans, limits.profile), (6_000, 1, 20, 65_536));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImageLimits {
