@@ -182,7 +182,7 @@ async fn fields_that_are_not_forwarded_are_hidden_from_the_site_and_from_the_key
     let asking = fields.iter().fold(edge.get("/"), |request, (name, value)| request.header(name, value));
     let answer = asking.send().await;
     let seen = fields.map(|(name, _)| page.field(name));
-    assert_eq!(seen, ["", "", "", "", "1"]);
+    assert_eq!(seen, [""; 5]);
     assert_eq!((page.field("host"), page.field("user-agent")), ("origin.test".into(), "Amazon CloudFront".into()));
     assert_eq!(answer.header("vary"), "", "names that are not forwarded are taken out");
     assert_eq!(edge.get("/").header("accept", "image/webp").send().await.cache(), Some(Hit));
@@ -193,6 +193,40 @@ async fn fields_that_are_not_forwarded_are_hidden_from_the_site_and_from_the_key
     assert_eq!(edge.get("/").header("accept", "image/webp").send().await.cache(), Some(Miss));
     assert_eq!(edge.get("/").header("accept", "image/avif").send().await.cache(), Some(Hit));
     assert_eq!(edge.get("/?a").header("accept", "image/avif").send().await.cache(), Some(Miss));
+}
+
+#[tokio::test]
+async fn errors_are_kept_whatever_they_say_unless_the_distribution_says_none() {
+    for (policy, status) in [("private, no-store", 404), ("no-store", 500), ("no-cache", 503), ("private", 410)] {
+        let page = Page::new(policy);
+        page.change(policy, status, "Ada's");
+        for (edge, kept) in [
+            (page.edge(), true),
+            (page.edge().with_caching_disabled(), true),
+            (page.edge().with_error_caching_min_ttl(Duration::ZERO), false),
+            (page.edge().with_caching_disabled().with_error_caching_min_ttl(Duration::ZERO), false),
+        ] {
+            edge.get("/").header("cookie", "user=ada").send().await;
+            edge.advance(Duration::from_secs(9));
+            let to_another = edge.get("/").header("cookie", "user=bob").send().await;
+            assert_eq!(to_another.cache() == Some(Hit), kept, "{policy} {status}");
+            edge.advance(Duration::from_secs(2));
+            assert_ne!(edge.get("/").send().await.cache(), Some(Hit), "{policy} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_caching_all_but_the_host_reaches_the_site() {
+    let page = Page::new("public, max-age=30");
+    let edge = page.edge().with_caching_disabled();
+    let names = ["accept", "authorization", "cookie", "origin", "sec-fetch-site", "user-agent", "x-a"];
+    for cache in [Some(Miss), Some(Miss)] {
+        let request = names.iter().fold(edge.get("/"), |request, name| request.header(name, "1"));
+        assert_eq!(request.send().await.cache(), cache);
+        assert_eq!(names.map(|name| page.field(name)), ["1"; 7]);
+    }
+    assert_eq!(page.field("host"), "origin.test");
 }
 
 #[tokio::test]

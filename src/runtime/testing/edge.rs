@@ -13,18 +13,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use super::{
     Asked, TestAnswer, TestRequest, TestSite,
-    rules::{accepted_coding, has_it, is_compressed, lifetime},
+    rules::{accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
 use crate::{Front, cache_control::directive};
 
 /// A [`TestSite`] behind a behaviour of CloudFront: what it would keep, ask again, answer by itself and hide from the site.
 ///
-/// It is the behaviour that a site with cached pages has: the URL with its query is the key; Cookie, Accept, Accept-Language
-/// and Referer do not reach the site, Host is the origin's; minimum TTL 0, default TTL a day. By that it shows what goes
-/// wrong in production and never locally: a page that reads a cookie which is not forwarded, a variant that the key does not
-/// know, a tag that compression made weak.
+/// It is the behaviour that a site with cached pages has: the URL with its query is the key, and nothing else of a request
+/// reaches the site but its body and its conditions: no Cookie, Accept, Authorization, Origin or field of your own; Host is the
+/// origin's; minimum TTL 0, default TTL a day. By that it shows what goes wrong in production and never locally: a page that
+/// reads a cookie which is not forwarded, a variant that the key does not know, a tag that compression made weak. The
+/// behaviour for forms and cookies is [`with_caching_disabled`](Self::with_caching_disabled).
 ///
-/// - `no-store` and `private` are not kept; `no-cache` and what is too old is asked for again with `If-None-Match` and
+/// - 404, 410, 414 and 500 to 504 are kept for ten seconds, **whatever they say**, in every behaviour
+///   ([`with_error_caching_min_ttl`](Self::with_error_caching_min_ttl)): a personal error page is shown to others.
+/// - Of all else `no-store` and `private` are not kept; `no-cache` and what is too old is asked for again with `If-None-Match` and
 ///   `If-Modified-Since`, and a 304 renews it. A `s-maxage` counts before `max-age`, `stale-while-revalidate` and
 ///   `stale-if-error` are followed, and without any of them a copy is good for a day.
 /// - With [`with_cookies`](Self::with_cookies) all cookies are forwarded and in the key, and nothing is asked for again:
@@ -63,6 +66,7 @@ use crate::{Front, cache_control::directive};
 /// ```
 /// use chalice_http_toolkit::{TestEdge, TestSite};
 /// use http::header;
+/// use std::time::Duration;
 /// # use tower::service_fn;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -76,6 +80,8 @@ use crate::{Front, cache_control::directive};
 ///     (TestEdge::new(site.clone()).with_key_header(header::ACCEPT_LANGUAGE), "de none br"),
 ///     (TestEdge::new(site.clone()).with_cookies(true), "none user=7 br"),
 ///     (TestEdge::new(site.clone()).with_compression(false), "none none identity"),
+///     (TestEdge::new(site.clone()).with_caching_disabled(), "de user=7 br"),
+///     (TestEdge::new(site.clone()).with_error_caching_min_ttl(Duration::ZERO), "none none br"),
 /// ] {
 ///     let request = edge.get("/").header("accept-language", "de").header("cookie", "user=7");
 ///     assert_eq!(request.header("accept-encoding", "br").send().await.text(), seen);
@@ -88,6 +94,8 @@ pub struct TestEdge {
     forwarded: Vec<HeaderName>,
     cookies: bool,
     compresses: bool,
+    is_caching_disabled: bool,
+    error_caching_min_ttl: Duration,
     state: Mutex<State>,
 }
 
@@ -129,26 +137,49 @@ struct Kept {
     lifetime: Duration,
 }
 
-/// Fields of the viewer that reach no origin unless a policy says so, and those that only the edge itself answers.
-const TAKEN_OUT: [HeaderName; 7] = [
-    header::ACCEPT,
-    header::ACCEPT_CHARSET,
-    header::ACCEPT_LANGUAGE,
-    header::ACCEPT_ENCODING,
-    header::REFERER,
-    header::COOKIE,
-    header::CACHE_CONTROL,
+/// Fields of the viewer that reach the origin though no policy names them: those of the body, the conditions on a miss, and
+/// the scheme, which stands for CloudFront's own connection.
+/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/controlling-origin-requests.html>
+const FORWARDED: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::RANGE,
+    HeaderName::from_static("x-forwarded-proto"),
 ];
 
 impl TestEdge {
     /// An edge in front of a site, which forwards and keys by nothing but the URL, and compresses.
     pub fn new(site: TestSite) -> Self {
-        Self { site, forwarded: Vec::new(), cookies: false, compresses: true, state: Mutex::default() }
+        Self {
+            site,
+            forwarded: Vec::new(),
+            cookies: false,
+            compresses: true,
+            is_caching_disabled: false,
+            error_caching_min_ttl: Duration::from_secs(10),
+            state: Mutex::default(),
+        }
     }
 
     /// Forwards a header field and puts it into the key, as a cache policy does. Default: none.
     pub fn with_key_header(mut self, name: HeaderName) -> Self {
         self.forwarded.push(name);
+        self
+    }
+
+    /// The behaviour for forms and for pages that read cookies: the cache policy CachingDisabled with the origin request
+    /// policy AllViewerExceptHostHeader. All but Host reaches the site; nothing is compressed, and only errors are kept.
+    pub fn with_caching_disabled(mut self) -> Self {
+        self.is_caching_disabled = true;
+        self.with_compression(false)
+    }
+
+    /// How long errors are kept at least: the ErrorCachingMinTTL that a distribution has for their statuses. Default: ten
+    /// seconds, CloudFront's own.
+    pub fn with_error_caching_min_ttl(mut self, least: Duration) -> Self {
+        self.error_caching_min_ttl = least;
         self
     }
 
@@ -213,14 +244,16 @@ impl TestEdge {
 
     /// The fields that reach the site.
     fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut forwarded = headers.clone();
-        for name in TAKEN_OUT.iter().filter(|name| !self.forwarded.contains(name)) {
-            if *name != header::COOKIE || !self.cookies {
-                forwarded.remove(name);
-            }
+        let reaches = |name: &HeaderName| {
+            FORWARDED.contains(name) || self.forwarded.contains(name) || (self.cookies && *name == header::COOKIE)
+        };
+        let fields = headers.iter().filter(|(name, _)| self.is_caching_disabled || reaches(name));
+        let mut forwarded: HeaderMap = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        forwarded.insert(header::HOST, HeaderValue::from_static("origin.test"));
+        if self.is_caching_disabled {
+            return forwarded;
         }
         forwarded.insert(header::USER_AGENT, HeaderValue::from_static("Amazon CloudFront"));
-        forwarded.insert(header::HOST, HeaderValue::from_static("origin.test"));
         let coding = if self.compresses { accepted_coding(headers) } else { "identity" };
         forwarded.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
         forwarded
@@ -328,7 +361,8 @@ impl TestEdge {
 
     fn keep(&self, key: Key, response: &Response<Bytes>) {
         let mut state = self.state();
-        match lifetime(response) {
+        let lifetime = lifetime(response, self.error_caching_min_ttl);
+        match lifetime.filter(|_| !self.is_caching_disabled || is_kept_error(response.status())) {
             Some(lifetime) => {
                 let since = state.now;
                 state.kept.insert(key, Kept { response: response.clone(), since, lifetime });

@@ -11,9 +11,20 @@ use crate::{EntityTag, cache_control::directive};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How long a response is kept; `None` where it is not kept at all.
-pub(super) fn lifetime(response: &Response<Bytes>) -> Option<Duration> {
+/// Whether an error is kept whatever it says.
+/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html>
+pub(super) fn is_kept_error(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 404 | 410 | 414 | 500..=504)
+}
+
+/// How long a response is kept, an error that is kept at least so long; `None` where it is not kept at all.
+pub(super) fn lifetime(response: &Response<Bytes>, least_of_errors: Duration) -> Option<Duration> {
     let (status, headers) = (response.status().as_u16(), response.headers());
+    let least = if status >= 400 { least_of_errors } else { Duration::ZERO };
+    let is_refused = ["no-store", "private", "no-cache"].iter().any(|name| directive(headers, name).is_some());
+    if is_kept_error(response.status()) && is_refused && !least.is_zero() {
+        return Some(least);
+    }
     if ["no-store", "private"].iter().any(|name| directive(headers, name).is_some()) {
         return None;
     }
@@ -27,8 +38,6 @@ pub(super) fn lifetime(response: &Response<Bytes>) -> Option<Duration> {
     if directive(headers, "no-cache").is_some() {
         return Some(Duration::ZERO);
     }
-    // An error is kept for ten seconds at least, which a distribution can set to none.
-    let least = if status >= 400 { Duration::from_secs(10) } else { Duration::ZERO };
     let unsaid = if status >= 400 { least } else { DAY };
     Some(explicit.unwrap_or(unsaid).clamp(least, YEAR))
 }
