@@ -212,8 +212,8 @@ pub(crate) fn directive(headers: &HeaderMap, wanted: &str) -> Option<Option<u64>
     found.next().map(|(_, argument)| argument.and_then(|seconds| seconds.trim_matches('"').parse().ok()))
 }
 
-/// SECURITY: makes what these fields come with one visitor's own. A policy that keeps every shared cache out stays as it is;
-/// any other is replaced. A `private` that names fields keeps nobody out (RFC 9111 §5.2.2.7), and a policy that is meant
+/// SECURITY: makes what these fields come with one visitor's own. A policy that keeps every shared cache out stays as it is
+/// unless a cookie is set; any other is replaced. A `private` that names fields keeps nobody out (RFC 9111 §5.2.2.7), and a policy that is meant
 /// for caches of a CDN alone counts before this one (RFC 9213 §2.2).
 pub(crate) fn make_personal(headers: &mut HeaderMap) {
     for targeted in TARGETED {
@@ -223,11 +223,11 @@ pub(crate) fn make_personal(headers: &mut HeaderMap) {
     let keeps_out = lines.flat_map(directives).any(|(name, argument)| {
         name.eq_ignore_ascii_case("no-store") || (name.eq_ignore_ascii_case("private") && argument.is_none())
     });
-    if !keeps_out {
-        // What sets a cookie is about that one moment: not even a page that is gone back to should show it again.
-        let sets_cookie = headers.contains_key(header::SET_COOKIE);
-        let policy = if sets_cookie { "private, no-store" } else { "private, no-cache" };
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+    // What sets a cookie is about that one moment: not even a page that is gone back to should show it again.
+    if headers.contains_key(header::SET_COOKIE) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    } else if !keeps_out {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     let varies = headers.get_all(header::VARY).iter().filter_map(|line| line.to_str().ok());
     if !varies

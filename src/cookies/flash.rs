@@ -61,11 +61,13 @@ impl Flash {
 }
 
 impl CookieJar {
-    /// Leaves a message for the next page that takes it, within an hour. Several are shown in their order.
+    /// Leaves a message for the next page that takes it, within an hour. Several are shown in their order; where they are
+    /// more than a cookie holds, the oldest are dropped.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cookie`] where all that wait would be larger than a cookie: about 2,500 characters of text.
+    /// [`ErrorKind::Cookie`] for a message that is larger than a cookie by itself: about 2,500 letters of ASCII, or 400 of a
+    /// script that has three bytes for each.
     ///
     /// # Examples
     ///
@@ -81,13 +83,21 @@ impl CookieJar {
     pub fn flash(&self, category: &str, text: &str) -> Result<()> {
         let mut waiting = self.flashes();
         waiting.push(Flash { category: category.to_owned(), text: text.to_owned() });
-        let value = serde_json::to_string(&waiting)
-            .map_err(|error| Error::caused(ErrorKind::Serialization, "messages have no JSON form", error))?;
-        self.set(SetCookie::new(NAME, value).with_max_age(WAITS))
+        loop {
+            let value = serde_json::to_string(&waiting)
+                .map_err(|error| Error::caused(ErrorKind::Serialization, "messages have no JSON form", error))?;
+            match self.set(SetCookie::new(NAME, value).with_max_age(WAITS)) {
+                // Nobody looked at the oldest, and the newest says what was just done.
+                Err(error) if error.kind() == ErrorKind::Cookie && waiting.len() > 1 => _ = waiting.remove(0),
+                done => return done,
+            }
+        }
     }
 
     /// The messages that wait, each for the last time. The page that shows them is the visitor's own, and `no-store` where
     /// there was one: it has the cookie that says that they were shown.
+    ///
+    /// Give such a page no `max-age`: a browser would show the copy that it has, without the message.
     ///
     /// It is a value, to be given to the page as an argument, and no function that templates call: so the page's tag covers
     /// the messages, and a page without any is the one that it was before.

@@ -129,8 +129,7 @@ impl CookieJar {
         open.received.iter().find(|(received, _)| received == name).map(|(_, value)| value.clone())
     }
 
-    /// Sets a cookie, signed or encrypted. A response that sets one is the visitor's own, and `private, no-store` unless its
-    /// own policy keeps shared caches out already.
+    /// Sets a cookie, signed or encrypted. A response that sets one is the visitor's own, and `private, no-store`.
     ///
     /// # Errors
     ///

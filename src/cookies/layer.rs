@@ -30,7 +30,9 @@ use crate::{
 /// The jar is the only way to a cookie: the `Cookie` field is taken out of the request that the service sees. Whoever asks
 /// the jar makes the response personal, as [`with_personal`](crate::Representation::with_personal) says, 304 and errors
 /// alike, whether the cookie was there or not: the page for those who have none is not everybody's either. It holds for
-/// pages, includes, macros and imports, since what they show came as an argument.
+/// pages, includes, macros and imports, since what they show came as an argument. **One exception is CloudFront's own**: it
+/// keeps 404, 410, 414 and 500 to 504 for ten seconds whatever they say, unless the distribution sets ErrorCachingMinTTL to 0 for
+/// them (410 has no such setting). Show nothing personal in an error.
 ///
 /// # Behind CloudFront
 ///
@@ -42,7 +44,8 @@ use crate::{
 /// # Local
 ///
 /// Cookies are `Secure` and have names that start with `__Host-`, which no other host of the domain can set (RFC 6265bis
-/// §4.1.3.2). Over `http://localhost` some browsers take neither, so in development ([`Stage`]) they have neither.
+/// §4.1.3.2). Over `http://localhost` some browsers take neither, so in development ([`Stage`]) they have neither; on Lambda
+/// they always do.
 ///
 /// # Examples
 ///
@@ -101,7 +104,10 @@ impl Cookies {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a shorter one.
     pub fn new(secret: impl AsRef<[u8]>) -> Result<Self> {
         let secrets = Secrets::new(secret.as_ref())?;
-        Ok(Self { settings: Arc::new(Settings { secrets, secure: !Stage::current().is_development() }) })
+        // Whatever the stage is called: what runs at AWS is reached by HTTPS alone.
+        let at_aws = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
+        let secure = at_aws || !Stage::current().is_development();
+        Ok(Self { settings: Arc::new(Settings { secrets, secure }) })
     }
 
     /// Takes cookies that were made with this secret too, which was the one before. New ones are made with the new secret.
@@ -121,7 +127,8 @@ impl Cookies {
         self.with(|settings| settings.secrets.encrypts = true)
     }
 
-    /// Whether cookies are `Secure` and have names that start with `__Host-`. Default: yes, except in development.
+    /// Whether cookies are `Secure` and have names that start with `__Host-`. Default: yes, except in development on one's
+    /// own machine.
     pub fn with_secure(self, secure: bool) -> Self {
         self.with(|settings| settings.secure = secure)
     }

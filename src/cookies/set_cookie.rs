@@ -87,7 +87,8 @@ impl SetCookie {
         self
     }
 
-    /// Lets scripts of the page read it. Default: not (`HttpOnly`).
+    /// Lets scripts of the page read it: of a signed one they see the signature, a dot, and the value, percent-encoded; of an
+    /// encrypted one nothing that says anything. Default: not (`HttpOnly`).
     pub fn with_script_access(mut self) -> Self {
         self.script_access = true;
         self

@@ -7,6 +7,14 @@ from runtime_api import EVENTS, function, refuses_to_start
 
 SECRET = "32 random bytes, known to this test alone"
 
+# A stage is called dev, and is at AWS all the same: its cookies are for HTTPS and this host alone.
+with function(ROOT / "target/debug/examples/visitor", STAGE="dev") as visitor:
+    sender = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
+    status, headers, _ = visitor.get("/send", sender, "POST", b"name=Ada")
+    cookies = [line.split("=")[0] for line in headers["set-cookie"]]
+    check("a form", (status, cookies), (303, ["__Host-flash", "__Host-name"]))
+    check("what they are for", all("; Secure" in line for line in headers["set-cookie"]), True)
+
 check("what it lacks", "COOKIE_SECRET" in refuses_to_start(SITE), True)
 with function(SITE, COOKIE_SECRET=SECRET) as site:
     status, headers, body = site.get("/")

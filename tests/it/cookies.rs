@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use lambda_http::Request;
 use serde_json::json;
 use std::time::Duration;
-use tower::{Layer, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::support::{Answer, Folders, Log, ask, folders, get};
 
@@ -40,6 +40,30 @@ fn browser(answer: &Answer) -> String {
 
 fn text(text: impl Into<String>) -> Result<Representation, BoxError> {
     Ok(Representation::new("text/plain", text.into()))
+}
+
+#[tokio::test]
+async fn messages_that_nobody_looks_at_give_way_to_the_newest() {
+    let site = cookies().layer(service_fn(async |request: http::Request<()>| {
+        let jar = CookieJar::of(&request)?;
+        match request.uri().path() {
+            "/look" => Ok(Response::new(jar.take_flashes().into_iter().map(|flash| flash.text().to_owned()).collect())),
+            path => jar.flash("success", &format!("{path} {}", "漢".repeat(150))).map(|()| Response::new(Vec::new())),
+        }
+    }));
+    let mut cookie = String::new();
+    for path in ["/1", "/2", "/3", "/4", "/5", "/look"] {
+        let request = http::Request::get(path).header("cookie", &cookie).body(()).unwrap();
+        let response = site.clone().oneshot(request).await.expect(path);
+        cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let texts: Vec<&str> = response.body().iter().map(|text: &String| &text[..2]).collect();
+        assert_eq!(texts, if path == "/look" { vec!["/4", "/5"] } else { vec![] }, "{path}");
+    }
+    let huge = service_fn(async |request: http::Request<()>| {
+        CookieJar::of(&request)?.flash("success", &"x".repeat(4_000)).map(|()| Response::new(()))
+    });
+    let error = cookies().layer(huge).oneshot(http::Request::new(())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cookie);
 }
 
 #[tokio::test]
