@@ -31,7 +31,8 @@ use crate::{
 /// | `Permissions-Policy` | HTML | none: [`with_permissions_policy`](Self::with_permissions_policy) |
 ///
 /// A field that a handler has set stays as it is, as the policy of SVG files does. A 304 gets none of them: a cache keeps
-/// those of the answer that it has, which were made with it (RFC 9110 §15.4.5).
+/// those of the answer that it has (RFC 9110 §15.4.5). So a policy that changes reaches a stored page when its tag changes: that
+/// of a template with each release, that of bytes (`content.html()`, a static `.html`) with the bytes, not before.
 ///
 /// It is a [`tower::Layer`] around the [`CloudFront`](crate::CloudFront) layer; inside of it nothing is added, and that is logged
 /// as an error. `App::with_security_headers` does the same and reaches error pages too.

@@ -49,8 +49,13 @@ impl Policy {
     pub(super) fn value(&self, inline: Option<&Inline>) -> HeaderValue {
         let mut directives = self.0.clone();
         if let Some(inline) = inline {
-            self.allow(&mut directives, "script-src", &inline.scripts);
-            self.allow(&mut directives, "style-src", &inline.styles);
+            for (name, of_elements, sources) in
+                [("script-src", "script-src-elem", &inline.scripts), ("style-src", "style-src-elem", &inline.styles)]
+            {
+                // A browser looks there first, if it is there.
+                let name = if self.0.contains_key(of_elements) { of_elements } else { name };
+                self.allow(&mut directives, name, sources);
+            }
             if inline.style_attributes && !self.is_unsafe("style-src") {
                 directives.entry("style-src-attr".into()).or_insert_with(|| "'unsafe-inline'".into());
             }
@@ -130,6 +135,12 @@ mod tests {
                 "default-src 'self'; script-src https://x 'h' 'i'",
             ),
             (&[("script-src", "'none'")], &["'h'"], false, "script-src 'h'"),
+            (
+                &[("script-src", "'none'"), ("script-src-elem", "https://x")],
+                &["'h'"],
+                false,
+                "script-src 'none'; script-src-elem https://x 'h'",
+            ),
             (&[("script-src", "'unsafe-inline'")], &["'h'"], false, "script-src 'unsafe-inline'"),
             (&[("img-src", "*")], &["'h'"], true, "img-src *"),
             (&[own], &[], true, "default-src 'self'; style-src-attr 'unsafe-inline'"),
