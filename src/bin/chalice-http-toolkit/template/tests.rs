@@ -75,7 +75,7 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("A7", FREE, &[("WebACLId: !Ref WebAclArn\n", "WebACLId: !If [HasDomain, !Ref WebAclArn, !Ref AWS::NoValue]\n")], "WebACLId:"),
     ("A7", FREE, &[("CacheBehaviors:\n", FOUR_MORE)], "DistributionConfig:"),
     ("A8", PLAIN, &[("          - ErrorCode: 404\n            ErrorCachingMinTTL: 0\n", "")], "CustomErrorResponses:"),
-    ("A8", PLAIN, &[("ErrorCode: 503\n            ErrorCachingMinTTL: 1\n", "ErrorCode: 503\n            ErrorCachingMinTTL: 60\n")], "CustomErrorResponses:"),
+    ("A8", PLAIN, &[("ErrorCode: 503\n            ErrorCachingMinTTL: 0\n", "ErrorCode: 503\n            ErrorCachingMinTTL: 60\n")], "CustomErrorResponses:"),
     ("A8", PLAIN, &[("ErrorCode: 502\n            ErrorCachingMinTTL: 1\n", "ErrorCode: 502\n")], "CustomErrorResponses:"),
     ("A9", PLAIN, &[("Timeout: 10\n", "Timeout: 15\n")], "Timeout: 15"),
     ("A9", PLAIN, &[("            TimeoutInMillis: 15000\n", "")], "OriginReadTimeout: 20"),
