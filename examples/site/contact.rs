@@ -29,6 +29,13 @@ struct Picture {
     base64: String,
 }
 
+impl Enquiry {
+    fn trimmed(self) -> Self {
+        let [name, email, text] = [self.name, self.email, self.text].map(|text| Some(text?.trim().to_owned()));
+        Self { name, email, text, ..self }
+    }
+}
+
 impl Task for Enquiry {
     const NAME: &'static str = "enquiry";
 }
@@ -44,7 +51,7 @@ pub(crate) async fn show(State(site): State<Site>, jar: CookieJar) -> Answer {
 /// A form that is taken is answered by the way to another page: to reload that one sends nothing again. The task is posted
 /// when all the rest has succeeded.
 pub(crate) async fn send(State(site): State<Site>, jar: CookieJar, form: Form) -> Answer {
-    let mut enquiry: Enquiry = form.deserialize()?;
+    let mut enquiry = form.deserialize::<Enquiry>()?.trimmed();
     let file = form.file("picture");
     let problems = problems(&enquiry, file);
     if !problems.is_empty() {
@@ -79,9 +86,8 @@ fn page(site: &Site, jar: &CookieJar, enquiry: &Enquiry, problems: &Problems) ->
 }
 
 fn problems(enquiry: &Enquiry, file: Option<&FormFile>) -> Problems {
-    let has = |text: &Option<String>, most| {
-        text.as_ref().is_some_and(|text| (1..=most).contains(&text.trim().chars().count()))
-    };
+    let has =
+        |text: &Option<String>, most| text.as_ref().is_some_and(|text| (1..=most).contains(&text.chars().count()));
     let is_address = |text: &str| text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
     let mut problems = Problems::new();
     if !has(&enquiry.name, 200) {
