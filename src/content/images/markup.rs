@@ -103,11 +103,17 @@ impl Options {
         let menu = &images.menu;
         let widths = given.get::<Option<Vec<u32>>>("widths")?.unwrap_or_default();
         if let Some(width) = widths.iter().find(|width| !menu.widths.contains(width)) {
-            return Err(invalid(&format!("the width {width} is none that may be asked for: {:?}", menu.widths)));
+            return Err(invalid(&format!(
+                "the width {width} is none that may be asked for (Images::with_widths): {:?}",
+                menu.widths
+            )));
         }
         let quality = given.get::<Option<u8>>("quality")?;
         if let Some(quality) = quality.filter(|quality| !menu.qualities.contains(quality)) {
-            return Err(invalid(&format!("the quality {quality} is none that may be asked for: {:?}", menu.qualities)));
+            return Err(invalid(&format!(
+                "the quality {quality} is none that may be asked for (Images::with_qualities): {:?}",
+                menu.qualities
+            )));
         }
         Ok(Self { widths, wanted: Wanted { quality, ..Wanted::default() }, ..Self::default() })
     }
