@@ -72,6 +72,58 @@ async fn a_form_says_where_it_comes_from_unless_that_is_told() {
     }
 }
 
+#[tokio::test]
+async fn cookies_follow_a_browsers_answers() {
+    let cookies = site(|request| {
+        let had = request.headers().get("cookie").map_or("none", |pairs| pairs.to_str().expect("text"));
+        let page = Representation::new("text/plain", had.to_owned());
+        let lines: &[&str] = match request.uri().path() {
+            "/in" => &["user=ada; Path=/; Secure", "theme=dark; Max-Age=60"],
+            "/other" => &["theme=light"],
+            "/out" => &["user=; Path=/; Max-Age=0"],
+            "/none" => &["user=; Max-Age=0", "theme=; max-age=0"],
+            _ => &[],
+        };
+        lines.iter().fold(page, |page, line| page.with_added_header(header::SET_COOKIE, line.parse().expect("a field")))
+    });
+    let mut answers = Vec::new();
+    for (path, expected) in [
+        ("/in", "user=ada; theme=dark"),
+        ("/other", "user=ada; theme=light"),
+        ("/out", "theme=light"),
+        ("/none", "none"),
+    ] {
+        answers.push(cookies.get(path).send().await);
+        let request = answers.iter().fold(cookies.get("/"), |request, answer| request.cookies_of(answer));
+        assert_eq!(request.send().await.text(), expected, "{path}");
+    }
+}
+
+#[cfg(feature = "forms")]
+#[tokio::test]
+async fn a_form_with_files_arrives_as_it_was_given_through_every_front_door() {
+    let bytes = [b"\x89PNG\r\n----test-0\r\n--".as_slice(), &[0, 255]].concat();
+    let files = [("a\"b", "ü \"x\".png", &bytes[..]), ("empty", "none.txt", b"")];
+    let service = service_fn(async |request: Request| {
+        let form = chalice_http_toolkit::Form::read(request).await?;
+        let fields = form.fields().map(|field| match (field.text(), field.file()) {
+            (Some(text), _) => format!("{} {text:?}\n", field.name()),
+            (_, Some(file)) => format!("{} {} {:?}\n", field.name(), file.file_name(), file.bytes()),
+            _ => unreachable!("it is one of them"),
+        });
+        Ok::<_, chalice_http_toolkit::Error>(Response::new(fields.collect::<String>()))
+    });
+    let site = TestSite::new(service);
+    let expected = format!(
+        "n \"1\\n2\"\nn \"\"\na\"b ü \"x\".png {:?}\nempty none.txt b\"\"\n",
+        bytes::Bytes::from(bytes.clone())
+    );
+    for front in FRONTS {
+        let request = site.post("/").through(front).form_with_files(&[("n", "1\n2"), ("n", "")], &files);
+        assert_eq!(request.send().await.text(), expected, "{front:?}");
+    }
+}
+
 /// A page whose policy and status can change, a count of how often it was asked for, and what it was asked with.
 #[derive(Clone)]
 struct Page {

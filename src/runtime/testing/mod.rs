@@ -1,11 +1,13 @@
 //! A site in its own tests: requests that go the real way, through any front door, and behind a cache.
 //!
 //! 1. [`TestSite`] and what it is asked and answers
-//! 2. [`edge`]: CloudFront in front of it, by its [`rules`]
+//! 2. [`form`]: forms with files
+//! 3. [`edge`]: CloudFront in front of it, by its [`rules`]
 //!
 //! It has no way of its own: each request becomes the event of a front door, and each reply what that makes of it.
 
 mod edge;
+mod form;
 mod rules;
 
 use std::sync::Arc;
@@ -150,7 +152,7 @@ impl<'a> TestRequest<'a> {
         Self { asked, front: None, request }
     }
 
-    /// Adds a line to a header field. `Host`, `Content-Type` and `Sec-Fetch-Site`, which have one line, get this one.
+    /// Adds a line to a header field. `Host`, `Content-Type`, `Cookie` and `Sec-Fetch-Site`, which have one line, get this one.
     ///
     /// # Panics
     ///
@@ -158,7 +160,7 @@ impl<'a> TestRequest<'a> {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::try_from(name).unwrap_or_else(|error| panic!("`{name}`: {error}"));
         let value = HeaderValue::try_from(value).unwrap_or_else(|error| panic!("`{value}`: {error}"));
-        match ["host", "content-type", FETCH_SITE].contains(&name.as_str()) {
+        match ["host", "content-type", "cookie", FETCH_SITE].contains(&name.as_str()) {
             true => _ = self.request.headers_mut().insert(name, value),
             false => _ = self.request.headers_mut().append(name, value),
         }
@@ -181,12 +183,34 @@ impl<'a> TestRequest<'a> {
     /// With the fields of a form, urlencoded, as the page of the site itself sends it; a `Sec-Fetch-Site` of your own stays.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let is_told = self.request.headers().contains_key(FETCH_SITE);
-        let this = if is_told { self } else { self.header(FETCH_SITE, "same-origin") };
-        this.body("application/x-www-form-urlencoded", body)
+        self.of_the_sites_page().body("application/x-www-form-urlencoded", body)
     }
 
-    /// With the cookies that an answer has set: those of a browser that had none before. What was removed is left out.
+    /// With the fields of a form that has files, multipart, as the page of the site itself sends it. A file is its field, its
+    /// name and its bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use chalice_http_toolkit::TestSite;
+    /// # async fn test(site: TestSite) {
+    /// let picture = ("picture", "bowl.jpg", b"\xff\xd8\xff".as_slice());
+    /// let answer = site.post("/contact").form_with_files(&[("name", "Ada")], &[picture]).send().await;
+    /// assert_eq!(answer.status(), 303);
+    /// # }
+    /// ```
+    pub fn form_with_files(self, fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> Self {
+        let (content_type, body) = form::multipart(fields, files);
+        self.of_the_sites_page().body(&content_type, body)
+    }
+
+    fn of_the_sites_page(self) -> Self {
+        let is_told = self.request.headers().contains_key(FETCH_SITE);
+        if is_told { self } else { self.header(FETCH_SITE, "same-origin") }
+    }
+
+    /// With the cookies that a browser has after this answer, and after those that were given before it: what an answer has
+    /// set replaces what was there, and what it has removed is no more.
     ///
     /// # Examples
     ///
@@ -206,10 +230,22 @@ impl<'a> TestRequest<'a> {
     /// # ))));
     /// ```
     pub fn cookies_of(self, answer: &TestAnswer) -> Self {
-        let set = answer.headers().get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let kept = set.filter(|line| !line.to_ascii_lowercase().contains("max-age=0"));
-        let pairs: Vec<&str> = kept.filter_map(|line| line.split(';').next()).collect();
-        if pairs.is_empty() { self } else { self.header("cookie", &pairs.join("; ")) }
+        let name_of = |pair: &str| pair.split('=').next().unwrap_or_default().trim().to_owned();
+        let had = self.request.headers().get(header::COOKIE).and_then(|pairs| pairs.to_str().ok()).unwrap_or_default();
+        let mut pairs: Vec<String> = had.split("; ").filter(|pair| !pair.is_empty()).map(str::to_owned).collect();
+        for line in answer.headers().get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok()) {
+            let pair = line.split(';').next().unwrap_or_default();
+            pairs.retain(|other| name_of(other) != name_of(pair));
+            if !line.to_ascii_lowercase().split(';').any(|attribute| attribute.trim() == "max-age=0") {
+                pairs.push(pair.to_owned());
+            }
+        }
+        if pairs.is_empty() {
+            let mut this = self;
+            this.request.headers_mut().remove(header::COOKIE);
+            return this;
+        }
+        self.header("cookie", &pairs.join("; "))
     }
 
     /// What the client gets. Where the site fails, a page with a status from 500, and the reason in the log.
