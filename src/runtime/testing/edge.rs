@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use super::{
     Asked, TestAnswer, TestRequest, TestSite,
-    rules::{accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
+    rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
 use crate::{Front, cache_control::directive};
 
@@ -179,7 +179,7 @@ impl TestEdge {
     /// How long errors are kept at least: the ErrorCachingMinTTL that a distribution has for their statuses. Default: ten
     /// seconds, CloudFront's own.
     pub fn with_error_caching_min_ttl(mut self, least: Duration) -> Self {
-        self.error_caching_min_ttl = least;
+        self.error_caching_min_ttl = least.min(YEAR);
         self
     }
 
@@ -260,6 +260,9 @@ impl TestEdge {
     }
 
     fn key(&self, viewer: &Request<Bytes>) -> Key {
+        if self.is_caching_disabled {
+            return (viewer.uri().path().to_owned(), Vec::new());
+        }
         let cookie = self.cookies.then_some(header::COOKIE);
         let fields = self.forwarded.iter().chain(&cookie).map(|name| viewer.headers().get(name).cloned());
         let coding = self.compresses.then(|| HeaderValue::from_static(accepted_coding(viewer.headers())));
@@ -321,8 +324,9 @@ impl TestEdge {
                 false => self.handed_out(fresh, viewer, CacheResult::RefreshHit),
             };
         }
-        // A copy is handed out in place of an error, unless its policy forbids that.
-        let may_be_old = directive(kept.response.headers(), "stale-if-error") != Some(Some(0));
+        // A copy is handed out in place of an error, unless it is one or its policy forbids that.
+        let may_be_old = kept.response.status().is_success()
+            && directive(kept.response.headers(), "stale-if-error") != Some(Some(0));
         if response.status().is_server_error() && may_be_old {
             return self.handed_out(kept, viewer, CacheResult::Stale);
         }
@@ -341,7 +345,8 @@ impl TestEdge {
         let headers = response.headers_mut();
         if let Some(vary) = headers.get(header::VARY).and_then(|vary| vary.to_str().ok()) {
             let forwarded = |name: &&str| {
-                name.eq_ignore_ascii_case("accept-encoding")
+                self.is_caching_disabled
+                    || name.eq_ignore_ascii_case("accept-encoding")
                     || name.eq_ignore_ascii_case("cookie")
                     || self.forwarded.iter().any(|field| name.eq_ignore_ascii_case(field.as_str()))
             };

@@ -1,9 +1,18 @@
-//! The body of a form with files, as a browser writes it (HTML, "multipart/form-data encoding algorithm"). It knows no
-//! request.
+//! The body of a form, as a browser writes it (HTML, "Constructing the entry list" and "multipart/form-data encoding
+//! algorithm"). It knows no request.
+
+/// The Content-Type and the body of a form without files.
+pub(super) fn urlencoded(fields: &[(&str, &str)]) -> (String, Vec<u8>) {
+    let fields = fields.iter().map(|(name, text)| (name, in_crlf(text)));
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    ("application/x-www-form-urlencoded".to_owned(), body.into_bytes())
+}
 
 /// Fields by name and text, and files by field, name and bytes: the Content-Type and the body.
 pub(super) fn multipart(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
-    let fields = fields.iter().map(|(name, text)| (format!("name=\"{}\"", escaped(name)), text.as_bytes()));
+    let texts: Vec<String> = fields.iter().map(|(_, text)| in_crlf(text)).collect();
+    let names = fields.iter().map(|(name, _)| format!("name=\"{}\"", escaped(name)));
+    let fields = names.zip(texts.iter().map(String::as_bytes));
     let files = files.iter().map(|(field, name, bytes)| {
         let disposition = format!("name=\"{}\"; filename=\"{}\"", escaped(field), escaped(name));
         (disposition + "\r\nContent-Type: application/octet-stream", *bytes)
@@ -23,6 +32,11 @@ pub(super) fn multipart(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) 
     }
     body.extend(format!("--{boundary}--\r\n").into_bytes());
     (format!("multipart/form-data; boundary={boundary}"), body)
+}
+
+/// A line of a text ends as on the wire, however it ended in the field.
+fn in_crlf(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n")
 }
 
 fn escaped(name: &str) -> String {

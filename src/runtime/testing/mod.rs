@@ -1,7 +1,7 @@
 //! A site in its own tests: requests that go the real way, through any front door, and behind a cache.
 //!
 //! 1. [`TestSite`] and what it is asked and answers
-//! 2. [`form`]: forms with files
+//! 2. [`form`]: what a form is sent as
 //! 3. [`edge`]: CloudFront in front of it, by its [`rules`]
 //!
 //! It has no way of its own: each request becomes the event of a front door, and each reply what that makes of it.
@@ -182,8 +182,8 @@ impl<'a> TestRequest<'a> {
 
     /// With the fields of a form, urlencoded, as the page of the site itself sends it; a `Sec-Fetch-Site` of your own stays.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.of_the_sites_page().body("application/x-www-form-urlencoded", body)
+        let (content_type, body) = form::urlencoded(fields);
+        self.of_the_sites_page().body(&content_type, body)
     }
 
     /// With the fields of a form that has files, multipart, as the page of the site itself sends it. A file is its field, its

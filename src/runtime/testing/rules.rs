@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use crate::{EntityTag, cache_control::directive};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Whether an error is kept whatever it says.
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html>
