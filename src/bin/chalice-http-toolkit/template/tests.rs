@@ -76,7 +76,7 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("A7", FREE, &[("CacheBehaviors:\n", FOUR_MORE)], "DistributionConfig:"),
     ("A8", PLAIN, &[("          - ErrorCode: 404\n            ErrorCachingMinTTL: 0\n", "")], "CustomErrorResponses:"),
     ("A8", PLAIN, &[("ErrorCode: 503\n            ErrorCachingMinTTL: 0\n", "ErrorCode: 503\n            ErrorCachingMinTTL: 60\n")], "CustomErrorResponses:"),
-    ("A8", PLAIN, &[("ErrorCode: 502\n            ErrorCachingMinTTL: 1\n", "ErrorCode: 502\n")], "CustomErrorResponses:"),
+    ("A8", PLAIN, &[("ErrorCode: 502\n            ErrorCachingMinTTL: 0\n", "ErrorCode: 502\n")], "CustomErrorResponses:"),
     ("A9", PLAIN, &[("Timeout: 10\n", "Timeout: 15\n")], "Timeout: 15"),
     ("A9", PLAIN, &[("            TimeoutInMillis: 15000\n", "")], "OriginReadTimeout: 20"),
     ("A9", PLAIN, &[("OriginReadTimeout: 20", "OriginReadTimeout: 15")], "OriginReadTimeout: 15"),
