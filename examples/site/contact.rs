@@ -30,8 +30,10 @@ struct Picture {
 }
 
 impl Enquiry {
+    /// Without the space around texts, and with a line's end as one character, as browsers count it.
     fn trimmed(self) -> Self {
-        let [name, email, text] = [self.name, self.email, self.text].map(|text| Some(text?.trim().to_owned()));
+        let [name, email, text] =
+            [self.name, self.email, self.text].map(|text| Some(text?.trim().replace("\r\n", "\n")));
         Self { name, email, text, ..self }
     }
 }
@@ -66,7 +68,11 @@ pub(crate) async fn send(State(site): State<Site>, jar: CookieJar, form: Form) -
 }
 
 /// The worker. A task may come twice: the same files are then written again.
-pub(crate) async fn keep(inbox: &Path, context: TaskContext, enquiry: Enquiry) -> io::Result<()> {
+pub(crate) async fn keep(inbox: Option<&Path>, context: TaskContext, enquiry: Enquiry) -> io::Result<()> {
+    let Some(inbox) = inbox else {
+        // It waits in the queue until there is one.
+        return Err(io::Error::other("SITE_INBOX names no folder: on Lambda there is none that lasts"));
+    };
     fs::create_dir_all(inbox)?;
     let id = context.message_id();
     if let Some(Picture { extension, base64 }) = &enquiry.picture {

@@ -7,11 +7,14 @@
 mod contact;
 mod shop;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum::{
     Router,
-    extract::{OriginalUri, Path, Query, State},
+    extract::{self, OriginalUri, Query, State},
     http::{HeaderMap, Uri, header},
     routing::get,
 };
@@ -40,10 +43,10 @@ async fn main() -> Result<(), BoxError> {
     let templates = folder("SITE_TEMPLATES", "templates", embed!("templates"));
     let files = folder("SITE_STATIC", "static", embed!("static"));
     let content = ContentManager::new(templates, files)?.with_images(Images::new());
-    let inbox: Arc<PathBuf> = Arc::new(std::env::var_os("SITE_INBOX").map_or_else(default_inbox, PathBuf::from));
+    let inbox: Option<Arc<Path>> = inbox().map(Into::into);
     let tasks = TaskingController::new("shop.fifo")?.on(move |context, enquiry| {
         let inbox = inbox.clone();
-        async move { contact::keep(&inbox, context, enquiry).await }
+        async move { contact::keep(inbox.as_deref(), context, enquiry).await }
     });
     let site = Site { content: content.clone(), shop: Shop::open()?, tasks: tasks.clone() };
     let router = Router::new()
@@ -88,8 +91,11 @@ fn secret() -> Result<String, BoxError> {
     }
 }
 
-fn default_inbox() -> PathBuf {
-    std::env::temp_dir().join("kiln-and-clay")
+/// Where messages are kept: a folder that is there tomorrow, as none on Lambda is by itself.
+fn inbox() -> Option<PathBuf> {
+    let of_this_machine = || std::env::temp_dir().join("kiln-and-clay");
+    let is_lambda = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
+    std::env::var_os("SITE_INBOX").map(PathBuf::from).or_else(|| (!is_lambda).then(of_this_machine))
 }
 
 /// A folder of the developer's choice, else the one beside the code, else the copy in the binary.
@@ -123,7 +129,7 @@ async fn hello(State(site): State<Site>, Query(query): Query<Vec<(String, String
     site.page("hello.html", json!({ "name": name }))
 }
 
-async fn product(State(site): State<Site>, Path(id): Path<String>) -> Answer {
+async fn product(State(site): State<Site>, extract::Path(id): extract::Path<String>) -> Answer {
     let products = &site.shop.products;
     let Some(at) = products.iter().position(|product| product.id.to_string() == id) else {
         return Ok(site.content.not_found());
@@ -142,7 +148,7 @@ async fn feed(State(site): State<Site>, OriginalUri(uri): OriginalUri, headers: 
     site.page("feed.xml", json!({ "products": *site.shop.products, "origin": origin }))
 }
 
-async fn asset(State(site): State<Site>, Path(name): Path<String>) -> Answer {
+async fn asset(State(site): State<Site>, extract::Path(name): extract::Path<String>) -> Answer {
     let (shop, wanted) = (site.shop.clone(), name.clone());
     let version = async || site.shop.picture_version(&name);
     site.content.asset_with(version, async move || shop.picture(&wanted)).await
