@@ -243,7 +243,7 @@ impl Representation {
 
     /// Says that it is made for one visitor, by whatever the site knows them: a session, a certificate, an address. It is
     /// sent with `Vary: cookie`, and no shared cache keeps it, whatever its Cache-Control says: a policy that would let one
-    /// becomes `private, no-cache`, or `private, no-store` where it sets a cookie. That holds for a 304 too. Default: not;
+    /// becomes `private, no-cache`, and any policy `private, no-store` where it sets a cookie. That holds for a 304 too. Default: not;
     /// what reads a cookie from `CookieJar` (feature `cookies`) is so by itself.
     ///
     /// # Examples

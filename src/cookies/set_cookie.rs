@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A cookie to be set, for [`CookieJar::set`](crate::CookieJar::set).
 ///
 /// By default it is as narrow as a cookie can be: until the browser closes, `HttpOnly`, `SameSite=Lax`, `Path=/`, for this
-/// host alone; `Secure` and named `__Host-…` outside of development.
+/// host alone; `Secure` and named `__Host-…` but in development on one's own machine.
 ///
 /// # Examples
 ///
