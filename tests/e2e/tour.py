@@ -19,7 +19,8 @@ TARGET = ROOT / "target/scaffold"
 # What stands before a block says what it is; a block of commands, and after it their output.
 BLOCK = re.compile(r"(?:([^\n]+)\n)?\n```(\S*)\n(.*?)```(?=\n)", re.DOTALL)
 FILE, END, BECOMES = re.compile(r"`([^`]+)`:$"), re.compile(r"At the end of `([^`]+)`:$"), re.compile(r"In `([^`]+)`, `([^`]+)` becomes$")
-# Builds are what this costs: no optimisation, whatever a manifest says, and no second set of dependencies.
+# Builds are what this costs: no optimisation, whatever a manifest says, and this checkout's dependencies where they are new
+# enough.
 PROFILES = '[profile.dev]\ndebug = 0\n[profile.dev.package."*"]\nopt-level = 0\n'
 
 
@@ -43,7 +44,6 @@ class Reader:
             "PATH": f"{tools}:{os.environ['PATH']}",
             "PORT": str(self.port),
             "CARGO_TARGET_DIR": str(TARGET),
-            "CARGO_NET_OFFLINE": "true",
         }
 
     def said(self, command):
