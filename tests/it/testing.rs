@@ -285,6 +285,29 @@ async fn without_caching_all_but_the_host_reaches_the_site() {
 }
 
 #[tokio::test]
+async fn the_origins_secret_is_the_edges_and_not_the_viewers() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let guarded = CloudFront::new().with_origin_secret(SECRET).expect("it is long enough");
+    let site = TestSite::new(guarded.layer(service_fn(async |_: Request| {
+        Ok::<_, std::convert::Infallible>(Response::<String>::from(Representation::new("text/plain", "in")))
+    })));
+    let name = http::HeaderName::from_static("x-origin-secret");
+    for (edge, status) in [
+        (TestEdge::new(site.clone()), 403),
+        (TestEdge::new(site.clone()).with_origin_header(name.clone(), SECRET.parse().expect("a value")), 200),
+        (
+            TestEdge::new(site.clone())
+                .with_caching_disabled()
+                .with_origin_header(name, "wrong".parse().expect("a value")),
+            403,
+        ),
+    ] {
+        let answer = edge.get("/").header("x-origin-secret", SECRET).send().await;
+        assert_eq!(answer.status(), status);
+    }
+}
+
+#[tokio::test]
 async fn with_cookies_forwarded_nothing_is_asked_again() {
     let page = Page::new("max-age=30");
     let edge = page.edge().with_cookies(true);

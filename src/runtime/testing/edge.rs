@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{
-    Asked, TestAnswer, TestRequest, TestSite,
+    Asked, CacheResult, TestAnswer, TestRequest, TestSite,
     rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
 use crate::{Front, cache_control::directive};
@@ -65,7 +65,7 @@ use crate::{Front, cache_control::directive};
 ///
 /// ```
 /// use chalice_http_toolkit::{TestEdge, TestSite};
-/// use http::header;
+/// use http::{HeaderValue, header};
 /// use std::time::Duration;
 /// # use tower::service_fn;
 ///
@@ -81,6 +81,7 @@ use crate::{Front, cache_control::directive};
 ///     (TestEdge::new(site.clone()).with_cookies(true), "none user=7 br"),
 ///     (TestEdge::new(site.clone()).with_compression(false), "none none identity"),
 ///     (TestEdge::new(site.clone()).with_caching_disabled(), "de user=7 br"),
+///     (TestEdge::new(site.clone()).with_origin_header(header::COOKIE, HeaderValue::from_static("ours")), "none ours br"),
 ///     (TestEdge::new(site.clone()).with_error_caching_min_ttl(Duration::ZERO), "none none br"),
 /// ] {
 ///     let request = edge.get("/").header("accept-language", "de").header("cookie", "user=7");
@@ -95,31 +96,9 @@ pub struct TestEdge {
     cookies: bool,
     compresses: bool,
     is_caching_disabled: bool,
+    origin_headers: HeaderMap,
     error_caching_min_ttl: Duration,
     state: Mutex<State>,
-}
-
-/// What a [`TestEdge`] did for an answer, as CloudFront says it in `X-Cache`.
-///
-/// # Examples
-///
-/// ```
-/// # use chalice_http_toolkit::{CacheResult, TestEdge};
-/// # async fn test(edge: TestEdge) {
-/// let twice = (edge.get("/account").send().await, edge.get("/account").send().await);
-/// assert_eq!(twice.1.cache(), Some(CacheResult::Miss)); // nobody else's copy is handed out
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheResult {
-    /// It had a copy, and the site was not asked.
-    Hit,
-    /// It had a copy that was too old, and the site said that it is still good.
-    RefreshHit,
-    /// It had a copy that was too old, and handed that out: the site failed, or allows it meanwhile.
-    Stale,
-    /// The site has answered.
-    Miss,
 }
 
 #[derive(Debug, Default)]
@@ -158,6 +137,7 @@ impl TestEdge {
             cookies: false,
             compresses: true,
             is_caching_disabled: false,
+            origin_headers: HeaderMap::new(),
             error_caching_min_ttl: Duration::from_secs(10),
             state: Mutex::default(),
         }
@@ -174,6 +154,13 @@ impl TestEdge {
     pub fn with_caching_disabled(mut self) -> Self {
         self.is_caching_disabled = true;
         self.with_compression(false)
+    }
+
+    /// Adds a field to each request to the site, in place of the viewer's: OriginCustomHeaders, such as the secret that
+    /// [`CloudFront::with_origin_secret`](crate::CloudFront::with_origin_secret) asks for. Default: none.
+    pub fn with_origin_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.origin_headers.insert(name, value);
+        self
     }
 
     /// How long errors are kept at least: the ErrorCachingMinTTL that a distribution has for their statuses. Default: ten
@@ -250,6 +237,7 @@ impl TestEdge {
         let fields = headers.iter().filter(|(name, _)| self.is_caching_disabled || reaches(name));
         let mut forwarded: HeaderMap = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
         forwarded.insert(header::HOST, HeaderValue::from_static("origin.test"));
+        forwarded.extend(self.origin_headers.clone());
         if self.is_caching_disabled {
             return forwarded;
         }

@@ -2,10 +2,11 @@
 //!
 //! 1. [`TestSite`] and what it is asked and answers
 //! 2. [`form`]: what a form is sent as
-//! 3. [`edge`]: CloudFront in front of it, by its [`rules`]
+//! 3. [`edge`]: CloudFront in front of it, by its [`rules`]; [`cache_result`] is what it says of that
 //!
 //! It has no way of its own: each request becomes the event of a front door, and each reply what that makes of it.
 
+mod cache_result;
 mod edge;
 mod form;
 mod rules;
@@ -17,7 +18,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body as HttpBody;
 use tower::Service;
 
-pub use edge::{CacheResult, TestEdge};
+pub use cache_result::CacheResult;
+pub use edge::TestEdge;
 
 use super::{App, Front, exchange::exchange};
 use crate::error::BoxError;
