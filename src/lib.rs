@@ -123,6 +123,7 @@ mod stage;
 pub mod tasking;
 
 pub use cache_control::CacheControl;
+mod web_origin;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 #[cfg(feature = "images")]

@@ -8,11 +8,14 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Request, Response, header};
 use std::future::{Ready, ready};
 use tower::{Layer, Service};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    web_origin::WebOrigin,
+};
 
 /// Refuses what another site's page makes a visitor's browser send: cross-site request forgery (CSRF).
 ///
@@ -66,27 +69,38 @@ impl CrossOriginProtection {
     }
 
     /// Takes requests from the pages of this origin too: the public one of the site, `https://shop.example`, or a service
-    /// that sends its visitors back with a form. Default: none.
+    /// that sends its visitors back with a form. For several origins it is called several times. Default: none.
+    ///
+    /// It is one origin, compared as browsers write it: a scheme (`https` or `http`), a host, and a port that is not the
+    /// scheme's own. Capitals and `:443` behind `https` are put that way here. There are no wildcards: each subdomain is
+    /// trusted by its name, so that one that somebody else may run is not trusted with the others.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for what is no origin: a scheme (`https` or `http`), a host, perhaps a port, and nothing
-    /// behind.
+    /// [`ErrorKind::Configuration`] for what no browser sends, with the reason: a wildcard, no scheme or another one, `null`, a
+    /// user, a path or a slash at the end, a host with letters beyond ASCII (write it as `xn--…`).
     ///
     /// # Examples
     ///
     /// ```
     /// use chalice_http_toolkit::{CrossOriginProtection, ErrorKind};
     ///
-    /// let error = CrossOriginProtection::new().with_trusted_origin("shop.example").unwrap_err();
+    /// let shops = CrossOriginProtection::new()
+    ///     .with_trusted_origin("https://www.shop.example")?
+    ///     .with_trusted_origin("https://pay.shop.example")?;
+    ///
+    /// let error = shops.with_trusted_origin("https://*.shop.example").unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Configuration);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
     /// ```
     pub fn with_trusted_origin(mut self, origin: &str) -> Result<Self> {
-        let trusted = serialized(origin).ok_or_else(|| {
-            let message = format!("`{origin}` is no origin: it looks like `https://shop.example`, without a path");
+        let trusted = WebOrigin::parse(origin).map_err(|why| {
+            // What stands before an `@` may be a password.
+            let shown = origin.rsplit('@').next().unwrap_or_default();
+            let message = format!("`{shown}` is no origin that a browser sends, such as `https://shop.example`: {why}");
             Error::new(ErrorKind::Configuration, message)
         })?;
-        Arc::make_mut(&mut self.trusted).insert(trusted);
+        Arc::make_mut(&mut self.trusted).insert(trusted.to_string());
         Ok(self)
     }
 
@@ -133,28 +147,13 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Sent<'a> {
 
 /// Whether an origin is that of the host that was asked. The scheme is not compared: behind a front door nobody knows it.
 fn is_host<B>(origin: &str, request: &Request<B>) -> bool {
-    let Some((_, host)) = origin.split_once("://") else { return false };
     let asked = match only(request.headers(), &header::HOST) {
         Sent::Once(asked) => asked,
         // HTTP/2 and later have it in the URL alone (RFC 9113 §8.3.1).
         Sent::Never => request.uri().authority().map_or("", |authority| authority.as_str()),
         Sent::Oddly => "",
     };
-    !host.is_empty() && host.eq_ignore_ascii_case(asked)
-}
-
-/// An origin as browsers write it (RFC 6454 §6.2): in lower case, without the scheme's own port.
-fn serialized(origin: &str) -> Option<String> {
-    let uri: Uri = origin.parse().ok()?;
-    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-    let bare = format!("{scheme}://{authority}");
-    let is_web = (scheme == "https" || scheme == "http") && !authority.as_str().contains('@');
-    if !is_web || !bare.eq_ignore_ascii_case(origin) {
-        return None;
-    }
-    let own = if scheme == "https" { 443 } else { 80 };
-    let port = authority.port_u16().filter(|port| *port != own).map_or(String::new(), |port| format!(":{port}"));
-    Some(format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
+    WebOrigin::parse(origin).is_ok_and(|origin| origin.is_host(asked))
 }
 
 impl<S> Layer<S> for CrossOriginProtection {
@@ -201,33 +200,6 @@ where
                 let error = Error::new(ErrorKind::CrossOrigin, format!("a request is refused: {reason}"));
                 Either::Left(ready(Ok(error.into())))
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_origin_is_written_as_browsers_do() {
-        for (origin, expected) in [
-            ("https://shop.example", Some("https://shop.example")),
-            ("HTTPS://Shop.Example:443", Some("https://shop.example")),
-            ("http://localhost:3000", Some("http://localhost:3000")),
-            ("http://shop.example:443", Some("http://shop.example:443")),
-            ("http://[::1]:80", Some("http://[::1]")),
-            ("https://shop.example/", None),
-            ("https://shop.example/path", None),
-            ("https://user@shop.example", None),
-            ("shop.example", None),
-            ("//shop.example", None),
-            ("ftp://shop.example", None),
-            ("null", None),
-            ("*", None),
-            ("", None),
-        ] {
-            assert_eq!(serialized(origin).as_deref(), expected, "{origin}");
         }
     }
 }

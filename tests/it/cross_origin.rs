@@ -62,6 +62,8 @@ async fn only_what_the_sites_own_pages_send_passes() {
         ("POST", &[("origin", "https://shop.example/"), host], false),
         ("POST", &[("origin", "https://shop.example, https://evil.example"), host], false),
         ("POST", &[("origin", "https://localhost:3000"), ("host", "localhost:3000")], true),
+        ("POST", &[("origin", "https://shop2.example"), ("host", "shop2.example:443")], true),
+        ("POST", &[("origin", "https://shop2.example"), ("host", "shop2.example:80")], false),
         // No browser.
         ("POST", &[host], true),
         ("POST", &[], true),
@@ -74,6 +76,41 @@ async fn only_what_the_sites_own_pages_send_passes() {
                 assert_eq!(answer.line("cache-control"), "no-store", "{method} {headers:?}");
             }
         }
+    }
+}
+
+/// One that is taken and can never match would look like protection that lets nobody through.
+#[tokio::test]
+async fn an_origin_that_no_browser_sends_is_an_error_that_says_why() {
+    for (origin, why) in [
+        ("https://*.shop.example", "wildcard"),
+        ("https://*", "wildcard"),
+        ("https://shop.*", "wildcard"),
+        ("*", "scheme"),
+        ("null", "scheme"),
+        ("shop.example", "scheme"),
+        ("https://shop.example/", "slash"),
+        ("https://münchen.example", "xn--"),
+        ("https://shop.example:99999", "port"),
+        ("https://shop.example.", "without letters"),
+        ("https://127.1", "IPv4"),
+        (" https://shop.example", "scheme"),
+    ] {
+        let error = CrossOriginProtection::new().with_trusted_origin(origin).unwrap_err();
+        assert_eq!(error.kind(), chalice_http_toolkit::ErrorKind::Configuration);
+        assert!(error.to_string().contains(why) && error.to_string().contains(origin), "{origin}: {error}");
+    }
+    for (origin, sent) in [
+        ("HTTPS://WWW.Shop.Example:443", "https://www.shop.example"),
+        ("http://www.shop.example:080", "http://www.shop.example"),
+        ("http://[0:0::1]:3000", "http://[::1]:3000"),
+    ] {
+        let protection = CrossOriginProtection::new().with_trusted_origin(origin).expect(origin);
+        let handler =
+            service_fn(async |_: Request| Ok::<_, std::convert::Infallible>(Response::new("done".to_owned())));
+        let app = App::new(CloudFront::new().layer(protection.layer(handler)));
+        let answer = ask(&app, "POST", "/").header("origin", sent).header("sec-fetch-site", "cross-site").send().await;
+        assert_eq!(answer.status, 200, "{origin}");
     }
 }
 
