@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::ows;
+
 /// The Cache-Control of a response: how long browsers and CloudFront may keep it, and what they do then.
 ///
 /// The directives are those of RFC 9111 §5.2.2 with `stale-while-revalidate` and `stale-if-error` (RFC 5861) and
@@ -232,7 +234,7 @@ pub(crate) fn make_personal(headers: &mut HeaderMap) {
     let varies = headers.get_all(header::VARY).iter().filter_map(|line| line.to_str().ok());
     if !varies
         .flat_map(|line| line.split(','))
-        .any(|name| ["cookie", "*"].contains(&name.trim().to_ascii_lowercase().as_str()))
+        .any(|name| ["cookie", "*"].contains(&ows::trim(name).to_ascii_lowercase().as_str()))
     {
         headers.append(header::VARY, HeaderValue::from_static("cookie"));
     }
@@ -248,8 +250,8 @@ fn directives(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         c == ',' && !quoted
     });
     parts.map(|directive| match directive.split_once('=') {
-        Some((name, argument)) => (name.trim(), Some(argument)),
-        None => (directive.trim(), None),
+        Some((name, argument)) => (ows::trim(name), Some(argument)),
+        None => (ows::trim(directive), None),
     })
 }
 

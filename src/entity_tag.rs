@@ -4,6 +4,8 @@
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
+use crate::ows::{self, OWS};
+
 /// An entity-tag: `"…"` or `W/"…"` (RFC 9110 §8.8.3).
 ///
 /// Two answers for the same URL and the same negotiation with the same strong tag have the same bytes; that is what
@@ -130,7 +132,7 @@ impl TagList {
         let mut tags = Vec::new();
         let mut any = false;
         for line in lines {
-            let mut rest = std::str::from_utf8(line.as_bytes()).ok()?.trim_matches(OWS);
+            let mut rest = ows::trim(std::str::from_utf8(line.as_bytes()).ok()?);
             if rest == "*" {
                 any = true;
                 continue;
@@ -182,8 +184,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
-
-const OWS: [char; 2] = [' ', '\t'];
 
 #[cfg(test)]
 mod tests {

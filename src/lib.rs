@@ -115,6 +115,7 @@ mod error;
 ))]
 pub mod guide;
 mod inline;
+mod ows;
 mod representation;
 mod runtime;
 mod security;

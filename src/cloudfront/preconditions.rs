@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::{EntityTag, entity_tag::TagList, representation::Validators};
+use crate::{EntityTag, entity_tag::TagList, ows, representation::Validators};
 
 /// What the conditions of a request ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(crate) fn range_applies(headers: &HeaderMap, validators: &Validators, now: S
     if lines.next().is_some() {
         return false;
     }
-    match (condition.trim().parse::<EntityTag>(), &validators.entity_tag) {
+    match (ows::trim(condition).parse::<EntityTag>(), &validators.entity_tag) {
         (Ok(asked), Some(current)) => asked.strong_eq(current),
         (Ok(_), None) => false,
         (Err(_), _) => validators.last_modified.is_some_and(|modified| {
@@ -90,7 +90,7 @@ fn date(headers: &HeaderMap, name: header::HeaderName, now: SystemTime) -> Optio
 /// A date in any of the three forms (RFC 9110 §5.6.7). The two-digit year of the second is the one of this century,
 /// unless that is more than 50 years ahead.
 fn parse_date(text: &str, now: SystemTime) -> Option<SystemTime> {
-    let text = text.trim();
+    let text = ows::trim(text);
     let rfc850 = text.split_once(", ").and_then(|(_, rest)| {
         let (date, time) = rest.split_once(' ')?;
         let mut parts = date.split('-');

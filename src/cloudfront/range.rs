@@ -5,6 +5,8 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::ows;
+
 /// What a Range field asks for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Asked {
@@ -90,10 +92,10 @@ impl Spec {
 /// The ranges of a `bytes` set; `None` where the unit is another or any of it can't be read.
 fn specs(value: &str) -> Option<Vec<Spec>> {
     let (unit, set) = value.split_once('=')?;
-    if !unit.trim().eq_ignore_ascii_case("bytes") {
+    if !ows::trim(unit).eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let elements = set.split(',').map(str::trim).filter(|element| !element.is_empty());
+    let elements = set.split(',').map(ows::trim).filter(|element| !element.is_empty());
     let specs: Option<Vec<Spec>> = elements.map(spec).collect();
     specs.filter(|specs| !specs.is_empty())
 }

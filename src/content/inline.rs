@@ -178,7 +178,7 @@ impl Scanner {
             return State::Markup;
         }
         for (name, value) in &self.tag.attributes {
-            let is_script = value.trim_start().to_ascii_lowercase().starts_with("javascript:");
+            let is_script = value.trim_start_matches(|c| c <= ' ').to_ascii_lowercase().starts_with("javascript:");
             let blocked = match name.as_str() {
                 "style" => "a `style` attribute: give the element a class".to_owned(),
                 name if name.len() > 2 && name.starts_with("on") => {
@@ -256,8 +256,8 @@ impl Scanner {
 
 /// Whether a script of this type is run, and so needs a policy's leave (§4.12.1); anything else is a block of data.
 fn is_executed(kind: &str) -> bool {
-    let kind = kind.trim().to_ascii_lowercase();
-    let essence = kind.split(';').next().unwrap_or_default().trim_end();
+    let kind = kind.trim_matches(|c: char| c.is_ascii_whitespace()).to_ascii_lowercase();
+    let essence = kind.split(';').next().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_whitespace());
     essence.is_empty()
         || ["module", "importmap", "speculationrules"].contains(&essence)
         || essence.ends_with("javascript")

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::ows;
+
 /// A content coding that a file may lie beside in, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -60,13 +62,13 @@ pub(crate) fn weights(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u1
 
 /// One element; `None` where it can't be read.
 fn weighted(element: &str) -> Option<(String, u16)> {
-    let mut parts = element.split(';').map(str::trim);
+    let mut parts = element.split(';').map(ows::trim);
     let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
     let mut weight = 1000;
     for parameter in parts {
         let (key, value) = parameter.split_once('=')?;
-        if key.trim().eq_ignore_ascii_case("q") {
-            weight = thousandths(value.trim())?;
+        if ows::trim(key).eq_ignore_ascii_case("q") {
+            weight = thousandths(ows::trim(value))?;
         }
     }
     Some((name, weight))

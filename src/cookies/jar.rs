@@ -6,9 +6,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request};
 
-use super::{SetCookie, layer::Settings, seal};
+use super::{SetCookie, layer::Settings, received};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The cookies of one request. The [`Cookies`](crate::Cookies) layer puts one into each; an axum handler takes it as an
@@ -104,8 +104,7 @@ impl CookieJar {
     }
 
     pub(super) fn new(settings: Arc<Settings>, headers: &HeaderMap) -> Self {
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| std::str::from_utf8(line.as_bytes()).ok());
-        let received = lines.flat_map(seal::received).collect();
+        let received = received::cookies(headers);
         Self(Arc::new(Mutex::new(Open { settings, received, set: BTreeMap::new(), read: false, closed: false })))
     }
 
@@ -122,7 +121,10 @@ impl CookieJar {
         named.find_map(|(_, sealed)| open.settings.secrets.open(&wire_name, sealed, now()))
     }
 
-    /// The value of a cookie as it came, whoever set it: a script of the page, another host of the domain, the visitor.
+    /// The value of a cookie as it came, whoever set it: a script of the page, another host of the domain, the visitor. The
+    /// name is the one on the wire, compared byte for byte; of several the first counts. Quotation marks and percent signs
+    /// stay; what is no UTF-8 is read as ISO 8859-1.
+    ///
     /// Trust it like a field of a form.
     pub fn get_untrusted(&self, name: &str) -> Option<String> {
         let open = self.read()?;

@@ -20,6 +20,7 @@ use crate::{
     ScriptRoot,
     body::Limit,
     error::{Error, ErrorKind, Result},
+    ows,
 };
 
 /// An event of a front door, with its parts not yet read.
@@ -223,7 +224,7 @@ impl<'a> Event<'a> {
             let name =
                 HeaderName::from_bytes(name.as_bytes()).map_err(|_| BadRequest("a header name can't be read"))?;
             for value in values {
-                let value = HeaderValue::from_bytes(value.trim().as_bytes())
+                let value = HeaderValue::from_bytes(ows::trim(&value).as_bytes())
                     .map_err(|_| BadRequest("a header value can't be read"))?;
                 headers.append(&name, value);
             }

@@ -16,6 +16,7 @@ use super::front::Front;
 use crate::{
     body::too_large,
     error::{Error, ErrorKind},
+    ows,
 };
 
 /// The reply to an event, which serializes to the JSON that is expected of it: the reply to a request as its front door
@@ -258,7 +259,7 @@ fn is_text(headers: &HeaderMap) -> bool {
     }
     let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return true };
     let Ok(media_type) = media_type.to_str() else { return false };
-    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = ows::trim(media_type.split(';').next().unwrap_or_default()).to_ascii_lowercase();
     media_type.starts_with("text/")
         || media_type.ends_with("+json")
         || media_type.ends_with("+xml")

@@ -3,7 +3,10 @@
 use http::{HeaderMap, Uri, header, uri::Authority};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::content::{NOT_IN_PATH, is_well_encoded};
+use crate::{
+    content::{NOT_IN_PATH, is_well_encoded},
+    ows,
+};
 
 /// Why a request can't be understood; it is answered with 400 and this text.
 #[derive(Debug, PartialEq)]
@@ -40,7 +43,7 @@ fn authority(host: &str) -> Option<Authority> {
 /// The first proxy's word, where it is one of the two that there are.
 fn scheme(headers: &HeaderMap) -> &'static str {
     let forwarded = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    match forwarded.and_then(|value| value.split(',').next()).map(str::trim) {
+    match forwarded.and_then(|value| value.split(',').next()).map(ows::trim) {
         Some("http") => "http",
         _ => "https",
     }

@@ -16,6 +16,7 @@ use super::policy::Policy;
 use crate::{
     error::{Error, ErrorKind, Result},
     inline::Inline,
+    ows,
     representation::Pending,
 };
 
@@ -152,7 +153,7 @@ impl SecurityHeaders {
     pub fn with_directive(mut self, name: &str, value: &str) -> Result<Self> {
         self.policy.set(name, value)?;
         if name.eq_ignore_ascii_case("frame-ancestors") {
-            self.frame_options = match value.trim().to_ascii_lowercase().as_str() {
+            self.frame_options = match ows::trim(value).to_ascii_lowercase().as_str() {
                 "'none'" => Some(HeaderValue::from_static("DENY")),
                 "'self'" => Some(HeaderValue::from_static("SAMEORIGIN")),
                 // It has no way to name others.

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use crate::{
     error::{Error, ErrorKind, Result},
     inline::Inline,
+    ows,
 };
 
 /// The directives by name.
@@ -41,7 +42,7 @@ impl Policy {
                 format!("`{name} {value}` is no directive of a Content-Security-Policy: a name and its sources");
             return Err(Error::new(ErrorKind::Configuration, message));
         }
-        self.0.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        self.0.insert(name.to_ascii_lowercase(), ows::trim(value).to_owned());
         Ok(())
     }
 
@@ -102,7 +103,10 @@ impl Policy {
 fn written(directives: &BTreeMap<String, String>) -> String {
     // What everything else falls back to goes first, for whoever reads it.
     let (first, rest): (Vec<_>, Vec<_>) = directives.iter().partition(|(name, _)| *name == "default-src");
-    let directives = first.into_iter().chain(rest).map(|(name, value)| format!("{name} {value}").trim_end().to_owned());
+    let directives = first.into_iter().chain(rest).map(|(name, value)| match value.as_str() {
+        "" => name.clone(),
+        value => format!("{name} {value}"),
+    });
     directives.collect::<Vec<_>>().join("; ")
 }
 

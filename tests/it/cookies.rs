@@ -160,6 +160,49 @@ async fn what_was_not_set_by_this_site_is_not_there() {
     assert!(!format!("{:?}", Cookies::new("visible".repeat(9))).contains("visible"));
 }
 
+/// A browser lets another host of the domain set a cookie whose name only looks like the guarded one.
+#[tokio::test]
+async fn a_name_that_browsers_do_not_guard_is_not_the_guarded_one() {
+    let show =
+        |jar: &CookieJar, _: &Request| text(format!("{:?} {:?}", jar.get("user"), jar.get_untrusted("__Host-user")));
+    let set = site(&cookies(), |jar, _| {
+        jar.set(SetCookie::new("user", "7"))?;
+        text("")
+    });
+    let (app, sealed) = (site(&cookies(), show), browser(&get(&set, "/").send().await));
+    let value = sealed.strip_prefix("__Host-user=").expect("the guarded name");
+    let white =
+        ["\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}", "\u{202f}", "\u{205f}", "\u{3000}"];
+    let names = white.iter().flat_map(|c| [format!("{c}__Host-user"), format!("__Host-user{c}")]);
+    let others =
+        ["=__Host-user", "__host-user", "__HOST-user", "\"__Host-user\"", "%5F_Host-user", "\u{feff}__Host-user"];
+    for name in names.chain(others.map(str::to_owned)) {
+        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+            for line in [format!("{name}={value}"), format!("a=1; {name}={value}"), format!("a=1;{name} ={value}")] {
+                let answer = get(&app, "/").header("cookie", &line).through(front).send().await;
+                assert_eq!(answer.text(), "None None", "{front:?} {line:?}");
+                let mut event = get(&app, "/").through(front).event();
+                event["cookies"] = json!(line.split(';').collect::<Vec<_>>());
+                assert_eq!(
+                    crate::support::send(&app, &event).await.text(),
+                    "None None",
+                    "{front:?} {line:?} as a list"
+                );
+            }
+        }
+    }
+    // What no field may hold (RFC 9110 §5.5) is refused, and never taken off.
+    for control in ["\u{b}", "\u{c}", "\u{0}", "\u{1f}", "\u{7f}", "\r", "\n"] {
+        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+            let line = format!("{control}__Host-user={value}");
+            assert_eq!(get(&app, "/").header("cookie", &line).through(front).send().await.status, 400, "{control:?}");
+        }
+    }
+    let blanks = format!(" \t __Host-user \t=\t {value} \t");
+    let answer = get(&app, "/").header("cookie", &blanks).through(Front::Alb).send().await;
+    assert!(answer.text().starts_with("Some(\"7\") "), "blanks and tabs are no part of a name: {}", answer.text());
+}
+
 #[tokio::test]
 async fn the_jar_is_the_only_way_to_a_cookie() {
     let app = site(&cookies(), |_, request| text(format!("{:?}", request.headers().get(header::COOKIE))));

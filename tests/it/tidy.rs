@@ -166,6 +166,44 @@ fn files_are_short_and_say_what_they_own() {
     }
 }
 
+/// What is white space, a letter or a capital to Unicode is not so to a protocol: U+2000 before a name makes it another name.
+#[test]
+fn protocol_text_is_read_by_bytes_and_not_by_unicode() {
+    let allowed = [
+        ("bin/", "what a developer types, and what a terminal shows"),
+        ("content/forms/file.rs", "`safe_name` is for people"),
+        ("content/images/edge.rs", "JavaScript that has refused all but ASCII before"),
+    ];
+    let by_unicode = [
+        ".trim()",
+        ".trim_start()",
+        ".trim_end()",
+        "str::trim",
+        "split_whitespace",
+        "is_whitespace",
+        "is_alphanumeric",
+        "is_alphabetic",
+        "is_numeric",
+        "is_control",
+        "is_lowercase",
+        "is_uppercase",
+        "to_lowercase",
+        "to_uppercase",
+    ];
+    for (name, source) in sources() {
+        if allowed.iter().any(|(owner, _)| name.starts_with(owner)) {
+            continue;
+        }
+        for (number, line) in code(&source).enumerate() {
+            let found = by_unicode.iter().find(|way| line.contains(**way));
+            assert_eq!(
+                found, None,
+                "{name}, line {number} of its code: use crate::ows or what the format says: {line}"
+            );
+        }
+    }
+}
+
 #[test]
 fn each_public_item_is_in_an_example() {
     // The defects are for this crate's own tests alone; the first example of lib.rs begins with an attribute.

@@ -3,6 +3,8 @@
 
 use percent_encoding::percent_decode;
 
+use crate::ows::{self, OWS};
+
 /// A parameter: its name in lower case, and its value without quotes.
 #[derive(Debug, PartialEq)]
 pub(super) struct Parameter {
@@ -18,8 +20,8 @@ pub(super) fn read(field: &[u8]) -> (String, Vec<Parameter>) {
     let mut parameters = Vec::new();
     while !rest.is_empty() {
         let end = rest.find(['=', ';']).unwrap_or(rest.len());
-        let name = rest[..end].trim().to_ascii_lowercase();
-        let after = rest[end..].trim_start_matches('=').trim_start();
+        let name = ows::trim(&rest[..end]).to_ascii_lowercase();
+        let after = rest[end..].trim_start_matches('=').trim_start_matches(OWS);
         if rest[end..].starts_with('=') {
             let (value, left) = after.strip_prefix('"').map_or_else(|| token(after), quoted);
             parameters.push(Parameter { name, value });
@@ -28,13 +30,13 @@ pub(super) fn read(field: &[u8]) -> (String, Vec<Parameter>) {
             rest = rest[end..].trim_start_matches(';');
         }
     }
-    (value.trim().to_owned(), parameters)
+    (ows::trim(value).to_owned(), parameters)
 }
 
 /// A value without quotes, and what comes after its semicolon.
 fn token(text: &str) -> (String, &str) {
     let (value, rest) = text.split_once(';').unwrap_or((text, ""));
-    (value.trim().to_owned(), rest)
+    (ows::trim(value).to_owned(), rest)
 }
 
 /// A quoted value, and what comes after it.
@@ -60,7 +62,7 @@ fn quoted(text: &str) -> (String, &str) {
 }
 
 fn is_end(rest: &str) -> bool {
-    let rest = rest.trim_start();
+    let rest = rest.trim_start_matches(OWS);
     rest.is_empty() || rest.starts_with(';')
 }
 
@@ -96,6 +98,8 @@ mod tests {
             ("f; name=\"never ends", vec![("name", "never ends")]),
             ("f;; x ;name=", vec![("name", "")]),
             ("f; name=\"ü\"", vec![("name", "ü")]),
+            ("f;\tname \t=\t a\t", vec![("name", "a")]),
+            ("f; \u{2003}name=a; name=\u{a0}b", vec![("\u{2003}name", "a"), ("name", "\u{a0}b")]),
         ] {
             let read: Vec<_> = read(field.as_bytes()).1.into_iter().map(|p| (p.name, p.value)).collect();
             let expected: Vec<_> = expected.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();

@@ -15,7 +15,7 @@ use super::{
     Asked, CacheResult, TestAnswer, TestRequest, TestSite,
     rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
-use crate::{Front, cache_control::directive};
+use crate::{Front, cache_control::directive, ows};
 
 /// A [`TestSite`] behind a behaviour of CloudFront: what it would keep, ask again, answer by itself and hide from the site.
 ///
@@ -338,7 +338,7 @@ impl TestEdge {
                     || name.eq_ignore_ascii_case("cookie")
                     || self.forwarded.iter().any(|field| name.eq_ignore_ascii_case(field.as_str()))
             };
-            let kept: Vec<&str> = vary.split(',').map(str::trim).filter(forwarded).collect();
+            let kept: Vec<&str> = vary.split(',').map(ows::trim).filter(forwarded).collect();
             let kept = HeaderValue::try_from(kept.join(", ")).ok().filter(|vary| !vary.is_empty());
             match kept {
                 Some(vary) => _ = headers.insert(header::VARY, vary),

@@ -22,7 +22,7 @@ pub use cache_result::CacheResult;
 pub use edge::TestEdge;
 
 use super::{App, Front, exchange::exchange};
-use crate::error::BoxError;
+use crate::{error::BoxError, ows};
 
 /// A site in a test: requests become events of a front door, and its replies become answers, as on Lambda.
 ///
@@ -232,13 +232,13 @@ impl<'a> TestRequest<'a> {
     /// # ))));
     /// ```
     pub fn cookies_of(self, answer: &TestAnswer) -> Self {
-        let name_of = |pair: &str| pair.split('=').next().unwrap_or_default().trim().to_owned();
+        let name_of = |pair: &str| ows::trim(pair.split('=').next().unwrap_or_default()).to_owned();
         let had = self.request.headers().get(header::COOKIE).and_then(|pairs| pairs.to_str().ok()).unwrap_or_default();
         let mut pairs: Vec<String> = had.split("; ").filter(|pair| !pair.is_empty()).map(str::to_owned).collect();
         for line in answer.headers().get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok()) {
             let pair = line.split(';').next().unwrap_or_default();
             pairs.retain(|other| name_of(other) != name_of(pair));
-            if !line.to_ascii_lowercase().split(';').any(|attribute| attribute.trim() == "max-age=0") {
+            if !line.to_ascii_lowercase().split(';').any(|attribute| ows::trim(attribute) == "max-age=0") {
                 pairs.push(pair.to_owned());
             }
         }

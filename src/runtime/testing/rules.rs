@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use crate::{EntityTag, cache_control::directive};
+use crate::{EntityTag, cache_control::directive, ows};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -51,9 +51,9 @@ pub(super) fn has_it(viewer: &HeaderMap, copy: &HeaderMap) -> bool {
     let tag: Option<EntityTag> = text(copy, &header::ETAG).and_then(|tag| tag.parse().ok());
     match (none_match, tag) {
         (Some(tags), Some(tag)) => {
-            tags.trim() == "*" || {
+            ows::trim(&tags) == "*" || {
                 let opaque = tag.to_string().trim_start_matches("W/").to_owned();
-                tags.split(',').any(|other| other.trim().trim_start_matches("W/") == opaque)
+                tags.split(',').any(|other| ows::trim(other).trim_start_matches("W/") == opaque)
             }
         }
         (Some(_), None) => false,
@@ -64,9 +64,10 @@ pub(super) fn has_it(viewer: &HeaderMap, copy: &HeaderMap) -> bool {
 /// The field that CloudFront makes of a viewer's Accept-Encoding.
 pub(super) fn accepted_coding(headers: &HeaderMap) -> &'static str {
     let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
-    let codings: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-    let takes =
-        |coding: &str| codings.iter().any(|taken| taken.split(';').next().is_some_and(|name| name.trim() == coding));
+    let codings: Vec<&str> = lines.flat_map(|line| line.split(',')).map(ows::trim).collect();
+    let takes = |coding: &str| {
+        codings.iter().any(|taken| taken.split(';').next().is_some_and(|name| ows::trim(name) == coding))
+    };
     match (takes("br"), takes("gzip")) {
         (true, true) => "br,gzip",
         (true, false) => "br",

@@ -97,6 +97,9 @@ fn by_brand(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
+/// White space in XML (XML 1.0 §2.3).
+pub(super) const XML_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Whether the first element of this XML is `svg`. Comments, instructions and a document type may stand before it.
 fn is_svg(bytes: &[u8]) -> bool {
     let start = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
@@ -106,7 +109,7 @@ fn is_svg(bytes: &[u8]) -> bool {
         [0xfe, 0xff, ..] => String::from_utf16_lossy(&wide(u16::from_be_bytes)).into(),
         _ => String::from_utf8_lossy(start),
     };
-    let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+    let mut rest = text.trim_start_matches('\u{feff}').trim_start_matches(XML_SPACE);
     loop {
         let end = if rest.starts_with("<!--") {
             "-->"
@@ -118,9 +121,9 @@ fn is_svg(bytes: &[u8]) -> bool {
             break;
         };
         let Some(at) = rest.find(end) else { return false };
-        rest = rest.get(at + end.len()..).unwrap_or_default().trim_start();
+        rest = rest.get(at + end.len()..).unwrap_or_default().trim_start_matches(XML_SPACE);
     }
     let Some(name) = rest.strip_prefix('<') else { return false };
-    let name = name.split(|c: char| c.is_whitespace() || c == '>' || c == '/').next().unwrap_or_default();
+    let name = name.split(|c: char| XML_SPACE.contains(&c) || c == '>' || c == '/').next().unwrap_or_default();
     name == "svg" || name.ends_with(":svg")
 }

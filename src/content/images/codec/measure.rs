@@ -3,7 +3,7 @@
 
 use super::{
     bytes::{be32, le16, le32, slice},
-    kind::{Kind, sniff},
+    kind::{Kind, XML_SPACE, sniff},
 };
 
 /// Width and height of a file of any kind that says so near its beginning, as it is seen.
@@ -50,7 +50,10 @@ fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
 fn svg_size(text: &str) -> Option<(u32, u32)> {
     let start = text.match_indices("svg").map(|(at, _)| at).find(|at| text[..*at].ends_with(['<', ':']))?;
     let element = text.get(start..)?.split('>').next()?;
-    let number = |text: &str| text.trim().trim_end_matches("px").parse::<f64>().ok().filter(|n| (1.0..1e6).contains(n));
+    let number = |text: &str| {
+        let text = text.trim_matches(XML_SPACE).trim_end_matches("px");
+        text.parse::<f64>().ok().filter(|n| (1.0..1e6).contains(n))
+    };
     let side = |name| attribute(element, name).and_then(number).map(|side| side.round() as u32);
     side("width").zip(side("height")).or_else(|| {
         let mut numbers =
@@ -62,9 +65,10 @@ fn svg_size(text: &str) -> Option<(u32, u32)> {
 fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     element.match_indices(name).find_map(|(at, _)| {
         let before = element.get(..at)?.chars().next_back()?;
-        let value = element.get(at + name.len()..)?.trim_start().strip_prefix('=')?.trim_start();
+        let value = element.get(at + name.len()..)?.trim_start_matches(XML_SPACE).strip_prefix('=')?;
+        let value = value.trim_start_matches(XML_SPACE);
         let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-        value.get(1..)?.split(quote).next().filter(|_| before.is_whitespace())
+        value.get(1..)?.split(quote).next().filter(|_| XML_SPACE.contains(&before))
     })
 }
 
