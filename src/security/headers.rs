@@ -126,6 +126,18 @@ impl Default for SecurityHeaders {
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
+/// Referrer Policy, §3.
+const REFERRER_POLICIES: [&str; 8] = [
+    "no-referrer",
+    "no-referrer-when-downgrade",
+    "same-origin",
+    "origin",
+    "strict-origin",
+    "origin-when-cross-origin",
+    "strict-origin-when-cross-origin",
+    "unsafe-url",
+];
+
 impl SecurityHeaders {
     /// The defaults.
     pub fn new() -> Self {
@@ -139,7 +151,7 @@ impl SecurityHeaders {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] for what is no directive: a name with other characters than letters and `-`, a value with
-    /// a semicolon, a comma or a line break.
+    /// a semicolon, a comma or a line break, and a keyword such as `self` without its quotation marks, which would be a host.
     ///
     /// # Examples
     ///
@@ -163,12 +175,18 @@ impl SecurityHeaders {
         Ok(self)
     }
 
-    /// Sends another Referrer-Policy. Default: `strict-origin-when-cross-origin`.
+    /// Sends another Referrer-Policy: one, or several separated by commas, of which browsers take the last that they know.
+    /// Default: `strict-origin-when-cross-origin`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for what can't stand in a field.
+    /// [`ErrorKind::Configuration`] for what can't stand in a field, and where no policy that browsers know is in it: they
+    /// would ignore it.
     pub fn with_referrer_policy(mut self, policy: &str) -> Result<Self> {
+        if !policy.split(',').any(|policy| REFERRER_POLICIES.contains(&ows::trim(policy))) {
+            let message = format!("`{policy}` is no Referrer-Policy: there are {}", REFERRER_POLICIES.join(", "));
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
         self.referrer_policy = value("Referrer-Policy", policy)?;
         Ok(self)
     }

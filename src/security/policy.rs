@@ -42,6 +42,10 @@ impl Policy {
                 format!("`{name} {value}` is no directive of a Content-Security-Policy: a name and its sources");
             return Err(Error::new(ErrorKind::Configuration, message));
         }
+        if let Some(word) = value.split(' ').find(|word| is_unquoted(word)) {
+            let message = format!("`{word}` in `{name}` would be the name of a host: it is written `'{word}'`");
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
         self.0.insert(name.to_ascii_lowercase(), ows::trim(value).to_owned());
         Ok(())
     }
@@ -98,6 +102,15 @@ impl Policy {
     fn sources(&self, name: &str) -> Option<&str> {
         self.0.get(name).or_else(|| self.0.get("default-src")).map(String::as_str)
     }
+}
+
+/// Whether a source is a keyword, a nonce or a hash without its quotation marks (CSP Level 3 §2.3.1). Browsers take it for a
+/// host of that name, which no page comes from.
+fn is_unquoted(source: &str) -> bool {
+    let keywords = ["none", "self", "unsafe-inline", "unsafe-eval", "unsafe-hashes", "strict-dynamic", "report-sample"];
+    let starts = ["nonce-", "sha256-", "sha384-", "sha512-", "wasm-unsafe-eval"];
+    let source = source.to_ascii_lowercase();
+    keywords.contains(&source.as_str()) || starts.iter().any(|start| source.starts_with(start))
 }
 
 fn written(directives: &BTreeMap<String, String>) -> String {

@@ -196,6 +196,18 @@ async fn choices_are_sent_and_what_is_none_is_refused() {
             "{name} {value}"
         );
     }
+    // What browsers would take for a host of that name, and what they would not know.
+    for value in ["self", "none", "https://x unsafe-inline", "NONCE-abc", "sha256-abc="] {
+        let error = headers().with_directive("script-src", value).unwrap_err();
+        assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains("is written `'"), "{error}");
+    }
+    for value in ["'self' 'nonce-abc'", "self.example", "https://self", "*", ""] {
+        assert!(headers().with_directive("script-src", value).is_ok(), "{value}");
+    }
+    for policy in ["orgin", "same_origin", "'same-origin'", "", "same-origin; origin"] {
+        assert!(headers().with_referrer_policy(policy).is_err(), "{policy}");
+    }
+    assert!(headers().with_referrer_policy("no-referrer, strict-origin-when-cross-origin").is_ok());
     assert!(headers().with_referrer_policy("a\nb").is_err() && headers().with_permissions_policy("a\nb").is_err());
 }
 
