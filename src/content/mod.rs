@@ -43,6 +43,7 @@ use std::{
 
 use http::{HeaderValue, Uri, header};
 use minijinja::Environment;
+use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
 pub use check::Finding;
@@ -139,9 +140,11 @@ impl ContentManager {
         Ok(Self { setup: Arc::new(Setup { templates, files, settings, reload, history }), now: Arc::default() })
     }
 
-    /// The path under which static files are served. Default: `/static`.
+    /// The path under which static files are served, as text: what can't stand in a URL is percent-encoded, in links and where
+    /// a request is compared with it. It is no pattern and no URL. Default: `/static`.
     pub fn with_static_prefix(self, prefix: &str) -> Self {
-        self.with_settings(|settings| settings.static_prefix = ScriptRoot::new(prefix).as_str().to_owned())
+        let prefix = utf8_percent_encode(prefix, NOT_IN_PATH).to_string();
+        self.with_settings(|settings| settings.static_prefix = ScriptRoot::new(&prefix).as_str().to_owned())
     }
 
     /// Adds filters, functions, tests and globals to the template engine, or changes its settings. The closure runs

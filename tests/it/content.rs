@@ -361,12 +361,19 @@ async fn a_fingerprinted_url_is_kept_for_ever_and_found_again() {
         ("static/deep/er/LICENSE", "Apache"),
         ("static/a b+c%20.txt", "odd"),
     ]);
-    for prefix in ["/static", "/assets/v1", "assets/"] {
+    for (prefix, path) in [
+        ("/static", "/static/"),
+        ("/assets/v1", "/assets/v1/"),
+        ("assets/", "/assets/"),
+        ("/statische dateien", "/statische%20dateien/"),
+        ("/größe?", "/gr%C3%B6%C3%9Fe%3F/"),
+        ("/a%20b", "/a%20b/"),
+    ] {
         let content = folders.content().with_static_prefix(prefix);
         let text = page(&pages(&content, json!({})), "/a.html").await;
         let app = files_app(&content);
         for (url, body) in text.split(' ').zip(["body {}", "Apache", "odd"]) {
-            assert!(url.starts_with(&format!("/{}/", prefix.trim_matches('/'))), "{url}");
+            assert!(url.starts_with(path), "{url}");
             let answer = get(&app, url).send().await;
             assert_eq!((answer.status.as_u16(), answer.text()), (200, body), "{url}");
             assert_eq!(answer.line("cache-control"), "public, max-age=31536000, immutable", "{url}");
