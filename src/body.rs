@@ -10,6 +10,10 @@ use crate::error::{BoxError, Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit(pub(crate) usize);
 
+/// In the extensions of a request: its answer is to have no body. The service is asked as with GET.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head;
+
 /// All bytes of a body. An endless one stops where its front door would take no more, however it is written.
 ///
 /// # Errors

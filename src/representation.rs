@@ -368,6 +368,12 @@ impl Pending {
     pub(crate) fn take(&self) -> Option<Representation> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// The status that the representation has been given, as far as it is known before a request chooses it.
+    #[cfg_attr(not(feature = "cookies"), allow(dead_code, reason = "only messages that are shown once depend on it"))]
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|representation| representation.status)
+    }
 }
 
 /// In the extensions of a response: what it says was made for one visitor ([`Representation::with_personal`]).

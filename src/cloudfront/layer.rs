@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     EntityTag, Representation,
-    body::{Limit, whole},
+    body::{Head, Limit, whole},
     error::{BoxError, Result},
     representation::{Pending, Personal, ScriptRoot},
 };
@@ -98,6 +98,7 @@ where
         }
         if request.method() == Method::HEAD {
             *request.method_mut() = Method::GET;
+            request.extensions_mut().insert(Head);
             // Range is defined for GET alone (RFC 9110 §14.2): a service that cuts by itself must not.
             request.headers_mut().remove(header::RANGE);
         }

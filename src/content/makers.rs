@@ -61,6 +61,7 @@ impl ContentManager {
                 .map_err(|error| Error::caused(ErrorKind::Handler, "a redirect leads nowhere", error))?;
             Ok(Representation::empty(StatusCode::FOUND).with_header(header::LOCATION, value))
         })
+        .with_status(StatusCode::FOUND)
     }
 
     /// Bytes of any kind, such as an image: their type is told from their content, with `nosniff`. A strong ETag from

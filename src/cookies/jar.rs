@@ -2,13 +2,18 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, HeaderValue, Request};
 
-use super::{SetCookie, layer::Settings, received};
+use super::{
+    SetCookie,
+    flash::{self, Flashes, Left},
+    layer::Settings,
+    received, seal, viewing,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The cookies of one request. The [`Cookies`](crate::Cookies) layer puts one into each; an axum handler takes it as an
@@ -68,16 +73,19 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CookieJar(Arc<Mutex<Open>>);
 
 /// What the jar holds while it is open.
-#[derive(Debug)]
 struct Open {
     settings: Arc<Settings>,
     received: Vec<(String, String)>,
     /// By name on the wire: the value that was set, or that it was removed, and the field that says so.
     set: BTreeMap<String, (Option<String>, HeaderValue)>,
+    /// Whether the request is one for a page.
+    is_for_a_person: bool,
+    /// Opened when they are first asked for.
+    flashes: Option<Flashes>,
     read: bool,
     closed: bool,
 }
@@ -86,6 +94,8 @@ struct Open {
 pub(super) struct Closed {
     pub(super) fields: Vec<HeaderValue>,
     pub(super) read: bool,
+    /// Whether the same page will be another one the next time that it is asked for.
+    pub(super) is_for_now: bool,
 }
 
 impl CookieJar {
@@ -105,20 +115,15 @@ impl CookieJar {
 
     pub(super) fn new(settings: Arc<Settings>, headers: &HeaderMap) -> Self {
         let received = received::cookies(headers);
-        Self(Arc::new(Mutex::new(Open { settings, received, set: BTreeMap::new(), read: false, closed: false })))
+        let is_for_a_person = viewing::is_for_a_person(headers);
+        let (set, flashes, read, closed) = (BTreeMap::new(), None, false, false);
+        Self(Arc::new(Mutex::new(Open { settings, received, set, is_for_a_person, flashes, read, closed })))
     }
 
     /// The value of a cookie that this site has set; `None` where there is none, where it was changed on the way, where its
     /// time is over, and where it is another cookie's value. What was set in this request counts.
     pub fn get(&self, name: &str) -> Option<String> {
-        let open = self.read()?;
-        let wire_name = open.settings.wire_name(name);
-        if let Some((value, _)) = open.set.get(&wire_name) {
-            return value.clone();
-        }
-        // A cookie of that name may stand there twice, if another host of the domain has set one.
-        let mut named = open.received.iter().filter(|(received, _)| *received == wire_name);
-        named.find_map(|(_, sealed)| open.settings.secrets.open(&wire_name, sealed, now()))
+        self.read()?.value(name)
     }
 
     /// The value of a cookie as it came, whoever set it: a script of the page, another host of the domain, the visitor. The
@@ -135,15 +140,13 @@ impl CookieJar {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cookie`] for a name that is no token (RFC 9110 §5.6.2), and for a cookie of more than 4,096 bytes.
+    /// [`ErrorKind::Cookie`] for a name that is no token (RFC 9110 §5.6.2), for one with a prefix such as `__Host-`, which is
+    /// added by itself, and for a cookie of more than 4,096 bytes.
     pub fn set(&self, cookie: SetCookie) -> Result<()> {
         let mut open = self.lock();
-        let settings = open.settings.clone();
-        let wire_name = settings.wire_name(&cookie.name);
-        let until = cookie.max_age.map(|age| now().saturating_add(age.as_secs()));
-        let sealed = settings.secrets.seal(&wire_name, &cookie.value, until);
-        let field = cookie.field(&wire_name, &sealed, settings.secure)?;
+        let field = open.settings.field(&cookie)?;
         if open.is_there("set", &cookie.name) {
+            let wire_name = open.settings.wire_name(&cookie.name);
             open.set.insert(wire_name, (Some(cookie.value), field));
         }
         Ok(())
@@ -152,29 +155,34 @@ impl CookieJar {
     /// Removes a cookie that [`set`](Self::set) has set, now or before.
     pub fn remove(&self, name: &str) {
         let mut open = self.lock();
-        let wire_name = open.settings.wire_name(name);
-        let gone = SetCookie::new(name, "").with_max_age(std::time::Duration::ZERO);
-        let field = gone.field(&wire_name, "", open.settings.secure);
         // What can't be called that was never set.
-        if let (Ok(field), true) = (field, open.is_there("removed", name)) {
+        if let (Ok(field), true) = (open.settings.removal(name), open.is_there("removed", name)) {
+            let wire_name = open.settings.wire_name(name);
             open.set.insert(wire_name, (None, field));
         }
     }
 
-    /// Whether a cookie of this name came, good or not, or was set.
-    pub(super) fn has(&self, name: &str) -> bool {
-        let open = self.lock();
-        let wire_name = open.settings.wire_name(name);
-        open.set.contains_key(&wire_name) || open.received.iter().any(|(received, _)| *received == wire_name)
+    /// Lets messages be looked at and changed; `closed` where the jar is.
+    pub(super) fn with_flashes<T>(&self, closed: T, change: impl FnOnce(&mut Flashes, &Settings) -> T) -> T {
+        let Some(mut open) = self.read() else { return closed };
+        let mut flashes = match open.flashes.take() {
+            Some(flashes) => flashes,
+            None => Flashes::new(open.is_for_a_person, open.value(flash::NAME)),
+        };
+        let changed = change(&mut flashes, &open.settings);
+        open.flashes = Some(flashes);
+        changed
     }
 
-    /// Ends it: whoever still holds it finds nothing.
-    pub(super) fn close(&self) -> Closed {
+    /// Ends it: whoever still holds it finds nothing. `seen` says whether a person sees what the handler made.
+    pub(super) fn close(&self, seen: bool) -> Closed {
         let mut open = self.lock();
         open.closed = true;
+        let is_for_now = open.flashes.as_ref().is_some_and(Flashes::are_for_this_request_alone);
+        open.settle_flashes(seen);
         open.received.clear();
         let fields = std::mem::take(&mut open.set).into_values().map(|(_, field)| field).collect();
-        Closed { fields, read: open.read }
+        Closed { fields, read: open.read, is_for_now }
     }
 
     /// SECURITY: the one way to what the jar holds. Whoever takes it has made the response personal.
@@ -196,10 +204,44 @@ impl Open {
         }
         !self.closed
     }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let wire_name = self.settings.wire_name(name);
+        if let Some((value, _)) = self.set.get(&wire_name) {
+            return value.clone();
+        }
+        // A cookie of that name may stand there twice, if another host of the domain has set one.
+        let mut named = self.received.iter().filter(|(received, _)| *received == wire_name);
+        named.find_map(|(_, sealed)| self.settings.secrets.open(&wire_name, sealed, seal::now()))
+    }
+
+    /// Sets or removes the cookie of messages, if it is not to stay as it is.
+    fn settle_flashes(&mut self, seen: bool) {
+        let Some(flashes) = self.flashes.take() else { return };
+        let wire_name = self.settings.wire_name(flash::NAME);
+        let field = match flashes.left(seen, &self.settings) {
+            Left::AsItWas => return,
+            // Good or not, it is of no more use.
+            Left::Nothing if self.received.iter().any(|(received, _)| *received == wire_name) => {
+                self.settings.removal(flash::NAME)
+            }
+            Left::Nothing => return,
+            Left::These(cookie) => self.settings.field(&cookie),
+        };
+        if let Ok(field) = field {
+            self.set.insert(wire_name, (None, field));
+        }
+    }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// The names of the cookies, without a value: what is in them is the visitor's, and a log is not encrypted.
+impl fmt::Debug for CookieJar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = self.lock();
+        let received: Vec<&str> = open.received.iter().map(|(name, _)| name.as_str()).collect();
+        let set: Vec<&String> = open.set.keys().collect();
+        f.debug_struct("CookieJar").field("received", &received).field("set", &set).finish_non_exhaustive()
+    }
 }
 
 #[cfg(feature = "axum")]

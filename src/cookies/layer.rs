@@ -5,14 +5,21 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use http::{Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use tower::{Layer, Service};
 
-use super::{CookieJar, jar::Closed, seal::Secrets};
+use super::{
+    CookieJar, SetCookie,
+    jar::Closed,
+    seal::{self, Secrets},
+    viewing,
+};
 use crate::{
     Stage,
+    body::Head,
     cache_control::make_personal,
     error::Result,
     representation::{Pending, Personal},
@@ -92,6 +99,19 @@ impl Settings {
     /// The name that a cookie has on the wire.
     pub(super) fn wire_name(&self, name: &str) -> String {
         if self.secure { format!("__Host-{name}") } else { name.to_owned() }
+    }
+
+    /// The field that sets a cookie.
+    pub(super) fn field(&self, cookie: &SetCookie) -> Result<HeaderValue> {
+        let wire_name = self.wire_name(&cookie.name);
+        let until = cookie.max_age.map(|age| seal::now().saturating_add(age.as_secs()));
+        let sealed = self.secrets.seal(&wire_name, &cookie.value, until);
+        cookie.field(&wire_name, &sealed, self.secure)
+    }
+
+    /// The field that removes one.
+    pub(super) fn removal(&self, name: &str) -> Result<HeaderValue> {
+        SetCookie::new(name, "").with_max_age(Duration::ZERO).field(&self.wire_name(name), "", self.secure)
     }
 }
 
@@ -179,25 +199,31 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let jar = CookieJar::new(self.settings.clone(), request.headers());
+        let is_head = request.method() == Method::HEAD || request.extensions().get::<Head>().is_some();
         // SECURITY: nobody inside reads a cookie without the jar knowing.
         request.headers_mut().remove(header::COOKIE);
         request.extensions_mut().insert(jar.clone());
         let response = self.inner.call(request);
         Box::pin(async move {
             let response = response.await;
-            let closed = jar.close();
+            let is_page = response.as_ref().is_ok_and(viewing::is_page);
+            let closed = jar.close(is_page && !is_head);
             response.map(|response| sent(response, closed))
         })
     }
 }
 
 /// The response with the cookies that were set, and marked if it is personal.
-fn sent<RB>(mut response: Response<RB>, Closed { fields, read }: Closed) -> Response<RB> {
+fn sent<RB>(mut response: Response<RB>, closed: Closed) -> Response<RB> {
+    let Closed { fields, read, is_for_now } = closed;
     if fields.is_empty() && !read {
         return response;
     }
     for field in fields {
         response.headers_mut().append(header::SET_COOKIE, field);
+    }
+    if is_for_now {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     }
     // A representation gets its policy later, from the layer outside, and the mark makes that one private.
     response.extensions_mut().insert(Personal);

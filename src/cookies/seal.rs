@@ -1,7 +1,10 @@
 //! Sealed values: signed, or signed and encrypted, for one name and until one time. The only file that knows the library
 //! for it.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use cookie::{Cookie, CookieJar, Key};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -69,6 +72,11 @@ impl Secrets {
 /// another.
 fn key(secret: &[u8], name: &str) -> Key {
     Key::derive_from(&[secret, b"\0", name.as_bytes()].concat())
+}
+
+/// The time in seconds, as cookies carry it.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl fmt::Debug for Secrets {

@@ -323,6 +323,105 @@ async fn a_range_beyond_the_end_of_what_is_personal_is_personal_too() {
     let app = site(&cookies(), |jar, _| {
         jar.set(SetCookie::new("user", "7"))?;
         Ok(Representation::new("text/plain", "your file").with_ranges(true))
+/// A site that leaves a message at `/send`, and takes it everywhere else: for a page, or before something else comes of it.
+fn site_of_messages(outside: bool) -> App {
+    let handler = service_fn(async move |request: Request| {
+        let jar = CookieJar::of(&request)?;
+        if request.uri().path() == "/send" {
+            jar.flash("success", "Saved.")?;
+            return Ok(Response::new("sent".to_owned()));
+        }
+        let texts: String = jar.take_flashes().iter().map(|flash| flash.text().to_owned()).collect();
+        let page =
+            || Representation::new("text/plain", format!("[{texts}]")).with_cache_control(CacheControl::immutable());
+        let folders = folders(&[]);
+        match request.uri().path() {
+            "/ordinary" => Ok(Response::new(format!("[{texts}]"))),
+            "/more" => jar.flash("info", "More.").map(|()| page().into()),
+            "/more-and-away" => {
+                jar.flash("info", "More.")?;
+                Ok(folders.content().redirect("/").with_status(http::StatusCode::SEE_OTHER).into())
+            }
+            "/redirect" => Ok(folders.content().redirect("/").into()),
+            "/ordinary-redirect" => Ok(Response::builder().status(302).header("location", "/").body(texts).unwrap()),
+            "/nothing" => Ok(page().with_status(http::StatusCode::NO_CONTENT).into()),
+            "/bare-404" => Ok(Response::builder().status(404).body(String::new()).unwrap()),
+            "/error" => Err(chalice_http_toolkit::Error::handler("out of order")),
+            "/form" => Ok(page().with_status(http::StatusCode::UNPROCESSABLE_ENTITY).into()),
+            _ => Ok(page().into()),
+        }
+    });
+    match outside {
+        true => App::new(cookies().layer(CloudFront::new().layer(handler))),
+        false => App::new(CloudFront::new().layer(cookies().layer(handler))),
+    }
+}
+
+/// RFC 9110 §9.2.1 for HEAD; a page that is loaded ahead may never be looked at.
+#[tokio::test]
+async fn a_message_goes_when_a_person_sees_it_and_not_before() {
+    for outside in [false, true] {
+        let app = site_of_messages(outside);
+        let sent = browser(&ask(&app, "POST", "/send").send().await);
+        let as_page = [("", "")].as_slice();
+        for (method, path, fields, text, stays) in [
+            ("GET", "/", as_page, "[Saved.]", false),
+            ("GET", "/", &[("sec-fetch-dest", "document")], "[Saved.]", false),
+            ("GET", "/", &[("sec-fetch-dest", "empty"), ("sec-fetch-mode", "cors")], "[Saved.]", false),
+            ("POST", "/", as_page, "[Saved.]", false),
+            ("GET", "/ordinary", as_page, "[Saved.]", false),
+            ("POST", "/form", as_page, "[Saved.]", false),
+            ("HEAD", "/", as_page, "", true),
+            ("HEAD", "/ordinary", as_page, "", true),
+            ("GET", "/", &[("sec-purpose", "prefetch")], "[]", true),
+            ("GET", "/", &[("sec-purpose", "prefetch;prerender"), ("sec-fetch-dest", "document")], "[]", true),
+            ("GET", "/", &[("purpose", "prefetch")], "[]", true),
+            ("GET", "/", &[("x-moz", "prefetch")], "[]", true),
+            ("GET", "/", &[("x-purpose", "preview")], "[]", true),
+            ("GET", "/", &[("x-sec-purpose", "prefetch")], "[]", true),
+            ("GET", "/ordinary", &[("sec-purpose", "prefetch")], "[]", true),
+            ("GET", "/", &[("sec-fetch-dest", "image")], "[]", true),
+            ("GET", "/redirect", as_page, "", true),
+            ("GET", "/ordinary-redirect", as_page, "Saved.", true),
+            ("GET", "/nothing", as_page, "", true),
+            ("GET", "/bare-404", as_page, "", true),
+        ] {
+            let what = format!("{method} {path} {fields:?}, cookies outside: {outside}");
+            let fields: Vec<_> = fields.iter().filter(|(name, _)| !name.is_empty()).copied().collect();
+            let answer = ask(&app, method, path).header("cookie", &sent).headers(&fields).send().await;
+            if path != "/nothing" {
+                assert_eq!(answer.text(), text, "{what}");
+            }
+            assert_eq!(answer.line("cache-control"), "private, no-store", "{what}");
+            assert!(!answer.headers.contains_key("cdn-cache-control") && answer.line("vary") == "cookie", "{what}");
+            let set = answer.header("set-cookie");
+            assert_eq!((set.is_empty(), set.contains("Max-Age=0")), (stays, !stays), "{what}: {set}");
+        }
+        let quiet = get(&app, "/").header("sec-purpose", "prefetch").send().await;
+        assert_eq!((quiet.text(), quiet.line("cache-control")), ("[]", "private, no-cache"), "no message waits");
+    }
+    let app = site_of_messages(false);
+    let sent = browser(&ask(&app, "POST", "/send").send().await);
+    let failed = get(&app, "/error").header("cookie", &sent).send().await;
+    assert_eq!((failed.status.as_u16(), failed.header("set-cookie")), (500, ""), "nobody has seen it");
+}
+
+#[tokio::test]
+async fn a_message_that_is_left_with_others_that_nobody_saw_waits_with_them() {
+    let app = site_of_messages(false);
+    let sent = browser(&ask(&app, "POST", "/send").send().await);
+    for (path, field, expected) in [
+        ("/more", ("x-other", ""), "[More.]"),
+        ("/more", ("sec-purpose", "prefetch"), "[Saved.More.]"),
+        ("/more-and-away", ("x-other", ""), "[Saved.More.]"),
+    ] {
+        let answer = get(&app, path).header("cookie", &sent).header(field.0, field.1).send().await;
+        let next = get(&app, "/").header("cookie", &browser(&answer)).send().await;
+        assert_eq!(next.text(), expected, "{path} {field:?}");
+        assert_eq!(browser(&next), "");
+    }
+}
+
     });
     let answer = get(&app, "/").header("range", "bytes=99-").send().await;
     assert_eq!((answer.status.as_u16(), answer.line("cache-control")), (416, "private, no-store"));
