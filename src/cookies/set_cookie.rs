@@ -111,6 +111,13 @@ impl SetCookie {
         if !is_name(&self.name) {
             return Err(Error::new(ErrorKind::Cookie, format!("no cookie can be called `{}`", self.name)));
         }
+        if has_prefix(&self.name) {
+            let message = format!(
+                "the cookie `{}` has a prefix that browsers guard: leave it out, it is added where it can be kept",
+                self.name
+            );
+            return Err(Error::new(ErrorKind::Cookie, message));
+        }
         if field.len() > LARGEST {
             let message = format!(
                 "the cookie `{}` would have {} bytes and browsers keep {LARGEST}: keep an id in it, and the rest in a database",
@@ -138,3 +145,10 @@ fn is_name(name: &str) -> bool {
 
 /// What every browser keeps of a cookie, with its name and attributes (RFC 6265 §6.1).
 pub(super) const LARGEST: usize = 4096;
+/// Whether browsers take a name for one that only this host may set (RFC 6265bis §5.7 compares without case). They refuse
+/// it over HTTP, in development, and it is not the name that it seems to be in production.
+fn has_prefix(name: &str) -> bool {
+    let starts = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    ["__host-", "__secure-", "__http-"].into_iter().any(starts)
+}
+

@@ -107,6 +107,11 @@ async fn attributes_are_by_choice_and_what_no_browser_would_keep_is_an_error() {
             assert_eq!(jar.set(SetCookie::new(name, "1")).unwrap_err().kind(), ErrorKind::Cookie, "{name}");
             jar.remove(name);
         }
+        for name in ["__Host-user", "__host-user", "__Secure-user", "__SECURE-user", "__Http-user", "__Host-Http-user"]
+        {
+            let error = jar.set(SetCookie::new(name, "1")).unwrap_err();
+            assert!(error.kind() == ErrorKind::Cookie && error.to_string().contains("leave it out"), "{error}");
+        }
         assert_eq!(jar.set(SetCookie::new("big", "x".repeat(4_096))).unwrap_err().kind(), ErrorKind::Cookie);
         assert_eq!(jar.flash("info", &"x".repeat(4_096)).unwrap_err().kind(), ErrorKind::Cookie);
         text("")
@@ -318,11 +323,6 @@ async fn a_message_is_shown_once_after_the_redirect() {
     }
 }
 
-#[tokio::test]
-async fn a_range_beyond_the_end_of_what_is_personal_is_personal_too() {
-    let app = site(&cookies(), |jar, _| {
-        jar.set(SetCookie::new("user", "7"))?;
-        Ok(Representation::new("text/plain", "your file").with_ranges(true))
 /// A site that leaves a message at `/send`, and takes it everywhere else: for a page, or before something else comes of it.
 fn site_of_messages(outside: bool) -> App {
     let handler = service_fn(async move |request: Request| {
@@ -422,6 +422,11 @@ async fn a_message_that_is_left_with_others_that_nobody_saw_waits_with_them() {
     }
 }
 
+#[tokio::test]
+async fn a_range_beyond_the_end_of_what_is_personal_is_personal_too() {
+    let app = site(&cookies(), |jar, _| {
+        jar.set(SetCookie::new("user", "7"))?;
+        Ok(Representation::new("text/plain", "your file").with_ranges(true))
     });
     let answer = get(&app, "/").header("range", "bytes=99-").send().await;
     assert_eq!((answer.status.as_u16(), answer.line("cache-control")), (416, "private, no-store"));
