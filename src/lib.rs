@@ -114,6 +114,7 @@ mod error;
     feature = "testing"
 ))]
 pub mod guide;
+mod hidden;
 mod inline;
 mod ows;
 mod representation;
@@ -122,9 +123,9 @@ mod security;
 mod stage;
 #[cfg(feature = "tasking")]
 pub mod tasking;
+mod web_origin;
 
 pub use cache_control::CacheControl;
-mod web_origin;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 #[cfg(feature = "images")]

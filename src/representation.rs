@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::{EntityTag, cache_control::is_shared_cacheable, error::Result, inline::Inline};
+use crate::{EntityTag, cache_control::is_shared_cacheable, error::Result, hidden::Fields, inline::Inline};
 
 /// What a site sends for a request (RFC 9110 §3.2): status, headers and validators now, the body only if it is needed.
 ///
@@ -337,7 +337,7 @@ impl fmt::Debug for Representation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Representation")
             .field("status", &self.status)
-            .field("headers", &self.headers)
+            .field("headers", &Fields(&self.headers))
             .field("validators", &self.validators)
             .field("chosen_by_request", &self.select.is_some())
             .finish_non_exhaustive()

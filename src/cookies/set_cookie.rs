@@ -126,7 +126,10 @@ impl SetCookie {
             );
             return Err(Error::new(ErrorKind::Cookie, message));
         }
-        HeaderValue::try_from(field).map_err(|error| Error::caused(ErrorKind::Cookie, "a cookie can't be sent", error))
+        let mut field = HeaderValue::try_from(field)
+            .map_err(|error| Error::caused(ErrorKind::Cookie, "a cookie can't be sent", error))?;
+        field.set_sensitive(true);
+        Ok(field)
     }
 }
 
@@ -143,8 +146,6 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token)
 }
 
-/// What every browser keeps of a cookie, with its name and attributes (RFC 6265 §6.1).
-pub(super) const LARGEST: usize = 4096;
 /// Whether browsers take a name for one that only this host may set (RFC 6265bis §5.7 compares without case). They refuse
 /// it over HTTP, in development, and it is not the name that it seems to be in production.
 fn has_prefix(name: &str) -> bool {
@@ -152,3 +153,5 @@ fn has_prefix(name: &str) -> bool {
     ["__host-", "__secure-", "__http-"].into_iter().any(starts)
 }
 
+/// What every browser keeps of a cookie, with its name and attributes (RFC 6265 §6.1).
+pub(super) const LARGEST: usize = 4096;

@@ -20,11 +20,11 @@ use crate::{
     ScriptRoot,
     body::Limit,
     error::{Error, ErrorKind, Result},
+    hidden::is_secret,
     ows,
 };
 
 /// An event of a front door, with its parts not yet read.
-#[derive(Debug)]
 pub(crate) struct Event<'a> {
     pub(crate) front: Front,
     wire: Wire<'a>,
@@ -32,7 +32,7 @@ pub(crate) struct Event<'a> {
 }
 
 /// The fields of all four forms. Each is read later and by itself, so that an odd one spoils nothing else.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
     #[serde(borrow, default)]
@@ -68,7 +68,7 @@ struct Wire<'a> {
 }
 
 /// What of `requestContext` decides the front door and the place of the site.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Context {
     #[serde(deserialize_with = "lenient")]
@@ -85,7 +85,7 @@ struct Context {
     elb: Option<de::IgnoredAny>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct HttpContext {
     #[serde(deserialize_with = "lenient")]
@@ -224,8 +224,10 @@ impl<'a> Event<'a> {
             let name =
                 HeaderName::from_bytes(name.as_bytes()).map_err(|_| BadRequest("a header name can't be read"))?;
             for value in values {
-                let value = HeaderValue::from_bytes(ows::trim(&value).as_bytes())
+                let mut value = HeaderValue::from_bytes(ows::trim(&value).as_bytes())
                     .map_err(|_| BadRequest("a header value can't be read"))?;
+                // A handler that logs its request with `{:?}` logs no session.
+                value.set_sensitive(is_secret(&name));
                 headers.append(&name, value);
             }
         }
@@ -233,8 +235,9 @@ impl<'a> Event<'a> {
             let cookies: Option<Vec<String>> =
                 serde_json::from_str(raw.get()).map_err(|_| BadRequest("the cookies can't be read"))?;
             if let Some(cookies) = cookies.filter(|cookies| !cookies.is_empty()) {
-                let value = HeaderValue::from_bytes(cookies.join("; ").as_bytes())
+                let mut value = HeaderValue::from_bytes(cookies.join("; ").as_bytes())
                     .map_err(|_| BadRequest("the cookies can't be read"))?;
+                value.set_sensitive(true);
                 headers.insert(header::COOKIE, value);
             }
         }

@@ -1,7 +1,7 @@
 //! From a response to the reply of a front door: text or base64, cookies, repeated fields, and the exact size before it
 //! is sent. It does not know how the response came about.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use super::front::Front;
 use crate::{
     body::too_large,
     error::{Error, ErrorKind},
+    hidden::{Fields, Length},
     ows,
 };
 
@@ -85,7 +86,7 @@ impl Serialize for Reply {
 }
 
 /// The reply to a request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct HttpReply {
     front: Front,
     status: StatusCode,
@@ -94,6 +95,19 @@ pub(crate) struct HttpReply {
     body: Bytes,
     base64: bool,
     multi_value: bool,
+}
+
+/// Without what a visitor sees in it, and without cookies.
+impl fmt::Debug for HttpReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpReply")
+            .field("front", &self.front)
+            .field("status", &self.status)
+            .field("headers", &Fields(&self.headers))
+            .field("cookies", &self.cookies.len())
+            .field("body", &Length(self.body.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl HttpReply {

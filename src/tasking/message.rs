@@ -1,11 +1,14 @@
 //! One message of a queue before it is sent: its body, its attributes and ids, and SQS's rules for them, checked before
 //! the network. It does not know which task it carries.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    hidden::Length,
+};
 
 /// The most bytes that a message may have, and that all messages of one request may have: body, and names, types and
 /// values of attributes.
@@ -25,7 +28,7 @@ const LONGEST_ID: usize = 128;
 /// assert_eq!(Attribute::from(7).as_str(), Some("7"));
 /// assert_eq!(Attribute::Binary(vec![1, 2].into()).as_str(), None);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribute {
     /// Text.
@@ -34,6 +37,17 @@ pub enum Attribute {
     Number(String),
     /// Bytes.
     Binary(Bytes),
+}
+
+/// Without the value, which may be the visitor's as much as a body.
+impl fmt::Debug for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({:?})", Length(text.len())),
+            Self::Number(number) => write!(f, "Number({:?})", Length(number.len())),
+            Self::Binary(bytes) => write!(f, "Binary({:?})", Length(bytes.len())),
+        }
+    }
 }
 
 /// Attributes by their names.
@@ -83,7 +97,7 @@ impl From<i64> for Attribute {
 }
 
 /// A message that keeps SQS's rules.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) body: String,
     pub(crate) attributes: Attributes,
@@ -92,6 +106,18 @@ pub(crate) struct Message {
     pub(crate) deduplication: String,
     /// `AWSTraceHeader`, which counts neither as an attribute nor towards the size.
     pub(crate) trace: Option<String>,
+}
+
+/// Without the body, which belongs in no log.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("body", &Length(self.body.len()))
+            .field("attributes", &self.attributes)
+            .field("group", &self.group)
+            .field("deduplication", &self.deduplication)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Message {

@@ -1,6 +1,6 @@
 //! From a task to a message: its group, its ids, its attributes. It does not know how messages are sent, nor to where.
 
-use std::{future::IntoFuture, pin::Pin};
+use std::{fmt, future::IntoFuture, pin::Pin};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     entity_tag::hex,
     error::{Error, ErrorKind, Result},
+    hidden::Length,
 };
 
 /// The attribute that names the task.
@@ -106,7 +107,6 @@ pub enum Dedup {
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Debug)]
 #[must_use = "a post is sent when it is awaited"]
 pub struct Post {
     tasking: TaskingController,
@@ -116,6 +116,21 @@ pub struct Post {
     group: Option<String>,
     key: Option<String>,
     dedup: Dedup,
+}
+
+/// Without the body, which belongs in no log.
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Post")
+            .field("tasking", &self.tasking)
+            .field("name", &self.name)
+            .field("body", &self.body.as_ref().map(|body| Length(body.len())))
+            .field("attributes", &self.attributes)
+            .field("group", &self.group)
+            .field("key", &self.key)
+            .field("dedup", &self.dedup)
+            .finish()
+    }
 }
 
 impl Post {

@@ -9,7 +9,10 @@ use super::{
     context::TaskContext,
     message::{Attribute, Attributes},
 };
-use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::{
+    error::{BoxError, Error, ErrorKind, Result},
+    hidden::Length,
+};
 
 /// Work to be done after a response is sent: a type whose values travel as JSON.
 ///
@@ -81,7 +84,7 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawTask {
     body: String,
     attributes: Attributes,
@@ -115,6 +118,14 @@ impl RawTask {
     /// All attributes by their names.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &Attribute)> {
         self.attributes.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// Without the body, which belongs in no log.
+impl fmt::Debug for RawTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("RawTask");
+        debug.field("body", &Length(self.body.len())).field("attributes", &self.attributes).finish()
     }
 }
 

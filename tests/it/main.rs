@@ -14,6 +14,8 @@ mod events;
 #[cfg(feature = "forms")]
 mod forms;
 mod fronts;
+#[cfg(all(feature = "cookies", feature = "forms", feature = "tasking", feature = "testing"))]
+mod hidden;
 mod hostile;
 mod http;
 #[cfg(feature = "images")]

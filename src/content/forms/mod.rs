@@ -15,13 +15,18 @@ mod multipart;
 mod parameters;
 mod urlencoded;
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, Uri, header};
 use http_body::Body as HttpBody;
 use serde::de::DeserializeOwned;
 
 pub use self::{file::FormFile, limits::FormLimits};
-use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::{
+    error::{BoxError, Error, ErrorKind, Result},
+    hidden::Length,
+};
 
 /// A form that a visitor sent: its fields and files in the order of the page.
 ///
@@ -133,13 +138,13 @@ pub struct Form {
 /// assert_eq!(fields, [("q", Some("bowl")), ("q", Some("blue"))]);
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct FormField {
     name: String,
     content: Content,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 enum Content {
     Text(String),
     File(FormFile),
@@ -253,5 +258,18 @@ impl FormField {
             Content::Text(_) => None,
             Content::File(file) => Some(file),
         }
+    }
+}
+
+/// Without the text, which may be a password.
+impl fmt::Debug for FormField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("FormField");
+        debug.field("name", &self.name);
+        match &self.content {
+            Content::Text(text) => debug.field("text", &Length(text.len())),
+            Content::File(file) => debug.field("file", file),
+        };
+        debug.finish()
     }
 }

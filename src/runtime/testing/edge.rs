@@ -101,15 +101,22 @@ pub struct TestEdge {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     now: Duration,
     kept: HashMap<Key, Kept>,
 }
 
+/// Without what is kept, which is what visitors see.
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("now", &self.now).field("kept", &self.kept.len()).finish()
+    }
+}
+
 type Key = (String, Vec<Option<HeaderValue>>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Kept {
     response: Response<Bytes>,
     since: Duration,
@@ -158,7 +165,9 @@ impl TestEdge {
 
     /// Adds a field to each request to the site, in place of the viewer's: OriginCustomHeaders, such as the secret that
     /// [`CloudFront::with_origin_secret`](crate::CloudFront::with_origin_secret) asks for. Default: none.
-    pub fn with_origin_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn with_origin_header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
+        // It is often the origin's secret, and `{:?}` shows it to nobody.
+        value.set_sensitive(true);
         self.origin_headers.insert(name, value);
         self
     }

@@ -1,0 +1,52 @@
+//! What `{:?}` shows in place of a visitor's data and of secrets, since logs keep it: how long it is. It knows no type that has any.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName};
+
+/// The length of what is not shown.
+pub(crate) struct Length(pub(crate) usize);
+
+impl fmt::Debug for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes>", self.0)
+    }
+}
+
+/// Header fields, those that tell who somebody is by their length alone.
+pub(crate) struct Fields<'a>(pub(crate) &'a HeaderMap);
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, value): (&'_ HeaderName, &'_ http::HeaderValue)| -> (String, Box<dyn fmt::Debug>) {
+            match is_secret(name) {
+                true => (name.to_string(), Box::new(Length(value.len()))),
+                false => (name.to_string(), Box::new(value.clone())),
+            }
+        };
+        f.debug_map().entries(self.0.iter().map(shown)).finish()
+    }
+}
+
+/// Whether a header field holds what lets somebody act for a visitor or for the site.
+pub(crate) fn is_secret(name: &HeaderName) -> bool {
+    const PARTS: [&str; 7] = ["cookie", "authorization", "secret", "token", "password", "session", "api-key"];
+    PARTS.iter().any(|part| name.as_str().contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, header};
+
+    #[test]
+    fn fields_that_tell_who_somebody_is_are_hidden() {
+        let value = HeaderValue::from_static("opensesame");
+        for name in ["cookie", "set-cookie", "authorization", "proxy-authorization", "x-origin-secret", "x-api-key"] {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value.clone())]);
+            assert_eq!(format!("{:?}", Fields(&headers)), format!("{{\"{name}\": <10 bytes>}}"));
+        }
+        let headers = HeaderMap::from_iter([(header::ETAG, value)]);
+        assert_eq!(format!("{:?}", Fields(&headers)), "{\"etag\": \"opensesame\"}");
+    }
+}
