@@ -74,8 +74,8 @@ use crate::{
 /// # In templates
 ///
 /// [MiniJinja](https://docs.rs/minijinja) templates have inheritance, includes, imports and macros. What they print is
-/// escaped by the template's extension: as HTML for `.html`, `.htm` and `.xml`, as JSON for `.json`. Two functions are
-/// added:
+/// escaped by the template's extension: as HTML for `.html`, `.htm` and `.xml`, as JSON for `.json`. Templates are UTF-8; a
+/// byte order mark at the start of one is left out of the page. Two functions are added:
 ///
 /// - `static('css/site.css')`: the URL of a static file with a fingerprint of its content. It is served as `public,
 ///   max-age=31536000, immutable`. A name that is no file gives the plain URL and is logged once.

@@ -193,11 +193,9 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
         let template = templates.environment().get_template(&name).ok();
         let source = template.as_ref().map(|template| template.source());
         // A template that doesn't compile fails when it is reached; its bytes count all the same.
-        let file = templates.files().get(&name);
-        let raw = file.map(|content| content.digest);
         // One that the site added in code may have been compiled with another syntax than the one that is set now.
-        all.added |= source.is_some_and(|source| file.is_none_or(|file| file.bytes != source.as_bytes()));
-        sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(raw));
+        all.added |= source.is_some_and(|source| !templates.is_of_file(&name, source));
+        sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(templates.digest(&name)));
         let syntax = templates.environment().syntax().clone();
         let Some(mentions) = source.and_then(|source| syntax::mentions(&name, source, syntax).ok()) else { continue };
         report_missing_files(&name, &mentions, assets, settings);

@@ -47,6 +47,7 @@ impl Templates {
         for configure in &settings.configure {
             configure(&mut environment);
         }
+        without_marks(&mut environment);
         // The closure of a template is found by the names in it, so these must be the names that are loaded.
         environment.set_path_join_callback(|name, _parent| name.into());
         let sources = files.clone();
@@ -58,6 +59,16 @@ impl Templates {
         });
         environment.add_function("url", |path: &str| link(path));
         Self { files, environment }
+    }
+
+    /// The digest of the file of a template.
+    pub(crate) fn digest(&self, name: &str) -> Option<[u8; 32]> {
+        self.files.get(name).map(|file| file.digest)
+    }
+
+    /// Whether the source of a template is that of its file; what the site adds in code has none, or another.
+    pub(crate) fn is_of_file(&self, name: &str, source: &str) -> bool {
+        self.files.get(name).is_some_and(|file| without_mark(&file.bytes) == source.as_bytes())
     }
 
     pub(crate) fn files(&self) -> &Files {
@@ -139,11 +150,38 @@ pub(crate) fn innermost(name: &str, mut error: &minijinja::Error) -> (String, Op
     (error.name().unwrap_or(name).to_owned(), error.line())
 }
 
+/// The source of a template's file.
 fn text(name: &str, bytes: &[u8]) -> Result<String, minijinja::Error> {
-    String::from_utf8(bytes.to_vec()).map_err(|error| {
-        let message = format!("the template {name} is not UTF-8");
+    String::from_utf8(without_mark(bytes).to_vec()).map_err(|error| {
+        let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+        let found = if is_utf16 { "is UTF-16: save it as UTF-8" } else { "is not UTF-8" };
+        let message = format!("the template {name} {found}");
         minijinja::Error::new(minijinja::ErrorKind::SyntaxError, message).with_source(error)
     })
+}
+
+/// The byte order mark that some editors put before UTF-8. In a page it would stand before the doctype, or in the middle:
+/// a browser then falls into quirks mode, and JSON must not have one (RFC 8259 §8.1).
+const MARK: &str = "\u{feff}";
+
+fn without_mark(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(MARK.as_bytes()) {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Takes the mark off the templates that the site added in code.
+fn without_marks(environment: &mut Environment<'static>) {
+    let marked = environment.templates().filter(|(_, template)| template.source().starts_with(MARK));
+    let marked =
+        marked.map(|(name, template)| (name.to_owned(), template.source().trim_start_matches(MARK).to_owned()));
+    for (name, source) in marked.collect::<Vec<_>>() {
+        // It compiled with the mark, and does so without it unless the site has changed the syntax since.
+        if let Err(error) = environment.add_template_owned(name.clone(), source) {
+            tracing::warn!(template = name, %error, "the byte order mark of a template could not be taken off");
+        }
+    }
 }
 
 /// The URL of a static file: fingerprinted, or plain where there is no such file.

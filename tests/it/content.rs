@@ -114,6 +114,65 @@ async fn what_is_safe_is_not_escaped_again() {
     assert_eq!((before, &*after[20..].replace("&#x2f;", "/")), ("<b>", ".css /x?a=1&amp;b=2 &#x27;"));
 }
 
+/// As some editors save UTF-8. Before a doctype it would be quirks mode, in JSON an error (RFC 8259 §8.1).
+#[tokio::test]
+async fn a_byte_order_mark_of_a_template_is_no_part_of_the_page() {
+    const TEMPLATES: [(&str, &str); 10] = [
+        ("base.html", "\u{feff}<!doctype html><title>{% block t %}{% endblock %}</title>{% block b %}{% endblock %}"),
+        ("page.html", "\u{feff}{% extends 'base.html' %}{% block t %}{% include 'name.txt' %}{% endblock %}"),
+        ("child.html", "\u{feff}{% extends 'page.html' %}{% block b %}{{ super() }}{{ m }}{% endblock %}"),
+        ("name.txt", "\u{feff}Kiln"),
+        ("data.json", "\u{feff}{\"a\": 1}"),
+        ("feed.xml", "\u{feff}<?xml version=\"1.0\"?>{% include 'entry.xml' %}"),
+        ("entry.xml", "\u{feff}\u{feff}<entry/>"),
+        ("macros.html", "\u{feff}{% macro hi() %}hi{% endmacro %}"),
+        ("uses.html", "{% import 'macros.html' as m %}{{ m.hi() }}{% from 'macros.html' import hi %}{{ hi() }}"),
+        ("inside.html", "a\u{feff}b"),
+    ];
+    static EMBEDDED: std::sync::LazyLock<Embedded> = std::sync::LazyLock::new(|| {
+        let files = TEMPLATES.map(|(name, source)| (name, source.as_bytes()));
+        Embedded::new(files.to_vec().leak())
+    });
+    let folders = folders(&[]);
+    TEMPLATES.iter().for_each(|(name, source)| folders.write(&format!("templates/{name}"), source.as_bytes()));
+    let added = ContentManager::new(NOTHING, NOTHING).unwrap().with_environment(|engine| {
+        let (borrowed, owned) = TEMPLATES.split_at(4);
+        borrowed.iter().for_each(|(name, source)| engine.add_template(name, source).unwrap());
+        owned.iter().for_each(|(name, source)| engine.add_template_owned(*name, (*source).to_owned()).unwrap());
+    });
+    for content in [folders.content(), ContentManager::new(*EMBEDDED, NOTHING).unwrap(), added] {
+        let app = pages(&content, json!({ "m": "\u{feff}" }));
+        for (path, expected) in [
+            ("/page.html", "<!doctype html><title>Kiln</title>"),
+            ("/child.html", "<!doctype html><title>Kiln</title>\u{feff}"),
+            ("/name.txt", "Kiln"),
+            ("/data.json", "{\"a\": 1}"),
+            ("/feed.xml", "<?xml version=\"1.0\"?><entry/>"),
+            ("/uses.html", "hihi"),
+            ("/inside.html", "a\u{feff}b"),
+        ] {
+            assert_eq!(page(&app, path).await, expected, "{path}");
+        }
+    }
+}
+
+/// A template with a mark is one of the folder's as any other: its tag is known, and a change of the mark is none of it.
+#[tokio::test]
+async fn a_page_with_a_byte_order_mark_has_a_tag_and_the_lines_that_an_editor_shows() {
+    let folders = folders(&[("templates/a.html", "\u{feff}<p>{{ name }}"), ("templates/b.html", "\u{feff}\n{% if %}")]);
+    let content = folders.content().with_reload(true);
+    let (explained, log) = (content.explain("a.html", &json!({})).unwrap(), Log::start());
+    assert!(explained.changes(&content.explain("a.html", &json!({ "name": 1 })).unwrap()).len() == 1);
+    let app = pages(&content, json!({}));
+    let marked = get(&app, "/a.html").send().await;
+    assert_eq!(log.lines(&["why a page is rendered"]), [""; 0], "its tag is known");
+    folders.write("templates/a.html", b"<p>{{ name }}");
+    assert_eq!(get(&app, "/a.html").send().await.line("etag"), marked.line("etag"));
+    assert_eq!(content.check()[0].to_string().split(':').take(2).collect::<Vec<_>>(), ["b.html", "2"]);
+    folders.write("templates/a.html", b"\xff\xfe<\0p\0>\0");
+    assert!(content.check()[0].problem().contains("is UTF-16: save it as UTF-8"), "{:?}", content.check());
+}
+
 #[tokio::test]
 async fn a_site_adds_filters_functions_tests_and_globals() {
     const TEMPLATES: Embedded = Embedded::new(&[(
