@@ -102,6 +102,8 @@ pub enum ErrorKind {
     Permanent,
     /// A task can't be sent, or can't be read, as it is: too large, a character that SQS refuses, an id that is too long,
     /// a body that is not the task's JSON, a name that no handler has.
+    /// A redirect that is meant to stay on the site leads off it. Status 400.
+    Redirect,
     Task,
     /// A queue did not take a task, or can't be reached; [`maybe_sent`](Error::maybe_sent) says whether it may be there
     /// all the same.
@@ -249,11 +251,11 @@ impl Error {
         }
     }
 
-    /// The status that a client is answered with: 400, 413 or 415 for a form that can't be taken, 413 for a request that
-    /// is too large, 403 for one from another site's page, else 500.
+    /// The status that a client is answered with: 400, 413 or 415 for a form that can't be taken, 400 for a redirect
+    /// off the site, 413 for a request that is too large, 403 for one from another site's page, else 500.
     pub fn status(&self) -> StatusCode {
         match self.kind() {
-            ErrorKind::Form => StatusCode::BAD_REQUEST,
+            ErrorKind::Form | ErrorKind::Redirect => StatusCode::BAD_REQUEST,
             ErrorKind::CrossOrigin => StatusCode::FORBIDDEN,
             ErrorKind::FormTooLarge | ErrorKind::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::FormType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -5,10 +5,10 @@ use std::future::Future;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
-use super::{ContentManager, media_type, snapshot::tagged};
+use super::{ContentManager, links, media_type, path::NOT_IN_PATH, snapshot::tagged};
 use crate::{
     CacheControl, EntityTag, Representation,
     error::{BoxError, Error, ErrorKind, Result},
@@ -50,18 +50,68 @@ impl ContentManager {
         Ok(tagged("application/json", body.into()))
     }
 
-    /// A redirect with status 302, which no cache keeps for ever; [`with_status`](Representation::with_status) makes it
-    /// another. A path (`/products`) is taken within the site: the mount prefix goes before it.
+    /// A redirect within the site, with status 302, which no cache keeps for ever;
+    /// [`with_status`](Representation::with_status) makes it another. A path (`/products`) gets the mount prefix, any other
+    /// relative reference (`?page=2`) is taken from the page that was asked for.
+    ///
+    /// It never leads to another site, whoever wrote the target: what a browser would take for one (`//evil.example`,
+    /// `/\evil.example`, `https:evil.example`, the same with tabs and line breaks in between) is refused with 400. So a
+    /// target may come out of the request. Where the site itself means another one, it says
+    /// [`redirect_external`](Self::redirect_external).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Redirect`], with status 400, when it is sent.
+    ///
+    /// # Examples
+    ///
+    /// Back to where a visitor came from, after they have signed in:
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, ErrorKind, Representation};
+    ///
+    /// fn signed_in(content: &ContentManager, next: Option<&str>) -> Representation {
+    ///     content.redirect(next.unwrap_or("/account")) // out of `?next=`, or a hidden field of the form
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+    /// let (request, cloudfront) = (http::Request::new(()), CloudFront::new());
+    /// let response = cloudfront.respond(&request, signed_in(&content, Some("/cart"))).await?;
+    /// assert_eq!((response.status().as_u16(), &response.headers()["location"]), (302, &"/cart".parse().unwrap()));
+    /// let error = cloudfront.respond(&request, signed_in(&content, Some("//evil.example"))).await.unwrap_err();
+    /// assert_eq!((error.kind(), error.status().as_u16()), (ErrorKind::Redirect, 400));
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn redirect(&self, location: &str) -> Representation {
-        let target = utf8_percent_encode(location, NOT_IN_URI).to_string();
+        let target = location.to_owned();
         Representation::select(move |selection| {
-            let within = target.starts_with('/') && !target.starts_with("//");
-            let location = format!("{}{target}", if within { selection.script_root } else { "" });
-            let value = HeaderValue::from_str(&location)
-                .map_err(|error| Error::caused(ErrorKind::Handler, "a redirect leads nowhere", error))?;
-            Ok(Representation::empty(StatusCode::FOUND).with_header(header::LOCATION, value))
+            let root = utf8_percent_encode(selection.script_root, NOT_IN_PATH).to_string();
+            let location = links::within(&root, &target).ok_or_else(|| leads_away(&target))?;
+            found(if location.is_empty() { "/" } else { &location })
         })
         .with_status(StatusCode::FOUND)
+    }
+
+    /// A redirect to another site, by its absolute URL, with status 302: a payment service, a sign-in of somebody else's.
+    /// SECURITY: a URL out of a request would lend this site's good name to whoever wrote it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+    /// let checkout = content.redirect_external("https://pay.example/checkout/7").with_status(http::StatusCode::SEE_OTHER);
+    /// let response = CloudFront::new().respond(&http::Request::new(()), checkout).await?;
+    /// assert_eq!((response.status().as_u16(), response.headers().contains_key("location")), (303, true));
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn redirect_external(&self, url: &str) -> Representation {
+        let url = url.to_owned();
+        Representation::select(move |_| found(&url))
     }
 
     /// Bytes of any kind, such as an image: their type is told from their content, with `nosniff`. A strong ETag from
@@ -171,13 +221,21 @@ impl ContentManager {
     }
 }
 
+fn found(location: &str) -> Result<Representation> {
+    let value = HeaderValue::from_str(&links::encoded(location))
+        .map_err(|error| Error::caused(ErrorKind::Handler, "a redirect leads nowhere", error))?;
+    Ok(Representation::empty(StatusCode::FOUND).with_header(header::LOCATION, value))
+}
+
+fn leads_away(target: &str) -> Error {
+    let shown = links::shown(target);
+    let message = format!("a redirect leads off the site, to {shown}: redirect_external is for another site's URL");
+    Error::new(ErrorKind::Redirect, message)
+}
+
 fn as_asset(representation: Representation) -> Representation {
     representation
         .with_header(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
         .with_methods([Method::GET])
         .with_ranges(true)
 }
-
-/// What may not stand in a URI as it is; a backslash among them, which browsers take for a slash.
-const NOT_IN_URI: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');

@@ -5,7 +5,7 @@
 //! 3. [`assets`], [`media_type`], [`negotiate`] static files, their types, their compressed forms
 //! 4. [`templates`] rendering
 //! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
-//! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
+//! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
 //! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
 //! 8. `forms`: what visitors send
 //! 9. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
@@ -24,6 +24,7 @@ mod images;
 #[path = "no_images.rs"]
 mod images;
 mod inline;
+mod links;
 mod makers;
 mod media_type;
 mod negotiate;
@@ -79,7 +80,8 @@ use crate::{
 ///
 /// - `static('css/site.css')`: the URL of a static file with a fingerprint of its content. It is served as `public,
 ///   max-age=31536000, immutable`. A name that is no file gives the plain URL and is logged once.
-/// - `url('/products')`: a link within the site, with the prefix under which it is mounted.
+/// - `url('/products')`: a link within the site, with the prefix under which it is mounted. What leads to another site is
+///   an error: such a link needs no function.
 ///
 /// # Examples
 ///

@@ -16,7 +16,7 @@ use minijinja::{
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{assets::Assets, images::Setting, media_type, path::NOT_IN_PATH, source::Files, syntax};
+use super::{assets::Assets, images::Setting, links, media_type, path::NOT_IN_PATH, source::Files, syntax};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a site sets once for all its templates.
@@ -57,7 +57,10 @@ impl Templates {
         environment.add_function(syntax::STATIC, move |state: &State<'_, '_>, name: &str| {
             Value::from_safe_string(static_url(&assets, &urls, state.name(), name))
         });
-        environment.add_function("url", |path: &str| link(path));
+        environment.add_function("url", |path: &str| {
+            let within = SCRIPT_ROOT.with_borrow(|root| links::within(root, path));
+            within.map(link).ok_or_else(|| leads_away(path))
+        });
         Self { files, environment }
     }
 
@@ -191,17 +194,18 @@ pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, n
         settings.report_missing(template, None, name);
     }
     let path = utf8_percent_encode(fingerprinted.as_deref().unwrap_or(name), SAFE_PATH);
-    mounted(&format!("{}/{path}", settings.static_prefix))
+    SCRIPT_ROOT.with_borrow(|root| format!("{root}{}/{path}", settings.static_prefix))
 }
 
-/// A link within the site. Without a character that means something in HTML it needs no escaping.
-fn link(path: &str) -> Value {
-    let link = mounted(path);
+/// A link. Without a character that means something in HTML it needs no escaping.
+fn link(link: String) -> Value {
     if link.contains(['&', '<', '>', '"', '\'']) { Value::from(link) } else { Value::from_safe_string(link) }
 }
 
-fn mounted(path: &str) -> String {
-    SCRIPT_ROOT.with_borrow(|root| format!("{root}{path}"))
+fn leads_away(path: &str) -> minijinja::Error {
+    let shown = links::shown(path);
+    let message = format!("url() makes links within the site, and {shown} leads off it: write such a link as it is");
+    minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message)
 }
 
 /// What may stand in a path and means nothing in HTML: such a URL needs no escaping and goes out as a safe string.
