@@ -75,6 +75,21 @@ impl Assets {
         let fingerprinted = with_fingerprint(name, &self.fingerprint_of(name)?);
         Some(if self.files.contains(&fingerprinted) { name.into() } else { fingerprinted })
     }
+
+    /// The name of the file in a text such as `icons.svg#cart` or `a.css?v=2`, and the query and fragment behind it. The
+    /// longest beginning that is a file's name is one, as names may have `?` and `#` in them; where there is none, the name
+    /// ends before the first of them, as in a URL (RFC 3986 §3).
+    pub(crate) fn named<'a>(&self, text: &'a str) -> (&'a str, &'a str) {
+        let end = ends(text).find(|end| self.files.contains(&text[..*end])).or(ends(text).last());
+        text.split_at(end.unwrap_or(text.len()))
+    }
+
+    /// The names of all files that a text which starts so can name: those that start so too, and those that end in it.
+    pub(crate) fn named_from<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a str> {
+        let ended =
+            ends(start).map(|end| &start[..end]).filter(move |name| *name != start && self.files.contains(name));
+        ended.chain(self.files.names(start))
+    }
 }
 
 impl Assets {
@@ -91,6 +106,11 @@ impl Assets {
         encoded.iter().for_each(|content| hash.update(content.digest));
         Some(hex(&hash.finalize()[..10]))
     }
+}
+
+/// Where the name of a file can end in a text: at its end, or before a `?` or a `#`, the last of them first.
+fn ends(text: &str) -> impl Iterator<Item = usize> {
+    std::iter::once(text.len()).chain(text.rmatch_indices(['?', '#']).map(|(at, _)| at))
 }
 
 /// The representation of a file, chosen by Accept-Encoding where the file also lies there compressed.
@@ -183,6 +203,43 @@ mod tests {
         assert_eq!(found("a.00000000000000000000.css"), Some(Fingerprint::Outdated));
         assert_eq!(found("x.00000000000000000000.css"), Some(Fingerprint::None), "a file has that very name");
         assert_eq!(found("b.00000000000000000000.css"), None);
+    }
+
+    #[test]
+    fn a_name_ends_at_a_query_or_a_fragment_unless_a_file_has_it_so() {
+        const FILES: Embedded = Embedded::new(&[("a.svg", b"a"), ("c#.svg", b"c"), ("q?x=1", b"q"), ("q", b"q")]);
+        let assets = Assets::new(Located::Embedded(FILES).files());
+        for (text, name, rest) in [
+            ("a.svg", "a.svg", ""),
+            ("a.svg#b", "a.svg", "#b"),
+            ("a.svg?v=2", "a.svg", "?v=2"),
+            ("a.svg?v=2#b?c#d", "a.svg", "?v=2#b?c#d"),
+            ("a.svg?#iefix", "a.svg", "?#iefix"),
+            ("c#.svg", "c#.svg", ""),
+            ("c#.svg#b", "c#.svg", "#b"),
+            ("q?x=1", "q?x=1", ""),
+            ("q?x=12", "q", "?x=12"),
+            ("none.svg#b?c", "none.svg", "#b?c"),
+            ("none.svg", "none.svg", ""),
+            ("#b", "", "#b"),
+            ("", "", ""),
+        ] {
+            assert_eq!(assets.named(text), (name, rest), "{text}");
+        }
+        for (start, names) in [
+            ("a.svg#", &["a.svg"][..]),
+            ("a.svg?v=2&x=", &["a.svg"]),
+            ("q?x=1#", &["q", "q?x=1"]),
+            ("q?x", &["q", "q?x=1"]),
+            ("a", &["a.svg"]),
+            ("a.svg", &["a.svg"]),
+            ("c", &["c#.svg"]),
+            ("b#", &[]),
+        ] {
+            let mut found: Vec<&str> = assets.named_from(start).collect();
+            found.sort_unstable();
+            assert_eq!(found, names, "{start}");
+        }
     }
 
     proptest! {

@@ -97,10 +97,11 @@ fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Findin
         }
     }
     for reference in &mentions.files {
-        if let Reference::Name { name, line } = reference
-            && !assets.files().contains(name)
-        {
-            findings.push(finding(*line, format!("there is no static file `{name}`")));
+        if let Reference::Name { name, line } = reference {
+            let (name, _) = assets.named(name);
+            if !assets.files().contains(name) {
+                findings.push(finding(*line, format!("there is no static file `{name}`")));
+            }
         }
     }
     findings.sort_by_key(|finding| finding.line);

@@ -79,7 +79,9 @@ use crate::{
 /// byte order mark at the start of one is left out of the page. Two functions are added:
 ///
 /// - `static('css/site.css')`: the URL of a static file with a fingerprint of its content. It is served as `public,
-///   max-age=31536000, immutable`. A name that is no file gives the plain URL and is logged once.
+///   max-age=31536000, immutable`. A name that is no file gives the plain URL and is logged once. A query or a fragment
+///   behind the name stays behind the URL: `static('icons.svg#cart')`, `static('font.eot?#iefix')`. A file whose own name
+///   has a `?` or a `#` in it is found all the same.
 /// - `url('/products')`: a link within the site, with the prefix under which it is mounted. What leads to another site is
 ///   an error: such a link needs no function.
 ///

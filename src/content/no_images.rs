@@ -29,6 +29,10 @@ impl Setting {
         false
     }
 
+    pub(crate) fn refuses(&self, _: &str, _: &str) -> bool {
+        false
+    }
+
     pub(crate) fn add_functions(&self, _: &mut Environment<'static>, _: &Arc<Assets>, _: &Arc<Settings>) {}
 
     pub(crate) fn description<'a>(&self, _: &Assets, _: impl Iterator<Item = &'a str>) -> String {

@@ -221,39 +221,36 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
 
 fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {
     for reference in &mentions.files {
-        if let Reference::Name { name, line } = reference
-            && !assets.files().contains(name)
-        {
-            settings.report_missing(template, Some(*line), name);
+        if let Reference::Name { name, line } = reference {
+            let (name, _) = assets.named(name);
+            if !assets.files().contains(name) {
+                settings.report_missing(template, Some(*line), name);
+            }
         }
     }
 }
 
+/// The names of the static files that a reference can mean. One that is named and not there is among them.
+fn meant<'a>(assets: &'a Assets, reference: &'a Reference) -> Vec<&'a str> {
+    match reference {
+        Reference::Name { name, .. } => vec![assets.named(name).0],
+        Reference::StartsWith(start) => assets.named_from(start).collect(),
+    }
+}
+
 fn files(assets: &Assets, mentions: &Mentions) -> Parts {
-    let files = assets.files();
     // Its URL says what its content is, in all forms that it has.
     let digest = |name: &str| {
         let url = assets.fingerprinted(name);
         (format!("static file {name}"), url.map(|url| Sha256::digest(url).into()))
     };
-    let mut parts = Parts::new();
-    for reference in &mentions.files {
-        match reference {
-            Reference::Name { name, .. } => parts.extend([digest(name)]),
-            Reference::StartsWith(prefix) => parts.extend(files.names(prefix).map(digest)),
-        }
-    }
-    parts
+    mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
 }
 
 /// What else than the files shapes the markup of images, where there is any.
 fn images_of(site: Site<'_>, mentions: &Mentions) -> Option<String> {
     let shown = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
-    let files = site.assets.files();
-    let names = mentions.files.iter().flat_map(|reference| match reference {
-        Reference::Name { name, .. } => vec![name.as_str()],
-        Reference::StartsWith(prefix) => files.names(prefix).collect(),
-    });
+    let names = mentions.files.iter().flat_map(|reference| meant(site.assets, reference));
     shown.then(|| site.settings.images.description(site.assets, names))
 }
 

@@ -13,7 +13,7 @@ use minijinja::{
     AutoEscape, Environment, State,
     value::{Serde, Value},
 };
-use percent_encoding::{AsciiSet, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{assets::Assets, images::Setting, links, media_type, path::NOT_IN_PATH, source::Files, syntax};
@@ -27,8 +27,8 @@ pub(crate) struct Settings {
     pub(crate) volatile: HashSet<String>,
     pub(crate) build_id: Option<String>,
     pub(crate) images: Setting,
-    /// Names of static files that were asked for in vain and already logged.
-    missing: Arc<Mutex<HashSet<(String, String)>>>,
+    /// What templates say of static files in vain, and is logged already: the template, and its words.
+    reported: Arc<Mutex<HashSet<(String, String)>>>,
 }
 
 pub(crate) type Configure = Arc<dyn Fn(&mut Environment<'static>) + Send + Sync>;
@@ -55,7 +55,7 @@ impl Templates {
         settings.images.add_functions(&mut environment, &assets, settings);
         let urls = settings.clone();
         environment.add_function(syntax::STATIC, move |state: &State<'_, '_>, name: &str| {
-            Value::from_safe_string(static_url(&assets, &urls, state.name(), name))
+            link(static_url(&assets, &urls, state.name(), name))
         });
         environment.add_function("url", |path: &str| {
             let within = SCRIPT_ROOT.with_borrow(|root| links::within(root, path));
@@ -120,11 +120,15 @@ impl Settings {
 
     /// Tells the developer of a name that is no file, once for each template.
     pub(crate) fn report_missing(&self, template: &str, line: Option<usize>, name: &str) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        // SECURITY: a computed name may come from a stranger, who must fill neither the memory nor the log.
-        if missing.len() < MOST_REPORTED && missing.insert((template.to_owned(), name.to_owned())) {
+        if self.is_news(template, name) {
             tracing::warn!(template, line, file = name, "static() names a file that does not exist");
         }
+    }
+
+    fn is_news(&self, template: &str, words: &str) -> bool {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        // SECURITY: a computed name may come from a stranger, who must fill neither the memory nor the log.
+        reported.len() < MOST_REPORTED && reported.insert((template.to_owned(), words.to_owned()))
     }
 }
 
@@ -187,14 +191,23 @@ fn without_marks(environment: &mut Environment<'static>) {
     }
 }
 
-/// The URL of a static file: fingerprinted, or plain where there is no such file.
-pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, name: &str) -> String {
+/// The URL of the static file that a text names, fingerprinted, or plain where there is no such file. A query or fragment
+/// behind the name stays behind the URL; a query of another's invention (`?v=2`) for which an image would be refused does not.
+pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, text: &str) -> String {
+    let (name, rest) = assets.named(text);
     let fingerprinted = assets.fingerprinted(name);
     if fingerprinted.is_none() {
         settings.report_missing(template, None, name);
     }
+    let (query, fragment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+    let is_refused = settings.images.refuses(name, query);
+    if is_refused && settings.is_news(template, text) {
+        tracing::warn!(template, file = name, query, "static() leaves out a query that an image has no parameters for");
+    }
+    let rest = if is_refused { fragment } else { rest };
     let path = utf8_percent_encode(fingerprinted.as_deref().unwrap_or(name), SAFE_PATH);
-    SCRIPT_ROOT.with_borrow(|root| format!("{root}{}/{path}", settings.static_prefix))
+    let rest = utf8_percent_encode(rest, SAFE_REST);
+    SCRIPT_ROOT.with_borrow(|root| format!("{root}{}/{path}{rest}", settings.static_prefix))
 }
 
 /// A link. Without a character that means something in HTML it needs no escaping.
@@ -210,6 +223,11 @@ fn leads_away(path: &str) -> minijinja::Error {
 
 /// What may stand in a path and means nothing in HTML: such a URL needs no escaping and goes out as a safe string.
 const SAFE_PATH: &AsciiSet = &NOT_IN_PATH.add(b'%').add(b'&').add(b'\'');
+
+/// The same for a query and a fragment, which are written as URLs have them. An ampersand has its meaning there.
+#[rustfmt::skip]
+const SAFE_REST: &AsciiSet = &CONTROLS
+    .add(b' ').add(b'"').add(b'\'').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 thread_local! {
     /// NOTE: the engine's functions see no more than the arguments they are called with, and macros see not even the

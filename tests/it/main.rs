@@ -26,6 +26,7 @@ mod page_tags;
 mod security_headers;
 #[cfg(feature = "cli")]
 mod setup;
+mod static_files;
 #[cfg(feature = "tasking")]
 mod store_rules;
 #[cfg(feature = "tasking")]

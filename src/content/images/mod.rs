@@ -253,6 +253,12 @@ impl Setting {
         is_negotiated(image) && wanted.is_ok_and(|wanted| wanted.format.is_none())
     }
 
+    /// Whether a URL with this query, which may start with a `?`, would be refused for the image of this name.
+    pub(crate) fn refuses(&self, name: &str, query: &str) -> bool {
+        let query = query.strip_prefix('?').unwrap_or(query);
+        self.of_files.as_ref().is_some_and(|images| is_negotiated(name) && images.menu.read_query(query).is_err())
+    }
+
     pub(crate) fn add_functions(
         &self,
         environment: &mut Environment<'static>,

@@ -1,0 +1,154 @@
+//! Static files: what a template may say behind a name.
+
+use std::fs;
+
+use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded};
+use http::Response;
+use serde_json::{Value, json};
+use tower::{Layer, service_fn};
+
+use crate::support::{folders, get};
+
+/// An app of one page, `a.html`, and the static files.
+fn site(content: &ContentManager, arguments: Value) -> App {
+    let content = content.clone();
+    App::new(CloudFront::new().layer(service_fn(move |request: lambda_http::Request| {
+        let answer = match request.uri().path() {
+            "/" => content.render_template("a.html", arguments.clone()),
+            _ => Ok(content.static_file_at(request.uri())),
+        };
+        async { answer.map(Response::<String>::from) }
+    })))
+}
+
+async fn page(app: &App) -> String {
+    let answer = get(app, "/").send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.text().to_owned()
+}
+
+// Behind a name
+
+#[tokio::test]
+async fn a_query_and_a_fragment_stay_behind_the_fingerprint() {
+    let names = [
+        ("icons.svg#cart", "/static/icons.*.svg#cart"),
+        ("icons.svg?v=2", "/static/icons.*.svg?v=2"),
+        ("icons.svg?#iefix", "/static/icons.*.svg?#iefix"),
+        ("icons.svg?v=2&w=3#a?b", "/static/icons.*.svg?v=2&w=3#a?b"),
+        ("icons.svg?q=ü 'x'", "/static/icons.*.svg?q=%C3%BC%20%27x%27"),
+        ("icons.svg?q=a%20b", "/static/icons.*.svg?q=a%20b"),
+        ("sub/icons.svg#a/b", "/static/sub/icons.*.svg#a/b"),
+        ("LICENSE#top", "/static/LICENSE.*#top"),
+        ("none.svg#cart", "/static/none.svg#cart"),
+        // Names that have it themselves.
+        ("c#.svg", "/static/c%23.*.svg"),
+        ("c#.svg#cart", "/static/c%23.*.svg#cart"),
+        ("100%.css", "/static/100%25.*.css"),
+        ("100%.css?v=1", "/static/100%25.*.css?v=1"),
+        ("what?.txt", "/static/what%3F.*.txt"),
+    ];
+    let folders = folders(&[("templates/a.html", "{% for name in names %}{{ static(name) }}\n{% endfor %}")]);
+    for name in ["icons.svg", "sub/icons.svg", "LICENSE", "c#.svg", "100%.css", "what?.txt"] {
+        folders.write(&format!("static/{name}"), name.as_bytes());
+    }
+    let app = site(&folders.content(), json!({ "names": names.map(|(name, _)| name) }));
+    for (url, (name, expected)) in page(&app).await.lines().zip(names) {
+        let url = url.replace("&amp;", "&").replace("&#x2f;", "/");
+        let (start, end) = expected.split_once('*').unwrap_or((expected, ""));
+        let is_there = expected.contains('*');
+        let expected_length = start.len() + end.len() + if is_there { 20 } else { 0 };
+        assert!(url.starts_with(start) && url.ends_with(end) && url.len() == expected_length, "{name}: {url}");
+        // As a browser does: the fragment stays behind.
+        let answer = get(&app, url.split('#').next().expect("one")).send().await;
+        assert_eq!(answer.status, if is_there { 200 } else { 404 }, "{name}");
+        if is_there {
+            assert!(name.starts_with(answer.text()), "{name}: {}", answer.text());
+            assert_eq!(answer.line("cache-control"), "public, max-age=31536000, immutable", "{name}");
+        }
+    }
+}
+
+/// A tag that left the file out would be a false 304: the page names the file's old URL for ever.
+#[tokio::test]
+async fn what_stands_behind_a_name_never_takes_the_file_out_of_the_tag() {
+    for template in [
+        "{{ static('icons.svg#cart') }}",
+        "{{ static('icons.svg?v=2') }}",
+        "{{ static('icons.svg?#iefix') }}",
+        "{{ static('icons.svg#' ~ symbol) }}",
+        "{{ static('icons.svg?v=2#' ~ symbol) }}",
+        "{{ static('icons.svg?' ~ symbol ~ '#x') }}",
+        "{{ static('icons' ~ '.svg#' ~ symbol) }}",
+        "{{ static('icons' ~ '.svg' ~ hash ~ symbol) }}",
+        "{{ static('icons.svg#' ~ symbol if symbol else 'other.svg') }}",
+        "{{ static(whole) }}",
+        "{{ static('icons.svg#%s'|format(symbol)) }}",
+        "{% set s = static %}{{ s('icons.svg#cart') }}",
+        "{% set name = 'icons.svg#cart' %}{{ static(name) }}",
+        "{% macro icon(id) %}{{ static('icons.svg#' ~ id) }}{% endmacro %}{{ icon('cart') }}",
+        "{% for id in ['a', 'b'] %}{{ static('icons.svg#' ~ id) }}{% endfor %}",
+        "{{ static(*['icons.svg#cart']) }}",
+    ] {
+        let folders = folders(&[("templates/a.html", template), ("static/icons.svg", "<svg/>")]);
+        let arguments = json!({ "symbol": "cart", "hash": "#", "whole": "icons.svg#cart" });
+        let app = site(&folders.content().with_reload(true), arguments);
+        let before = get(&app, "/").send().await;
+        folders.write("static/icons.svg", b"<svg id='new'/>");
+        let after = get(&app, "/").header("if-none-match", before.line("etag")).send().await;
+        assert_eq!(after.status, 200, "{template}");
+        assert_ne!((before.line("etag"), before.text()), (after.line("etag"), after.text()), "{template}");
+        // A file that is named so in full takes its place.
+        folders.write("static/icons.svg#cart", b"<svg id='exact'/>");
+        let exact = get(&app, "/").header("if-none-match", after.line("etag")).send().await;
+        let is_the_same = exact.status == 304 || exact.text() == after.text();
+        assert_eq!(is_the_same, template.contains('?') || template.contains("'a', 'b'"), "{template}: {exact:?}");
+        // And when all are gone, so is the fingerprint.
+        fs::remove_file(folders.path().join("static/icons.svg#cart")).expect("it was there");
+        fs::remove_file(folders.path().join("static/icons.svg")).expect("it was there");
+        let gone = get(&app, "/").header("if-none-match", after.line("etag")).send().await;
+        assert_eq!(gone.status, 200, "{template}");
+    }
+}
+
+#[test]
+fn a_check_looks_for_the_file_before_a_query_or_a_fragment() {
+    const TEMPLATES: Embedded = Embedded::new(&[(
+        "a.html",
+        b"{{ static('icons.svg#cart') }}{{ static('icons.svg?v=2') }}{{ static('c#.svg') }}\n{{ static('none.svg?#x') }}",
+    )]);
+    const FILES: Embedded = Embedded::new(&[("icons.svg", b"<svg/>"), ("c#.svg", b"<svg/>")]);
+    let content = ContentManager::new(TEMPLATES, FILES).unwrap();
+    let findings: Vec<String> = content.check().iter().map(ToString::to_string).collect();
+    assert_eq!(findings, ["a.html:2: there is no static file `none.svg`"]);
+}
+
+#[cfg(feature = "images")]
+#[tokio::test]
+async fn pictures_are_found_before_a_query_or_a_fragment() {
+    use chalice_http_toolkit::Images;
+
+    use crate::support::Log;
+
+    let template = "{{ picture('logo.png?v=2#x', alt='') }}\n{{ picture('icons.svg#cart', alt='') }}\n\
+        {{ srcset('logo.png#x', widths=[16, 32]) }}\n{{ static('logo.png?v=2#x') }}\n{{ static('logo.png?w=32#x') }}";
+    let folders = folders(&[("templates/a.html", template), ("static/icons.svg", "<svg/>")]);
+    let logo = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/static/img/logo.png")).unwrap();
+    folders.write("static/logo.png", &logo);
+    let app = site(&folders.content().with_images(Images::new()), json!({}));
+    let text = page(&app).await;
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(!lines[0].contains("v=2") && !lines[0].contains("#x") && lines[0].contains("/static/logo."), "{text}");
+    assert!(lines[1].contains(".svg#cart\""), "{text}");
+    assert!(lines[2].contains("?w=16 16w, ") && !lines[2].contains('#'), "{text}");
+    // A query that its URL would be refused for is left out; the fingerprint does what it is for.
+    assert!(lines[3].ends_with(".png#x") && lines[4].ends_with(".png?w=32#x"), "{text}");
+    let urls = lines[2].split(", ").filter_map(|one| one.split(' ').next());
+    for url in urls.chain(lines[3..].iter().filter_map(|line| line.split('#').next())) {
+        assert_eq!(get(&app, url).send().await.status, 200, "{url}");
+    }
+    folders.write("templates/a.html", b"{{ static('logo.png?v=2') }}");
+    let (app, log) = (site(&folders.content().with_images(Images::new()), json!({})), Log::start());
+    assert_eq!((page(&app).await, page(&app).await).0.len(), "/static/logo..png".len() + 20);
+    assert_eq!(log.lines(&["WARN", "a.html", "?v=2"]).len(), 1);
+}
