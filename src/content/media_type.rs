@@ -12,12 +12,21 @@ pub(crate) fn describe(headers: &mut HeaderMap, name: &str, bytes: &[u8]) {
         // The file is a gzip of an SVG image: without this field no browser shows it.
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let media_type = by_extension(&extension).map_or_else(|| sniff(bytes).to_owned(), with_charset);
+    let by_content = || if is_well_known_json(name, bytes) { "application/json" } else { sniff(bytes) };
+    let media_type = by_extension(&extension).map_or_else(|| by_content().to_owned(), with_charset);
     if let Ok(value) = HeaderValue::from_str(&media_type) {
         headers.insert(header::CONTENT_TYPE, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     disarm(headers);
+}
+
+/// What clients look for under `.well-known/` has often no extension and is JSON, as the specifications of
+/// `apple-app-site-association`, `openid-configuration` and others demand.
+fn is_well_known_json(name: &str, bytes: &[u8]) -> bool {
+    name.starts_with(".well-known/")
+        && bytes.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 /// SECURITY: an SVG image that is opened by itself is a document, and may bring a script. In an `img` this changes nothing.
@@ -111,6 +120,9 @@ mod tests {
             ("page", b"<!doctype html><script>", "text/plain; charset=utf-8"),
             ("picture", png, "image/png"),
             ("blob", b"\x00\x01\xff", "application/octet-stream"),
+            (".well-known/openid-configuration", b" {\"issuer\": \"x\"}", "application/json"),
+            (".well-known/token", b"{token", "text/plain; charset=utf-8"),
+            ("data", b"{}", "text/plain; charset=utf-8"),
         ] {
             let mut headers = HeaderMap::new();
             describe(&mut headers, name, bytes);

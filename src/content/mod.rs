@@ -2,7 +2,8 @@
 //!
 //! 1. [`source`] where files come from: a folder, or embedded
 //! 2. [`path`] which file a URL means
-//! 3. [`assets`], [`media_type`], [`negotiate`] static files, their types, their compressed forms
+//! 3. [`static_files`], from [`assets`], [`media_type`] and [`negotiate`]: static files, their URLs, their
+//!    types, their compressed forms
 //! 4. [`templates`] rendering
 //! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
 //! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
@@ -33,6 +34,7 @@ mod path;
 mod reads;
 mod snapshot;
 mod source;
+mod static_files;
 mod syntax;
 mod templates;
 
@@ -42,7 +44,6 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use http::{HeaderValue, Uri, header};
 use minijinja::Environment;
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
@@ -58,7 +59,6 @@ pub use source::{Embedded, Source};
 
 use self::{
     explain::History,
-    path::AssetPath,
     snapshot::{Asked, Setup, Snapshot},
     templates::Settings,
 };
@@ -312,54 +312,6 @@ impl ContentManager {
     /// Whether there is a template of this name.
     pub fn has_template(&self, name: &str) -> bool {
         self.snapshot().templates.contains(name)
-    }
-
-    /// The static file of this name (`css/site.css`), or the [`not_found`](Self::not_found) page.
-    ///
-    /// Content-Type by the extension, by content where that says nothing, with `nosniff`. A strong ETag from the
-    /// content; byte ranges; GET and HEAD only. Where `css/site.css.br` or `.gz` lie beside the file, a client that
-    /// accepts that coding gets it, with its own ETag and `Vary: accept-encoding`. A name with the current fingerprint is `public,
-    /// max-age=31536000, immutable`, one with an outdated fingerprint `no-cache`, a plain one has the default policy.
-    pub fn static_file(&self, name: &str) -> Representation {
-        self.static_at(AssetPath::from_name(name), None)
-    }
-
-    /// The static file that a request's URL means, which starts with the static prefix; else the
-    /// [`not_found`](Self::not_found) page.
-    ///
-    /// The path is decoded exactly once, segment by segment. What has `..`, a hidden file, a backslash, a NUL or an
-    /// encoded slash in it is not found.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use chalice_http_toolkit::{ContentManager, Embedded};
-    ///
-    /// const FILES: Embedded = Embedded::new(&[("a b.txt", b"hello")]);
-    /// let content = ContentManager::new(Embedded::new(&[]), FILES)?;
-    /// let file = content.static_file_at(&"/static/a%20b.txt".parse().unwrap());
-    /// let same = content.static_file("a b.txt");
-    /// # Ok::<(), chalice_http_toolkit::Error>(())
-    /// ```
-    pub fn static_file_at(&self, uri: &Uri) -> Representation {
-        let path = uri.path().strip_prefix(&self.setup.settings.static_prefix).and_then(|rest| rest.strip_prefix('/'));
-        self.static_at(path.and_then(AssetPath::from_url), uri.query())
-    }
-
-    fn static_at(&self, path: Option<AssetPath>, query: Option<&str>) -> Representation {
-        let Some(path) = path else { return self.not_found() };
-        let assets = self.snapshot().assets.clone();
-        let images = &self.setup.settings.images;
-        let answer = images.represent(&assets, &path, query).or_else(|| {
-            let found = assets.find(&path)?;
-            assets::represent(assets, found)
-        });
-        let answer = answer.unwrap_or_else(|| self.not_found());
-        if images.negotiates(&path, query) {
-            // Also where there is no such image now: the same URL may have one later (RFC 9110 §12.5.5).
-            return answer.with_added_header(header::VARY, HeaderValue::from_static("accept"));
-        }
-        answer
     }
 
     fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -7,41 +7,56 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AssetPath(String);
 
+/// Why a path or a name is none of a file that the site has, for the log.
+pub(crate) type Refusal = &'static str;
+
+/// The folder of what a site says about itself at a place that clients know (RFC 8615 §3): `security.txt`,
+/// `assetlinks.json`. At the root it is no hidden one.
+pub(crate) const WELL_KNOWN: &str = ".well-known";
+
 impl AssetPath {
     /// Reads the path of a URL, percent-decoding each segment exactly once, so that `%2520` is a name with `%20` in it
     /// and `%2f` is never a separator.
-    pub(crate) fn from_url(path: &str) -> Option<Self> {
+    pub(crate) fn from_url(path: &str) -> Result<Self, Refusal> {
         let mut name = String::with_capacity(path.len());
         for segment in path.split('/') {
             if !is_well_encoded(segment) {
-                return None;
+                return Err("its percent-encoding is malformed");
             }
-            let segment = percent_decode_str(segment).decode_utf8().ok()?;
+            let segment = percent_decode_str(segment).decode_utf8().map_err(|_| "it is no UTF-8")?;
             Self::push(&mut name, &segment)?;
         }
-        Some(Self(name))
+        Ok(Self(name))
     }
 
     /// Reads a name as the site's own code or a folder listing has it.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Result<Self, Refusal> {
         let mut checked = String::with_capacity(name.len());
         for segment in name.split('/') {
             Self::push(&mut checked, segment)?;
         }
-        Some(Self(checked))
+        Ok(Self(checked))
     }
 
     /// SECURITY: refused, never repaired, whatever the source. `.` and `..` and hidden files start with a dot; the
     /// separator and the backslash can only be here when they were encoded; NUL ends names in C.
-    fn push(name: &mut String, segment: &str) -> Option<()> {
-        if segment.is_empty() || segment.starts_with('.') || segment.contains(['/', '\\', '\0']) {
-            return None;
+    fn push(name: &mut String, segment: &str) -> Result<(), Refusal> {
+        if segment.is_empty() {
+            return Err("it has an empty segment");
+        }
+        if segment.starts_with('.') && !(name.is_empty() && segment == WELL_KNOWN) {
+            return Err(
+                "a segment of it starts with a dot: hidden files are not served, but for `.well-known/` at the root",
+            );
+        }
+        if segment.contains(['/', '\\', '\0']) {
+            return Err("a segment of it has a slash, a backslash or a NUL in it");
         }
         if !name.is_empty() {
             name.push('/');
         }
         name.push_str(segment);
-        Some(())
+        Ok(())
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -91,22 +106,30 @@ mod tests {
             (".env", None),
             ("%2Egit/config", None),
             ("a/.hidden", None),
+            (".well-known/security.txt", Some(".well-known/security.txt")),
+            ("%2Ewell-known/a/b.json", Some(".well-known/a/b.json")),
+            (".Well-Known/security.txt", None),
+            (".well-known.txt", None),
+            (".well-known/.env", None),
+            (".well-known/../a", None),
+            (".well-known/", None),
+            ("a/.well-known/b", None),
             ("%ff", None),
             ("%", None),
             ("%zz", None),
             ("a%4", None),
         ] {
-            assert_eq!(AssetPath::from_url(path).as_ref().map(AssetPath::as_str), name, "{path}");
+            assert_eq!(AssetPath::from_url(path).as_ref().map(AssetPath::as_str).ok(), name, "{path}");
         }
     }
 
     proptest! {
         #[test]
         fn no_path_leaves_the_root(path in "([a-z.%/\\\\0-9]|%2[eEfF]|%5[cC]|%00|\\PC){0,40}") {
-            if let Some(name) = AssetPath::from_url(&path) {
+            if let Ok(name) = AssetPath::from_url(&path) {
                 prop_assert!(!name.as_str().starts_with('/') && !name.as_str().contains(['\\', '\0']));
                 prop_assert!(name.as_str().split('/').all(|s| !s.is_empty() && !s.starts_with('.')));
-                prop_assert_eq!(AssetPath::from_name(name.as_str()), Some(name.clone()));
+                prop_assert_eq!(AssetPath::from_name(name.as_str()), Ok(name.clone()));
             }
         }
     }

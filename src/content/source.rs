@@ -19,7 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// A folder given by a relative name is looked for under `LAMBDA_TASK_ROOT` (where Lambda unpacks a deployment), beside
 /// the executable, then in the package's folder (`CARGO_MANIFEST_DIR`, which `cargo run` and `cargo test` set). Hidden
-/// files, names that are no UTF-8 and symbolic links that lead out of the folder are not part of it.
+/// files (but for those in `.well-known` at its root, RFC 8615), names that are no UTF-8 and symbolic links that lead out
+/// of the folder are not part of it.
 ///
 /// # Examples
 ///
@@ -230,7 +231,7 @@ impl Files {
     }
 
     fn of_embedded(embedded: Embedded) -> Self {
-        let visible = embedded.0.iter().filter(|(name, _)| AssetPath::from_name(name).is_some());
+        let visible = embedded.0.iter().filter(|(name, _)| AssetPath::from_name(name).is_ok());
         let entries = visible.map(|(name, bytes)| ((*name).to_owned(), File::new(Origin::Embedded(bytes)))).collect();
         Self { entries, stamp: Stamp::default() }
     }
@@ -338,7 +339,7 @@ fn is_within(root: &Path, path: &Path) -> bool {
 fn name_of(root: &Path, path: &Path) -> Option<String> {
     let segments: Option<Vec<&str>> = path.strip_prefix(root).ok()?.iter().map(|segment| segment.to_str()).collect();
     let name = segments?.join("/");
-    AssetPath::from_name(&name).map(|_| name)
+    AssetPath::from_name(&name).ok().map(|_| name)
 }
 
 /// Coarser than the clock ticks of any file system that a site is developed on.

@@ -1,4 +1,4 @@
-//! Static files: what a template may say behind a name.
+//! Static files: what a template may say behind a name, and what is hidden.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use http::Response;
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 
-use crate::support::{folders, get};
+use crate::support::{Folders, Log, files_app, folders, get};
 
 /// An app of one page, `a.html`, and the static files.
 fn site(content: &ContentManager, arguments: Value) -> App {
@@ -128,8 +128,6 @@ fn a_check_looks_for_the_file_before_a_query_or_a_fragment() {
 async fn pictures_are_found_before_a_query_or_a_fragment() {
     use chalice_http_toolkit::Images;
 
-    use crate::support::Log;
-
     let template = "{{ picture('logo.png?v=2#x', alt='') }}\n{{ picture('icons.svg#cart', alt='') }}\n\
         {{ srcset('logo.png#x', widths=[16, 32]) }}\n{{ static('logo.png?v=2#x') }}\n{{ static('logo.png?w=32#x') }}";
     let folders = folders(&[("templates/a.html", template), ("static/icons.svg", "<svg/>")]);
@@ -151,4 +149,87 @@ async fn pictures_are_found_before_a_query_or_a_fragment() {
     let (app, log) = (site(&folders.content().with_images(Images::new()), json!({})), Log::start());
     assert_eq!((page(&app).await, page(&app).await).0.len(), "/static/logo..png".len() + 20);
     assert_eq!(log.lines(&["WARN", "a.html", "?v=2"]).len(), 1);
+}
+
+// What is hidden
+
+const WELL_KNOWN: [(&str, &[u8]); 8] = [
+    (".well-known/security.txt", b"Contact: mailto:a@shop.example"),
+    (".well-known/apple-app-site-association", b"{\"applinks\": {}}"),
+    (".well-known/assetlinks.json", b"[]"),
+    (".well-known/acme-challenge/token", b"token.thumbprint"),
+    (".well-known/.hidden", b"hidden"),
+    ("sub/.well-known/x.txt", b"hidden"),
+    (".env", b"hidden"),
+    (".well-known-too/x.txt", b"hidden"),
+];
+
+fn well_known() -> [(Option<Folders>, ContentManager); 2] {
+    let folders = folders(&[]);
+    WELL_KNOWN.iter().for_each(|(name, content)| folders.write(&format!("static/{name}"), content));
+    let content = folders.content();
+    [(Some(folders), content), (None, ContentManager::new(NOTHING, Embedded::new(&WELL_KNOWN)).unwrap())]
+}
+
+/// RFC 8615 §3: its place is the root of the origin, whatever prefix other files have.
+#[tokio::test]
+async fn files_in_well_known_are_served_and_nothing_else_that_is_hidden() {
+    for (_folders, content) in well_known() {
+        let app = files_app(&content);
+        for (path, content_type, status) in [
+            ("/.well-known/security.txt", "text/plain; charset=utf-8", 200),
+            ("/static/.well-known/security.txt", "text/plain; charset=utf-8", 200),
+            ("/.well-known/apple-app-site-association", "application/json", 200),
+            ("/.well-known/assetlinks.json", "application/json", 200),
+            ("/.well-known/acme-challenge/token", "text/plain; charset=utf-8", 200),
+            ("/.well-known/none.txt", "", 404),
+            ("/.well-known/.hidden", "", 404),
+            ("/static/.well-known/.hidden", "", 404),
+            ("/static/sub/.well-known/x.txt", "", 404),
+            ("/static/.env", "", 404),
+            ("/static/.well-known-too/x.txt", "", 404),
+            ("/.well-known-too/x.txt", "", 404),
+            ("/.env", "", 404),
+        ] {
+            let answer = get(&app, path).send().await;
+            assert_eq!(answer.status, status, "{path}");
+            assert!(status == 404 || answer.line("content-type") == content_type, "{path}: {answer:?}");
+            assert!(!answer.text().contains("hidden"), "{path}");
+        }
+        let named = crate::support::app({
+            let content = content.clone();
+            move |_| content.static_file(".well-known/security.txt")
+        });
+        assert_eq!(get(&named, "/").send().await.status, 200);
+    }
+}
+
+/// `embed!` has the folder's hidden files too, and a template may be one.
+#[tokio::test]
+async fn a_template_in_well_known_is_one() {
+    const TEMPLATES: Embedded = Embedded::new(&[(".well-known/security.txt", b"Expires: {{ expires }}")]);
+    let content = ContentManager::new(TEMPLATES, NOTHING).unwrap();
+    assert!(content.has_template(".well-known/security.txt"));
+}
+
+#[tokio::test]
+async fn the_log_says_why_a_file_is_not_found() {
+    for (_folders, content) in well_known() {
+        let content_too = content.clone();
+        let by_name = crate::support::app(move |request| content_too.static_file(&request.uri().path()[1..]));
+        let by_url = files_app(&content);
+        for (app, path, words) in [
+            (&by_name, "/.env", &["asked=\".env\"", "starts with a dot"][..]),
+            (&by_name, "/sub/.well-known/x.txt", &["starts with a dot"]),
+            (&by_name, "/none.txt", &["there is no such static file", "none.txt"]),
+            (&by_url, "/static/.env", &["asked=\"/static/.env\"", "starts with a dot"]),
+            (&by_url, "/static/a%2fb", &["has a slash"]),
+            (&by_url, "/static/a//b", &["empty segment"]),
+            (&by_url, "/elsewhere/a.css", &["not below the prefix"]),
+        ] {
+            let log = Log::start();
+            assert_eq!(get(app, path).send().await.status, 404, "{path}");
+            assert_eq!(log.lines(&[&["DEBUG"], words].concat()).len(), 1, "{path}: {:?}", log.lines(&[]));
+        }
+    }
 }

@@ -159,7 +159,7 @@ fn event(front: Front, name: &str) -> Value {
     }
 }
 
-/// The names of all files in a folder that a site could serve: none that is hidden.
+/// The names of all files in a folder that a site could serve: none that is hidden, but for those in `.well-known`.
 fn files_below(folder: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut open = vec![(folder.to_owned(), String::new())];
@@ -169,7 +169,7 @@ fn files_below(folder: &Path) -> io::Result<Vec<String>> {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let (path, below) = (entry.path(), format!("{prefix}{name}"));
             match fs::metadata(&path) {
-                _ if name.starts_with('.') => {}
+                _ if name.starts_with('.') && below != ".well-known" => {}
                 Ok(metadata) if metadata.is_dir() && !entry.file_type()?.is_symlink() => open.push((path, below + "/")),
                 Ok(metadata) if metadata.is_file() => found.push(below),
                 _ => {}

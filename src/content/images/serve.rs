@@ -60,7 +60,7 @@ pub(crate) fn at(
         Some(found) => (found, None),
         None => {
             let (image, segment) = path.as_str().rsplit_once('/')?;
-            (assets.find(&AssetPath::from_name(image)?)?, Some(segment))
+            (assets.find(&AssetPath::from_name(image).ok()?)?, Some(segment))
         }
     };
     if !super::is_negotiated(&found.name) {
