@@ -1,12 +1,15 @@
 //! Static files: their fingerprinted URLs and the representations of both kinds of URL. It does not know templates.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use sha2::{Digest, Sha256};
 
 use super::{
-    media_type,
+    compressed, media_type,
     negotiate::{self, Coding},
     path::AssetPath,
     source::{Content, Files},
@@ -21,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Assets {
     files: Files,
+    /// By name, whether a compressed file is what its plain one compresses to: looked at when it is first wanted.
+    current: RwLock<HashMap<String, bool>>,
 }
 
 /// A file that was found, and what the name in the URL said about its content.
@@ -51,7 +56,7 @@ impl Found {
 
 impl Assets {
     pub(crate) fn new(files: Files) -> Self {
-        Self { files }
+        Self { files, current: RwLock::default() }
     }
 
     pub(crate) fn files(&self) -> &Files {
@@ -90,15 +95,24 @@ impl Assets {
             ends(start).map(|end| &start[..end]).filter(move |name| *name != start && self.files.contains(name));
         ended.chain(self.files.names(start))
     }
-}
 
-impl Assets {
+    /// The compressed files that are not what their plain ones compress to, with the names of those.
+    pub(crate) fn stale(&self) -> Vec<(&str, &str)> {
+        let of =
+            |name| Coding::ALL.into_iter().find_map(|coding| Some((coding, str::strip_suffix(name, coding.suffix())?)));
+        let pairs = self.files.names("").filter_map(|name| Some((name, of(name)?)));
+        let is_stale =
+            |coding, plain| self.files.get(plain).is_some_and(|content| self.encoded(plain, coding, content).is_none());
+        pairs.filter(|(_, (coding, plain))| is_stale(*coding, *plain)).map(|(name, (_, plain))| (name, plain)).collect()
+    }
+
     /// Of the file in all forms that it has, as one URL stands for all of them. 80 bits: a wrong fingerprint is never
-    /// trusted, it is compared with the content's.
+    /// trusted, it is compared with the content's. A compressed form counts whether or not it is sent: to know that it
+    /// would have to be decompressed, for a page that only names the file.
     fn fingerprint_of(&self, name: &str) -> Option<String> {
         let plain = self.files.get(name)?;
         let encoded: Vec<&Content> =
-            Coding::ALL.iter().filter_map(|coding| self.files.get(&format!("{name}{}", coding.suffix()))).collect();
+            Coding::ALL.iter().filter_map(|coding| self.files.get(&encoded_name(name, *coding))).collect();
         if encoded.is_empty() {
             return Some(hex(&plain.digest[..10]));
         }
@@ -106,6 +120,26 @@ impl Assets {
         encoded.iter().for_each(|content| hash.update(content.digest));
         Some(hex(&hash.finalize()[..10]))
     }
+
+    /// The file in a coding, if it lies there compressed and decompresses to these bytes.
+    fn encoded(&self, name: &str, coding: Coding, plain: &Content) -> Option<&Content> {
+        let encoded_name = encoded_name(name, coding);
+        let encoded = self.files.get(&encoded_name)?;
+        let known = self.current.read().unwrap_or_else(PoisonError::into_inner).get(&encoded_name).copied();
+        let is_current = known.unwrap_or_else(|| {
+            let is_current = compressed::is_of(coding, &encoded.bytes, &plain.bytes);
+            if !is_current {
+                tracing::warn!(file = encoded_name, "a compressed file is stale, and not sent: compress {name} again");
+            }
+            self.current.write().unwrap_or_else(PoisonError::into_inner).insert(encoded_name, is_current);
+            is_current
+        });
+        is_current.then_some(encoded)
+    }
+}
+
+fn encoded_name(name: &str, coding: Coding) -> String {
+    format!("{name}{}", coding.suffix())
 }
 
 /// Where the name of a file can end in a text: at its end, or before a `?` or a `#`, the last of them first.
@@ -120,11 +154,13 @@ pub(crate) fn represent(assets: Arc<Assets>, found: Found) -> Option<Representat
 }
 
 fn choose(assets: &Assets, found: &Found, plain: Content, selection: &Selection<'_>) -> Representation {
-    let encoded_name = |coding: &Coding| format!("{}{}", found.name, coding.suffix());
-    let available: Vec<Coding> =
-        Coding::ALL.into_iter().filter(|coding| assets.files.contains(&encoded_name(coding))).collect();
+    let forms: Vec<(Coding, &Content)> = Coding::ALL
+        .into_iter()
+        .filter_map(|coding| Some((coding, assets.encoded(&found.name, coding, &plain)?)))
+        .collect();
+    let available: Vec<Coding> = forms.iter().map(|(coding, _)| *coding).collect();
     let coding = negotiate::coding(selection.headers, &available);
-    let encoded = coding.and_then(|coding| Some((coding, assets.files.get(&encoded_name(&coding))?.clone())));
+    let encoded = forms.into_iter().find(|(form, _)| Some(*form) == coding);
 
     let mut headers = HeaderMap::new();
     media_type::describe(&mut headers, &found.name, &plain.bytes);
@@ -137,8 +173,8 @@ fn choose(assets: &Assets, found: &Found, plain: Content, selection: &Selection<
     if let Some(policy) = found.policy() {
         headers.insert(header::CACHE_CONTROL, policy.into());
     }
-    let content = encoded.map_or(plain, |(_, content)| content);
-    Representation::with_headers(headers, content.bytes)
+    let content = encoded.map_or(&plain, |(_, content)| content);
+    Representation::with_headers(headers, content.bytes.clone())
         // A form of its own has bytes of its own, and so a tag of its own (RFC 9110 §8.8.3.3).
         .with_entity_tag(EntityTag::of_digest(&content.digest))
         .with_methods([Method::GET])

@@ -1,4 +1,5 @@
-//! What would fail at run time, found beforehand: by reading all templates. Nothing is rendered.
+//! What would fail at run time, found beforehand: by reading all templates, and the static files that lie there compressed.
+//! Nothing is rendered.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use super::{
     templates::{self, Templates},
 };
 
-/// Something in a template that would fail, or would not do what is meant: what
+/// Something in a template or among the static files that would fail, or would not do what is meant: what
 /// [`ContentManager::check`](crate::ContentManager::check) finds.
 ///
 /// # Examples
@@ -26,15 +27,33 @@ use super::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    template: String,
+    file: String,
+    is_static: bool,
     line: Option<usize>,
     problem: String,
 }
 
 impl Finding {
-    /// The name of the template.
+    /// The name of the template, or of the [static file](Self::is_static_file).
     pub fn template(&self) -> &str {
-        &self.template
+        &self.file
+    }
+
+    /// Whether it is a static file that something is wrong with, and no template.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Embedded};
+    ///
+    /// const FILES: Embedded = Embedded::new(&[("a.css", b"body {}"), ("a.css.gz", b"of last year")]);
+    /// let content = ContentManager::new(Embedded::new(&[]), FILES)?;
+    /// let finding = &content.check()[0];
+    /// assert_eq!((finding.template(), finding.is_static_file()), ("a.css.gz", true));
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn is_static_file(&self) -> bool {
+        self.is_static
     }
 
     /// The line in it, from 1, where it is known.
@@ -51,14 +70,25 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.template, self.problem),
-            None => write!(f, "{}: {}", self.template, self.problem),
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.problem),
+            None => write!(f, "{}: {}", self.file, self.problem),
         }
     }
 }
 
 pub(crate) fn check(templates: &Templates, assets: &Assets) -> Vec<Finding> {
-    templates.names().iter().flat_map(|name| of_template(templates, assets, name)).collect()
+    let in_templates = templates.names().into_iter().flat_map(|name| of_template(templates, assets, &name));
+    in_templates.chain(stale(assets)).collect()
+}
+
+/// Compressed files that are older than the plain ones beside them, as an edit leaves them.
+fn stale(assets: &Assets) -> impl Iterator<Item = Finding> {
+    assets.stale().into_iter().map(|(file, plain)| {
+        let problem = format!(
+            "it does not decompress to `{plain}`, which is sent uncompressed instead: compress that again, or remove this file"
+        );
+        Finding { file: file.to_owned(), is_static: true, line: None, problem }
+    })
 }
 
 /// What a strict Content-Security-Policy blocks; templates that don't compile are the other check's.
@@ -70,7 +100,8 @@ pub(crate) fn check_inline(templates: &Templates) -> Vec<Finding> {
         let mentions =
             template.and_then(|template| syntax::mentions(&name, template.source(), environment.syntax().clone()).ok());
         let blocked = mentions.map(|mentions| mentions.inline.blocked).unwrap_or_default();
-        let finding = move |(line, problem)| Finding { template: name.clone(), line: Some(line), problem };
+        let finding =
+            move |(line, problem)| Finding { file: name.clone(), is_static: false, line: Some(line), problem };
         blocked.into_iter().map(finding).collect::<Vec<_>>()
     };
     names.flat_map(of).collect()
@@ -85,11 +116,11 @@ fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Findin
         Ok(mentions) => mentions,
         Err(error) => {
             let problem = format!("it does not compile: {error}");
-            let (template, line) = templates::innermost(name, &error);
-            return vec![Finding { template, line, problem }];
+            let (file, line) = templates::innermost(name, &error);
+            return vec![Finding { file, is_static: false, line, problem }];
         }
     };
-    let finding = |line, problem| Finding { template: name.to_owned(), line: Some(line), problem };
+    let finding = |line, problem| Finding { file: name.to_owned(), is_static: false, line: Some(line), problem };
     let mut findings = Vec::new();
     for Wanted { names, line } in &mentions.wanted {
         if !names.iter().any(|name| templates.contains(name)) {

@@ -2,7 +2,7 @@
 //!
 //! 1. [`source`] where files come from: a folder, or embedded
 //! 2. [`path`] which file a URL means
-//! 3. [`static_files`], from [`assets`], [`media_type`] and [`negotiate`]: static files, their URLs, their
+//! 3. [`static_files`], from [`assets`], [`compressed`], [`media_type`] and [`negotiate`]: static files, their URLs, their
 //!    types, their compressed forms
 //! 4. [`templates`] rendering
 //! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
@@ -16,6 +16,7 @@
 mod assets;
 mod canonical;
 mod check;
+mod compressed;
 mod explain;
 #[cfg(feature = "forms")]
 mod forms;
@@ -264,7 +265,8 @@ impl ContentManager {
     }
 
     /// Looks for what would fail at run time: templates that don't compile, templates and static files that are named and
-    /// not there. Nothing is rendered. A test of a site asserts that there is nothing to find.
+    /// not there, compressed files that are not what their plain ones compress to. Nothing is rendered. A test of a site
+    /// asserts that there is nothing to find.
     ///
     /// # Examples
     ///

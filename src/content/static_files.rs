@@ -16,7 +16,8 @@ impl ContentManager {
     /// immutable`, one with an outdated fingerprint `no-cache`, a plain one has the default policy.
     ///
     /// Where `css/site.css.br` or `.gz` lie beside the file, a client that accepts that coding gets it, with its own ETag
-    /// and `Vary: accept-encoding`.
+    /// and `Vary: accept-encoding`. One that does not decompress to exactly the file, as after an edit, is not sent: the log
+    /// says so once, and [`check`](Self::check) finds it.
     ///
     /// What is hidden (a segment of its name starts with a dot) is not found, but for `.well-known/` at the root of the
     /// static files (RFC 8615). At the level `debug` the log says why nothing was found.

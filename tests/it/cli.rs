@@ -117,6 +117,25 @@ fn a_check_names_file_and_line_and_what_is_too_large() {
 }
 
 #[test]
+fn a_check_names_a_compressed_file_that_is_stale() {
+    let site = folders(&[
+        ("templates/index.html", "{{ static('a.css?v=2') }}"),
+        ("static/a.css", "body {}"),
+        ("static/a.css.gz", "of last year"),
+        ("static/.well-known/security.txt", "Contact: mailto:a@shop.example"),
+        ("static/.well-known/.hidden", ""),
+    ]);
+    let path = site.path().to_str().expect("UTF-8");
+    let (code, out, err) = run(&["check", path]);
+    let problem = "it does not decompress to `a.css`, which is sent uncompressed instead: compress that again, or remove \
+        this file";
+    assert_eq!(out, format!("{path}/static/a.css.gz: {problem}\n"));
+    assert_eq!((code, err.as_str()), (Some(1), "1 finding in 1 templates and 3 static files\n"));
+    let object: Value = serde_json::from_str(&run(&["check", path, "--json"]).1).expect("JSON");
+    assert_eq!(object["findings"][0]["rule"], "stale");
+}
+
+#[test]
 fn a_site_without_findings_passes_from_its_own_folder() {
     let check = |arguments: &[&str]| {
         said(command(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("it runs"))

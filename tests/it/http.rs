@@ -38,11 +38,14 @@ const FILES: Embedded = Embedded::new(&[
     ("digits.txt", b"0123456789"),
     ("empty.txt", b""),
     ("css/site.css", b"the plain stylesheet"),
-    ("css/site.css.br", b"\xffbrotli"),
-    ("css/site.css.gz", b"\x1f\x8bgzip"),
-    ("css/gzip-only.css", b"another stylesheet"),
-    ("css/gzip-only.css.gz", b"\x1f\x8banother"),
+    ("css/site.css.br", STYLESHEET_BR),
+    ("css/site.css.gz", STYLESHEET_GZ),
+    ("css/gzip-only.css", b"the plain stylesheet"),
+    ("css/gzip-only.css.gz", STYLESHEET_GZ),
 ]);
+const STYLESHEET_BR: &[u8] = b"\x1b\x13\x00\xf8%\xcb\xd0\xe8j\x13`*\x98u\x9c\xaa<";
+const STYLESHEET_GZ: &[u8] =
+    b"\x1f\x8b\x08\0\0\0\0\0\x02\x03+\xc9HU(\xc8I\xcc\xccS(.\xa9\xccI-\xceHM-\x01\0P\x1e\xbc\x90\x14\0\0\0";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n-not really a picture";
 
 /// One of each kind of answer.
@@ -644,8 +647,8 @@ async fn the_best_acceptable_coding_is_sent() {
         let headers: Vec<_> = lines.iter().map(|line| ("accept-encoding", *line)).collect();
         let answer = get(&app, "/static/css/site.css").headers(&headers).through(Front::Rest).send().await;
         let (coding, body) = match *expected {
-            "br" => ("br", &b"\xffbrotli"[..]),
-            "gzip" => ("gzip", &b"\x1f\x8bgzip"[..]),
+            "br" => ("br", STYLESHEET_BR),
+            "gzip" => ("gzip", STYLESHEET_GZ),
             _ => ("", &b"the plain stylesheet"[..]),
         };
         assert_eq!((answer.header("content-encoding"), &answer.body[..]), (coding, body), "{lines:?}");

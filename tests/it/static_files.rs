@@ -1,13 +1,20 @@
-//! Static files: what a template may say behind a name, and what is hidden.
+//! Static files: what a template may say behind a name, what is hidden, and compressed files that are not what they say.
 
-use std::fs;
+use std::{
+    fs,
+    io::Write,
+    time::{Duration, SystemTime},
+};
 
 use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded};
+use flate2::{Compression, write::GzEncoder};
 use http::Response;
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 
 use crate::support::{Folders, Log, files_app, folders, get};
+
+const NOTHING: Embedded = Embedded::new(&[]);
 
 /// An app of one page, `a.html`, and the static files.
 fn site(content: &ContentManager, arguments: Value) -> App {
@@ -232,4 +239,100 @@ async fn the_log_says_why_a_file_is_not_found() {
             assert_eq!(log.lines(&[&["DEBUG"], words].concat()).len(), 1, "{path}: {:?}", log.lines(&[]));
         }
     }
+}
+
+// Compressed files
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).expect("memory takes all");
+    encoder.finish().expect("memory takes all")
+}
+
+/// `old` in the Brotli format: one meta-block that is not compressed.
+const BROTLI_OF_OLD: &[u8] = b"\x0b\x01\x80old\x03";
+
+/// As an edit leaves them, long ago by the files' times.
+fn edited() -> Folders {
+    let folders = folders(&[("templates/a.html", "{{ static('a.css') }}"), ("static/a.css", "old")]);
+    folders.write("static/a.css.gz", &gzip(b"old"));
+    folders.write("static/a.css.br", BROTLI_OF_OLD);
+    for name in ["a.css", "a.css.gz", "a.css.br"] {
+        let file = fs::File::options().write(true).open(folders.path().join("static").join(name)).expect("a file");
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).expect("a time");
+    }
+    folders
+}
+
+#[tokio::test]
+async fn a_compressed_file_is_sent_only_while_it_is_of_the_plain_one() {
+    let folders = edited();
+    let content = folders.content().with_reload(true);
+    let app = site(&content, json!({}));
+    let old_url = page(&app).await;
+    for (accept, coding) in [("br", "br"), ("gzip", "gzip"), ("br, gzip", "br"), ("identity", "")] {
+        let answer = get(&app, "/static/a.css").header("accept-encoding", accept).send().await;
+        assert_eq!((answer.header("content-encoding"), answer.line("vary")), (coding, "accept-encoding"), "{accept}");
+    }
+    assert_eq!(content.check(), []);
+
+    folders.write("static/a.css", b"new");
+    let (url, log) = (page(&app).await, Log::start());
+    assert_ne!(url, old_url);
+    for target in ["/static/a.css", &url] {
+        for accept in ["identity", "gzip", "br", "br, gzip", "*"] {
+            let answer = get(&app, target).header("accept-encoding", accept).send().await;
+            assert_eq!((answer.text(), answer.header("content-encoding")), ("new", ""), "{target} {accept}");
+        }
+    }
+    assert!(!log.lines(&["WARN", "a.css.gz", "compress a.css again"]).is_empty());
+    let findings: Vec<String> = content.check().iter().map(ToString::to_string).collect();
+    let advice = "it does not decompress to `a.css`, which is sent uncompressed instead: compress that again, or remove \
+        this file";
+    assert_eq!(findings, [format!("a.css.br: {advice}"), format!("a.css.gz: {advice}")]);
+    assert!(content.check().iter().all(chalice_http_toolkit::Finding::is_static_file));
+
+    // One of them is made again; the other is not.
+    folders.write("static/a.css.gz", &gzip(b"new"));
+    let answer = get(&app, "/static/a.css").header("accept-encoding", "br, gzip").send().await;
+    assert_eq!((answer.header("content-encoding"), &answer.body), ("gzip", &gzip(b"new")));
+    assert_eq!(content.check().len(), 1);
+}
+
+/// In production nothing is read anew: what counts is what the files were when they were first asked for.
+#[tokio::test]
+async fn a_stale_file_is_told_once_and_a_page_that_names_it_decompresses_nothing() {
+    let folders = edited();
+    folders.write("static/a.css", b"new");
+    let app = site(&folders.content().with_reload(false), json!({}));
+    let log = Log::start();
+    for _ in 0..3 {
+        page(&app).await;
+    }
+    assert_eq!(log.lines(&["WARN"]), [""; 0]);
+    for _ in 0..3 {
+        assert_eq!(get(&app, "/static/a.css").header("accept-encoding", "gzip").send().await.text(), "new");
+    }
+    assert_eq!(log.lines(&["WARN", "a.css.gz"]).len(), 1);
+    assert_eq!(log.lines(&["WARN", "a.css.br"]).len(), 1);
+}
+
+#[tokio::test]
+async fn what_only_looks_compressed_is_not_sent_as_a_coding() {
+    let bomb = gzip(&vec![0; 8 << 20]);
+    for compressed in [&b"new"[..], b"", b"\x1f\x8b", &bomb, &[&gzip(b"new")[..], b"more"].concat()] {
+        let folders = folders(&[("static/a.css", "new")]);
+        folders.write("static/a.css.gz", compressed);
+        let content = folders.content();
+        let answer = get(&files_app(&content), "/static/a.css").header("accept-encoding", "gzip").send().await;
+        assert_eq!((answer.text(), answer.header("content-encoding")), ("new", ""), "{}", compressed.len());
+        assert_eq!(content.check().len(), 1);
+        let itself = get(&files_app(&content), "/static/a.css.gz").send().await;
+        assert_eq!((itself.status.as_u16(), &itself.body[..]), (200, compressed), "it is a file too");
+    }
+    const FILES: Embedded = Embedded::new(&[("a.css", b"new"), ("a.css.br", b"new"), ("only.gz", b"no plain one")]);
+    let content = ContentManager::new(NOTHING, FILES).unwrap();
+    let answer = get(&files_app(&content), "/static/a.css").header("accept-encoding", "br").send().await;
+    assert_eq!((answer.text(), answer.header("vary")), ("new", ""));
+    assert_eq!(content.check().len(), 1);
 }

@@ -103,11 +103,11 @@ fn in_templates(site: &Site, inline: bool) -> Result<Vec<Finding>, Error> {
     let content = content(site)?.with_images(Images::new());
     let blocked = if inline { content.check_inline() } else { Vec::new() };
     let of = |rule| {
-        move |finding: &chalice_http_toolkit::Finding| Finding {
-            file: site.templates.join(finding.template()),
-            line: finding.line(),
-            rule,
-            message: finding.problem().to_owned(),
+        move |finding: &chalice_http_toolkit::Finding| {
+            let (folder, rule) =
+                if finding.is_static_file() { (&site.files, "stale") } else { (&site.templates, rule) };
+            let (file, message) = (folder.join(finding.template()), finding.problem().to_owned());
+            Finding { file, line: finding.line(), rule, message }
         }
     };
     Ok(content.check().iter().map(of("template")).chain(blocked.iter().map(of("inline"))).collect())

@@ -1,0 +1,140 @@
+//! Whether a compressed file is what a plain one compresses to. The only file that knows decompressors; it does not know
+//! where files lie.
+
+use std::io::Read;
+
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use flate2::bufread::MultiGzDecoder;
+
+use super::negotiate::Coding;
+
+/// Whether a file of this coding decompresses to exactly these bytes, with nothing behind them.
+///
+/// It is compared piece by piece, and ends at the first difference: however much a file would decompress to, no more is
+/// made of it than the plain one is long, in the memory of one window.
+pub(crate) fn is_of(coding: Coding, compressed: &[u8], plain: &[u8]) -> bool {
+    match coding {
+        Coding::Gzip => is_gzip_of(compressed, plain),
+        Coding::Brotli => is_brotli_of(compressed, plain),
+    }
+}
+
+const PIECE: usize = 1 << 14;
+
+/// All members of it (RFC 1952 §2.2), each with its checksum.
+fn is_gzip_of(compressed: &[u8], mut plain: &[u8]) -> bool {
+    let mut decoder = MultiGzDecoder::new(compressed);
+    let mut piece = [0; PIECE];
+    loop {
+        match decoder.read(&mut piece) {
+            Ok(0) => return plain.is_empty() && !compressed.is_empty(),
+            Ok(read) => match plain.strip_prefix(&piece[..read]) {
+                Some(rest) => plain = rest,
+                None => return false,
+            },
+            Err(_) => return false,
+        }
+    }
+}
+
+/// One stream (RFC 7932).
+fn is_brotli_of(compressed: &[u8], mut plain: &[u8]) -> bool {
+    let memory = StandardAlloc::default;
+    let mut state = BrotliState::new_strict(memory(), memory(), memory());
+    let (mut unread, mut at, mut total) = (compressed.len(), 0, 0);
+    let mut piece = [0; PIECE];
+    loop {
+        let (mut room, mut made) = (PIECE, 0);
+        let result = BrotliDecompressStream(
+            &mut unread,
+            &mut at,
+            compressed,
+            &mut room,
+            &mut made,
+            &mut piece,
+            &mut total,
+            &mut state,
+        );
+        match (plain.strip_prefix(&piece[..made]), result) {
+            (Some(rest), BrotliResult::NeedsMoreOutput) => plain = rest,
+            (Some(rest), BrotliResult::ResultSuccess) => return rest.is_empty() && unread == 0,
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const BODY: &[u8] = b"body {}\n";
+    const BROTLI_OF_BODY: &[u8] = b"\x8b\x03\x80body {}\n\x03";
+    const BROTLI_OF_NOTHING: &[u8] = b"\x3b";
+    /// 256 MiB of zeros are this, again and again.
+    const BROTLI_OF_ZEROS: &[u8] =
+        b"\xcf\xff\xff\x7f\x00\x24\x00\xe2\xb1\x40\x72\xef\xff\xf9\xff\xff\x0f\x80\x04\x40\x1c\x16\x80\xee";
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_compressed_file_is_of_the_bytes_that_it_decompresses_to() {
+        let (body, nothing) = (gzip(BODY), gzip(b""));
+        let members = [gzip(b"body "), gzip(b"{}\n")].concat();
+        let mut broken = body.clone();
+        *broken.last_mut().unwrap() ^= 1;
+        for (coding, compressed, plain, expected) in [
+            (Coding::Gzip, &body[..], BODY, true),
+            (Coding::Gzip, &members, BODY, true),
+            (Coding::Gzip, &nothing, b"", true),
+            (Coding::Gzip, &body, b"body {};", false),
+            (Coding::Gzip, &body, b"body {}", false),
+            (Coding::Gzip, &body, b"body {}\n\n", false),
+            (Coding::Gzip, &body, b"", false),
+            (Coding::Gzip, &nothing, BODY, false),
+            (Coding::Gzip, &broken, BODY, false),
+            (Coding::Gzip, &body[..body.len() - 1], BODY, false),
+            (Coding::Gzip, &[&body, &b"x"[..]].concat(), BODY, false),
+            (Coding::Gzip, b"", b"", false),
+            (Coding::Gzip, BODY, BODY, false),
+            (Coding::Gzip, BROTLI_OF_BODY, BODY, false),
+            (Coding::Brotli, BROTLI_OF_BODY, BODY, true),
+            (Coding::Brotli, BROTLI_OF_NOTHING, b"", true),
+            (Coding::Brotli, BROTLI_OF_BODY, b"body {};", false),
+            (Coding::Brotli, BROTLI_OF_BODY, b"body {}", false),
+            (Coding::Brotli, BROTLI_OF_BODY, b"body {}\n\n", false),
+            (Coding::Brotli, BROTLI_OF_NOTHING, BODY, false),
+            (Coding::Brotli, &BROTLI_OF_BODY[..11], BODY, false),
+            (Coding::Brotli, &[BROTLI_OF_BODY, b"x"].concat(), BODY, false),
+            (Coding::Brotli, b"", b"", false),
+            (Coding::Brotli, &body, BODY, false),
+        ] {
+            assert_eq!(is_of(coding, compressed, plain), expected, "{coding:?} {compressed:?} {plain:?}");
+        }
+    }
+
+    #[test]
+    fn a_large_file_is_compared_in_pieces() {
+        let plain: Vec<u8> = (0..300_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+        let mut other = plain.clone();
+        assert!(is_of(Coding::Gzip, &gzip(&plain), &plain));
+        *other.last_mut().unwrap() ^= 1;
+        assert!(!is_of(Coding::Gzip, &gzip(&plain), &other));
+    }
+
+    #[test]
+    fn a_file_that_would_inflate_without_end_is_given_up_at_the_end_of_the_plain_one() {
+        let zeros = gzip(&vec![0; 64 << 20]);
+        let begun = std::time::Instant::now();
+        for _ in 0..200 {
+            assert!(!is_of(Coding::Gzip, &zeros, &[0; 1000]));
+            assert!(!is_of(Coding::Brotli, BROTLI_OF_ZEROS, &[0; 1000]));
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+}
