@@ -202,11 +202,15 @@ fn limits_hold_for_each_encoding_to_the_last_byte() {
     let field = |name: &str, text: &str| format!("Content-Disposition: form-data; name={name}\r\n\r\n{text}");
     let file = |text: &str| format!("Content-Disposition: form-data; name=f; filename=f\r\n\r\n{text}");
     let many = |part: &str, number: usize| parts(&vec![part; number]);
+    let long = |less: usize| "x".repeat(8 * 1024 - less);
     let limits = FormLimits::new();
     for (content_type, fits, exceeds, limits) in [
         (URLENCODED, "a=1&b=2".to_owned(), "a=1&b=2&c".to_owned(), limits.with_fields(2)),
         (URLENCODED, "a=1234".to_owned(), "a=12345".to_owned(), limits.with_field_size(4)),
         (URLENCODED, "a=1234".to_owned(), "a=12345".to_owned(), limits.with_total_size(6)),
+        (URLENCODED, "abcd=12345".to_owned(), "abcde=1".to_owned(), limits.with_header_size(4)),
+        (URLENCODED, "%61bcd".to_owned(), "%61bcde".to_owned(), limits.with_header_size(4)),
+        (URLENCODED, "x".repeat(8 * 1024), "x".repeat(8 * 1024 + 1), limits),
         (URLENCODED, "a&".repeat(1_000), "a&".repeat(1_001), limits),
         (URLENCODED, format!("a={}", "x".repeat(512 * 1024)), format!("a={}", "x".repeat(512 * 1024 + 1)), limits),
         (MULTIPART, many(&field("a", ""), 2), many(&field("a", ""), 3), limits.with_fields(2).with_files(0)),
@@ -220,6 +224,15 @@ fn limits_hold_for_each_encoding_to_the_last_byte() {
         ),
         (MULTIPART, parts(&[&field("a", "12345"), &file("1234")]), parts(&[&file("12345")]), limits.with_file_size(4)),
         (MULTIPART, many(&file(""), 1), many(&file("1"), 1), limits.with_total_size(many(&file(""), 1).len())),
+        // The lines of a part's header, each with its line break.
+        (MULTIPART, parts(&[&field("a", "12345")]), parts(&[&field("ab", "1")]), limits.with_header_size(40)),
+        (MULTIPART, parts(&[&field(&long(39), "")]), parts(&[&field(&long(38), "")]), limits),
+        (
+            MULTIPART,
+            parts(&[&format!("A: b\r\n{}", field(&long(45), ""))]),
+            parts(&[&format!("A: b\r\n{}", field(&long(44), ""))]),
+            limits,
+        ),
     ] {
         read_within(limits, Some(content_type), fits).unwrap_or_else(|error| panic!("{limits:?}: {error:?}"));
         let error = read_within(limits, Some(content_type), exceeds).expect_err(&format!("{limits:?}"));
@@ -229,6 +242,68 @@ fn limits_hold_for_each_encoding_to_the_last_byte() {
             "{limits:?}"
         );
     }
+}
+
+/// One part, or many small ones, that say very much of themselves: neither time nor memory for it.
+#[test]
+fn what_a_field_says_of_itself_is_limited() {
+    let size = 6_000_000;
+    let of = |header: String| parts(&[&format!("{header}\r\n\r\n1")]);
+    let disposition = |rest: String| of(format!("Content-Disposition: form-data; {rest}"));
+    for (what, content_type, body) in [
+        ("a field's name", MULTIPART, disposition(format!("name=\"{}\"", "x".repeat(size)))),
+        ("a file's name", MULTIPART, disposition(format!("name=a; filename=\"{}\"", "x".repeat(size)))),
+        ("an extended name", MULTIPART, disposition(format!("name=a; filename*=UTF-8''{}", "%41".repeat(size / 3)))),
+        ("parameters", MULTIPART, disposition(format!("name=a{}", "; x=y".repeat(size / 5)))),
+        ("parameters without a value", MULTIPART, disposition(format!("name=a{}", ";x".repeat(size / 2)))),
+        ("quotation marks", MULTIPART, disposition(format!("name=\"{}\"", "\\\"".repeat(size / 2)))),
+        ("names of parameters", MULTIPART, disposition("name".repeat(size / 4))),
+        (
+            "a type",
+            MULTIPART,
+            of(format!("Content-Disposition: form-data; name=a\r\nContent-Type: {}", "x".repeat(size))),
+        ),
+        ("another line", MULTIPART, of(format!("X: {}\r\nContent-Disposition: form-data; name=a", "x".repeat(size)))),
+        ("many lines", MULTIPART, of(format!("{}Content-Disposition: form-data; name=a", "X: y\r\n".repeat(size / 6)))),
+        ("no end of a line", MULTIPART, format!("--b\r\n{}", "x".repeat(size))),
+        ("a urlencoded name", URLENCODED, format!("{}=1", "x".repeat(size))),
+        ("an encoded name", URLENCODED, format!("{}=1", "%41".repeat(size / 3))),
+        ("many names", URLENCODED, "a&".repeat(size / 2)),
+    ] {
+        let begun = std::time::Instant::now();
+        let error = read(Some(content_type), body).expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::FormTooLarge, "{what}: {error:?}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{what}: {:?}", begun.elapsed());
+    }
+    let header = format!("Content-Disposition: form-data; name=a{}\r\n\r\n", "; x=y".repeat(1_600));
+    let many = parts(&vec![header.as_str(); 700]);
+    let begun = std::time::Instant::now();
+    assert_eq!(read(Some(MULTIPART), many).expect("within all limits").fields().count(), 700);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// What looks like the start of a boundary, again and again: a body is passed over once.
+#[test]
+fn a_body_is_read_in_linear_time() {
+    let boundary = "b".repeat(70);
+    let content_type = format!("multipart/form-data; boundary={boundary}");
+    for filling in ["\r", "\r\n", "\r\n--", &format!("\r\n--{}", &boundary[1..]), &format!("\r\n--{boundary}x"), "--b"]
+    {
+        let content = filling.repeat(5_000_000 / filling.len());
+        for body in [
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n{content}"),
+            content.clone(),
+            format!("--{boundary}{}", " \t".repeat(2_000_000)),
+        ] {
+            let begun = std::time::Instant::now();
+            let error = read(Some(&content_type), body).expect_err("it is cut off");
+            assert_eq!(error.kind(), ErrorKind::Form, "{filling:?}");
+            assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{filling:?}: {:?}", begun.elapsed());
+        }
+    }
+    // A boundary of the sender's choice that stands in a content by chance ends no part.
+    let chance = parts(&["Content-Disposition: form-data; name=a\r\n\r\n1\r\n--bb\r\n--b x\r\n2"]);
+    assert_eq!(lines(&read(Some(MULTIPART), chance).expect("a form")), ["a=1\r\n--bb\r\n--b x\r\n2"]);
 }
 
 #[derive(Debug, Deserialize, PartialEq)]

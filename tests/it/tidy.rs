@@ -128,7 +128,6 @@ fn each_foreign_crate_has_one_owner() {
             ],
         ),
         ("serde_html_form", &["content/forms/urlencoded.rs"]),
-        ("multer", &["content/forms/multipart.rs"]),
         ("flate2", &["content/compressed.rs"]),
         ("brotli_decompressor", &["content/compressed.rs"]),
         ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/", "bin/chalice-http-toolkit/aws.rs"]),

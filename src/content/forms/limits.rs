@@ -18,6 +18,7 @@ use crate::{
 /// |---|---|
 /// | [`with_fields`](Self::with_fields) | 1,000 |
 /// | [`with_field_size`](Self::with_field_size) | 512 KiB |
+/// | [`with_header_size`](Self::with_header_size) | 8 KiB |
 /// | [`with_files`](Self::with_files) | 100 |
 /// | [`with_file_size`](Self::with_file_size) | 6 MiB |
 /// | [`with_total_size`](Self::with_total_size) | 6 MiB |
@@ -43,7 +44,7 @@ use crate::{
 /// use chalice_http_toolkit::{ErrorKind, FormLimits};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let limits = FormLimits::new().with_field_size(1_000).with_files(2).with_total_size(100_000);
+/// let limits = FormLimits::new().with_field_size(1_000).with_files(2).with_total_size(100_000).with_header_size(200);
 /// let request = |text, photos, size| {
 ///     let part = |what, size| format!("--x\r\nContent-Disposition: {what}\r\n\r\n{}\r\n", "a".repeat(size));
 ///     let photo = part("form-data; name=photo; filename=a.png", size);
@@ -61,6 +62,7 @@ use crate::{
 pub struct FormLimits {
     pub(super) fields: usize,
     pub(super) field_size: usize,
+    pub(super) header_size: usize,
     pub(super) files: usize,
     pub(super) file_size: usize,
     pub(super) total_size: usize,
@@ -68,7 +70,14 @@ pub struct FormLimits {
 
 impl Default for FormLimits {
     fn default() -> Self {
-        Self { fields: 1_000, field_size: 512 * 1024, files: 100, file_size: LARGEST, total_size: LARGEST }
+        Self {
+            fields: 1_000,
+            field_size: 512 * 1024,
+            header_size: 8 * 1024,
+            files: 100,
+            file_size: LARGEST,
+            total_size: LARGEST,
+        }
     }
 }
 
@@ -87,6 +96,13 @@ impl FormLimits {
     /// The most bytes of the text of one field. Default: 512 KiB.
     pub fn with_field_size(mut self, bytes: usize) -> Self {
         self.field_size = bytes;
+        self
+    }
+
+    /// The most bytes of what one field says of itself: of a urlencoded field its name, of a part its header lines, in which
+    /// are the field's name, the file's name and the type. Default: 8 KiB.
+    pub fn with_header_size(mut self, bytes: usize) -> Self {
+        self.header_size = bytes;
         self
     }
 

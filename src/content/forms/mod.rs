@@ -144,6 +144,9 @@ pub struct FormField {
     content: Content,
 }
 
+/// Characters of a media type that a stranger made up, in the log.
+const LONGEST_SHOWN: usize = 100;
+
 #[derive(Clone, PartialEq)]
 enum Content {
     Text(String),
@@ -176,18 +179,18 @@ impl Form {
     }
 
     fn parse(headers: &HeaderMap, body: Bytes, limits: &FormLimits) -> Result<Self> {
-        let content_type = headers.get(header::CONTENT_TYPE).map(|value| parameters::read(value.as_bytes()));
-        let fields = match content_type {
-            Some((essence, _)) if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
-                urlencoded::fields(&body, limits)?
+        let content_type = headers.get(header::CONTENT_TYPE);
+        let content_type = content_type
+            .ok_or_else(|| Error::new(ErrorKind::FormType, "a form was expected, and nothing says what came"))?;
+        let content_type = String::from_utf8_lossy(content_type.as_bytes());
+        let (essence, parameters) = parameters::read(&content_type);
+        let fields = match essence.to_ascii_lowercase().as_str() {
+            "application/x-www-form-urlencoded" => urlencoded::fields(&body, limits)?,
+            "multipart/form-data" => multipart::fields(&parameters, body, limits)?,
+            other => {
+                let shown: String = other.chars().take(LONGEST_SHOWN).collect();
+                return Err(Error::new(ErrorKind::FormType, format!("a form was expected, not `{shown}`")));
             }
-            Some((essence, parameters)) if essence.eq_ignore_ascii_case("multipart/form-data") => {
-                multipart::fields(&parameters, body, limits)?
-            }
-            Some((other, _)) => {
-                return Err(Error::new(ErrorKind::FormType, format!("a form was expected, not `{other}`")));
-            }
-            None => return Err(Error::new(ErrorKind::FormType, "a form was expected, and nothing says what came")),
         };
         Ok(Self { fields })
     }

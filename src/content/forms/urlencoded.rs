@@ -11,6 +11,7 @@ pub(super) fn fields(body: &[u8], limits: &FormLimits) -> Result<Vec<FormField>>
     let mut fields = Vec::new();
     for (name, value) in form_urlencoded::parse(body) {
         FormLimits::check("body", "fields", fields.len() + 1, limits.fields)?;
+        FormLimits::check("name of a field", "bytes", name.len(), limits.header_size)?;
         FormLimits::check("field", "bytes", value.len(), limits.field_size)?;
         fields.push(FormField::of_text(name.into_owned(), value.into_owned()));
     }
