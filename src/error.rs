@@ -14,8 +14,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// Why a site could not be set up, or why a representation could not be made.
 ///
 /// Expected outcomes (304, 404, 405, 412, 416) are responses and never errors: an `Error` means that the site or its
-/// deployment is at fault. Its text is for the log; a stranger sees the status alone ([`status`](Self::status)). In an
-/// [`App`](crate::App) an error that a handler returns is logged once and answered with the site's error page.
+/// deployment is at fault. Its text is for the log; a stranger sees the status alone ([`status`](Self::status)), and what is
+/// wrong with a form's field ([`field`](Self::field)). In an [`App`](crate::App) an error that a handler returns is logged once and answered with the site's error page.
 ///
 /// # Examples
 ///
@@ -40,9 +40,19 @@ struct Inner {
 enum Detail {
     None,
     Template(String, Option<usize>),
+    #[cfg_attr(not(feature = "forms"), allow(dead_code, reason = "only forms have fields"))]
+    Field(Field),
     #[cfg_attr(not(feature = "tasking"), allow(dead_code, reason = "only what is sent can be lost on the way"))]
     MaybeSent,
     RetryAfter(Duration),
+}
+
+/// What is wrong with a field of a form.
+struct Field {
+    name: Option<String>,
+    problem: String,
+    /// Whether the problem's words may repeat what the visitor wrote: then they are for the visitor alone.
+    is_for_log: bool,
 }
 
 /// The sorts of [`Error`].
@@ -92,6 +102,8 @@ pub enum ErrorKind {
     FormType,
     /// Another site's page made a visitor's browser send a request. Status 403.
     CrossOrigin,
+    /// A redirect that is meant to stay on the site leads off it. Status 400.
+    Redirect,
     /// A request is larger than its front door lets through.
     RequestTooLarge,
     /// A reply is larger than its front door takes.
@@ -102,8 +114,6 @@ pub enum ErrorKind {
     Permanent,
     /// A task can't be sent, or can't be read, as it is: too large, a character that SQS refuses, an id that is too long,
     /// a body that is not the task's JSON, a name that no handler has.
-    /// A redirect that is meant to stay on the site leads off it. Status 400.
-    Redirect,
     Task,
     /// A queue did not take a task, or can't be reached; [`maybe_sent`](Error::maybe_sent) says whether it may be there
     /// all the same.
@@ -201,6 +211,12 @@ impl Error {
         Self::build(kind, context.into(), Detail::Template(template.0, template.1), Some(source.into()))
     }
 
+    #[cfg(feature = "forms")]
+    pub(crate) fn in_field(name: Option<String>, problem: String, is_for_log: bool) -> Self {
+        let detail = Detail::Field(Field { name, problem, is_for_log });
+        Self::build(ErrorKind::Form, "a form is not what was expected".to_owned(), detail, None)
+    }
+
     fn build(kind: ErrorKind, context: String, detail: Detail, source: Option<BoxError>) -> Self {
         Self(Arc::new(Inner { kind, context, detail, source }))
     }
@@ -214,6 +230,43 @@ impl Error {
     pub fn template(&self) -> Option<(&str, Option<usize>)> {
         match &self.0.detail {
             Detail::Template(name, line) => Some((name, *line)),
+            _ => None,
+        }
+    }
+
+    /// The name of the field of a form that is not what a type wants, and a sentence that says what is wrong with it, for
+    /// the visitor who sent it. SECURITY: the name is the visitor's where the type takes any; the sentence is what the type
+    /// says where it refuses a value itself (`#[serde(try_from = "String")]`), and may repeat that value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "forms")] {
+    /// use chalice_http_toolkit::Form;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Debug, Deserialize)]
+    /// struct Order {
+    ///     number: u8,
+    /// }
+    ///
+    /// let form = Form::of_query(&"/order?number=many".parse().unwrap()).unwrap();
+    /// let error = form.deserialize::<Order>().unwrap_err();
+    /// assert_eq!(error.field(), Some(("number", "a whole number from 0 to 255 is expected")));
+    /// # }
+    /// ```
+    pub fn field(&self) -> Option<(&str, &str)> {
+        match &self.0.detail {
+            Detail::Field(field) => Some((field.name.as_deref()?, &field.problem)),
+            _ => None,
+        }
+    }
+
+    /// What whoever sent the request is told besides the status: what is wrong with a form's field.
+    pub(crate) fn told(&self) -> Option<String> {
+        match &self.0.detail {
+            Detail::Field(Field { name: Some(name), problem, .. }) => Some(format!("{}: {problem}", shown(name))),
+            Detail::Field(Field { name: None, problem, .. }) => Some(problem.clone()),
             _ => None,
         }
     }
@@ -282,10 +335,26 @@ impl fmt::Display for Error {
         match &self.0.detail {
             Detail::Template(name, Some(line)) => write!(f, " (template {name}, line {line})"),
             Detail::Template(name, None) => write!(f, " (template {name})"),
+            Detail::Field(field) => write!(f, ": {field}"),
             Detail::MaybeSent => f.write_str(" (it may have been sent)"),
             Detail::RetryAfter(_) | Detail::None => Ok(()),
         }
     }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "the field `{}`: ", shown(name))?;
+        }
+        f.write_str(if self.is_for_log { &self.problem } else { "its type refuses it" })
+    }
+}
+
+/// A name that a visitor may have made up, cut short and on one line.
+fn shown(name: &str) -> String {
+    const LONGEST: usize = 60;
+    name.chars().take(LONGEST).flat_map(char::escape_debug).collect()
 }
 
 impl fmt::Debug for Error {

@@ -180,7 +180,8 @@ impl App {
         Self { service, mount, error_pages: None, development, tasks, schedules, security_headers: None }
     }
 
-    /// Takes error pages from these templates: `500.html`, `400.html`… Default: plain pages.
+    /// Takes error pages from these templates: `500.html`, `400.html`… They have the argument `detail` in development, and
+    /// everywhere for a form's field that is not what was expected. Default: plain pages.
     pub fn with_error_pages(mut self, content: &ContentManager) -> Self {
         self.error_pages = Some(content.clone());
         self
@@ -354,7 +355,8 @@ impl App {
 
     async fn failed(&self, error: &Error, at: &At<'_>) -> Response<Bytes> {
         failures::log(error, at);
-        self.error_page(error.status(), Some(&error.chain()), &at.root).await
+        let detail = error.told().or_else(|| self.development.then(|| error.chain()));
+        failures::page(self.error_pages.as_ref(), error.status(), detail.as_deref(), &at.root).await
     }
 
     /// The site's page for a status. A stranger never sees the detail; a developer does.

@@ -1,6 +1,6 @@
 //! Forms: the two encodings as senders write them, limits, and what is none; through every front door, as text and in base64.
 
-use chalice_http_toolkit::{App, BoxError, Error, ErrorKind, Form, FormLimits, Front};
+use chalice_http_toolkit::{App, BoxError, ContentManager, Embedded, Error, ErrorKind, Form, FormLimits, Front};
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
@@ -330,9 +330,9 @@ fn both_encodings_give_the_same_type() {
         (&[("extras", "a"), ("name", "ü"), ("extras", "b="), ("number", "3")], Ok(order("ü", &["a", "b="], None))),
         (&[("name", ""), ("number", "3"), ("weight", "")], Ok(order("", &[], None))),
         (&[("name", "a"), ("number", "3"), ("weight", "1.5"), ("unknown", "x")], Ok(order("a", &[], Some(1.5)))),
-        (&[("number", "3")], Err("name")),
-        (&[("name", "a"), ("number", "300")], Err("too large")),
-        (&[("name", "a"), ("number", "")], Err("empty")),
+        (&[("number", "3")], Err("`name`: it is missing")),
+        (&[("name", "a"), ("number", "300")], Err("`number`: a whole number from 0 to 255 is expected")),
+        (&[("name", "a"), ("number", "")], Err("`number`: a whole number from 0 to 255 is expected")),
     ] {
         let urlencoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let multipart: Vec<String> = fields
@@ -350,6 +350,190 @@ fn both_encodings_give_the_same_type() {
                     assert!(format!("{error:?}").contains(word), "{error:?} does not say {word}");
                 }
             }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Size {
+    Small,
+    VeryLarge,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+struct Postcode(String);
+
+impl TryFrom<String> for Postcode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let is_one = text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_one { Ok(Self(text)) } else { Err(format!("{text} has not five digits")) }
+    }
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Number(u16);
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct Everything {
+    byte: u8,
+    small: i8,
+    large: u64,
+    huge: i128,
+    price: f32,
+    sure: bool,
+    letter: char,
+    size: Option<Size>,
+    sizes: Vec<Size>,
+    numbers: Vec<u8>,
+    pair: (u8, u8),
+    number: Option<Number>,
+    nonzero: Option<std::num::NonZeroU8>,
+    address: Option<std::net::IpAddr>,
+    postcode: Option<Postcode>,
+    text: Option<String>,
+    several: Option<Vec<String>>,
+    map: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(alias = "qty")]
+    quantity: Option<u8>,
+    #[serde(flatten)]
+    flat: Flat,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+struct Flat {
+    city: Option<String>,
+}
+
+fn of_query(query: &str) -> Form {
+    Form::of_query(&format!("/?{query}").parse().expect("a URL")).expect("within the limits")
+}
+
+#[test]
+fn a_value_becomes_what_the_type_says() {
+    let everything = Everything::default;
+    for (query, expected) in [
+        ("", everything()),
+        ("byte=255&small=-128", Everything { byte: 255, small: -128, ..everything() }),
+        ("large=18446744073709551615", Everything { large: u64::MAX, ..everything() }),
+        ("huge=-170141183460469231731687303715884105728", Everything { huge: i128::MIN, ..everything() }),
+        ("price=1.5e2&letter=%C3%BC", Everything { price: 150.0, letter: '\u{fc}', ..everything() }),
+        ("sure=on", Everything { sure: true, ..everything() }),
+        ("sure=true", Everything { sure: true, ..everything() }),
+        ("sure=false", everything()),
+        ("size=very-large", Everything { size: Some(Size::VeryLarge), ..everything() }),
+        ("sizes=small&sizes=very-large", Everything { sizes: vec![Size::Small, Size::VeryLarge], ..everything() }),
+        ("numbers=1&x=y&numbers=2", Everything { numbers: vec![1, 2], ..everything() }),
+        ("numbers=7", Everything { numbers: vec![7], ..everything() }),
+        ("pair=1&pair=2", Everything { pair: (1, 2), ..everything() }),
+        ("number=3", Everything { number: Some(Number(3)), ..everything() }),
+        ("number=&size=&nonzero=&text=&address=&postcode=", everything()),
+        (
+            "text=a&postcode=12345",
+            Everything { text: Some("a".into()), postcode: Some(Postcode("12345".into())), ..everything() },
+        ),
+        ("several=a&several=", Everything { several: Some(vec!["a".into(), String::new()]), ..everything() }),
+        ("qty=2", Everything { quantity: Some(2), ..everything() }),
+        ("city=Vic", Everything { flat: Flat { city: Some("Vic".into()) }, ..everything() }),
+    ] {
+        assert_eq!(of_query(query).deserialize::<Everything>().expect(query), expected, "{query}");
+    }
+    let form = of_query("b=1&a=2&b=3");
+    let map: std::collections::BTreeMap<String, Vec<u8>> = form.deserialize().expect("a map");
+    assert_eq!(map, [("a".to_owned(), vec![2]), ("b".to_owned(), vec![1, 3])].into());
+    let pairs: Vec<(String, u8)> = form.deserialize().expect("pairs");
+    assert_eq!(pairs, [("b".to_owned(), 1), ("a".to_owned(), 2), ("b".to_owned(), 3)]);
+    assert_eq!(
+        of_query("1=a").deserialize::<std::collections::BTreeMap<u8, char>>().expect("a map"),
+        [(1, 'a')].into()
+    );
+}
+
+/// What is wrong, where; and never what the visitor wrote, which is `secret` in each of them.
+#[test]
+fn an_error_of_a_form_names_the_field_and_what_is_expected() {
+    for (query, field, problem) in [
+        ("byte=secret", "byte", "a whole number from 0 to 255 is expected"),
+        ("byte=256", "byte", "a whole number from 0 to 255 is expected"),
+        ("byte=-1", "byte", "a whole number from 0 to 255 is expected"),
+        ("byte=1.0", "byte", "a whole number from 0 to 255 is expected"),
+        ("byte=", "byte", "a whole number from 0 to 255 is expected"),
+        ("small=secret", "small", "a whole number from -128 to 127 is expected"),
+        ("large=secret", "large", "a whole number from 0 to 18446744073709551615 is expected"),
+        ("price=secret", "price", "a number is expected"),
+        ("price=NaN", "price", "a number is expected"),
+        ("price=1e99", "price", "a number is expected"),
+        ("sure=secret", "sure", "`true`, `on` or `false` is expected"),
+        ("sure=", "sure", "`true`, `on` or `false` is expected"),
+        ("letter=secret", "letter", "a character is expected"),
+        ("size=secret", "size", "one of `small`, `very-large` is expected"),
+        ("sizes=small&sizes=secret", "sizes", "one of `small`, `very-large` is expected"),
+        ("numbers=1&numbers=secret", "numbers", "a whole number from 0 to 255 is expected"),
+        ("byte=1&byte=2", "byte", "one value is expected, and several came"),
+        ("text=secret&text=secret", "text", "one value is expected, and several came"),
+        ("pair=1", "pair", "2 values are expected"),
+        ("pair=1&pair=2&pair=3", "pair", "2 values are expected"),
+        ("number=secret", "number", "a whole number from 0 to 65535 is expected"),
+        ("nonzero=0", "nonzero", "a nonzero u8 is expected"),
+        ("map=secret", "map", "a map is expected"),
+        ("quantity=1&qty=2", "quantity", "it came more than once"),
+    ] {
+        let error = of_query(query).deserialize::<Everything>().expect_err(query);
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Form, Some((field, problem))), "{query}");
+        assert_eq!(error.to_string(), format!("a form is not what was expected: the field `{field}`: {problem}"));
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+}
+
+/// A type of the site's own may repeat the value in what it says: that is for the visitor, and for no log.
+#[test]
+fn what_a_type_says_of_a_value_is_not_in_the_log() {
+    for (query, field, problem) in
+        [("postcode=secret", "postcode", "secret has not five digits"), ("address=secret", "address", "IP address")]
+    {
+        let error = of_query(query).deserialize::<Everything>().expect_err(query);
+        let (name, said) = error.field().expect("a field");
+        assert!(name == field && said.contains(problem), "{error:?} {said}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        _a: Option<String>,
+    }
+    let name = "x%0A%1b[31m".to_owned() + &"y".repeat(500);
+    let error = of_query(&format!("{name}=secret")).deserialize::<Strict>().expect_err("an unknown field");
+    assert_eq!(error.field().map(|(_, problem)| problem), Some("no field of that name is expected"));
+    let text = error.to_string();
+    assert!(text.len() < 200 && !text.contains(['\n', '\u{1b}']) && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn a_page_and_the_log_name_the_field_that_is_wrong() {
+    let handler = || {
+        service_fn(async |request: lambda_http::Request| {
+            let everything: Everything = Form::read(request).await?.deserialize()?;
+            Ok::<_, BoxError>(Response::new(format!("{everything:?}")))
+        })
+    };
+    const TEMPLATES: Embedded = Embedded::new(&[("400.html", b"<p>Sorry. {{ detail }}")]);
+    let styled = ContentManager::new(TEMPLATES, Embedded::new(&[])).expect("embedded");
+    for app in [App::new(handler()), App::new(handler()).with_error_pages(&styled)] {
+        for (body, shown) in [
+            ("byte=%3Csecret%3E", "byte: a whole number from 0 to 255 is expected"),
+            ("postcode=%3Csecret%3E", "postcode: &lt;secret&gt; has not five digits"),
+        ] {
+            let log = Log::start();
+            let answer = ask(&app, "POST", "/").header("content-type", URLENCODED).text(body).send().await;
+            assert_eq!((answer.status.as_u16(), answer.line("cache-control")), (400, "no-store"));
+            assert!(answer.text().contains(shown), "{answer:?}");
+            let field = shown.split(':').next().expect("a name");
+            assert_eq!(log.lines(&["INFO", "a request was refused", &format!("the field `{field}`")]).len(), 1);
+            assert_eq!(log.lines(&["secret"]), [""; 0]);
         }
     }
 }

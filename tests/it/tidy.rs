@@ -127,7 +127,6 @@ fn each_foreign_crate_has_one_owner() {
                 "bin/chalice-http-toolkit/layers/refresh.rs",
             ],
         ),
-        ("serde_html_form", &["content/forms/urlencoded.rs"]),
         ("flate2", &["content/compressed.rs"]),
         ("brotli_decompressor", &["content/compressed.rs"]),
         ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/", "bin/chalice-http-toolkit/aws.rs"]),

@@ -4,6 +4,7 @@
 //! 2. [`multipart`] and [`urlencoded`] the two encodings, as fields
 //! 3. [`parameters`] the parameters of Content-Type and Content-Disposition
 //! 4. [`file`] what was uploaded
+//! 5. [`typed`] fields as a type of the site's own
 //!
 //! It does not know what a form is for, nor who may send it.
 
@@ -13,6 +14,7 @@ mod file;
 mod limits;
 mod multipart;
 mod parameters;
+mod typed;
 mod urlencoded;
 
 use std::fmt;
@@ -220,16 +222,20 @@ impl Form {
         self.fields.iter().filter(move |field| field.name == name).filter_map(FormField::file)
     }
 
-    /// The texts as a type of the site's own; files are left out. Fields with one name become a `Vec`, which needs
-    /// `#[serde(default)]` where there may be none; an `Option` is `None` where its field is missing or empty. Both
-    /// encodings give the same.
+    /// The texts as a type of the site's own; files are left out. Both encodings give the same.
+    ///
+    /// Fields with one name become a `Vec`, which needs `#[serde(default)]` where there may be none. An `Option` is `None`
+    /// where its field is missing or empty. A `bool` is `true` or `on`, as a checkbox sends it, or `false`; a number is
+    /// finite; an enum is the name of one of its variants. A struct inside of a struct has no place in a form, but for
+    /// `#[serde(flatten)]`, in which all fields are texts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Form`] where a field is missing, or is not what the type wants.
+    /// [`ErrorKind::Form`], with status 400, where a field is missing, or is not what the type wants.
+    /// [`Error::field`] names it and says what was expected; so do the log and the site's error page. What the visitor wrote
+    /// is in none of them.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
-        let texts = self.fields.iter().filter_map(|field| Some((field.name.as_str(), field.text()?)));
-        urlencoded::deserialize(texts)
+        typed::deserialize(self.fields.iter().filter_map(|field| Some((field.name.as_str(), field.text()?))))
     }
 }
 

@@ -1,10 +1,7 @@
-//! `application/x-www-form-urlencoded` (the URL Standard, §5): as fields, and as a serde type. The only file that knows
-//! the two crates for it.
-
-use serde::de::DeserializeOwned;
+//! `application/x-www-form-urlencoded` (the URL Standard, §5) as fields. The only file that knows the crate for it.
 
 use super::{FormField, FormLimits};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// The fields in their order; what is no UTF-8 becomes U+FFFD. No input is malformed.
 pub(super) fn fields(body: &[u8], limits: &FormLimits) -> Result<Vec<FormField>> {
@@ -16,12 +13,4 @@ pub(super) fn fields(body: &[u8], limits: &FormLimits) -> Result<Vec<FormField>>
         fields.push(FormField::of_text(name.into_owned(), value.into_owned()));
     }
     Ok(fields)
-}
-
-/// Texts of whatever encoding as a type; they are written as urlencoded first, so that both read alike.
-pub(super) fn deserialize<'a, T: DeserializeOwned>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<T> {
-    let mut encoded = form_urlencoded::Serializer::new(String::new());
-    texts.for_each(|(name, text)| _ = encoded.append_pair(name, text));
-    serde_html_form::from_str(&encoded.finish())
-        .map_err(|error| Error::caused(ErrorKind::Form, "a form is not what was expected", error))
 }
