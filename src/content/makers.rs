@@ -56,8 +56,8 @@ impl ContentManager {
     ///
     /// It never leads to another site, whoever wrote the target: what a browser would take for one (`//evil.example`,
     /// `/\evil.example`, `https:evil.example`, the same with tabs and line breaks in between) is refused with 400. So a
-    /// target may come out of the request. Where the site itself means another one, it says
-    /// [`redirect_external`](Self::redirect_external).
+    /// target may come out of the request. An absolute URL is refused too, were it the site's own, which nothing here knows:
+    /// its path will do. Where the site means another one, it says [`redirect_external`](Self::redirect_external).
     ///
     /// # Errors
     ///
