@@ -15,6 +15,7 @@ mod front;
 mod mount;
 mod reply;
 mod schedules;
+mod serve;
 #[cfg(feature = "tasking")]
 mod tasks;
 #[cfg(not(feature = "tasking"))]
@@ -25,20 +26,22 @@ mod uri;
 
 #[cfg(feature = "dev-server")]
 mod dev_server;
+#[cfg(not(feature = "dev-server"))]
+#[path = "no_dev_server.rs"]
+mod dev_server;
 #[cfg(any(feature = "dev-server", feature = "testing"))]
 mod exchange;
 #[cfg(feature = "testing")]
 mod testing;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::panic::AssertUnwindSafe;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as HttpBody;
 use lambda_http::{Context, Request, RequestExt};
-use lambda_runtime::LambdaEvent;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 pub use front::Front;
@@ -211,43 +214,6 @@ impl App {
     pub fn with_public_root(mut self, prefix: &str) -> Self {
         self.mount.public_root = Some(ScriptRoot::new(prefix));
         self
-    }
-
-    /// Serves until the process ends: Lambda's events where `AWS_LAMBDA_RUNTIME_API` is set, else local requests on
-    /// `http://127.0.0.1:3000` (feature `dev-server`). `PORT` sets another port; `FRONT` (`http`, `rest`, `url`, `alb`;
-    /// default `http`) the front door whose rules and limits apply.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`].
-    pub async fn run(self) -> Result<()> {
-        self.tasks.start();
-        if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-            self.run_lambda().await
-        } else {
-            self.run_locally().await
-        }
-    }
-
-    async fn run_lambda(self) -> Result<()> {
-        let app = Arc::new(self);
-        let handler = lambda_runtime::service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-            let app = app.clone();
-            async move { app.invoke(event.payload.get(), Some(event.context)).await.map_err(|error| error.chain()) }
-        });
-        let stopped = |error| Error::caused(ErrorKind::Runtime, "the Lambda runtime loop stopped", error);
-        lambda_runtime::run(handler).await.map_err(stopped)
-    }
-
-    #[cfg(not(feature = "dev-server"))]
-    async fn run_locally(self) -> Result<()> {
-        let message = "AWS_LAMBDA_RUNTIME_API is not set, and the local server is left out (feature `dev-server`)";
-        Err(Error::new(ErrorKind::Configuration, message))
-    }
-
-    #[cfg(feature = "dev-server")]
-    async fn run_locally(self) -> Result<()> {
-        dev_server::run(self).await
     }
 
     /// The reply to one event.
