@@ -2,33 +2,28 @@
 //! lambda_http's own conversion panics on a bad Host or a raw space, drops repeated header fields of a REST API, shuffles
 //! the query and adds the stage to the path. The requests made here are its type, with all that its `RequestExt` gives.
 
-use std::{collections::HashMap, fmt};
+use std::{borrow::Cow, collections::HashMap};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use lambda_http::{Body, Request, RequestExt, aws_lambda_events as events, request::RequestContext};
 use percent_encoding::utf8_percent_encode;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
 use super::{
-    front::Front,
+    door::{self, Door, PathForm, Payload, QueryForm},
+    json,
     mount::{Mount, Place},
     uri::{self, BadRequest, NOT_IN_COMPONENT, NOT_IN_QUERY},
 };
-use crate::{
-    ScriptRoot,
-    body::Limit,
-    error::{Error, ErrorKind, Result},
-    hidden::is_secret,
-    ows,
-};
+use crate::{ScriptRoot, body::Limit, hidden::is_secret, ows};
 
 /// An event of a front door, with its parts not yet read.
 pub(crate) struct Event<'a> {
-    pub(crate) front: Front,
+    pub(crate) door: &'static Door,
     wire: Wire<'a>,
-    context: Context,
+    context: Context<'a>,
 }
 
 /// The fields of all four forms. Each is read later and by itself, so that an odd one spoils nothing else.
@@ -70,93 +65,95 @@ struct Wire<'a> {
 /// What of `requestContext` decides the front door and the place of the site.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Context {
-    #[serde(deserialize_with = "lenient")]
-    request_id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    stage: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    path: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    domain_name: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    http_method: Option<String>,
-    http: Option<HttpContext>,
+struct Context<'a> {
+    #[serde(borrow)]
+    request_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    path: Option<&'a RawValue>,
+    #[serde(borrow)]
+    domain_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    http_method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    http: Option<HttpContext<'a>>,
     elb: Option<de::IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct HttpContext {
-    #[serde(deserialize_with = "lenient")]
-    method: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    path: Option<String>,
+struct HttpContext<'a> {
+    #[serde(borrow)]
+    method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    path: Option<&'a RawValue>,
 }
 
 impl<'a> Event<'a> {
     /// Tells which front door an event comes from, by its fields; `None` where it is none's.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Event`] for what is no event at all.
-    pub(crate) fn parse(json: &'a str) -> Result<Option<Self>> {
-        let wire: Wire<'_> = serde_json::from_str(json)
-            .map_err(|error| Error::caused(ErrorKind::Event, "an event is no JSON object", error))?;
-        let context: Option<Context> = wire.request_context.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        let front = front(&wire, context.as_ref());
-        Ok(front.map(|front| Self { front, wire, context: context.unwrap_or_default() }))
+    pub(crate) fn parse(json: &'a str) -> Option<Self> {
+        let wire: Wire<'_> = serde_json::from_str(json).ok()?;
+        let context: Context<'_> = serde_json::from_str(wire.request_context?.get()).ok()?;
+        Some(Self { door: door(&wire, &context)?, wire, context })
     }
 
-    /// Whether the event has `multiValueHeaders`; an ALB wants them back then, and reads nothing else.
+    /// Whether lines of a field stand in lists. An ALB has them so if its target group says so, and then reads nothing else.
     pub(crate) fn is_multi_value(&self) -> bool {
-        self.wire.multi_value_headers.is_some_and(|raw| raw.get() != "null")
+        match self.door.payload {
+            Payload::V1 => true,
+            Payload::V2 => false,
+            Payload::Alb => self.wire.multi_value_headers.is_some_and(json::is_there),
+        }
     }
 
     /// The method and the path for a log, as far as they can be read.
-    pub(crate) fn summary(&self) -> (String, String) {
-        (self.method_text().unwrap_or_default(), self.path_text().unwrap_or_default())
+    pub(crate) fn summary(&self) -> (Cow<'a, str>, Cow<'a, str>) {
+        (json::any_text(self.raw_method()).unwrap_or_default(), json::any_text(self.raw_path()).unwrap_or_default())
     }
 
     /// What the front door calls this request; empty where it has no name for it.
-    pub(crate) fn request_id(&self) -> &str {
-        self.context.request_id.as_deref().unwrap_or_default()
+    pub(crate) fn request_id(&self) -> Cow<'a, str> {
+        json::any_text(self.context.request_id).unwrap_or_default()
     }
 
     /// The prefix that links of this request's answer carry.
     pub(crate) fn script_root(&self, mount: &Mount) -> ScriptRoot {
-        mount.split(&self.place(&self.path_text().unwrap_or_default())).0
+        self.place().map_or_else(|_| mount.root_of_unknown_place(), |place| mount.split(&place).0)
     }
 
-    fn place<'p>(&'p self, path: &'p str) -> Place<'p> {
-        Place {
-            front: self.front,
-            path,
-            context_path: self.context.path.as_deref(),
-            stage: self.context.stage.as_deref(),
-            domain: self.context.domain_name.as_deref(),
-        }
+    fn place(&self) -> Result<Place<'a>, BadRequest> {
+        Ok(Place {
+            door: self.door,
+            path: json::text(self.raw_path(), "the path can't be read")?.unwrap_or_default(),
+            context_path: json::text(self.context.path, "the path with its stage can't be read")?,
+            stage: json::text(self.context.stage, "the stage can't be read")?,
+            domain: json::text(self.context.domain_name, "the domain name can't be read")?,
+        })
     }
 
     /// The request that the site's service gets.
     pub(crate) fn into_request(self, mount: &Mount) -> Result<Request, BadRequest> {
-        let method = self.method_text().ok_or(BadRequest("the request has no method"))?;
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| BadRequest("the method can't be read"))?;
+        let unreadable = "the method can't be read";
+        let method = json::text(self.raw_method(), unreadable)?.ok_or(BadRequest("the request has no method"))?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| BadRequest(unreadable))?;
         let headers = self.headers()?;
-        let raw_path = self.path_text().unwrap_or_default();
-        let domain = self.context.domain_name.as_deref();
-        let (root, path) = mount.split(&self.place(&raw_path));
-        let path = if self.path_is_decoded() { uri::encoded_path(path) } else { uri::checked_path(path)? };
+        let place = self.place()?;
+        let (root, path) = mount.split(&place);
+        let path = match self.door.path {
+            PathForm::Decoded => uri::encoded_path(path),
+            PathForm::AsSent | PathForm::OneLeadingSlash => uri::checked_path(path)?,
+        };
         let query = self.query()?;
-        let uri = uri::absolute(&headers, domain, &path, &query)?;
+        let uri = uri::absolute(&headers, place.domain.as_deref(), &path, &query)?;
 
         let mut request = Request::new(self.body()?);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         request.extensions_mut().insert(root);
-        request.extensions_mut().insert(Limit(self.front.reply_limit()));
-        Ok(self.with_lambda_extensions(request, &query).with_raw_http_path(raw_path))
+        request.extensions_mut().insert(Limit(self.door.reply_limit));
+        Ok(self.with_lambda_extensions(request, &query).with_raw_http_path(place.path))
     }
 
     /// What lambda_http's `RequestExt` offers besides.
@@ -165,7 +162,8 @@ impl<'a> Event<'a> {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             parameters.entry(name.into_owned()).or_default().push(value.into_owned());
         }
-        let map = |raw| pairs(raw).unwrap_or_default().into_iter().collect::<HashMap<String, Vec<String>>>();
+        // They shape no request: what of them can't be read is left out.
+        let map = |raw| json::pairs(raw, "").unwrap_or_default().into_iter().collect::<HashMap<String, Vec<String>>>();
         request
             .with_query_string_parameters(parameters)
             .with_path_parameters(map(self.wire.path_parameters))
@@ -176,7 +174,7 @@ impl<'a> Event<'a> {
     /// The context in lambda_http's own types; empty where it has fields that they refuse.
     fn lambda_context(&self) -> RequestContext {
         fn read<T: Default + de::DeserializeOwned>(raw: Option<&RawValue>) -> T {
-            let read = raw.map(|raw| serde_json::from_str(raw.get()).or_else(|_| without_nulls(raw)));
+            let read = raw.map(|raw| serde_json::from_str(raw.get()).or_else(|_| json::without_nulls(raw)));
             read.transpose()
                 .unwrap_or_else(|error| {
                     tracing::debug!(%error, "requestContext can't be read in full");
@@ -185,38 +183,31 @@ impl<'a> Event<'a> {
                 .unwrap_or_default()
         }
         let raw = self.wire.request_context;
-        match self.front {
-            Front::Rest => RequestContext::ApiGatewayV1(read::<events::apigw::ApiGatewayProxyRequestContext>(raw)),
-            Front::Http | Front::Url => {
-                RequestContext::ApiGatewayV2(read::<events::apigw::ApiGatewayV2httpRequestContext>(raw))
-            }
-            Front::Alb => RequestContext::Alb(read::<events::alb::AlbTargetGroupRequestContext>(raw)),
+        match self.door.payload {
+            Payload::V1 => RequestContext::ApiGatewayV1(read::<events::apigw::ApiGatewayProxyRequestContext>(raw)),
+            Payload::V2 => RequestContext::ApiGatewayV2(read::<events::apigw::ApiGatewayV2httpRequestContext>(raw)),
+            Payload::Alb => RequestContext::Alb(read::<events::alb::AlbTargetGroupRequestContext>(raw)),
         }
     }
 
-    fn method_text(&self) -> Option<String> {
-        let of_context = self.context.http.as_ref().and_then(|http| http.method.clone());
-        of_context.or_else(|| text(self.wire.http_method)).or_else(|| self.context.http_method.clone())
+    fn raw_method(&self) -> Option<&'a RawValue> {
+        let of_context = self.context.http.as_ref().and_then(|http| http.method);
+        let raw = [of_context, self.wire.http_method, self.context.http_method];
+        raw.into_iter().flatten().find(|raw| json::is_there(raw))
     }
 
-    fn path_text(&self) -> Option<String> {
-        let path = text(self.wire.raw_path).or_else(|| text(self.wire.path));
-        path.or_else(|| self.context.http.as_ref().and_then(|http| http.path.clone()))
-    }
-
-    /// An HTTP API hands over a decoded path, in both payload formats; the others leave it as the client sent it. What
-    /// `cargo lambda watch` makes looks like an HTTP API's event from `localhost`, and is not decoded.
-    fn path_is_decoded(&self) -> bool {
-        let local = self.context.domain_name.as_deref() == Some("localhost");
-        let http_api_v1 = self.front == Front::Rest && text(self.wire.version).as_deref() == Some("1.0");
-        (self.front == Front::Http && !local) || http_api_v1
+    fn raw_path(&self) -> Option<&'a RawValue> {
+        let of_context = self.context.http.as_ref().and_then(|http| http.path);
+        let raw = [self.wire.raw_path, self.wire.path, of_context];
+        raw.into_iter().flatten().find(|raw| json::is_there(raw))
     }
 
     /// All lines of all fields. A REST API and an ALB with that setting have them in `multiValueHeaders`; `headers` then
     /// holds only the last line of each.
     fn headers(&self) -> Result<HeaderMap, BadRequest> {
-        let lines = match pairs(self.wire.multi_value_headers)? {
-            many if many.is_empty() => pairs(self.wire.headers)?,
+        let unreadable = "the header fields can't be read";
+        let lines = match json::pairs(self.wire.multi_value_headers, unreadable)? {
+            many if many.is_empty() => json::pairs(self.wire.headers, unreadable)?,
             many => many,
         };
         let mut headers = HeaderMap::with_capacity(lines.len());
@@ -244,16 +235,21 @@ impl<'a> Event<'a> {
         Ok(headers)
     }
 
-    /// The query in the order in which the event has it. A REST API hands it over decoded, the others raw.
+    /// The query in the order in which the event has it.
     fn query(&self) -> Result<String, BadRequest> {
-        if let Some(raw) = text(self.wire.raw_query_string) {
+        let unreadable = "the query can't be read";
+        if let Some(raw) = json::text(self.wire.raw_query_string, unreadable)? {
             return Ok(utf8_percent_encode(&raw, NOT_IN_QUERY).to_string());
         }
-        let parameters = match pairs(self.wire.multi_value_query_string_parameters)? {
-            many if many.is_empty() => pairs(self.wire.query_string_parameters)?,
+        let parameters = match json::pairs(self.wire.multi_value_query_string_parameters, unreadable)? {
+            many if many.is_empty() => json::pairs(self.wire.query_string_parameters, unreadable)?,
             many => many,
         };
-        let set = if self.front == Front::Alb { NOT_IN_QUERY } else { NOT_IN_COMPONENT };
+        let set = match self.door.query {
+            QueryForm::Pairs => NOT_IN_QUERY,
+            // The one text is missing; names and values beside it are decoded.
+            QueryForm::DecodedPairs | QueryForm::Raw => NOT_IN_COMPONENT,
+        };
         let mut query = String::new();
         for (name, values) in parameters {
             for value in values {
@@ -266,122 +262,33 @@ impl<'a> Event<'a> {
     }
 
     fn body(&self) -> Result<Body, BadRequest> {
-        let Some(body) = text(self.wire.body) else { return Ok(Body::Empty) };
-        let encoded = self.wire.is_base64_encoded.is_some_and(|flag| flag.get() == "true");
-        match (body.is_empty(), encoded) {
-            (true, _) => Ok(Body::Empty),
-            (_, false) => Ok(Body::Text(body)),
-            (_, true) => {
-                STANDARD.decode(body).map(Body::Binary).map_err(|_| BadRequest("the body is not valid base64"))
+        let is_encoded = json::flag(self.wire.is_base64_encoded, "whether the body is base64 can't be read")?;
+        match json::text(self.wire.body, "the body can't be read")? {
+            None => Ok(Body::Empty),
+            Some(body) if body.is_empty() => Ok(Body::Empty),
+            Some(body) if is_encoded => {
+                let decoded = STANDARD.decode(body.as_bytes());
+                decoded.map(Body::Binary).map_err(|_| BadRequest("the body is not valid base64"))
             }
+            Some(body) => Ok(Body::Text(body.into_owned())),
         }
     }
 }
 
-fn front(wire: &Wire<'_>, context: Option<&Context>) -> Option<Front> {
-    let context = context?;
+/// The front door that makes such events.
+fn door(wire: &Wire<'_>, context: &Context<'_>) -> Option<&'static Door> {
+    let domain = json::any_text(context.domain_name).unwrap_or_default();
     let has_method = wire.http_method.is_some() || context.http_method.is_some();
     match (&context.elb, &context.http) {
-        (Some(_), _) => Some(Front::Alb),
-        (_, Some(_)) if context.domain_name.as_deref().is_some_and(|name| name.contains(".lambda-url.")) => {
-            Some(Front::Url)
+        (Some(_), _) => Some(&door::ALB),
+        (_, Some(_)) if domain.contains(".lambda-url.") => Some(&door::URL),
+        (_, Some(_)) if domain == "localhost" => Some(&door::EMULATED_HTTP),
+        (_, Some(_)) => Some(&door::HTTP),
+        (_, None) if has_method && wire.path.is_some() => {
+            // What a REST API makes has no version.
+            let is_http_api = json::any_text(wire.version).is_some_and(|version| version == "1.0");
+            Some(if is_http_api { &door::HTTP_V1 } else { &door::REST })
         }
-        (_, Some(_)) => Some(Front::Http),
-        (_, None) if has_method && wire.path.is_some() => Some(Front::Rest),
         _ => None,
-    }
-}
-
-/// A string; `None` for null, for what is missing and for what is none.
-fn text(raw: Option<&RawValue>) -> Option<String> {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
-}
-
-fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(value.as_str().map(str::to_owned))
-}
-
-fn without_nulls<T: de::DeserializeOwned>(raw: &RawValue) -> serde_json::Result<T> {
-    fn prune(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::Object(map) => {
-                map.retain(|_, value| !value.is_null());
-                map.values_mut().for_each(prune);
-            }
-            serde_json::Value::Array(list) => list.iter_mut().for_each(prune),
-            _ => {}
-        }
-    }
-    let mut value = serde_json::from_str(raw.get())?;
-    prune(&mut value);
-    serde_json::from_value(value)
-}
-
-/// Names with one value or several, in the order of the event; nulls are left out.
-fn pairs(raw: Option<&RawValue>) -> Result<Vec<(String, Vec<String>)>, BadRequest> {
-    let Some(raw) = raw else { return Ok(Vec::new()) };
-    let pairs: Option<Pairs> = serde_json::from_str(raw.get()).map_err(|_| BadRequest("the event is malformed"))?;
-    Ok(pairs.map(|pairs| pairs.0).unwrap_or_default())
-}
-
-struct Pairs(Vec<(String, Vec<String>)>);
-
-/// A value, several, or null.
-struct OneOrMany(Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = OneOrMany;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, a list of strings, or null")
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<OneOrMany, E> {
-                Ok(OneOrMany(vec![value.to_owned()]))
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<OneOrMany, E> {
-                Ok(OneOrMany(Vec::new()))
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = list.next_element::<Option<String>>()? {
-                    values.extend(value);
-                }
-                Ok(OneOrMany(values))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Pairs;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of strings or lists of strings")
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some((name, OneOrMany(values))) = map.next_entry::<String, OneOrMany>()? {
-                    pairs.push((name, values));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-
-        deserializer.deserialize_map(Visitor)
     }
 }

@@ -1,7 +1,7 @@
 //! A front door without its network: the event that it makes of a request, and the response that it makes of a reply, with
 //! its limits. The local server and tests of sites go this way. It knows no site; only [`App::invoke`].
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -10,11 +10,20 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{App, Front};
+use super::{
+    App, Front,
+    door::{CookiePlace, Door, Fate, PathForm, Payload, QueryForm, RENAMED},
+    fields::{cookies_of, text_of},
+};
 
 /// What a client gets for a request through a front door: the event goes in, the reply comes out, both within its limits.
 pub(super) async fn exchange(app: &App, front: Front, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
-    let event = event(front, request, body).to_string();
+    let door = front.door();
+    if let Some(status) = refuses(door, request) {
+        tracing::warn!(path = request.uri.path(), ?front, %status, "a request was refused as this front door does");
+        return gateway_error(status);
+    }
+    let event = event(door, request, body).to_string();
     let reply = match app.invoke(&event, None).await {
         Ok(reply) => reply,
         Err(error) => {
@@ -23,107 +32,155 @@ pub(super) async fn exchange(app: &App, front: Front, request: &request::Parts, 
         }
     };
     let json = serde_json::to_string(&reply).unwrap_or_default();
-    if json.len() > front.reply_limit() {
-        tracing::error!(size = json.len(), limit = front.reply_limit(), "a reply is too large");
+    if json.len() > door.reply_limit {
+        tracing::error!(size = json.len(), limit = door.reply_limit, "a reply is too large");
         return gateway_error(StatusCode::BAD_GATEWAY);
     }
-    handed_on(&json).unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
+    handed_on(door, &json).unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
+}
+
+/// What a front door answers to a request that no function gets.
+fn refuses(door: &Door, request: &request::Parts) -> Option<StatusCode> {
+    let size: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > door.request_header_limit {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let has_bare = |query: &str| door.query == QueryForm::DecodedPairs && query.contains(['|', '{', '}']);
+    request.uri.query().is_some_and(has_bare).then_some(StatusCode::BAD_REQUEST)
 }
 
 /// The event that this front door would make of a request.
-fn event(front: Front, request: &request::Parts, body: &Bytes) -> Value {
-    let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
-    let method = request.method.as_str();
-    let (body, base64) = encoded_body(front, &request.headers, body);
-    match front {
-        Front::Http | Front::Url => {
-            let domain =
-                if front == Front::Http { "local.execute-api.localhost" } else { "local.lambda-url.localhost" };
-            let decoded = || percent_decode_str(path).decode_utf8_lossy().into_owned();
-            let path = if front == Front::Http { decoded() } else { path.to_owned() };
-            let cookies: Vec<&str> =
-                lines(&request.headers, &header::COOKIE).flat_map(|line| line.split("; ")).collect();
-            json!({
-                "version": "2.0",
-                "routeKey": "$default",
-                "rawPath": path,
-                "rawQueryString": query,
-                "cookies": if cookies.is_empty() { Value::Null } else { cookies.into() },
-                "headers": joined(&request.headers),
-                "requestContext": {
-                    "domainName": domain,
-                    "stage": "$default",
-                    "timeEpoch": 0,
-                    "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
-                },
-                "body": body,
-                "isBase64Encoded": base64,
-            })
-        }
-        Front::Rest => {
-            let decoded: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-            json!({
-                "resource": "/{proxy+}",
-                "path": path,
-                "httpMethod": method,
-                "headers": last(&request.headers),
-                "multiValueHeaders": many(&request.headers),
-                "multiValueQueryStringParameters": grouped(decoded),
-                "requestContext": { "httpMethod": method, "path": path, "stage": "local", "identity": {} },
-                "body": body,
-                "isBase64Encoded": base64,
-            })
-        }
-        Front::Alb => {
-            let raw = query.split('&').filter(|pair| !pair.is_empty());
-            let raw = raw.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-            json!({
-                "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:local" } },
-                "httpMethod": method,
-                "path": path,
-                "multiValueQueryStringParameters":
-                    grouped(raw.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
-                "multiValueHeaders": many(&request.headers),
-                "body": body,
-                "isBase64Encoded": base64,
-            })
+fn event(door: &Door, request: &request::Parts, body: &Bytes) -> Value {
+    let (path, query) = (path(door, request.uri.path()), request.uri.query().unwrap_or_default());
+    let headers = arriving(door, &request.headers, body);
+    let method = method(door, request);
+    let (body, base64) = encoded_body(door, &headers, body);
+    match door.payload {
+        Payload::V2 => json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": query,
+            "cookies": cookies(&headers),
+            "headers": joined(door, &headers),
+            "requestContext": {
+                "domainName": domain(door),
+                "stage": "$default",
+                "timeEpoch": 0,
+                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1" },
+            },
+            "body": body,
+            "isBase64Encoded": base64,
+        }),
+        Payload::V1 => json!({
+            "resource": "/{proxy+}",
+            "path": path,
+            "httpMethod": method,
+            "headers": last(&headers),
+            "multiValueHeaders": many(&headers),
+            "multiValueQueryStringParameters": grouped(parameters(door, query)),
+            "requestContext": { "httpMethod": method, "path": path, "stage": "local", "identity": {} },
+            "body": body,
+            "isBase64Encoded": base64,
+        }),
+        Payload::Alb => json!({
+            "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:local" } },
+            "httpMethod": method,
+            "path": path,
+            "multiValueQueryStringParameters": grouped(parameters(door, query)),
+            "multiValueHeaders": many(&headers),
+            "body": body,
+            "isBase64Encoded": base64,
+        }),
+    }
+}
+
+fn path<'a>(door: &Door, path: &'a str) -> Cow<'a, str> {
+    match door.path {
+        PathForm::AsSent => path.into(),
+        PathForm::OneLeadingSlash if path.starts_with("//") => format!("/{}", path.trim_start_matches('/')).into(),
+        PathForm::OneLeadingSlash => path.into(),
+        PathForm::Decoded => {
+            let decoded = percent_decode_str(path).decode_utf8_lossy();
+            match decoded.find('?') {
+                Some(end) => decoded[..end].to_owned().into(),
+                None => decoded,
+            }
         }
     }
 }
 
+/// Names and values of a query, where they are handed over by themselves.
+fn parameters(door: &Door, query: &str) -> Vec<(String, String)> {
+    if door.query == QueryForm::DecodedPairs {
+        let query = query.replace(';', "&");
+        return form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    }
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn domain(door: &Door) -> &'static str {
+    if door.front == Front::Url { "local.lambda-url.localhost" } else { "local.execute-api.localhost" }
+}
+
+fn method<'a>(door: &Door, request: &'a request::Parts) -> &'a str {
+    let other = door.method_override.and_then(|name| request.headers.get(name)?.to_str().ok());
+    other.unwrap_or(request.method.as_str())
+}
+
+/// The fields that reach the function.
+fn arriving(door: &Door, sent: &HeaderMap, body: &Bytes) -> HeaderMap {
+    let mut headers = sent.clone();
+    door.dropped_from_requests.iter().for_each(|name| _ = headers.remove(*name));
+    if let Some(media_type) = door.untyped_body.filter(|_| !body.is_empty()) {
+        headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
+    }
+    headers
+}
+
 /// A body as text or base64, as each front door decides it.
-fn encoded_body(front: Front, headers: &HeaderMap, body: &Bytes) -> (Value, bool) {
+fn encoded_body(door: &Door, headers: &HeaderMap, body: &Bytes) -> (Value, bool) {
     if body.is_empty() {
         return (Value::Null, false);
     }
-    let media_type = lines(headers, &header::CONTENT_TYPE).next().unwrap_or_default();
-    let is_text = match front {
-        // With `*/*` among its binary types, a REST API encodes everything.
-        Front::Rest => false,
-        _ => media_type.starts_with("text/") || media_type.starts_with("application/json"),
-    };
+    let media_type = headers.get(header::CONTENT_TYPE).map(text_of).unwrap_or_default();
+    let is_text = door.text_bodies.iter().any(|listed| media_type.starts_with(listed));
     match std::str::from_utf8(body) {
         Ok(text) if is_text => (text.into(), false),
         _ => (STANDARD.encode(body).into(), true),
     }
 }
 
-fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    headers.get_all(name).iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+/// The lines of a field as text.
+fn lines(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    let lines = headers.get_all(name).iter();
+    match *name == header::COOKIE {
+        true => lines.map(|line| cookies_of(line).collect::<Vec<_>>().join("; ")).collect(),
+        false => lines.map(|line| text_of(line).into_owned()).collect(),
+    }
 }
 
-/// Lines of one field joined by commas; cookies stand elsewhere.
-fn joined(headers: &HeaderMap) -> Map<String, Value> {
-    let names = headers.keys().filter(|name| *name != header::COOKIE);
-    names.map(|name| (name.to_string(), lines(headers, name).collect::<Vec<_>>().join(",").into())).collect()
+/// All cookies, or null.
+fn cookies(headers: &HeaderMap) -> Value {
+    let cookies: Vec<_> = headers.get_all(header::COOKIE).iter().flat_map(cookies_of).collect();
+    if cookies.is_empty() { Value::Null } else { cookies.into() }
+}
+
+/// Lines of one field joined by commas.
+fn joined(door: &Door, headers: &HeaderMap) -> Map<String, Value> {
+    let names = headers.keys().filter(|name| door.cookies != CookiePlace::List || *name != header::COOKIE);
+    let separator = |name: &HeaderName| if *name == header::COOKIE { "; " } else { "," };
+    names.map(|name| (name.to_string(), lines(headers, name).join(separator(name)).into())).collect()
 }
 
 fn many(headers: &HeaderMap) -> Map<String, Value> {
-    headers.keys().map(|name| (name.to_string(), lines(headers, name).collect::<Vec<_>>().into())).collect()
+    headers.keys().map(|name| (name.to_string(), lines(headers, name).into())).collect()
 }
 
 fn last(headers: &HeaderMap) -> Map<String, Value> {
-    headers.keys().map(|name| (name.to_string(), lines(headers, name).last().into())).collect()
+    headers.keys().map(|name| (name.to_string(), lines(headers, name).pop().into())).collect()
 }
 
 fn grouped(parameters: Vec<(String, String)>) -> Value {
@@ -151,7 +208,7 @@ struct Handed {
 type ByName<T> = BTreeMap<String, T>;
 
 /// The response that a front door makes of a reply; `None` where it would answer 502.
-fn handed_on(reply: &str) -> Option<Response<Bytes>> {
+fn handed_on(door: &Door, reply: &str) -> Option<Response<Bytes>> {
     let reply: Handed = serde_json::from_str(reply).ok()?;
     let body = if reply.is_base64_encoded { STANDARD.decode(reply.body).ok()? } else { reply.body.into_bytes() };
     let mut response = Response::new(Bytes::from(body));
@@ -164,7 +221,22 @@ fn handed_on(reply: &str) -> Option<Response<Bytes>> {
             response.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
         }
     }
+    for (name, fate) in door.reply_fields {
+        pass_on(response.headers_mut(), name, *fate);
+    }
     Some(response)
+}
+
+/// Does to a field of a reply what the front door does.
+fn pass_on(headers: &mut HeaderMap, name: &'static str, fate: Fate) {
+    let values: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
+    if fate != Fate::Replaced {
+        headers.remove(name);
+    }
+    let renamed = HeaderName::try_from(format!("{RENAMED}{name}")).ok().filter(|_| fate != Fate::Dropped);
+    for value in values {
+        renamed.iter().for_each(|renamed| _ = headers.append(renamed.clone(), value.clone()));
+    }
 }
 
 /// What a front door answers by itself.
@@ -174,4 +246,46 @@ pub(super) fn gateway_error(status: StatusCode) -> Response<Bytes> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    #[test]
+    fn a_rest_api_gives_a_body_without_a_type_one() {
+        for (front, sent, expected) in [
+            (Front::Rest, "", Some("application/json")),
+            (Front::Rest, "text/plain", Some("text/plain")),
+            (Front::Http, "", None),
+            (Front::Url, "", None),
+            (Front::Alb, "", None),
+        ] {
+            let request = Request::post("/").body(()).expect("a request");
+            let (mut parts, ()) = request.into_parts();
+            if !sent.is_empty() {
+                parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sent));
+            }
+            for (body, expected) in [("a=b", expected), ("", expected.filter(|_| !sent.is_empty()))] {
+                let event = event(front.door(), &parts, &Bytes::from(body));
+                let single = event["headers"]["content-type"].as_str();
+                let many = event["multiValueHeaders"]["content-type"][0].as_str();
+                assert_eq!(single.or(many), expected, "{front:?} {sent} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_cookies_of_a_request_stand_where_each_front_door_has_them() {
+        let (parts, ()) = Request::get("/").header("cookie", "a=1; b=2").body(()).expect("a request").into_parts();
+        for (front, in_list, in_fields) in [
+            (Front::Rest, json!(null), json!("a=1; b=2")),
+            (Front::Http, json!(["a=1", "b=2"]), json!(null)),
+            (Front::Url, json!(["a=1", "b=2"]), json!("a=1; b=2")),
+        ] {
+            let event = event(front.door(), &parts, &Bytes::new());
+            assert_eq!((&event["cookies"], &event["headers"]["cookie"]), (&in_list, &in_fields), "{front:?}");
+        }
+    }
 }

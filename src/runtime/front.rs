@@ -1,7 +1,6 @@
-//! The four front doors and their limits. Facts only: how their events are read stands in `event`, how their replies are
-//! written in `reply`.
+//! The four front doors as a site names them, and their limits. What else they do stands in [`door`](super::door).
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use crate::{
     body::LARGEST,
@@ -9,6 +8,23 @@ use crate::{
 };
 
 /// The front door through which a request comes: it decides the form of events and replies, and the limits.
+///
+/// What a door does to a request and to an answer, the local server and `TestSite` do too:
+///
+/// | | REST API | HTTP API | function URL | ALB |
+/// |---|---|---|---|---|
+/// | path | as sent; several slashes at its start become one | decoded, and cut at an encoded `?` | as sent | as sent |
+/// | named stage | not in the path | in the path; it is taken off | there is none | there is none |
+/// | query | decoded; `;` separates too, and a bare `\|`, `{` or `}` is a 400 | as sent | as sent | as sent |
+/// | fields of a request that do not arrive | Connection, Content-Length, Content-MD5, Expect, Max-Forwards, Proxy-Authenticate, Server, TE, Trailer, Transfer-Encoding, Upgrade, WWW-Authenticate | | | |
+/// | method | that of `X-HTTP-Method-Override`, if there is one | | | |
+/// | a body without Content-Type | gets `application/json` | | | |
+/// | fields of an answer that are renamed to `x-amzn-remapped-…` | Connection, Content-Length, Date, Server, WWW-Authenticate | | | |
+/// | fields of an answer that are dropped | Transfer-Encoding | | | |
+///
+/// A REST API sends a Content-Length of its own. Without `WWW-Authenticate` no browser asks for a password: Basic
+/// authentication does not work behind it. The log says so once for each field (`a field of the answer does not reach the
+/// client`). Function URLs were seen to rename WWW-Authenticate too, which AWS does not document.
 ///
 /// # Examples
 ///
@@ -40,10 +56,7 @@ impl Front {
     /// [the ALB](https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html) 1 MB; the
     /// smaller reading of each is meant. Base64 counts: at Lambda about 4.7 million bytes of an image fit.
     pub fn reply_limit(self) -> usize {
-        match self {
-            Self::Alb => 1_000_000,
-            Self::Rest | Self::Http | Self::Url => LARGEST,
-        }
+        self.door().reply_limit
     }
 
     /// The most bytes that the JSON of an event may have: 6 MiB, with a body in base64.
@@ -53,20 +66,28 @@ impl Front {
 
     /// The most bytes that the body of a request may have: 1 MiB at an ALB; elsewhere only the whole event is limited.
     pub fn body_limit(self) -> usize {
-        match self {
-            Self::Alb => 1024 * 1024,
-            Self::Rest | Self::Http | Self::Url => LARGEST,
-        }
+        self.door().request_body_limit
     }
 
     /// The most bytes that names and values of a reply's header fields may have in sum: 10,240 at API Gateway, 32,768 at
     /// an ALB; at a function URL only the whole reply is limited.
     pub fn header_limit(self) -> usize {
-        match self {
-            Self::Rest | Self::Http => 10_240,
-            Self::Alb => 32_768,
-            Self::Url => self.reply_limit(),
-        }
+        self.door().reply_header_limit
+    }
+}
+
+/// Each door by the name that a setting has for it, and in words.
+const NAMES: [(Front, &str, &str); 4] = [
+    (Front::Http, "http", "an HTTP API"),
+    (Front::Rest, "rest", "a REST API"),
+    (Front::Url, "url", "a function URL"),
+    (Front::Alb, "alb", "an ALB"),
+];
+
+impl fmt::Display for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, name, words) = NAMES.iter().find(|(front, ..)| front == self).unwrap_or(&NAMES[0]);
+        write!(f, "{words} (FRONT={name})")
     }
 }
 
@@ -74,15 +95,10 @@ impl FromStr for Front {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            "rest" => Ok(Self::Rest),
-            "http" => Ok(Self::Http),
-            "url" => Ok(Self::Url),
-            "alb" => Ok(Self::Alb),
-            other => {
-                let message = format!("`{other}` is no front door: it is one of http, rest, url, alb");
-                Err(Error::new(ErrorKind::Configuration, message))
-            }
-        }
+        let found = NAMES.iter().find(|(_, known, _)| *known == name);
+        found.map(|(front, ..)| *front).ok_or_else(|| {
+            let names = NAMES.map(|(_, name, _)| name).join(", ");
+            Error::new(ErrorKind::Configuration, format!("`{name}` is no front door: it is one of {names}"))
+        })
     }
 }

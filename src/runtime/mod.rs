@@ -1,17 +1,21 @@
 //! The runtime: from an event to a reply, on Lambda and locally alike.
 //!
-//! 1. [`event`] the event's JSON becomes a request: a [`uri`], at the place where the site is [mounted](mount)
+//! 1. [`event`] the event's [JSON](json) becomes a request: a [`uri`], at the place where the site is [mounted](mount)
 //! 2. the site's service is called; what it fails with becomes an error page
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
 //! 4. `dev_server` and `testing` the same way, behind a socket and in tests: through `exchange`
 //!
 //! What is no request is a [trigger]: a batch of [tasks], a [scheduled](schedules) event, or a ping that keeps warm.
 //!
-//! What goes wrong on the way is logged and answered by [`failures`]. It knows the limits of each [front door](front). It does not know what the service does.
+//! What a [front] [door] does to requests, replies and their [fields] is one table, which all of these go by. What goes wrong
+//! on the way is logged and answered by [`failures`]. The runtime does not know what the service does.
 
+mod door;
 mod event;
 mod failures;
+mod fields;
 mod front;
+mod json;
 mod mount;
 mod reply;
 mod schedules;
@@ -52,6 +56,7 @@ pub use trigger::ScheduledEvent;
 
 use self::{
     event::Event,
+    fields::Warnings,
     mount::Mount,
     reply::{HttpReply, bodiless, refuse_size},
     schedules::Schedules,
@@ -107,7 +112,9 @@ where
 /// [`run`](Self::run) takes Lambda's events where there is a runtime (`AWS_LAMBDA_RUNTIME_API`), and otherwise serves
 /// locally, by the same events and replies. [`invoke`](Self::invoke) does one event, for tests.
 ///
-/// What it answers by itself: 400 for an event whose request can't be read; the error page for what the service fails or
+/// What it answers by itself: 400 for an event whose method, path, query, header fields, cookies, host, stage or body can't be
+/// read, be it malformed, of another type, or a text that is no Unicode (`"\ud800"`), and what can't be read of all else is
+/// left out; the error page for what the service fails or
 /// panics with (the process lives); 500 for a reply that its front door would not take, which is logged with path, size
 /// and limit; 413 for a request that is too large.
 ///
@@ -156,6 +163,7 @@ pub struct App {
     tasks: Tasks,
     schedules: Schedules,
     security_headers: Option<SecurityHeaders>,
+    warnings: Warnings,
 }
 
 impl App {
@@ -180,7 +188,8 @@ impl App {
         });
         let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
         let (mount, tasks, schedules) = (Mount::default(), Tasks::default(), Schedules::default());
-        Self { service, mount, error_pages: None, development, tasks, schedules, security_headers: None }
+        let (error_pages, security_headers, warnings) = (None, None, Warnings::default());
+        Self { service, mount, error_pages, development, tasks, schedules, security_headers, warnings }
     }
 
     /// Takes error pages from these templates: `500.html`, `400.html`… They have the argument `detail` in development, and
@@ -202,8 +211,32 @@ impl App {
         self
     }
 
-    /// The prefix that paths of events carry and that the site's routes don't: an API mapping of a custom domain, a
-    /// path rule of an ALB. A stage in the path is found without. Default: none.
+    /// The prefix that visitors' URLs have and the site's routes don't: an API mapping of a custom domain, a path rule of an
+    /// ALB. Links and redirects carry it. It is taken off an event's path that begins with it; with payload format 2.0 an HTTP
+    /// API leaves the mapping out of the path by itself, so that no route of the site may begin with the same segments. A
+    /// stage in the path is found without. Default: none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{App, ScriptRoot};
+    /// use tower::service_fn;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let app = App::new(service_fn(async |request: lambda_http::Request| {
+    ///     let root = request.extensions().get::<ScriptRoot>().cloned().unwrap_or_default();
+    ///     let answer = format!("{} at '{}'", request.uri().path(), root.as_str());
+    ///     Ok::<_, std::convert::Infallible>(http::Response::new(answer))
+    /// }));
+    /// let app = app.with_base_path("/shop");
+    /// for path in ["/cart", "/shop/cart"] {
+    ///     let event = format!(r#"{{"rawPath":"{path}","requestContext":{{"http":{{"method":"GET"}}}}}}"#);
+    ///     let reply = app.invoke(&event, None).await?;
+    ///     assert!(serde_json::to_string(&reply).unwrap().contains("/cart at '/shop'"));
+    /// }
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_base_path(mut self, prefix: &str) -> Self {
         self.mount.base_path = ScriptRoot::new(prefix);
         self
@@ -224,7 +257,7 @@ impl App {
     /// with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
     /// is one that the reply names.
     pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
-        match Event::parse(event)? {
+        match Event::parse(event) {
             Some(request) => Ok(self.reply(request, event.len(), context).await),
             None => self.triggered(event, context).await.map(Reply::json),
         }
@@ -241,16 +274,17 @@ impl App {
     }
 
     async fn reply(&self, event: Event<'_>, length: usize, context: Option<Context>) -> Reply {
-        let (front, multi_value) = (event.front, event.is_multi_value());
+        let (door, multi_value) = (event.door, event.is_multi_value());
         let (method, path) = event.summary();
         let at = At { method: &method, path: &path, root: event.script_root(&self.mount) };
         let reply = |mut response| {
             self.security_headers.iter().for_each(|headers| headers.apply(&mut response));
-            HttpReply::new(front, multi_value, bodiless(&method, response))
+            self.warnings.of(door, response.headers());
+            HttpReply::new(door, multi_value, bodiless(&method, response))
         };
-        let scope = Scope::new(event.request_id(), context.as_ref());
+        let scope = Scope::new(&event.request_id(), context.as_ref());
         let answered = reply(scope.run(self.response(event, length, context, &at)).await);
-        let error = match refuse_size(front, &answered) {
+        let error = match refuse_size(&answered) {
             Some(error) => error,
             None if answered.status().is_server_error() => {
                 scope.drop_tasks();
@@ -272,7 +306,7 @@ impl App {
         context: Option<Context>,
         at: &At<'_>,
     ) -> Response<Bytes> {
-        let front = event.front;
+        let front = event.door.front;
         if length > front.event_limit() {
             return self.refused(length, front.event_limit(), at).await;
         }

@@ -1,26 +1,28 @@
 //! Where a site is mounted: which part of an event's path is the prefix of a stage or a base path, and which the site's
 //! routes see. It works on paths as text and decodes nothing.
 
-use crate::ScriptRoot;
+use std::borrow::Cow;
 
-use super::front::Front;
+use super::door::{Door, StagePlace};
+use crate::ScriptRoot;
 
 /// What the place of a site is derived from, as its event says it.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
-    pub(crate) front: Front,
+    pub(crate) door: &'static Door,
     /// The event's path.
-    pub(crate) path: &'a str,
+    pub(crate) path: Cow<'a, str>,
     /// `requestContext.path`: at a REST API the path with the stage before it.
-    pub(crate) context_path: Option<&'a str>,
-    pub(crate) stage: Option<&'a str>,
-    pub(crate) domain: Option<&'a str>,
+    pub(crate) context_path: Option<Cow<'a, str>>,
+    pub(crate) stage: Option<Cow<'a, str>>,
+    pub(crate) domain: Option<Cow<'a, str>>,
 }
 
 /// What a site says of its place itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mount {
-    /// The prefix that events' paths carry: an API mapping of a custom domain, a path rule of an ALB.
+    /// The prefix that the site's routes lack and visitors' URLs have: an API mapping of a custom domain, a path rule of an
+    /// ALB. Paths of events have it or not.
     pub(crate) base_path: ScriptRoot,
     /// The prefix that visitors' URLs carry, where it is not the one that events show.
     pub(crate) public_root: Option<ScriptRoot>,
@@ -28,35 +30,52 @@ pub(crate) struct Mount {
 
 impl Mount {
     /// The prefix for links and the path for routes.
-    pub(crate) fn split<'a>(&self, place: &Place<'a>) -> (ScriptRoot, &'a str) {
-        let (stage_root, path) = match place.front {
-            Front::Rest => (rest_root(place), place.path),
-            Front::Http => http_root(place),
-            Front::Url | Front::Alb => ("", place.path),
+    pub(crate) fn split<'a>(&self, place: &'a Place<'_>) -> (ScriptRoot, &'a str) {
+        let (stage_root, path) = match place.door.stage {
+            StagePlace::Apart => (root_of_context(place), &*place.path),
+            StagePlace::InPath | StagePlace::InPathOfOwnDomain => root_in_path(place),
+            StagePlace::Nowhere => ("", &*place.path),
         };
-        let (base, path) = match without_prefix(path, self.base_path.as_str()) {
-            Some(rest) => (self.base_path.as_str(), rest),
-            None => ("", path),
+        let path = without_prefix(path, self.base_path.as_str()).unwrap_or(path);
+        (self.root(stage_root), if path.is_empty() { "/" } else { path })
+    }
+
+    /// The prefix for links where nothing is known of a request's path.
+    pub(crate) fn root_of_unknown_place(&self) -> ScriptRoot {
+        self.root("")
+    }
+
+    /// Links carry the base path whether the event's path did or not: the payload 2.0 of an HTTP API lacks the API mapping that
+    /// its visitors see. What a REST API has before its path may be the mapping already.
+    fn root(&self, stage_root: &str) -> ScriptRoot {
+        let base = self.base_path.as_str();
+        let derived = || match stage_root.ends_with(base) {
+            true => ScriptRoot::new(stage_root),
+            false => ScriptRoot::new(&format!("{stage_root}{base}")),
         };
-        let root = self.public_root.clone().unwrap_or_else(|| ScriptRoot::new(&format!("{stage_root}{base}")));
-        (root, if path.is_empty() { "/" } else { path })
+        self.public_root.clone().unwrap_or_else(derived)
     }
 }
 
 /// A REST API keeps the stage out of `path`; what `requestContext.path` has more is the prefix.
-fn rest_root<'a>(place: &Place<'a>) -> &'a str {
-    let Some(whole) = place.context_path else { return "" };
-    whole.strip_suffix(place.path).or_else(|| (place.path == "/").then_some(whole)).unwrap_or("").trim_end_matches('/')
+fn root_of_context<'a>(place: &'a Place<'_>) -> &'a str {
+    let Some(whole) = place.context_path.as_deref() else { return "" };
+    let root = whole.strip_suffix(&*place.path).or_else(|| (place.path == "/").then_some(whole));
+    root.unwrap_or("").trim_end_matches('/')
 }
 
-/// An HTTP API leaves a named stage in the path on its own domain; on a custom domain no visitor sees it.
-fn http_root<'a>(place: &Place<'a>) -> (&'a str, &'a str) {
-    let own_domain = place.domain.is_some_and(|domain| domain.contains(".execute-api."));
-    let Some(stage) = place.stage.filter(|stage| *stage != "$default" && own_domain) else { return ("", place.path) };
-    match place.path.strip_prefix('/').and_then(|path| path.strip_prefix(stage)) {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => place.path.split_at(stage.len() + 1),
-        _ => ("", place.path),
-    }
+/// An HTTP API leaves a named stage in the path. On its own domain visitors see it; on a custom domain they don't, and with
+/// payload 1.0 it is not there at all.
+fn root_in_path<'a>(place: &'a Place<'_>) -> (&'a str, &'a str) {
+    let is_own_domain = place.domain.as_deref().is_none_or(|domain| domain.contains(".execute-api."));
+    let stage = place.stage.as_deref().filter(|stage| !stage.is_empty() && *stage != "$default");
+    let stage = stage.filter(|_| is_own_domain || place.door.stage == StagePlace::InPath);
+    let prefix = stage.and_then(|stage| {
+        let rest = place.path.strip_prefix('/')?.strip_prefix(stage)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| place.path.len() - rest.len())
+    });
+    let (root, path) = place.path.split_at(prefix.unwrap_or(0));
+    (if is_own_domain { root } else { "" }, path)
 }
 
 /// Takes whole segments off: `/api` is no prefix of `/apifoo`.
@@ -70,33 +89,59 @@ mod tests {
 
     #[test]
     fn every_way_of_mounting_a_site() {
-        use Front::{Alb, Http, Rest, Url};
+        use crate::runtime::door::{ALB, HTTP, HTTP_V1, REST, URL};
         let gateway = Some("abc.execute-api.eu-central-1.amazonaws.com");
         let custom = Some("shop.example.com");
         #[rustfmt::skip]
         let table = [
-            // front, path, context path, stage, domain, base path -> root, path
-            (Rest, "/hello", Some("/prod/hello"), "prod", gateway, "", "/prod", "/hello"),
-            (Rest, "/", Some("/prod/"), "prod", gateway, "", "/prod", "/"),
-            (Rest, "/", Some("/prod"), "prod", gateway, "", "/prod", "/"),
-            (Rest, "/prod/x", Some("/prod/prod/x"), "prod", gateway, "", "/prod", "/prod/x"),
-            (Rest, "/hello", Some("/hello"), "prod", custom, "", "", "/hello"),
-            (Rest, "/shop/hello", Some("/shop/hello"), "prod", custom, "/shop", "/shop", "/hello"),
-            (Rest, "/hello", None, "prod", gateway, "", "", "/hello"),
-            (Http, "/hello", None, "$default", gateway, "", "", "/hello"),
-            (Http, "/prod/hello", None, "prod", gateway, "", "/prod", "/hello"),
-            (Http, "/prod", None, "prod", gateway, "", "/prod", "/"),
-            (Http, "/prod/", None, "prod", gateway, "", "/prod", "/"),
-            (Http, "/prod/prod", None, "prod", gateway, "", "/prod", "/prod"),
-            (Http, "/production", None, "prod", gateway, "", "", "/production"),
-            (Http, "/hello", None, "prod", custom, "", "", "/hello"),
-            (Http, "/shop/hello", None, "prod", custom, "shop", "/shop", "/hello"),
-            (Http, "/shopping", None, "prod", custom, "shop", "", "/shopping"),
-            (Url, "/prod/hello", None, "$default", None, "", "", "/prod/hello"),
-            (Alb, "/shop", None, "", None, "/shop/", "/shop", "/"),
+            // door, path, context path, stage, domain, base path -> root, path
+            (&REST, "/hello", Some("/prod/hello"), "prod", gateway, "", "/prod", "/hello"),
+            (&REST, "/", Some("/prod/"), "prod", gateway, "", "/prod", "/"),
+            (&REST, "/", Some("/prod"), "prod", gateway, "", "/prod", "/"),
+            (&REST, "/prod/x", Some("/prod/prod/x"), "prod", gateway, "", "/prod", "/prod/x"),
+            (&REST, "/hello", Some("/hello"), "prod", custom, "", "", "/hello"),
+            (&REST, "/shop/hello", Some("/shop/hello"), "prod", custom, "/shop", "/shop", "/hello"),
+            (&REST, "/hello", Some("/shop/hello"), "prod", custom, "/shop", "/shop", "/hello"),
+            (&REST, "/hello", Some("/prod/hello"), "prod", gateway, "/shop", "/prod/shop", "/hello"),
+            (&REST, "/hello", None, "prod", gateway, "", "", "/hello"),
+            (&HTTP, "/hello", None, "$default", gateway, "", "", "/hello"),
+            (&HTTP, "/$default/hello", None, "$default", gateway, "", "", "/$default/hello"),
+            (&HTTP, "/hello", None, "", gateway, "", "", "/hello"),
+            (&HTTP, "//hello", None, "", gateway, "", "", "//hello"),
+            (&HTTP, "/prod/hello", None, "prod", gateway, "", "/prod", "/hello"),
+            (&HTTP, "/prod", None, "prod", gateway, "", "/prod", "/"),
+            (&HTTP, "/prod/", None, "prod", gateway, "", "/prod", "/"),
+            (&HTTP, "/prod/prod", None, "prod", gateway, "", "/prod", "/prod"),
+            (&HTTP, "/production", None, "prod", gateway, "", "", "/production"),
+            (&HTTP, "/prod-2/hello", None, "prod", gateway, "", "", "/prod-2/hello"),
+            (&HTTP, "/prod/shop/hello", None, "prod", gateway, "/shop", "/prod/shop", "/hello"),
+            (&HTTP, "/prod/hello", None, "prod", gateway, "/shop", "/prod/shop", "/hello"),
+            (&HTTP, "/hello", None, "prod", custom, "", "", "/hello"),
+            (&HTTP, "/prod/hello", None, "prod", custom, "", "", "/hello"),
+            (&HTTP, "/product", None, "prod", custom, "", "", "/product"),
+            (&HTTP, "/shop/hello", None, "prod", custom, "shop", "/shop", "/hello"),
+            (&HTTP, "/hello", None, "prod", custom, "shop", "/shop", "/hello"),
+            (&HTTP, "/prod/hello", None, "prod", custom, "shop", "/shop", "/hello"),
+            (&HTTP, "/", None, "prod", custom, "/shop/v1", "/shop/v1", "/"),
+            (&HTTP, "/shop/v1/a", None, "prod", custom, "/shop/v1", "/shop/v1", "/a"),
+            (&HTTP, "/shopping", None, "prod", custom, "shop", "/shop", "/shopping"),
+            (&HTTP_V1, "/hello", Some("/hello"), "$default", gateway, "", "", "/hello"),
+            (&HTTP_V1, "/prod/hello", Some("/prod/hello"), "prod", gateway, "", "/prod", "/hello"),
+            (&HTTP_V1, "/prod", Some("/prod"), "prod", gateway, "", "/prod", "/"),
+            (&HTTP_V1, "/prod/prod/x", Some("/prod/prod/x"), "prod", gateway, "", "/prod", "/prod/x"),
+            (&HTTP_V1, "/product", Some("/product"), "prod", gateway, "", "", "/product"),
+            (&HTTP_V1, "/shop/hello", Some("/shop/hello"), "prod", custom, "/shop", "/shop", "/hello"),
+            (&HTTP_V1, "/hello", Some("/hello"), "prod", custom, "/shop", "/shop", "/hello"),
+            (&HTTP_V1, "/prod/hello", Some("/prod/hello"), "prod", custom, "/prod", "/prod", "/hello"),
+            (&HTTP_V1, "/prod/hello", Some("/prod/hello"), "prod", custom, "", "", "/prod/hello"),
+            (&URL, "/prod/hello", None, "$default", None, "", "", "/prod/hello"),
+            (&URL, "/hello", None, "$default", None, "/shop", "/shop", "/hello"),
+            (&ALB, "/shop", None, "", None, "/shop/", "/shop", "/"),
         ];
-        for (front, path, context_path, stage, domain, base, root, rest) in table {
-            let place = Place { front, path, context_path, stage: Some(stage), domain };
+        for (door, path, context_path, stage, domain, base, root, rest) in table {
+            let (path, context_path) = (path.into(), context_path.map(Cow::Borrowed));
+            let place =
+                Place { door, path, context_path, stage: Some(stage.into()), domain: domain.map(Cow::Borrowed) };
             let mount = Mount { base_path: ScriptRoot::new(base), public_root: None };
             assert_eq!(mount.split(&place), (ScriptRoot::new(root), rest), "{place:?} {base}");
         }
@@ -104,8 +149,12 @@ mod tests {
 
     #[test]
     fn a_public_root_replaces_what_the_event_shows() {
-        let mount = Mount { public_root: Some(ScriptRoot::default()), ..Mount::default() };
-        let place = Place { front: Front::Rest, path: "/a", context_path: Some("/prod/a"), stage: None, domain: None };
-        assert_eq!(mount.split(&place), (ScriptRoot::default(), "/a"));
+        let mount = Mount { public_root: Some(ScriptRoot::default()), base_path: ScriptRoot::new("/shop") };
+        for path in ["/a", "/shop/a"] {
+            let context_path = Some(format!("/prod{path}").into());
+            let door = &crate::runtime::door::REST;
+            let place = Place { door, path: path.into(), context_path, stage: None, domain: None };
+            assert_eq!(mount.split(&place), (ScriptRoot::default(), "/a"));
+        }
     }
 }

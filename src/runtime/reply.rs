@@ -12,7 +12,10 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::front::Front;
+use super::{
+    door::{Door, Payload},
+    fields::text_of,
+};
 use crate::{
     body::too_large,
     error::{Error, ErrorKind},
@@ -88,7 +91,7 @@ impl Serialize for Reply {
 /// The reply to a request.
 #[derive(Clone)]
 pub(crate) struct HttpReply {
-    front: Front,
+    door: &'static Door,
     status: StatusCode,
     headers: HeaderMap,
     cookies: Vec<String>,
@@ -101,7 +104,7 @@ pub(crate) struct HttpReply {
 impl fmt::Debug for HttpReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpReply")
-            .field("front", &self.front)
+            .field("front", &self.door.front)
             .field("status", &self.status)
             .field("headers", &Fields(&self.headers))
             .field("cookies", &self.cookies.len())
@@ -111,15 +114,15 @@ impl fmt::Debug for HttpReply {
 }
 
 impl HttpReply {
-    /// Makes a reply. `multi_value` says whether the event had `multiValueHeaders`, which an ALB wants back.
-    pub(crate) fn new(front: Front, multi_value: bool, response: Response<Bytes>) -> Self {
+    /// Makes a reply. `multi_value` says whether the event had lines of a field in lists: the reply has them so too.
+    pub(crate) fn new(door: &'static Door, multi_value: bool, response: Response<Bytes>) -> Self {
         let (Parts { status, mut headers, .. }, body) = response.into_parts();
         let text = is_text(&headers) && std::str::from_utf8(&body).is_ok();
         let mut cookies = Vec::new();
         if let header::Entry::Occupied(entry) = headers.entry(header::SET_COOKIE) {
-            cookies = entry.remove_entry_mult().1.map(|value| as_text(&value).into_owned()).collect();
+            cookies = entry.remove_entry_mult().1.map(|value| text_of(&value).into_owned()).collect();
         }
-        Self { front, status, headers, cookies, base64: !text, body, multi_value }
+        Self { door, status, headers, cookies, base64: !text, body, multi_value }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -141,21 +144,21 @@ impl HttpReply {
     /// Whether it fits for sure, by a bound that costs nothing.
     pub(crate) fn is_small(&self) -> bool {
         // No byte of JSON text takes more than six, and the envelope itself less than a thousand.
-        (self.body.len() + self.header_len()) * 6 + 1000 < self.front.reply_limit()
-            && self.header_len() * 6 < self.front.header_limit()
+        (self.body.len() + self.header_len()) * 6 + 1000 < self.door.reply_limit
+            && self.header_len() * 6 < self.door.reply_header_limit
     }
 }
 
 /// What is wrong with a reply that its front door would not take.
-pub(super) fn refuse_size(front: Front, reply: &HttpReply) -> Option<Error> {
+pub(super) fn refuse_size(reply: &HttpReply) -> Option<Error> {
     if reply.is_small() {
         return None;
     }
-    let (size, limit) = (reply.encoded_len(), front.reply_limit());
+    let (size, limit) = (reply.encoded_len(), reply.door.reply_limit);
     if size > limit {
         return Some(too_large(&format!("{size} (as JSON)"), limit));
     }
-    let (size, limit) = (reply.header_len(), front.header_limit());
+    let (size, limit) = (reply.header_len(), reply.door.reply_header_limit);
     let message =
         || format!("the reply has {size} bytes of header fields and its front door takes {limit}: set fewer cookies");
     (size > limit).then(|| Error::new(ErrorKind::ReplyTooLarge, message()))
@@ -182,19 +185,18 @@ pub(super) fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<
 
 impl Serialize for HttpReply {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let multi_value = self.front == Front::Rest || (self.front == Front::Alb && self.multi_value);
         let mut reply = serializer.serialize_struct("Reply", 6)?;
         reply.serialize_field("statusCode", &self.status.as_u16())?;
-        if self.front == Front::Alb {
+        if self.door.payload == Payload::Alb {
             let reason = self.status.canonical_reason().unwrap_or("Unknown");
             reply.serialize_field("statusDescription", &format!("{} {reason}", self.status.as_u16()))?;
         }
-        if multi_value {
+        if self.multi_value {
             reply.serialize_field("multiValueHeaders", &MultiValue(self))?;
         } else {
             reply.serialize_field("headers", &SingleValue(self))?;
         }
-        if matches!(self.front, Front::Http | Front::Url) {
+        if self.door.payload == Payload::V2 {
             // Also where there are none: the emulator of `cargo lambda watch` wants the field.
             reply.serialize_field("cookies", &self.cookies)?;
         }
@@ -221,7 +223,7 @@ impl Serialize for MultiValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for name in self.0.headers.keys() {
-            let lines: Vec<Cow<'_, str>> = self.0.headers.get_all(name).iter().map(as_text).collect();
+            let lines: Vec<Cow<'_, str>> = self.0.headers.get_all(name).iter().map(text_of).collect();
             map.serialize_entry(name.as_str(), &lines)?;
         }
         if !self.0.cookies.is_empty() {
@@ -238,10 +240,10 @@ impl Serialize for SingleValue<'_> {
         let mut map = serializer.serialize_map(None)?;
         for name in self.0.headers.keys() {
             // Lines of one field are one list (RFC 9110 §5.3).
-            let lines: Vec<Cow<'_, str>> = self.0.headers.get_all(name).iter().map(as_text).collect();
+            let lines: Vec<Cow<'_, str>> = self.0.headers.get_all(name).iter().map(text_of).collect();
             map.serialize_entry(name.as_str(), &lines.join(", "))?;
         }
-        if self.0.front == Front::Alb {
+        if self.0.door.payload == Payload::Alb {
             // An ALB without multi-value headers has no place for a second cookie, but it takes names as they are: each
             // cookie gets a spelling of its own.
             for (at, cookie) in self.0.cookies.iter().enumerate() {
@@ -289,14 +291,6 @@ const TEXT: [&str; 6] = [
     "application/x-ndjson",
 ];
 
-/// A field's value as JSON can hold it: UTF-8 as it is, other bytes as the characters of ISO 8859-1, their old meaning.
-fn as_text(value: &HeaderValue) -> Cow<'_, str> {
-    match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => text.into(),
-        Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
-    }
-}
-
 /// What JSON makes of a text, quotes not counted: two bytes for what has a short escape, six for other controls.
 fn escaped_len(text: &[u8]) -> usize {
     let extra = |byte: &u8| match byte {
@@ -310,6 +304,7 @@ fn escaped_len(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::door;
     use proptest::prelude::*;
 
     #[test]
@@ -319,8 +314,8 @@ mod tests {
         assert!(names.iter().all(|name| name.eq_ignore_ascii_case("set-cookie")));
     }
 
-    fn any_front() -> impl Strategy<Value = Front> {
-        prop_oneof![Just(Front::Rest), Just(Front::Http), Just(Front::Url), Just(Front::Alb)]
+    fn any_door() -> impl Strategy<Value = &'static Door> {
+        prop_oneof![Just(&door::REST), Just(&door::HTTP), Just(&door::HTTP_V1), Just(&door::URL), Just(&door::ALB)]
     }
 
     proptest! {
@@ -328,7 +323,7 @@ mod tests {
 
         #[test]
         fn the_size_is_known_to_the_byte(
-            front in any_front(),
+            door in any_door(),
             multi_value: bool,
             body in prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..300),
@@ -348,7 +343,7 @@ mod tests {
             }
             let mut response = Response::new(Bytes::from(body));
             *response.headers_mut() = headers;
-            let reply = HttpReply::new(front, multi_value, response);
+            let reply = HttpReply::new(door, multi_value, response);
             let json = serde_json::to_string(&reply).unwrap();
             prop_assert_eq!(reply.encoded_len(), json.len());
         }

@@ -182,6 +182,108 @@ async fn what_can_not_be_read_is_a_400() {
     }
 }
 
+/// JSON can hold half of a surrogate pair (RFC 8259 §8.2), which is no text.
+#[tokio::test]
+async fn half_a_surrogate_pair_is_a_400_and_never_another_page() {
+    for (name, pointers) in [
+        (
+            "http",
+            &[
+                "/rawPath",
+                "/rawQueryString",
+                "/body",
+                "/headers/host",
+                "/headers/x",
+                "/headers/@",
+                "/cookies",
+                "/requestContext/http/method",
+                "/requestContext/domainName",
+                "/requestContext/stage",
+            ][..],
+        ),
+        ("url", &["/rawPath", "/rawQueryString", "/body", "/headers/host", "/requestContext/http/method"]),
+        (
+            "rest",
+            &[
+                "/path",
+                "/httpMethod",
+                "/body",
+                "/multiValueHeaders/Host",
+                "/multiValueHeaders/@",
+                "/multiValueQueryStringParameters/a",
+                "/multiValueQueryStringParameters/@",
+                "/requestContext/path",
+            ],
+        ),
+        ("http-payload-1.0", &["/path", "/httpMethod", "/requestContext/stage", "/multiValueHeaders/Cookie"]),
+        ("alb", &["/path", "/httpMethod", "/multiValueHeaders/host", "/multiValueQueryStringParameters/a"]),
+        ("alb-single-value", &["/headers/host", "/queryStringParameters/a"]),
+    ] {
+        for pointer in pointers {
+            for half in [r"/admin\ud800", r"\udc00", r"\ud800\ud800", r"/\uDBFFx"] {
+                let odd = if *pointer == "/cookies" { json!(["a=1", "@"]) } else { json!("@") };
+                let event = changed(name, json!({ *pointer: odd })).to_string().replace('@', half);
+                let reply = echo().invoke(&event, None).await.expect("a reply");
+                assert_eq!(reply.status(), 400, "{name} {pointer} {half}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_field_of_another_type_is_a_400_and_never_another_page() {
+    for (name, pointer) in [
+        ("http", "/rawPath"),
+        ("http", "/rawQueryString"),
+        ("http", "/body"),
+        ("http", "/isBase64Encoded"),
+        ("http", "/requestContext/http/method"),
+        ("http", "/requestContext/stage"),
+        ("http", "/requestContext/domainName"),
+        ("rest", "/path"),
+        ("rest", "/httpMethod"),
+        ("rest", "/requestContext/path"),
+        ("alb", "/path"),
+    ] {
+        for odd in [json!(7), json!(["/"]), json!({})] {
+            let answer = with(name, json!({ pointer: odd })).await;
+            assert_eq!(answer.status, 400, "{name} {pointer} {odd}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_and_shapes_no_request_is_left_out() {
+    for (name, pointer) in [
+        ("http", "/version"),
+        ("http", "/routeKey"),
+        ("http", "/pathParameters/a"),
+        ("http", "/stageVariables/a"),
+        ("http", "/queryStringParameters/name"),
+        ("http", "/requestContext/requestId"),
+        ("http", "/requestContext/http/userAgent"),
+        ("http", "/requestContext/http/path"),
+        ("http", "/requestContext/authorizer/jwt"),
+        ("rest", "/resource"),
+        ("rest", "/headers/Accept"),
+        ("rest", "/pathParameters/proxy"),
+        ("rest", "/requestContext/requestId"),
+        ("rest", "/requestContext/identity/userAgent"),
+    ] {
+        let mut event = fixture(name);
+        for parent in ["/pathParameters", "/stageVariables", "/requestContext/authorizer"] {
+            let (at, key) = parent.rsplit_once('/').expect("a path");
+            event.pointer_mut(at).expect("it is there")[key] = json!({});
+        }
+        let (at, key) = pointer.rsplit_once('/').expect("a path");
+        event.pointer_mut(at).expect("it is there")[key] = "@".into();
+        let event = event.to_string().replace("\"@\"", r#""\ud800""#);
+        let reply = echo().invoke(&event, None).await.expect("a reply");
+        let answer = Answer::of(serde_json::to_value(&reply).expect("JSON"));
+        assert!(answer.status == 200 && answer.text().contains("\"/hello\""), "{name} {pointer} {}", answer.text());
+    }
+}
+
 #[tokio::test]
 async fn what_is_odd_is_served_all_the_same() {
     for (name, changes) in [
@@ -237,6 +339,25 @@ async fn a_stage_is_a_prefix_for_links_and_not_for_routes() {
         ("http", json!({ "/rawPath": "/prod/hello", "/requestContext/stage": "prod" }), "/prod", "/hello"),
         ("http", json!({ "/rawPath": "/prod", "/requestContext/stage": "prod" }), "/prod", "/"),
         ("http", json!({ "/rawPath": "/product", "/requestContext/stage": "prod" }), "", "/product"),
+        (
+            "http-payload-1.0",
+            json!({ "/path": "/prod/a b", "/requestContext/path": "/prod/a b", "/requestContext/stage": "prod" }),
+            "/prod",
+            "/a%20b",
+        ),
+        ("http-payload-1.0", json!({ "/path": "/prod", "/requestContext/stage": "prod" }), "/prod", "/"),
+        ("http-payload-1.0", json!({ "/path": "/product", "/requestContext/stage": "prod" }), "", "/product"),
+        (
+            "http-payload-1.0",
+            json!({
+                "/path": "/prod/hello",
+                "/requestContext/path": "/prod/hello",
+                "/requestContext/stage": "prod",
+                "/requestContext/domainName": "www.shop.example",
+            }),
+            "",
+            "/prod/hello",
+        ),
         ("rest", json!({ "/path": "/prod/x", "/requestContext/path": "/prod/prod/x" }), "/prod", "/prod/x"),
         ("rest", json!({ "/path": "/", "/requestContext/path": "/prod" }), "/prod", "/"),
     ] {

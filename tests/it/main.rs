@@ -10,6 +10,8 @@ mod content;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod cross_origin;
+#[cfg(feature = "testing")]
+mod doors;
 mod events;
 #[cfg(feature = "forms")]
 mod forms;
