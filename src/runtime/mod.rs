@@ -5,7 +5,8 @@
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
 //! 4. `dev_server` and `testing` the same way, behind a socket and in tests: through `exchange`
 //!
-//! What is no request is a [trigger]: a batch of [tasks], a [scheduled](schedules) event, or a ping that keeps warm.
+//! What is no request is a [trigger]: a batch of [tasks], an event for one of the [handlers](schedules), or a ping that keeps
+//! warm.
 //!
 //! What a [front] [door] does to requests, replies and their [fields] is one table, which all of these go by. What goes wrong
 //! on the way is logged and answered by [`failures`]. The runtime does not know what the service does.
@@ -45,7 +46,6 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as HttpBody;
 use lambda_http::{Context, Request, RequestExt};
-use serde_json::Value;
 use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 pub use front::Front;
@@ -61,7 +61,6 @@ use self::{
     reply::{HttpReply, bodiless, refuse_size},
     schedules::Schedules,
     tasks::{Scope, Tasks},
-    trigger::Trigger,
     uri::BadRequest,
 };
 use crate::{
@@ -253,24 +252,13 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Event`] for an event that nothing here serves, and whatever the handler of a scheduled event failed
-    /// with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
+    /// [`ErrorKind::Event`] for an event that nothing here serves, and whatever the handler of an event failed with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
     /// is one that the reply names.
     pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
         match Event::parse(event) {
             Some(request) => Ok(self.reply(request, event.len(), context).await),
-            None => self.triggered(event, context).await.map(Reply::json),
+            None => self.triggered(event, context.as_ref()).await.map(Reply::json),
         }
-    }
-
-    async fn triggered(&self, event: &str, context: Option<Context>) -> Result<Value> {
-        match Trigger::parse(event, |name| self.schedules.has(name)) {
-            Some(Trigger::KeepWarm) => tracing::debug!("kept warm"),
-            Some(Trigger::Queue) => return self.tasks.work(event, context.as_ref()).await,
-            Some(Trigger::Scheduled(event)) => self.scheduled(event, context.as_ref()).await?,
-            None => return Err(trigger::unknown(event)),
-        }
-        Ok(Value::Null)
     }
 
     async fn reply(&self, event: Event<'_>, length: usize, context: Option<Context>) -> Reply {

@@ -1,20 +1,28 @@
-//! The handlers of scheduled events. It knows neither rules nor clocks: an event comes, and one function runs.
+//! The handlers of events that are no requests and no tasks. It knows neither rules nor clocks: an event comes, and one
+//! function runs.
 
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use lambda_http::Context;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::{App, panicked, tasks::Scope, trigger::ScheduledEvent};
+use super::{
+    App, panicked,
+    tasks::Scope,
+    trigger::{self, ScheduledEvent, Trigger},
+};
 use crate::error::{BoxError, Error, ErrorKind, Result};
 
 impl App {
     /// Runs this function for the events of an EventBridge rule or schedule of that name, or of that source. A handler
-    /// that fails or panics fails the invocation, and Lambda tries it again. Default: such events are refused.
+    /// that fails or panics fails the invocation, and Lambda tries it again.
     ///
     /// A ping that keeps the function warm is answered before anything runs: an event of a rule whose name says so
     /// (`keep-warm`, `KeepWarm`, `warmup`, `warmer`), `{"keep-warm":true}`, `{"warmer":true}`, or what the Serverless
-    /// Framework's plug-in sends.
+    /// Framework's plug-in sends. Default: a scheduled event without a handler is such a ping too, with a line in the log at
+    /// level `debug`; an event of another source without one fails the invocation.
     ///
     /// # Examples
     ///
@@ -40,63 +48,134 @@ impl App {
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        self.schedules.add(name.into(), handler);
-        self
-    }
-
-    pub(super) async fn scheduled(&self, event: ScheduledEvent, context: Option<&Context>) -> Result<()> {
-        let scope = Scope::new(event.id(), context);
-        let running = AssertUnwindSafe(scope.run(self.schedules.run(event))).catch_unwind();
-        match running.await.unwrap_or_else(|panic| Err(panicked(&*panic))) {
-            Ok(()) => scope.flush().await,
-            Err(error) => {
-                scope.drop_tasks();
-                Err(error)
-            }
-        }
-    }
-}
-
-type Run = dyn Fn(ScheduledEvent) -> BoxFuture<'static, Result<()>> + Send + Sync;
-
-/// Handlers by the rule, schedule or source that they are for.
-#[derive(Clone, Default)]
-pub(crate) struct Schedules(Vec<(String, Arc<Run>)>);
-
-impl Schedules {
-    pub(crate) fn add<F, Fut, E>(&mut self, name: String, handler: F)
-    where
-        F: Fn(ScheduledEvent) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
         let run = move |event| -> BoxFuture<'static, Result<()>> {
             let running = handler(event);
             Box::pin(async move { running.await.map_err(Error::from_handler) })
         };
-        self.0.push((name, Arc::new(run)));
+        self.schedules.named.push((name.into(), Arc::new(run)));
+        self
     }
 
-    /// Whether there is a handler of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
+    /// Runs this function for every event that nothing else takes: the input that a rule or schedule was given in place of its
+    /// own event, the console's test, a call by another function. The reply is what it returns, as JSON. Whatever type it
+    /// takes is read from the event's JSON; [`serde_json::Value`] takes any. A handler that fails or panics fails the
+    /// invocation, and so does an event that is not of its type. Default: such events fail the invocation.
+    ///
+    /// Requests, batches of a queue, events that [`with_schedule`](Self::with_schedule) names and pings that keep the function
+    /// warm do not come here; scheduled events without a handler of their own do.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{App, BoxError, ErrorKind};
+    /// use serde::Deserialize;
+    /// use tower::service_fn;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Remind {
+    ///     order: u32,
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let site = service_fn(async |_request| Ok::<_, std::convert::Infallible>(http::Response::new(String::new())));
+    /// let app = App::new(site).with_event_handler(async |event: Remind| Ok::<_, BoxError>(event.order));
+    /// let reply = app.invoke(r#"{"order":7}"#, None).await?;
+    /// assert_eq!(serde_json::to_string(&reply).unwrap(), "7");
+    /// assert_eq!(app.invoke("{}", None).await.unwrap_err().kind(), ErrorKind::Event); // there is no `order`
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_event_handler<T, R, F, Fut, E>(mut self, handler: F) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Fn(T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let run = move |event: &str| -> Result<BoxFuture<'static, Result<Value>>> {
+            let event = serde_json::from_str(event).map_err(|error| {
+                Error::caused(ErrorKind::Event, "an event is not what the handler of other events takes", error)
+            })?;
+            let running = handler(event);
+            Ok(Box::pin(async move { reply(&running.await.map_err(Error::from_handler)?) }))
+        };
+        self.schedules.other = Some(Arc::new(run));
+        self
     }
 
-    /// Runs the first handler that an event is for.
-    pub(crate) async fn run(&self, event: ScheduledEvent) -> Result<()> {
-        match self.0.iter().find(|(name, _)| event.is_for(name)) {
-            Some((_, run)) => run(event).await,
-            None => {
-                let (name, source) = (event.name().unwrap_or("none"), event.source());
-                let message = format!("there is no handler for this event (rule: {name}, source: {source})");
-                Err(Error::new(ErrorKind::Event, message))
+    /// The reply to an event that is no request.
+    pub(super) async fn triggered(&self, event: &str, context: Option<&Context>) -> Result<Value> {
+        let scheduled = match Trigger::parse(event) {
+            Trigger::Queue => return self.tasks.work(event, context).await,
+            Trigger::KeepWarm => {
+                tracing::debug!("kept warm");
+                return Ok(Value::Null);
             }
+            Trigger::Bridge(scheduled) => Some(scheduled),
+            Trigger::Other => None,
+        };
+        if let Some((scheduled, run)) = scheduled.as_ref().and_then(|event| Some((event, self.schedules.of(event)?))) {
+            let running = async { run(scheduled.clone()).await.map(|()| Value::Null) };
+            return within_scope(scheduled.id(), context, running).await;
         }
+        let is_ping = scheduled.as_ref().is_some_and(ScheduledEvent::keeps_warm);
+        if let Some(run) = self.schedules.other.as_ref().filter(|_| !is_ping) {
+            let id = scheduled.as_ref().map_or("", ScheduledEvent::id);
+            return within_scope(id, context, async { run(event)?.await }).await;
+        }
+        match scheduled {
+            Some(scheduled) if scheduled.is_scheduled() => {
+                tracing::debug!(rule = scheduled.name(), "a scheduled event without a handler kept the function warm");
+                Ok(Value::Null)
+            }
+            _ => Err(trigger::unknown(event)),
+        }
+    }
+}
+
+/// Runs a handler, whose tasks are posted if it succeeds.
+async fn within_scope(
+    origin: &str,
+    context: Option<&Context>,
+    running: impl Future<Output = Result<Value>>,
+) -> Result<Value> {
+    let scope = Scope::new(origin, context);
+    let outcome = AssertUnwindSafe(scope.run(running)).catch_unwind().await;
+    match outcome.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+        Ok(value) => scope.flush().await.map(|()| value),
+        Err(error) => {
+            scope.drop_tasks();
+            Err(error)
+        }
+    }
+}
+
+fn reply(value: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(|error| {
+        Error::caused(ErrorKind::Serialization, "the reply to an event can't be written as JSON", error)
+    })
+}
+
+type Run = dyn Fn(ScheduledEvent) -> BoxFuture<'static, Result<()>> + Send + Sync;
+type RunOther = dyn Fn(&str) -> Result<BoxFuture<'static, Result<Value>>> + Send + Sync;
+
+/// Handlers by the rule, schedule or source that they are for, and the one for all other events.
+#[derive(Clone, Default)]
+pub(crate) struct Schedules {
+    named: Vec<(String, Arc<Run>)>,
+    other: Option<Arc<RunOther>>,
+}
+
+impl Schedules {
+    /// The first handler that an event is for.
+    fn of(&self, event: &ScheduledEvent) -> Option<&Run> {
+        self.named.iter().find(|(name, _)| event.is_for(name)).map(|(_, run)| &**run)
     }
 }
 
 impl fmt::Debug for Schedules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_set().entries(self.named.iter().map(|(name, _)| name)).finish()
     }
 }

@@ -1,9 +1,10 @@
-//! Events that are no requests: a queue's batch, a scheduled event, a ping that keeps the function warm. It tells which it
-//! is; what then runs is decided elsewhere.
+//! Events that are no requests: a queue's batch, a scheduled event, a ping that keeps the function warm, anything else. It
+//! tells which it is; what then runs is decided elsewhere.
 
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 
+use super::json::any_text;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What an event that is no request is.
@@ -12,7 +13,9 @@ pub(crate) enum Trigger {
     /// Answered before anything else runs.
     KeepWarm,
     Queue,
-    Scheduled(ScheduledEvent),
+    /// One of EventBridge, as far as its fields say.
+    Bridge(ScheduledEvent),
+    Other,
 }
 
 /// An event of EventBridge: of a rule or a schedule, or of any source that a rule passes on.
@@ -43,6 +46,7 @@ pub struct ScheduledEvent {
     source: String,
     time: String,
     detail: Box<RawValue>,
+    is_scheduled: bool,
 }
 
 impl ScheduledEvent {
@@ -66,12 +70,40 @@ impl ScheduledEvent {
         &self.time
     }
 
-    /// What else the event says.
+    /// What else the event says. EventBridge Scheduler sends it as a text that has JSON in it (`"detail":"{}"`): such a text is
+    /// read as its JSON, and any other one as a text.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Event`] where it is something else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{App, ScheduledEvent};
+    /// use serde_json::json;
+    /// # use tower::service_fn;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let site = service_fn(async |_request| Ok::<_, std::convert::Infallible>(http::Response::new(String::new())));
+    /// let app = App::new(site).with_schedule("nightly", async |event: ScheduledEvent| {
+    ///     let detail: serde_json::Value = event.detail()?;
+    ///     assert_eq!(detail, json!({ "order": 7 }));
+    ///     Ok::<(), chalice_http_toolkit::Error>(())
+    /// });
+    /// for detail in [json!({ "order": 7 }), json!("{\"order\": 7}")] {
+    ///     let event = json!({ "source": "nightly", "detail-type": "Orders", "detail": detail });
+    ///     app.invoke(&event.to_string(), None).await?;
+    /// }
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn detail<T: DeserializeOwned>(&self) -> Result<T> {
+        if let Some(text) = any_text(Some(&self.detail))
+            && let Ok(detail) = serde_json::from_str(&text)
+        {
+            return Ok(detail);
+        }
         serde_json::from_str(self.detail.get()).map_err(|error| {
             Error::caused(ErrorKind::Event, "the detail of a scheduled event is something else", error)
         })
@@ -81,13 +113,24 @@ impl ScheduledEvent {
     pub(crate) fn is_for(&self, name: &str) -> bool {
         self.name.as_deref() == Some(name) || self.source == name
     }
+
+    /// Whether a rule or schedule made it because it was time.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.is_scheduled
+    }
+
+    /// Whether its rule is there to keep the function warm, as the rule's name says.
+    pub(crate) fn keeps_warm(&self) -> bool {
+        self.name.as_deref().is_some_and(keeps_warm)
+    }
 }
 
+/// The fields that tell events apart. Each is read later and by itself, so that an odd one spoils nothing else.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Wire<'a> {
-    #[serde(rename = "Records")]
-    records: Vec<Record>,
+    #[serde(borrow, rename = "Records")]
+    records: Option<&'a RawValue>,
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -96,59 +139,89 @@ struct Wire<'a> {
     detail_type: Option<&'a RawValue>,
     #[serde(borrow)]
     time: Option<&'a RawValue>,
-    resources: Vec<Value>,
+    #[serde(borrow)]
+    resources: Option<&'a RawValue>,
     #[serde(borrow)]
     detail: Option<&'a RawValue>,
-    warmer: bool,
-    #[serde(rename = "keep-warm")]
-    keep_warm: bool,
+    #[serde(borrow)]
+    warmer: Option<&'a RawValue>,
+    #[serde(borrow, rename = "keep-warm")]
+    keep_warm: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Record {
-    #[serde(alias = "EventSource", rename = "eventSource")]
-    source: String,
+struct Record<'a> {
+    #[serde(borrow, alias = "EventSource", rename = "eventSource")]
+    source: Option<&'a RawValue>,
 }
 
 impl Trigger {
-    /// What an event is; `None` where it is nothing of these. A rule that has a handler is no ping, whatever its name.
-    pub(crate) fn parse(json: &str, is_handled: impl Fn(&str) -> bool) -> Option<Self> {
-        let wire: Wire<'_> = serde_json::from_str(json).ok()?;
-        let text = |raw: Option<&RawValue>| -> String {
-            raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
-        };
-        if wire.records.first().is_some_and(|record| record.source == "aws:sqs") {
-            return Some(Self::Queue);
+    /// What an event is, which is known to be no request.
+    pub(crate) fn parse(json: &str) -> Self {
+        let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else { return Self::Other };
+        let text = |raw| any_text(raw).unwrap_or_default().into_owned();
+        let is_true = |raw: Option<&RawValue>| raw.is_some_and(|raw| raw.get() == "true");
+        if wire.record_source().as_deref() == Some("aws:sqs") {
+            return Self::Queue;
         }
-        let source = text(wire.source);
-        if wire.warmer || wire.keep_warm || source == "serverless-plugin-warmup" {
-            return Some(Self::KeepWarm);
+        let (source, detail_type) = (text(wire.source), text(wire.detail_type));
+        if is_true(wire.warmer) || is_true(wire.keep_warm) || source == "serverless-plugin-warmup" {
+            return Self::KeepWarm;
         }
-        wire.detail_type?;
-        let name = wire.resources.iter().find_map(|arn| name(arn.as_str()?));
-        if name.as_deref().is_some_and(|name| keeps_warm(name) && !is_handled(name)) {
-            return Some(Self::KeepWarm);
+        let name = wire.rule();
+        if source.is_empty() && detail_type.is_empty() && name.is_none() {
+            return Self::Other;
         }
+        let clocks = ["aws.events", "aws.scheduler"];
+        let is_scheduled = name.is_some() || clocks.contains(&&*source) || detail_type == "Scheduled Event";
         let detail = wire.detail.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
-        Some(Self::Scheduled(ScheduledEvent { id: text(wire.id), name, source, time: text(wire.time), detail }))
+        let (id, time) = (text(wire.id), text(wire.time));
+        Self::Bridge(ScheduledEvent { id, name, source, time, detail, is_scheduled })
     }
 }
 
-/// The error for an event that is nothing which this crate serves.
+impl Wire<'_> {
+    /// Where the first record comes from.
+    fn record_source(&self) -> Option<String> {
+        let records: Vec<&RawValue> = serde_json::from_str(self.records?.get()).ok()?;
+        let record: Record<'_> = serde_json::from_str(records.first()?.get()).ok()?;
+        any_text(record.source).map(|source| source.into_owned())
+    }
+
+    /// The name of the rule or schedule that the event is from.
+    fn rule(&self) -> Option<String> {
+        let resources = self.resources?;
+        let list: Vec<&RawValue> = serde_json::from_str(resources.get()).unwrap_or_else(|_| vec![resources]);
+        list.into_iter().find_map(|arn| name(&any_text(Some(arn))?))
+    }
+}
+
+/// The error for an event that nothing serves: what came, without its values, and what could have come.
 pub(crate) fn unknown(json: &str) -> Error {
     let wire: Wire<'_> = serde_json::from_str(json).unwrap_or_default();
-    let source: Option<String> = wire.source.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    let came = match (wire.records.first(), source) {
-        (Some(record), _) => format!("this event has records of `{}`", record.source),
-        (None, Some(source)) => format!("this event comes from `{source}`"),
-        (None, None) => "this event is of no kind that is known".to_owned(),
+    let source = any_text(wire.source).filter(|source| !source.is_empty());
+    let came = match (wire.record_source(), source, serde_json::from_str(json)) {
+        (Some(source), ..) => format!("this event has records of `{source}`"),
+        (None, Some(source), _) => format!("this event comes from `{source}`"),
+        (None, None, Ok(Value::Object(fields))) => with_fields(&fields),
+        (None, None, Ok(_)) => "this event is no JSON object".to_owned(),
+        (None, None, Err(_)) => "this event can't be read as JSON".to_owned(),
     };
     Error::new(ErrorKind::Event, format!("{came}; expected an event of {SERVED}"))
 }
 
-const SERVED: &str =
-    "an API Gateway REST or HTTP API, a function URL, an ALB, a queue of SQS, or a rule or schedule of EventBridge";
+fn with_fields(fields: &Map<String, Value>) -> String {
+    if fields.is_empty() {
+        return "this event is `{}`, the input of a schedule or a test that was left as it is".to_owned();
+    }
+    let names: Vec<String> = fields.keys().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
+    let more = if fields.len() > names.len() { " and others" } else { "" };
+    format!("this event is of no kind that is known: it has the fields {}{more}", names.join(", "))
+}
+
+const SERVED: &str = "an API Gateway REST or HTTP API, a function URL, an ALB, a queue of SQS, or a rule or schedule of \
+     EventBridge with a handler of its name or source (App::with_schedule); App::with_event_handler takes any other";
 
 /// The name in the ARN of a rule (`…:rule/name`, `…:rule/bus/name`) or of a schedule (`…:schedule/group/name`).
 fn name(arn: &str) -> Option<String> {

@@ -40,3 +40,4 @@ mod tasks_store;
 #[cfg(feature = "testing")]
 mod testing;
 mod tidy;
+mod triggers;
