@@ -1,6 +1,6 @@
 //! Content: what a site has to show, as representations.
 //!
-//! 1. [`source`] where files come from: a folder, or embedded
+//! 1. [`source`] where files come from: a folder, or embedded; [`provenance`] says so
 //! 2. [`path`] which file a URL means
 //! 3. [`static_files`], from [`assets`], [`compressed`], [`media_type`] and [`negotiate`]: static files, their URLs, their
 //!    types, their compressed forms
@@ -32,6 +32,7 @@ mod media_type;
 mod negotiate;
 mod page_tag;
 mod path;
+mod provenance;
 mod reads;
 mod snapshot;
 mod source;
@@ -56,10 +57,13 @@ pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
 pub use images::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
 pub(crate) use path::{NOT_IN_PATH, is_well_encoded};
+#[cfg(feature = "dev-server")]
+pub(crate) use provenance::sentences;
 pub use source::{Embedded, Source};
 
 use self::{
     explain::History,
+    provenance::Provenance,
     snapshot::{Asked, Setup, Snapshot},
     templates::Settings,
 };
@@ -142,7 +146,9 @@ impl ContentManager {
         let settings = Arc::new(Settings::new("/static"));
         let reload = Stage::current().is_development();
         let history = reload.then(History::default);
-        Ok(Self { setup: Arc::new(Setup { templates, files, settings, reload, history }), now: Arc::default() })
+        let provenance = Provenance::of(&templates, &files, reload);
+        let setup = Setup { templates, files, settings, reload, history, provenance };
+        Ok(Self { setup: Arc::new(setup), now: Arc::default() })
     }
 
     /// The path under which static files are served, as text: what can't stand in a URL is percent-encoded, in links and where
@@ -180,6 +186,7 @@ impl ContentManager {
     pub fn with_reload(self, reload: bool) -> Self {
         self.with(|setup| {
             setup.reload = reload;
+            setup.provenance.set_reload(reload);
             setup.history = reload.then(History::default);
         })
     }

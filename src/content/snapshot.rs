@@ -13,6 +13,7 @@ use super::{
     explain::{Explanation, History},
     images, media_type,
     page_tag::{Closure, Closures, PageTag, Site},
+    provenance::Provenance,
     source::Located,
     templates::{Settings, Templates},
 };
@@ -30,6 +31,7 @@ pub(crate) struct Setup {
     pub(crate) reload: bool,
     /// In development, what the pages that were sent have been made from.
     pub(crate) history: Option<History>,
+    pub(crate) provenance: Arc<Provenance>,
 }
 
 /// The content of one moment: a page and its tag are always made from the same one.

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::OnceLock,
     time::{Duration, SystemTime},
@@ -161,8 +161,8 @@ impl Embedded {
     }
 }
 
-impl std::fmt::Debug for Embedded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Embedded({} files)", self.0.len())
     }
 }
@@ -215,6 +215,15 @@ impl Located {
                 let now = walk(root);
                 now == files.stamp && now.is_settled(SystemTime::now())
             }
+        }
+    }
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(root) => write!(f, "the folder {}", root.display()),
+            Self::Embedded(_) => f.write_str("the copies in the program"),
         }
     }
 }

@@ -1,30 +1,52 @@
 //! The local server: sockets. It has no way of its own; what comes in goes through [`exchange`](super::exchange).
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    env,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    rt::{Read, Write},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use super::{
     App, Front,
     exchange::{exchange, gateway_error},
+    hosts::{self, Hosts},
 };
-use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::{
+    content,
+    error::{BoxError, Error, ErrorKind, Result},
+};
+
+/// What the local server is told by the environment, and the app that it serves.
+struct Server {
+    app: App,
+    front: Front,
+    hosts: Hosts,
+}
 
 pub(super) async fn run(app: App) -> Result<()> {
     let front = setting("FRONT", Front::Http)?;
-    let address = SocketAddr::from(([127, 0, 0, 1], setting("PORT", 3000)?));
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        let message = format!("can't listen on http://{address}; PORT sets another port");
-        Error::caused(ErrorKind::Runtime, message, error)
-    })?;
-    let address = listener.local_addr().unwrap_or(address);
-    tracing::info!(?front, "serving http://{address}");
-    let app = Arc::new(app);
+    let host = setting("HOST", "127.0.0.1".to_owned())?;
+    let hosts = Hosts::parse(&setting("ALLOWED_HOSTS", String::new())?)?.with(&host);
+    let listener = listen(&host, setting("PORT", 3000)?).await?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Error::caused(ErrorKind::Runtime, "the address of the local server is not known", error))?;
+    let server = Arc::new(Server { app, front, hosts });
+    server.greet(address);
     loop {
         let (stream, _) = match listener.accept().await {
             Ok(connection) => connection,
@@ -33,41 +55,197 @@ pub(super) async fn run(app: App) -> Result<()> {
                 continue;
             }
         };
-        let app = app.clone();
-        let service = service_fn(move |request| {
-            let app = app.clone();
-            async move { Ok::<_, Infallible>(serve(&app, front, request).await) }
-        });
-        tokio::spawn(async move {
-            let connection =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke off");
-            }
-        });
+        let asked_at = stream.local_addr().map_or(address, |address| address).ip().to_canonical();
+        tokio::spawn(server.clone().converse(TokioIo::new(stream), asked_at));
     }
 }
 
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> Result<T>
+async fn listen(host: &str, port: u16) -> Result<TcpListener> {
+    let name = host.trim_matches(['[', ']']);
+    TcpListener::bind((name, port)).await.map_err(|error| {
+        let message = format!(
+            "can't listen on `{host}`, port {port}: HOST sets an address of this machine (127.0.0.1 if it is not set, 0.0.0.0 for \
+             all that it has), PORT another port"
+        );
+        Error::caused(ErrorKind::Runtime, message, error)
+    })
+}
+
+/// A variable of the environment. An empty one is not set.
+fn setting<T: FromStr>(name: &str, default: T) -> Result<T>
 where
     T::Err: Into<BoxError>,
 {
-    match std::env::var(name) {
-        Ok(value) => value.parse().map_err(|error| {
-            Error::caused(ErrorKind::Configuration, format!("{name} is `{value}`, which can't be read"), error)
-        }),
-        Err(_) => Ok(default),
+    let unreadable = |value: &str, error| {
+        Error::caused(ErrorKind::Configuration, format!("{name} is `{value}`, which can't be read"), error)
+    };
+    match env::var(name) {
+        Ok(value) if !value.is_empty() => value.parse().map_err(|error: T::Err| unreadable(&value, error.into())),
+        Err(env::VarError::NotUnicode(value)) => Err(unreadable(&value.to_string_lossy(), "it is not UTF-8".into())),
+        Ok(_) | Err(env::VarError::NotPresent) => Ok(default),
     }
 }
 
-async fn serve(app: &App, front: Front, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (mut parts, body) = request.into_parts();
-    for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
-        parts.headers.insert(name, HeaderValue::from_static(value));
+impl Server {
+    /// The one line at the start.
+    fn greet(&self, address: SocketAddr) {
+        let everywhere = if address.ip().is_unspecified() { " (all addresses of this machine)" } else { "" };
+        let stage = if self.app.development { "development" } else { "production (STAGE=dev: development)" };
+        let front = self.front;
+        let content: String = content::sentences().iter().map(|sentence| format!("; {sentence}")).collect();
+        tracing::info!("serving http://{address}{everywhere} as {front} does, in {stage}{content}");
     }
-    let Ok(body) = Limited::new(body, front.event_limit()).collect().await else {
-        tracing::warn!(path = parts.uri.path(), limit = front.event_limit(), "a request is too large");
-        return gateway_error(StatusCode::PAYLOAD_TOO_LARGE).map(Full::new);
-    };
-    exchange(app, front, &parts, &body.to_bytes()).await.map(Full::new)
+
+    /// Answers all requests of a connection that came in at this address.
+    async fn converse(self: Arc<Self>, connection: impl Read + Write + Unpin, asked_at: IpAddr) {
+        let service = service_fn(move |request| {
+            let server = self.clone();
+            async move { Ok::<_, Infallible>(server.serve(request, asked_at).await.map(Full::new)) }
+        });
+        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(connection, service);
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection broke off");
+        }
+    }
+
+    async fn serve(&self, request: Request<Incoming>, asked_at: IpAddr) -> Response<Bytes> {
+        let (mut parts, body) = request.into_parts();
+        let host = match hosts::asked(&mut parts) {
+            Ok(host) => host,
+            Err(reason) => return told(StatusCode::BAD_REQUEST, format!("{reason}\n")),
+        };
+        if let Some(host) = host.as_ref().map(|authority| authority.host()).filter(|_| self.app.development)
+            && !self.hosts.serve(host, asked_at)
+        {
+            tracing::warn!(host, "a request for another host was refused; ALLOWED_HOSTS names those that are served");
+            let hint = format!(
+                "This server is in development and does not serve the host {host}.\nIf it is yours, start the server with \
+                 ALLOWED_HOSTS={host}\n"
+            );
+            return told(StatusCode::FORBIDDEN, hint);
+        }
+        for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
+            parts.headers.insert(name, HeaderValue::from_static(value));
+        }
+        let Ok(body) = Limited::new(body, self.front.event_limit()).collect().await else {
+            tracing::warn!(path = parts.uri.path(), limit = self.front.event_limit(), "a request is too large");
+            return gateway_error(StatusCode::PAYLOAD_TOO_LARGE);
+        };
+        exchange(&self.app, self.front, &parts, &body.to_bytes()).await
+    }
+}
+
+/// What the server itself says to a developer.
+fn told(status: StatusCode, text: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    /// The status and the body that a server with these settings answers a connection with.
+    async fn answer(server: Server, sent: &[u8]) -> (u16, String) {
+        let (mut client, connection) = duplex(1 << 16);
+        let asked_at = "192.168.1.5".parse().expect("an address");
+        let served = tokio::spawn(Arc::new(server).converse(TokioIo::new(connection), asked_at));
+        client.write_all(sent).await.expect("it takes a request");
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("it answers and ends");
+        served.await.expect("no panic");
+        let received = String::from_utf8(received).expect("text");
+        let (head, body) = received.split_once("\r\n\r\n").expect("a head");
+        (head[9..12].parse().expect("a status"), body.to_owned())
+    }
+
+    /// A server of a site that answers with the host, the cookies and the field `x-name` that it gets.
+    fn server(front: Front, allowed: &str, development: bool) -> Server {
+        let app = App::new(tower::service_fn(async |request: lambda_http::Request| {
+            let field = |name| {
+                let lines = request.headers().get_all(name).iter();
+                lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect::<Vec<_>>().join("|")
+            };
+            Ok::<_, Infallible>(Response::new([field("host"), field("cookie"), field("x-name")].join(" ")))
+        }));
+        Server { app: app.with_development(development), front, hosts: Hosts::parse(allowed).expect("hosts") }
+    }
+
+    const FRONTS: [Front; 4] = [Front::Http, Front::Rest, Front::Url, Front::Alb];
+
+    #[tokio::test]
+    async fn a_request_has_exactly_one_host() {
+        for (sent, expected) in [
+            ("GET / HTTP/1.1\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n", 400),
+            ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
+            ("GET http://localhost/ HTTP/1.1\r\n", 400),
+            ("GET http://localhost/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost:\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: local host\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: user@localhost\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: http://localhost\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: localhost, localhost\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: localhost:3000\r\n", 200),
+            ("GET / HTTP/1.0\r\n", 200),
+        ] {
+            for development in [true, false] {
+                let sent = format!("{sent}Connection: close\r\n\r\n");
+                let (status, body) = answer(server(Front::Http, "", development), sent.as_bytes()).await;
+                assert_eq!(status, expected, "{sent} {body}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn in_development_no_other_sites_host_is_served() {
+        for (target, host, allowed, seen) in [
+            ("/", "localhost", "", Some("localhost")),
+            ("/", "[::1]:3000", "", Some("[::1]:3000")),
+            ("/", "192.168.1.5:3000", "", Some("192.168.1.5:3000")),
+            ("/", "192.168.1.6:3000", "", None),
+            ("/", "evil.example", "", None),
+            ("/", "evil.example:3000", "shop.test", None),
+            ("/", "SHOP.test.:3000", "shop.test", Some("SHOP.test.:3000")),
+            ("/", "a.shop.test", "other.test,.shop.test", Some("a.shop.test")),
+            // A target in absolute form counts more than the field (RFC 9112 §3.2.2).
+            ("http://evil.example/", "localhost", "", None),
+            ("http://localhost@evil.example/", "localhost", "", None),
+            ("http://localhost:3000/", "evil.example", "", Some("localhost:3000")),
+        ] {
+            let sent = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let (status, body) = answer(server(Front::Http, allowed, true), sent.as_bytes()).await;
+            match seen {
+                Some(seen) => assert_eq!((status, body.trim_end()), (200, seen), "{sent}"),
+                None => assert!(status == 403 && body.contains("ALLOWED_HOSTS="), "{sent} {status} {body}"),
+            }
+            let in_production = answer(server(Front::Http, "", false), sent.as_bytes()).await.0;
+            assert_eq!(in_production, if target.contains('@') { 400 } else { 200 }, "{sent}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_byte_that_is_no_utf_8_is_a_character_of_iso_8859_1() {
+        for front in FRONTS {
+            let sent = b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: city=M\xfcnchen; user=7; \xc3\xa4=1\r\nCookie: b=2\r\nX-Name: J\xfcrgen\r\n\
+                X-Name: J\xc3\xbcrgen\r\nConnection: close\r\n\r\n";
+            let (status, body) = answer(server(front, "", true), sent).await;
+            let seen = body.replace("J\u{fc}rgen,J\u{fc}rgen", "J\u{fc}rgen|J\u{fc}rgen").replace("1|b", "1; b");
+            assert_eq!(
+                (status, &*seen),
+                (200, "localhost city=M\u{fc}nchen; user=7; \u{e4}=1; b=2 J\u{fc}rgen|J\u{fc}rgen"),
+                "{front:?}"
+            );
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! 1. [`event`] the event's [JSON](json) becomes a request: a [`uri`], at the place where the site is [mounted](mount)
 //! 2. the site's service is called; what it fails with becomes an error page
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
-//! 4. `dev_server` and `testing` the same way, behind a socket and in tests: through `exchange`
+//! 4. [`serve`] Lambda's loop, or `dev_server` for its `hosts`; that and `testing` play a front door through `exchange`
 //!
 //! What is no request is a [trigger]: a batch of [tasks], an event for one of the [handlers](schedules), or a ping that keeps
 //! warm.
@@ -36,6 +36,8 @@ mod dev_server;
 mod dev_server;
 #[cfg(any(feature = "dev-server", feature = "testing"))]
 mod exchange;
+#[cfg(feature = "dev-server")]
+mod hosts;
 #[cfg(feature = "testing")]
 mod testing;
 
@@ -186,9 +188,16 @@ impl App {
             }
         });
         let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
-        let (mount, tasks, schedules) = (Mount::default(), Tasks::default(), Schedules::default());
-        let (error_pages, security_headers, warnings) = (None, None, Warnings::default());
-        Self { service, mount, error_pages, development, tasks, schedules, security_headers, warnings }
+        Self {
+            service,
+            mount: Mount::default(),
+            error_pages: None,
+            development,
+            tasks: Tasks::default(),
+            schedules: Schedules::default(),
+            security_headers: None,
+            warnings: Warnings::default(),
+        }
     }
 
     /// Takes error pages from these templates: `500.html`, `400.html`… They have the argument `detail` in development, and

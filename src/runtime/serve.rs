@@ -11,8 +11,28 @@ use crate::error::{Error, ErrorKind, Result};
 
 impl App {
     /// Serves until the process ends: Lambda's events where `AWS_LAMBDA_RUNTIME_API` is set, else local requests on
-    /// `http://127.0.0.1:3000` (feature `dev-server`). `PORT` sets another port; `FRONT` (`http`, `rest`, `url`, `alb`;
-    /// default `http`) the front door whose rules and limits apply.
+    /// `http://127.0.0.1:3000` (feature `dev-server`).
+    ///
+    /// Variables of the environment set the local server:
+    ///
+    /// | variable | what it sets | default |
+    /// |---|---|---|
+    /// | `HOST` | the address of this machine to listen on; `0.0.0.0` or `::` for all that it has, as in a container or for a phone in the same network | `127.0.0.1` |
+    /// | `PORT` | the port | `3000` |
+    /// | `FRONT` | the front door whose rules and limits apply: `http`, `rest`, `url`, `alb` ([`Front`](crate::Front)) | `http` |
+    /// | `ALLOWED_HOSTS` | further hosts that are served in development | none |
+    ///
+    /// A line in the log at level `info` says the address, the front door, the stage, and where templates and static files come
+    /// from: the folders, or the copies in the program.
+    ///
+    /// With a `HOST` that others can reach it is production unless `STAGE=dev` says otherwise ([`Stage`](crate::Stage)).
+    ///
+    /// In development it serves only hosts that cannot be another site's, so that no page of one can read what a developer sees
+    /// by making its own name lead to this machine (DNS rebinding): `localhost` and names below it, loopback addresses, the
+    /// value of `HOST`, the address at which the connection came in, and `ALLOWED_HOSTS`. Any other host is answered with 403
+    /// and a hint. `ALLOWED_HOSTS` has names and addresses, separated by commas, without scheme and port: `shop.test` is one
+    /// name, `.shop.test` is that name and all below it, `*` is any host. A URL in the request line counts more than `Host`.
+    /// A request without a Host field or with more than one is answered with 400 (RFC 9112 §3.2).
     ///
     /// # Errors
     ///

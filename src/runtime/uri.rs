@@ -35,7 +35,7 @@ pub(crate) fn absolute(headers: &HeaderMap, domain: Option<&str>, path: &str, qu
 }
 
 /// A host with or without a port, without a user, of the characters that RFC 3986 §3.2.2 has; `Authority` takes more.
-fn authority(host: &str) -> Option<Authority> {
+pub(crate) fn authority(host: &str) -> Option<Authority> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte);
     host.bytes().all(allowed).then(|| host.parse().ok()).flatten()
 }

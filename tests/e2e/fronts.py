@@ -3,7 +3,7 @@
 from harness import CSS, check, get, site, static_copy
 
 FRONTS = ("http", "rest", "url", "alb")
-# What CloudFront adds for the sake of absolute URLs, which would else hold each site's own port.
+# A name of the visitor's, which the site in development serves only if it is told so.
 VISITOR = {"Host": "shop.example", "X-Forwarded-Proto": "https"}
 REQUESTS = [
     ("GET", "/", {}, 200),
@@ -31,7 +31,7 @@ REQUESTS = [
 
 
 def answers(front, files):
-    with site(FRONT=front, SITE_STATIC=str(files)) as port:
+    with site(FRONT=front, SITE_STATIC=str(files), ALLOWED_HOSTS="shop.example") as port:
         return [comparable(get(port, path, VISITOR | headers, method)) for method, path, headers, _ in REQUESTS]
 
 
