@@ -2,7 +2,8 @@
 //! a contact form whose messages a task brings to the workshop.
 //!
 //! `cargo run --example site --features cookies,forms,images,tasking`, then http://127.0.0.1:3000. `SITE_TEMPLATES` and
-//! `SITE_STATIC` name other folders, `SITE_INBOX` where messages are kept, `COOKIE_SECRET` what cookies are signed with.
+//! `SITE_STATIC` name other folders, `SITE_INBOX` where messages are kept, `COOKIE_SECRET` what cookies are signed with,
+//! `PUBLIC_ORIGIN` the address that visitors have.
 
 mod contact;
 mod shop;
@@ -14,8 +15,8 @@ use std::{
 
 use axum::{
     Router,
-    extract::{self, OriginalUri, Query, State},
-    http::{HeaderMap, Uri, header},
+    extract::{self, Query, State},
+    http::Uri,
     routing::get,
 };
 use chalice_http_toolkit::{
@@ -42,7 +43,10 @@ async fn main() -> Result<(), BoxError> {
 
     let templates = folder("SITE_TEMPLATES", "templates", embed!("templates"));
     let files = folder("SITE_STATIC", "static", embed!("static"));
-    let content = ContentManager::new(templates, files)?.with_images(Images::new());
+    let mut content = ContentManager::new(templates, files)?.with_images(Images::new());
+    if let Some(origin) = public_origin() {
+        content = content.with_public_origin(&origin)?;
+    }
     let inbox: Option<Arc<Path>> = inbox().map(Into::into);
     let tasks = TaskingController::new("shop.fifo")?.on(move |context, enquiry| {
         let inbox = inbox.clone();
@@ -70,11 +74,19 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Forms are taken from this site's own pages. CloudFront does not tell the site its domain: `PUBLIC_ORIGIN` does.
+/// The address that visitors have. No request says it, for CloudFront sends the API's own Host: `PUBLIC_ORIGIN` does.
+fn public_origin() -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let of_this_machine = || format!("http://localhost:{}", set("PORT").unwrap_or_else(|| "3000".into()));
+    let is_lambda = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
+    set("PUBLIC_ORIGIN").or_else(|| (!is_lambda).then(of_this_machine))
+}
+
+/// Forms are taken from this site's own pages.
 fn protection() -> Result<CrossOriginProtection, Error> {
-    match std::env::var("PUBLIC_ORIGIN") {
-        Ok(origin) => CrossOriginProtection::new().with_trusted_origin(&origin),
-        Err(_) => Ok(CrossOriginProtection::new()),
+    match public_origin() {
+        Some(origin) => CrossOriginProtection::new().with_trusted_origin(&origin),
+        None => Ok(CrossOriginProtection::new()),
     }
 }
 
@@ -142,10 +154,12 @@ async fn api(State(site): State<Site>) -> Answer {
     site.content.json(&*site.shop.products)
 }
 
-async fn feed(State(site): State<Site>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Answer {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let origin = format!("{}://{host}", uri.scheme_str().unwrap_or("https"));
-    site.page("feed.xml", json!({ "products": *site.shop.products, "origin": origin }))
+async fn feed(State(site): State<Site>) -> Answer {
+    // The links of a feed are absolute: where nobody knows the site's address there is none.
+    if site.content.public_origin().is_none() {
+        return Ok(site.content.not_found());
+    }
+    site.page("feed.xml", json!({ "products": *site.shop.products }))
 }
 
 async fn asset(State(site): State<Site>, extract::Path(name): extract::Path<String>) -> Answer {

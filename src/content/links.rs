@@ -16,6 +16,20 @@ pub(crate) fn within(root: &str, target: &str) -> Option<String> {
     Some(format!("{}{target}", if is_path { root } else { "" }))
 }
 
+/// A path of the site as an absolute URL. It has the prefix already or not: what `url()` and `static()` give has it. `None` for
+/// what a browser would leave the site for, and for what is meant from the page that it stands on.
+pub(crate) fn absolute(origin: &str, root: &str, path: &str) -> Option<String> {
+    let path = encoded(&within("", path)?);
+    if !(path.is_empty() || path.starts_with('/')) {
+        return None;
+    }
+    let after_root = path.strip_prefix(root).filter(|_| !root.is_empty());
+    let has_root = after_root.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+    let root = if has_root { "" } else { root };
+    let path = if path.is_empty() && root.is_empty() { "/" } else { &path };
+    Some(format!("{origin}{root}{path}"))
+}
+
 /// SECURITY: browsers take a backslash for a slash and pass over tabs and line breaks, wherever they stand, so that
 /// `/\evil.example` and `/<tab>/evil.example` name another host. What has a scheme may name one without any slash:
 /// `https:evil.example`.
@@ -55,6 +69,36 @@ const NOT_IN_URI: &AsciiSet =
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_absolute_url_has_the_origin_and_the_prefix_once() {
+        for (root, path, expected) in [
+            ("", "/", Some("/")),
+            ("", "", Some("/")),
+            ("", "/a b?q=é&r=%20#c", Some("/a%20b?q=%C3%A9&r=%20#c")),
+            ("/shop", "/", Some("/shop/")),
+            ("/shop", "", Some("/shop")),
+            ("/shop", "/cart", Some("/shop/cart")),
+            ("/shop", "/shop", Some("/shop")),
+            ("/shop", "/shop/cart", Some("/shop/cart")),
+            ("/shop", "/shop?a", Some("/shop?a")),
+            ("/shop", "/shopping", Some("/shop/shopping")),
+            ("", "cart", None),
+            ("", "?page=2", None),
+            ("", "#top", None),
+            ("/shop", "cart", None),
+            ("", "//evil.example", None),
+            ("", "/\\evil.example", None),
+            ("/shop", "/\t/evil.example", None),
+            ("", "https://evil.example/", None),
+            ("", "@evil.example", None),
+            ("", ".evil.example", None),
+            ("", ":80", None),
+        ] {
+            let expected = expected.map(|path| format!("https://shop.example{path}"));
+            assert_eq!(absolute("https://shop.example", root, path), expected, "{root:?} {path:?}");
+        }
+    }
 
     #[test]
     fn targets_within_the_site_carry_its_prefix() {

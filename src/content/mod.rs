@@ -4,7 +4,7 @@
 //! 2. [`path`] which file a URL means
 //! 3. [`static_files`], from [`assets`], [`compressed`], [`media_type`] and [`negotiate`]: static files, their URLs, their
 //!    types, their compressed forms
-//! 4. [`templates`] rendering
+//! 4. [`templates`] rendering, for the site's [public origin](public_origin)
 //! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
 //! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
 //! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
@@ -33,6 +33,7 @@ mod negotiate;
 mod page_tag;
 mod path;
 mod provenance;
+mod public_origin;
 mod reads;
 mod snapshot;
 mod source;
@@ -81,7 +82,7 @@ use crate::{
 ///
 /// [MiniJinja](https://docs.rs/minijinja) templates have inheritance, includes, imports and macros. What they print is
 /// escaped by the template's extension: as HTML for `.html`, `.htm` and `.xml`, as JSON for `.json`. Templates are UTF-8; a
-/// byte order mark at the start of one is left out of the page. Two functions are added:
+/// byte order mark at the start of one is left out of the page. Three functions are added:
 ///
 /// - `static('css/site.css')`: the URL of a static file with a fingerprint of its content. It is served as `public,
 ///   max-age=31536000, immutable`. A name that is no file gives the plain URL and is logged once. A query or a fragment
@@ -89,6 +90,8 @@ use crate::{
 ///   has a `?` or a `#` in it is found all the same.
 /// - `url('/products')`: a link within the site, with the prefix under which it is mounted. What leads to another site is
 ///   an error: such a link needs no function.
+/// - `absolute_url('/products')`: the same with the [public origin](Self::with_public_origin) before it, for feeds, sitemaps
+///   and `og:image`. It takes what `static()` gives too.
 ///
 /// # Examples
 ///

@@ -27,7 +27,7 @@ use super::{
     images, media_type,
     reads::{Binding, Reads},
     syntax::{self, Mentions, Reference},
-    templates::{Settings, Templates},
+    templates::{ABSOLUTE_URL, Settings, Templates},
 };
 use crate::{
     EntityTag,
@@ -120,6 +120,9 @@ impl Closure {
         let images = images_of(site, &mentions);
         let shows_images = images.is_some();
         let texts = texts.into_iter().chain(images.as_deref().map(|settings| ("the settings of images", settings)));
+        let is_absolute = mentions.names.contains(ABSOLUTE_URL);
+        let origin = site.settings.public_origin.as_deref().filter(|_| is_absolute);
+        let texts = texts.chain(origin.map(|origin| ("the public origin", origin)));
         let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
         let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
         parts.extend(texts.filter(known).map(digest));

@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) configure: Vec<Configure>,
     pub(crate) volatile: HashSet<String>,
     pub(crate) build_id: Option<String>,
+    pub(crate) public_origin: Option<String>,
     pub(crate) images: Setting,
     /// What templates say of static files in vain, and is logged already: the template, and its words.
     reported: Arc<Mutex<HashSet<(String, String)>>>,
@@ -61,6 +62,8 @@ impl Templates {
             let within = SCRIPT_ROOT.with_borrow(|root| links::within(root, path));
             within.map(link).ok_or_else(|| leads_away(path))
         });
+        let origin = settings.public_origin.clone();
+        environment.add_function(ABSOLUTE_URL, move |path: &str| absolute_url(origin.as_deref(), path));
         Self { files, environment }
     }
 
@@ -213,6 +216,19 @@ pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, t
 /// A link. Without a character that means something in HTML it needs no escaping.
 fn link(link: String) -> Value {
     if link.contains(['&', '<', '>', '"', '\'']) { Value::from(link) } else { Value::from_safe_string(link) }
+}
+
+/// The function that makes absolute URLs: pages that name it depend on the public origin.
+pub(crate) const ABSOLUTE_URL: &str = "absolute_url";
+
+fn absolute_url(origin: Option<&str>, path: &str) -> Result<Value, minijinja::Error> {
+    let failed = |message| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message);
+    let unknown =
+        || failed("absolute_url() needs the site's address: ContentManager::with_public_origin tells it".into());
+    let origin = origin.ok_or_else(unknown)?;
+    let url = SCRIPT_ROOT.with_borrow(|root| links::absolute(origin, root, path));
+    let shown = || failed(format!("absolute_url() takes a path of the site, and not {}", links::shown(path)));
+    url.map(link).ok_or_else(shown)
 }
 
 fn leads_away(path: &str) -> minijinja::Error {

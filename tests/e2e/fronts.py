@@ -31,7 +31,7 @@ REQUESTS = [
 
 
 def answers(front, files):
-    with site(FRONT=front, SITE_STATIC=str(files), ALLOWED_HOSTS="shop.example") as port:
+    with site(FRONT=front, SITE_STATIC=str(files), ALLOWED_HOSTS="shop.example", PUBLIC_ORIGIN="https://shop.example") as port:
         return [comparable(get(port, path, VISITOR | headers, method)) for method, path, headers, _ in REQUESTS]
 
 
@@ -46,6 +46,8 @@ with static_copy() as files:
     reference, *others = [answers(front, files) for front in FRONTS]
 for (method, path, _, status), answer in zip(REQUESTS, reference):
     check(f"{method} {path}", answer[0], status)
+feed = reference[[path for _, path, *_ in REQUESTS].index("/feed.xml")][2]
+check("the feed names the visitors' address", feed.count(b"<link>https://shop.example/") > 2, True)
 for front, those in zip(FRONTS[1:], others):
     for (method, path, *_), answer, wanted in zip(REQUESTS, those, reference):
         check(f"{method} {path} behind {front}", answer, wanted)

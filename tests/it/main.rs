@@ -25,6 +25,7 @@ mod images;
 mod origin;
 mod page_checks;
 mod page_tags;
+mod public_origin;
 mod security_headers;
 #[cfg(feature = "cli")]
 mod setup;
