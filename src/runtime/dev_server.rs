@@ -196,7 +196,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: user@localhost\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: http://localhost\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: localhost, localhost\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: localhost:evil\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: localhost:3000:80\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: localhost:3000\r\n", 200),
+            ("GET / HTTP/1.1\r\nHost: localhost:\r\n", 200),
             ("GET / HTTP/1.0\r\n", 200),
         ] {
             for development in [true, false] {

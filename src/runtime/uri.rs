@@ -34,10 +34,13 @@ pub(crate) fn absolute(headers: &HeaderMap, domain: Option<&str>, path: &str, qu
     builder.build().map_err(|_| BadRequest("the URL can't be read"))
 }
 
-/// A host with or without a port, without a user, of the characters that RFC 3986 §3.2.2 has; `Authority` takes more.
+/// A host with or without a port, without a user, of the characters that RFC 3986 §3.2 has; `Authority` takes more.
 pub(crate) fn authority(host: &str) -> Option<Authority> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte);
-    host.bytes().all(allowed).then(|| host.parse().ok()).flatten()
+    let authority: Authority = host.bytes().all(allowed).then(|| host.parse().ok())??;
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let is_port = port.strip_prefix(':').is_none_or(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    is_port.then_some(authority)
 }
 
 /// The first proxy's word, where it is one of the two that there are.

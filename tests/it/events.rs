@@ -158,6 +158,8 @@ async fn what_can_not_be_read_is_a_400() {
     for (name, changes) in [
         ("http", json!({ "/headers/host": "a b" })),
         ("http", json!({ "/headers/host": "[::1" })),
+        ("http", json!({ "/headers/host": "shop.example:http" })),
+        ("http", json!({ "/headers/host": "shop.example:80:80" })),
         ("http", json!({ "/headers/host": "user@example.com" })),
         ("http", json!({ "/headers/host": "\u{1f4a9}" })),
         ("http", json!({ "/headers/x": "a\nb" })),

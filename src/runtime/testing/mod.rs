@@ -28,7 +28,8 @@ use crate::{
     ows,
 };
 
-/// A site in a test: requests become events of a front door, and its replies become answers, as on Lambda.
+/// A site in a test: requests become events of a front door, and its replies become answers, as on Lambda. What the door
+/// does to paths and fields is done here too ([`Front`]): behind [`Front::Rest`] no `WWW-Authenticate` arrives.
 ///
 /// # Examples
 ///
