@@ -1,7 +1,12 @@
 //! One message of a queue before it is sent: its body, its attributes and ids, and SQS's rules for them, checked before
 //! the network. It does not know which task it carries.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt::{self, Display},
+    ops::RangeInclusive,
+};
 
 use bytes::Bytes;
 
@@ -16,6 +21,9 @@ pub(crate) const LARGEST: usize = 1_048_576;
 /// The most attributes that a message may have.
 const MOST_ATTRIBUTES: usize = 10;
 const LONGEST_ID: usize = 128;
+/// The most digits of a number, and the powers of ten that it may lie between.
+const MOST_DIGITS: usize = 38;
+const POWERS: RangeInclusive<i64> = -128..=126;
 
 /// The value of a message's attribute.
 ///
@@ -33,7 +41,8 @@ const LONGEST_ID: usize = 128;
 pub enum Attribute {
     /// Text.
     Text(String),
-    /// A number, as its digits.
+    /// A number as its digits, with a sign, a point and an exponent where needed: `-12.5e3`. By SQS's rules: zero, or from
+    /// 10^-128 to 10^126, with at most 38 digits that count. Another one is refused when it is posted.
     Number(String),
     /// Bytes.
     Binary(Bytes),
@@ -158,7 +167,7 @@ impl Message {
         }
         id_fault("group", &self.group)
             .or_else(|| id_fault("deduplication", &self.deduplication))
-            .or_else(|| text_fault("body", &self.body))
+            .or_else(|| text_fault(&"body", &self.body))
             .or_else(|| self.attribute_fault())
     }
 
@@ -171,10 +180,10 @@ impl Message {
         self.attributes.iter().find_map(|(name, value)| {
             name_fault(name).or_else(|| match value {
                 _ if value.bytes().is_empty() => Some(format!("the attribute `{name}` is empty").into()),
-                Attribute::Number(digits) if digits.parse::<f64>().is_err() => {
-                    Some(format!("the attribute `{name}` is no number").into())
-                }
-                _ => value.as_str().and_then(|text| text_fault("attribute", text)),
+                Attribute::Number(number) => number_fault(number)
+                    .map(|why| format!("the attribute `{name}` is no number that SQS takes: {why}").into()),
+                Attribute::Text(text) => text_fault(&format_args!("attribute `{name}`"), text),
+                Attribute::Binary(_) => None,
             })
         })
     }
@@ -199,8 +208,32 @@ fn name_fault(name: &str) -> Option<Cow<'static, str>> {
     (!fits).then(|| format!("`{name}` can't be the name of an attribute").into())
 }
 
+/// What SQS says of numbers: up to 38 significant digits, zero or between 10^-128 and 10^126.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
+fn number_fault(number: &str) -> Option<&'static str> {
+    const OTHER: &str = "it must be digits, with a sign, a point and an exponent where needed";
+    let unsigned = number.strip_prefix(['+', '-']).unwrap_or(number);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    let Some(exponent) = exponent.parse::<i32>().ok().filter(|_| !digits.is_empty()) else { return Some(OTHER) };
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Some(OTHER);
+    }
+    let counting = digits.trim_start_matches('0');
+    // The power of ten of the first digit that counts.
+    let power = i64::from(exponent) + whole.len() as i64 - (digits.len() - counting.len()) as i64 - 1;
+    match counting.trim_end_matches('0') {
+        "" => None,
+        long if long.len() > MOST_DIGITS => Some("it has more than 38 digits that count"),
+        "1" if power == *POWERS.end() => None,
+        _ if !POWERS.contains(&power) || power == *POWERS.end() => Some("it is not between 10^-128 and 10^126"),
+        _ => None,
+    }
+}
+
 /// The characters that SQS takes: those of XML 1.0.
-fn text_fault(what: &str, text: &str) -> Option<Cow<'static, str>> {
+fn text_fault(what: &dyn Display, text: &str) -> Option<Cow<'static, str>> {
     let fits = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     let refused = text.chars().find(|c| !fits(*c))?;
     Some(format!("a task's {what} has the character U+{:04X}, which SQS refuses", u32::from(refused)).into())
