@@ -113,7 +113,7 @@ pub enum ErrorKind {
     /// The handler of a task failed for good: trying again is of no use ([`Error::permanent`]).
     Permanent,
     /// A task can't be sent, or can't be read, as it is: too large, a character that SQS refuses, an id that is too long,
-    /// a body that is not the task's JSON, a name that no handler has.
+    /// a value that its JSON would lose, a body that is not the task's JSON, a name that no handler has.
     Task,
     /// A queue did not take a task, or can't be reached; [`maybe_sent`](Error::maybe_sent) says whether it may be there
     /// all the same.

@@ -3,7 +3,8 @@
 //!
 //! How a task travels, each step in the module of that name:
 //!
-//! 1. `task`: a task and its handler; `post` makes a `message` of one, with ids that every attempt keeps
+//! 1. `task`: a task and its handler; `post` makes a `message` of one, with ids that every attempt keeps, if it is
+//!    `faithful` to the task
 //! 2. `send` gets messages into a `queue`: at AWS (`sqs`), or in this process (`local`)
 //! 3. `event`: Lambda's JSON of a batch becomes records, and the outcome its answer
 //! 4. `batch` decides which record runs when: in a group one after another, groups side by side
@@ -25,6 +26,7 @@ pub(crate) mod controller;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod event;
+mod faithful;
 mod local;
 mod log;
 mod message;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     TaskingController,
+    faithful::written,
     message::{Attribute, Attributes, Message},
     scope::{Buffered, Scope},
     send::BatchOrder,
@@ -91,9 +92,10 @@ pub enum Dedup {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Task`] for what SQS would refuse, before anything is sent; [`ErrorKind::Queue`] where the queue did not
-/// take it within the time for it ([`with_send_time`](TaskingController::with_send_time)), and never past the end of the
-/// Lambda invocation; [`ErrorKind::QueueNotFound`]. [`Error::maybe_sent`] says whether it may be in the queue.
+/// [`ErrorKind::Task`] for what SQS would refuse, and for a [`Task`] that its worker would not read as it is, before anything
+/// is sent; [`ErrorKind::Queue`] where the queue did not take it within the time for it
+/// ([`with_send_time`](TaskingController::with_send_time)), and never past the end of the Lambda invocation;
+/// [`ErrorKind::QueueNotFound`]. [`Error::maybe_sent`] says whether it may be in the queue.
 ///
 /// # Examples
 ///
@@ -135,14 +137,11 @@ impl fmt::Debug for Post {
 
 impl Post {
     pub(crate) fn of<T: Task>(tasking: &TaskingController, task: &T) -> Self {
-        let unwritable = |error| {
-            Error::caused(ErrorKind::Serialization, format!("the task {} can't be written as JSON", T::NAME), error)
-        };
         Self {
             name: Some(T::NAME),
             group: task.group().map(|group| group.into_owned()),
             key: task.key().map(|key| key.into_owned()),
-            ..Self::raw(tasking, serde_json::to_string(task).map_err(unwritable), Attributes::new())
+            ..Self::raw(tasking, written(task), Attributes::new())
         }
     }
 

@@ -16,6 +16,11 @@ use crate::{
 
 /// Work to be done after a response is sent: a type whose values travel as JSON.
 ///
+/// A value that would not come out of its JSON as it went in is refused when it is posted, with [`ErrorKind::Task`] and the
+/// name of the field where that is known: a float that is not finite, also in an `Option`; what is nested deeper than 127
+/// levels; `Some(None)`; an integer beyond 64 bits in an enum with a tag; a number as the key of a flattened map. All else
+/// arrives with the same bits and characters.
+///
 /// # Examples
 ///
 /// ```
@@ -230,7 +235,7 @@ impl fmt::Debug for Handlers {
 }
 
 /// Where a body is wrong, and not what it has there: serde's own text quotes values, and no body belongs in a log.
-struct WithoutValues(serde_json::Error);
+pub(super) struct WithoutValues(pub(super) serde_json::Error);
 
 impl fmt::Display for WithoutValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -238,9 +243,15 @@ impl fmt::Display for WithoutValues {
         let what = match error.classify() {
             serde_json::error::Category::Data => "the JSON is of another shape",
             serde_json::error::Category::Eof => "the JSON ends too early",
+            _ if error.to_string().starts_with("recursion limit") => "the JSON is nested deeper than 127 levels",
             _ => "it is not valid JSON",
         };
-        write!(f, "{what}, at line {} column {}", error.line(), error.column())
+        f.write_str(what)?;
+        match error.line() {
+            // What an enum reads twice has no place.
+            0 => Ok(()),
+            line => write!(f, ", at line {line} column {}", error.column()),
+        }
     }
 }
 
