@@ -21,6 +21,7 @@ compile_error!(
 
 mod aws;
 mod batch;
+mod canonical;
 pub(crate) mod context;
 pub(crate) mod controller;
 #[cfg(feature = "dynamodb")]

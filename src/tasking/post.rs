@@ -1,12 +1,13 @@
 //! From a task to a message: its group, its ids, its attributes. It does not know how messages are sent, nor to where.
 
-use std::{fmt, future::IntoFuture, pin::Pin};
+use std::{borrow::Cow, fmt, future::IntoFuture, pin::Pin};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
     TaskingController,
+    canonical::{Lists, canonical},
     faithful::written,
     message::{Attribute, Attributes, Message},
     scope::{Buffered, Scope},
@@ -80,7 +81,8 @@ pub enum Dedup {
     /// The key, where the task has one; otherwise as `PerPost`.
     #[default]
     Key,
-    /// The body, with name and group.
+    /// The body, with name and group. The order of a map's entries does not count; that of a list does, and also that of a
+    /// `HashSet`, in which it is by chance: let such a task have a `BTreeSet`.
     Content,
     /// Nothing: each post is a task of its own, however often it is attempted.
     PerPost,
@@ -228,12 +230,16 @@ impl Post {
         let body = self.body?;
         let group = self.group.unwrap_or_else(|| self.tasking.default_group().to_owned());
         let name = self.name.unwrap_or_default();
+        // Of a task, in which its maps may come in any order. A raw text is what it is.
+        let content = |lists| self.name.map_or(Cow::Borrowed(body.as_str()), |_| canonical(&body, lists).into());
         let deduplication = match (self.dedup, &self.key, place) {
             (Dedup::Id(id), _, _) => id,
             (Dedup::Key, Some(key), _) => digest(&["key", name, &group, key]),
-            (Dedup::Content, _, _) => digest(&["content", name, &group, &body]),
+            (Dedup::Content, _, _) => digest(&["content", name, &group, &content(Lists::Ordered)]),
             // The content too: a handler that posts something else the second time must not lose it.
-            (_, _, Some((origin, at))) => digest(&["place", origin, &at.to_string(), name, &group, &body]),
+            (_, _, Some((origin, at))) => {
+                digest(&["place", origin, &at.to_string(), name, &group, &content(Lists::Unordered)])
+            }
             (_, _, None) => Uuid::now_v7().to_string(),
         };
         let mut attributes = self.attributes;

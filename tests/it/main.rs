@@ -38,6 +38,8 @@ mod tasks;
 mod tasks_rules;
 #[cfg(feature = "tasking")]
 mod tasks_store;
+#[cfg(feature = "tasking")]
+mod tasks_values;
 #[cfg(feature = "testing")]
 mod testing;
 mod tidy;
