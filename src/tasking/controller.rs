@@ -181,7 +181,9 @@ impl TaskingController {
         Post::of(self, task)
     }
 
-    /// A post of any text, with attributes beside it: await it.
+    /// A post of any text, with attributes beside it: await it. Whatever it says, it goes to the handler for
+    /// [raw texts](Self::on_raw). One that a worker could take for a task is marked as a text, by an attribute of the ten that
+    /// a message takes.
     pub fn post_raw<N, V>(&self, body: impl Into<String>, attributes: impl IntoIterator<Item = (N, V)>) -> Post
     where
         N: Into<String>,

@@ -8,7 +8,7 @@
 //! 2. `send` gets messages into a `queue`: at AWS (`sqs`), or in this process (`local`)
 //! 3. `event`: Lambda's JSON of a batch becomes records, and the outcome its answer
 //! 4. `batch` decides which record runs when: in a group one after another, groups side by side
-//! 5. `work` decodes, claims at the `store`, runs and completes; `put_off` hides what failed
+//! 5. `find` says which handler it is for; `work` decodes, claims at the `store`, runs and completes; `put_off` hides what failed
 //!
 //! Bodies that no message takes go elsewhere (`offload`). `scope` is what all of them are part of at a time: a request or a
 //! task, with its deadline and its outbox. Nothing here knows HTTP.
@@ -28,6 +28,7 @@ pub(crate) mod controller;
 mod dynamodb;
 mod event;
 mod faithful;
+mod find;
 mod local;
 mod log;
 mod message;

@@ -12,7 +12,7 @@ use super::{
     message::{Attribute, Attributes, Message},
     scope::{Buffered, Scope},
     send::BatchOrder,
-    task::Task,
+    task::{Task, named_in},
 };
 use crate::{
     entity_tag::hex,
@@ -24,6 +24,8 @@ use crate::{
 pub(crate) const TASK: &str = "chalice-task";
 /// The attribute that has the task's key.
 pub(crate) const KEY: &str = "chalice-key";
+/// The attribute of a raw text that could be taken for a task which names itself.
+pub(crate) const RAW: &str = "chalice-raw";
 
 /// What a queue says of a task that it has.
 ///
@@ -245,6 +247,10 @@ impl Post {
         let mut attributes = self.attributes;
         if let Some(name) = self.name {
             attributes.insert(TASK.to_owned(), name.into());
+        }
+        // SECURITY: a visitor's text is never a task, also where bodies may name theirs.
+        if !attributes.contains_key(TASK) && named_in(&body).is_some() {
+            attributes.insert(RAW.to_owned(), "1".into());
         }
         if let Some(key) = self.key {
             attributes.insert(KEY.to_owned(), key.into());

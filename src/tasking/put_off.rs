@@ -8,8 +8,9 @@ use super::{
     TaskingController,
     batch::Outcome,
     event::Record,
+    find::Found,
     queue::{MOST_ENTRIES, Queue},
-    work::{Found, Times, within},
+    work::{Times, within},
 };
 use crate::error::BoxError;
 

@@ -15,6 +15,7 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) default_group: String,
+    pub(crate) names_in_bodies: bool,
     pub(crate) send_time: Duration,
     pub(crate) groups: usize,
     pub(crate) margin: Option<Duration>,
@@ -32,6 +33,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             default_group: "default".to_owned(),
+            names_in_bodies: false,
             send_time: Duration::from_secs(2),
             groups: 10,
             margin: None,
@@ -64,6 +66,43 @@ impl TaskingController {
     /// The group of tasks that name none. Default: `default`.
     pub fn with_default_group(self, group: impl Into<String>) -> Self {
         self.change_settings(|settings| settings.default_group = group.into())
+    }
+
+    /// Takes the task's name from the body too, `{"task":"send_welcome",…}`, where a message has no attribute
+    /// `chalice-task`: for a queue that other programs fill, which can't set it. Whoever may write such a message may run
+    /// any task of the queue. What [`post_raw`](Self::post_raw) posts stays a text, by the attribute `chalice-raw`. A text
+    /// that was posted without it, by another program or before there was this mark, is taken by what it says: work those
+    /// off first. Default: only the attribute names a task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{Task, TaskContext, TaskingController};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct SendWelcome {
+    ///     address: String,
+    /// }
+    ///
+    /// impl Task for SendWelcome {
+    ///     const NAME: &'static str = "send_welcome";
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.on(async |_: TaskContext, task: SendWelcome| match &*task.address {
+    ///     "ada@example.com" => Ok(()),
+    ///     _ => Err("nobody else"),
+    /// });
+    /// let body = r#""body":"{\"task\":\"send_welcome\",\"address\":\"ada@example.com\"}""#;
+    /// let event = format!(r#"{{"Records":[{{"messageId":"1",{body},"eventSource":"aws:sqs"}}]}}"#);
+    /// assert_eq!(tasks.handle_event(&event, None).await?.failed().count(), 1);
+    /// assert_eq!(tasks.with_names_in_bodies().handle_event(&event, None).await?.failed().count(), 0);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_names_in_bodies(self) -> Self {
+        self.change_settings(|settings| settings.names_in_bodies = true)
     }
 
     /// How long a post may be tried, and a batch without anything going through. Default: two seconds.

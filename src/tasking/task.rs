@@ -153,7 +153,7 @@ pub(crate) struct Handlers {
     raw: Option<Handler>,
 }
 
-/// A body that names its task itself, as other producers make it.
+/// A body that names its task itself.
 #[derive(Deserialize)]
 struct Tagged<'a> {
     #[serde(borrow)]
@@ -208,23 +208,32 @@ impl Handlers {
     }
 
     /// The handler for a message, with its task's name; that of the raw ones for what has no name that is known.
-    pub(crate) fn find<'a>(&self, attribute: Option<&'a str>, body: &'a str) -> Result<(Cow<'a, str>, &Handler)> {
-        let tagged = || serde_json::from_str(body).ok().map(|tagged: Tagged<'a>| tagged.task);
-        let name = match attribute {
-            Some(name) => Some(Cow::Borrowed(name)),
-            None if self.typed.is_empty() => None,
-            // Text of a body that names no task of ours is no name: it may be anybody's, and names stand in logs.
-            None => tagged().filter(|name| self.typed.contains_key(name.as_ref())),
-        };
+    pub(crate) fn find<'a>(&self, name: Option<Cow<'a, str>>) -> Result<(Cow<'a, str>, &Handler)> {
         let typed = name.as_deref().and_then(|name| self.typed.get(name));
         match (typed.or(self.raw.as_ref()), name) {
             (Some(handler), name) => Ok((name.unwrap_or("raw".into()), handler)),
             (None, Some(name)) => {
                 Err(Error::new(ErrorKind::Task, format!("there is no handler for the task `{name}`")))
             }
-            (None, None) => Err(Error::new(ErrorKind::Task, "there is no handler for a task without a name")),
+            (None, None) => {
+                let message = "there is no handler for a message without a task's name: add `on_raw`, or \
+                               `with_names_in_bodies` where other programs have it in the body";
+                Err(Error::new(ErrorKind::Task, message))
+            }
         }
     }
+
+    /// The name in a body, if it is one of ours. Another text is no name: it may be anybody's, and names stand in logs.
+    pub(crate) fn named_in<'a>(&self, body: &'a str) -> Option<Cow<'a, str>> {
+        named_in(body).filter(|name| self.typed.contains_key(name.as_ref()))
+    }
+}
+
+/// The name of a task that a body has itself, as other programs write it.
+pub(super) fn named_in(body: &str) -> Option<Cow<'_, str>> {
+    // An object alone: serde would take a list for one.
+    let is_object = body.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
+    is_object.then(|| serde_json::from_str(body).ok()).flatten().map(|tagged: Tagged<'_>| tagged.task)
 }
 
 impl fmt::Debug for Handlers {

@@ -19,10 +19,10 @@ use super::{
     batch::{self, Limits, Outcome},
     context::{Delivery, TaskContext},
     event::{self, BatchResponse, Record},
+    find::Found,
     log::{log_batch, log_outcome, task_span},
     message::Message,
-    offload::is_elsewhere,
-    post::{KEY, TASK},
+    post::KEY,
     queue::Queue,
     scope::Scope,
     send::{self, BatchOrder, Budget},
@@ -130,25 +130,6 @@ impl TaskingController {
         outcomes
     }
 
-    fn find<'a>(&'a self, record: &'a Record) -> Found<'a> {
-        let name = record.attributes.get(TASK).and_then(|name| name.as_str());
-        let handler = match &record.body {
-            None => Err(Error::new(ErrorKind::Task, "a message can't be read")),
-            // Which task it is, the body says that has to be fetched first.
-            Some(_) if name.is_none() && self.settings().offload.is_some() && is_elsewhere(&record.attributes) => {
-                Ok(("raw".into(), None))
-            }
-            Some(body) => self.handlers().find(name, body).and_then(|(name, handler)| {
-                if handler.is_typed && self.settings().offload.is_none() && is_elsewhere(&record.attributes) {
-                    let message = "the body of a task is compressed or in S3: the worker lacks `with_s3_offload`";
-                    return Err(Error::new(ErrorKind::Configuration, message));
-                }
-                Ok((name, Some(handler)))
-            }),
-        };
-        Found { record, handler }
-    }
-
     async fn run(&self, found: &Found<'_>, times: Times) -> Outcome {
         let begun = Instant::now();
         let span = task_span(self.queue_name(), found.record, found.name());
@@ -175,7 +156,7 @@ impl TaskingController {
         }
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
         let outcome = match batch::guarded(self.body(record), times.until).await {
-            Ok(Ok(body)) => match handler.map_or_else(|| Ok(self.handlers().find(None, &body)?.1), Ok) {
+            Ok(Ok(body)) => match handler.map_or_else(|| self.handler_by(record, &body), Ok) {
                 Ok(handler) => {
                     let task = RawTask::new(body, record.attributes.clone());
                     self.run_handler(handler, context, task, times).await
@@ -315,23 +296,6 @@ impl TaskingController {
             return Err(Error::new(ErrorKind::Batch, message));
         }
         Ok(BatchResponse::new(left().filter_map(|(record, _)| record.message_id.clone())))
-    }
-}
-
-/// A record with the handler for it.
-pub(crate) struct Found<'a> {
-    pub(crate) record: &'a Record,
-    /// None for now where the body is elsewhere, and says itself which task it is.
-    handler: Result<(Cow<'a, str>, Option<&'a Handler>)>,
-}
-
-impl Found<'_> {
-    fn handler(&self) -> Option<&Handler> {
-        self.handler.as_ref().ok()?.1
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.handler.as_ref().ok().map(|(name, _)| name.as_ref())
     }
 }
 

@@ -86,6 +86,8 @@ async fn work(port: u16) -> Result<(), BoxError> {
     });
     let second = Duration::from_secs(1);
     let mut tasks = TaskingController::new(setting("QUEUE").ok_or("QUEUE is not set")?)?
+        // The script posts by another SDK.
+        .with_names_in_bodies()
         .with_backoff(second, second)
         // What a killed worker has claimed is to be had again as soon as its messages.
         .with_lease(Duration::from_millis(number("LEASE")?.max(1_000)))

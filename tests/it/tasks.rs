@@ -156,14 +156,14 @@ async fn a_bad_record_fails_alone() {
         record("5", Some("e"), "no task at all"),
         record("6", Some("f"), r#"{"task":"unknown"}"#),
     ];
-    assert_eq!(failures(&tasks, &event(records)).await, ["3", "4", "5", "6"]);
+    assert_eq!(failures(&tasks.with_names_in_bodies(), &event(records)).await, ["3", "4", "5", "6"]);
     assert_eq!(journal.lines(), ["named", "tagged"]);
 }
 
 #[tokio::test]
 async fn no_body_comes_into_the_log() {
     let log = Log::start();
-    let tasks = local().1.on(async |_: TaskContext, _: Mail| Err("no"));
+    let tasks = local().1.on(async |_: TaskContext, _: Mail| Err("no")).with_names_in_bodies();
     let secret = record("1", Some("a"), r#"{"task":"mail","to":"secret"}"#);
     let shape = record("2", Some("b"), r#"{"task":"mail","to":["secret"]}"#);
     let syntax = record("3", Some("c"), r#"{"task":"mail","to":secret"#);

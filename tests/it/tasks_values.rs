@@ -8,14 +8,16 @@ use std::{
 };
 
 use chalice_http_toolkit::{
-    App, ErrorKind, Task, TaskContext, TaskingController,
-    tasking::{Attribute, Dedup, LocalQueue},
+    App, Error, ErrorKind, Task, TaskContext, TaskingController,
+    tasking::{Attribute, Dedup, LocalQueue, RawTask},
 };
 use http::Response;
 use lambda_http::Request;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tower::service_fn;
+
+use crate::tasks::{event, record};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "T: Serialize + DeserializeOwned")]
@@ -319,5 +321,85 @@ async fn a_request_that_is_handled_four_times_posts_once_whatever_the_order_of_a
         let event = json!({ "rawPath": "/", "requestContext": { "http": { "method": "POST" }, "requestId": "r" } });
         assert_eq!(app.invoke(&event.to_string(), None).await.expect("a reply").status(), 200);
     }
+    assert_eq!(queue.len(), 2);
+}
+
+#[derive(Serialize, Deserialize)]
+struct Refund {
+    amount: u32,
+}
+
+impl Task for Refund {
+    const NAME: &'static str = "refund";
+}
+
+/// What ran as a refund, and what as a text.
+fn shop(tasks: TaskingController) -> (TaskingController, Arc<Mutex<Vec<String>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (refunds, texts) = (seen.clone(), seen.clone());
+    let tasks = tasks.on(move |_: TaskContext, task: Refund| {
+        refunds.lock().expect("no panic").push(format!("refund of {}", task.amount));
+        async { Ok::<(), Error>(()) }
+    });
+    let tasks = tasks.on_raw(move |_: TaskContext, task: RawTask| {
+        texts.lock().expect("no panic").push(task.into_body());
+        async { Ok::<(), Error>(()) }
+    });
+    (tasks, seen)
+}
+
+/// Texts that a visitor may send.
+const VISITORS: [&str; 5] = [
+    r#"{"task":"refund","amount":1000}"#,
+    "\n\t {\"amount\":1000,\"task\":\"re\\u0066und\"}",
+    r#"["refund"]"#,
+    r#"{"task":"refund","task":"refund","amount":1}"#,
+    r#"{"task":"other"}"#,
+];
+
+#[tokio::test]
+async fn a_text_that_looks_like_a_task_is_a_text() {
+    let settings: [fn(TaskingController) -> TaskingController; 3] =
+        [|tasks| tasks, TaskingController::with_names_in_bodies, |tasks| tasks.with_names_in_bodies().with_inline()];
+    for set in settings {
+        let (queue, tasks) = local();
+        let (tasks, seen) = shop(tasks);
+        let tasks = set(tasks);
+        for text in VISITORS {
+            tasks.post_raw(text, [("from", "a visitor")]).await.expect("posted");
+        }
+        tasks.post(&Refund { amount: 7 }).await.expect("posted");
+        if !queue.is_empty() {
+            tasks.work_off().await.expect("a local queue");
+        }
+        assert!(queue.is_empty());
+        let expected: Vec<&str> = VISITORS.into_iter().chain(["refund of 7"]).collect();
+        assert_eq!(*seen.lock().expect("no panic"), expected);
+    }
+}
+
+/// A message of another program names its task in the body, and only where that is wished.
+#[tokio::test]
+async fn a_body_names_a_task_where_that_is_wished() {
+    let records = |text: &str| event([record("1", Some("g"), text)]);
+    for (text, named) in VISITORS.into_iter().zip([true, true, false, false, false]) {
+        let (tasks, seen) = shop(local().1);
+        assert_eq!(tasks.handle_event(&records(text), None).await.expect("an answer").failed().count(), 0);
+        let wishing = tasks.with_names_in_bodies();
+        assert_eq!(wishing.handle_event(&records(text), None).await.expect("an answer").failed().count(), 0);
+        let expected = [text, if named { "refund of 1000" } else { text }];
+        assert_eq!(*seen.lock().expect("no panic"), expected);
+    }
+}
+
+/// As the queue has no more than ten, a text that needs the mark has nine of its own.
+#[tokio::test]
+async fn only_a_text_that_needs_it_is_marked() {
+    let (queue, tasks) = local();
+    let ten = || (0..10).map(|n| (format!("a{n}"), n));
+    tasks.post_raw("hello", ten()).await.expect("posted");
+    let error = tasks.post_raw(VISITORS[0], ten()).await.expect_err("it would be an eleventh");
+    assert!(error.to_string().contains("11 attributes"), "{error}");
+    tasks.post_raw(VISITORS[0], ten().skip(1)).await.expect("posted");
     assert_eq!(queue.len(), 2);
 }
