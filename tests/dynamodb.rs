@@ -143,7 +143,7 @@ async fn a_body_that_is_too_large_goes_through_s3() {
     let (queue, seen) = (LocalQueue::new("large.fifo"), Arc::new(Mutex::new(Vec::new())));
     let noted = seen.clone();
     let tasks = TaskingController::new("large.fifo").expect("a FIFO name").with_local_queue(&queue);
-    let tasks = tasks.with_s3_offload(&bucket).on_raw(move |_: TaskContext, task: RawTask| {
+    let tasks = tasks.with_s3_offload(format!("{bucket}/large/")).on_raw(move |_: TaskContext, task: RawTask| {
         noted.lock().expect("no panic").push(task.into_body());
         async { Ok::<(), BoxError>(()) }
     });
@@ -153,11 +153,10 @@ async fn a_body_that_is_too_large_goes_through_s3() {
         async { Ok::<(), BoxError>(()) }
     });
     tasks.post_raw(&body, [("a", "b")]).await.expect("posted");
-    // Which task it is, only the body says.
-    let tagged = serde_json::json!({ "task": "large", "text": body }).to_string();
-    tasks.post_raw(&tagged, [("a", "b")]).await.expect("posted");
+    tasks.post(&Large { text: body.clone() }).await.expect("posted");
     tasks.work_off().await.expect("a local queue");
     assert!(*seen.lock().expect("no panic") == [body.clone(), body], "the bodies are others");
     let left = client.list_objects_v2().bucket(&bucket).send().await.expect("a list");
     assert_eq!(left.contents().len(), 2);
+    assert!(left.contents().iter().all(|object| object.key().is_some_and(|key| key.starts_with("large/"))));
 }

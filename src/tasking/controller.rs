@@ -13,6 +13,7 @@ use super::{
     context::TaskContext,
     local::{Inline, LocalQueue, LocalWorker},
     message::{Attribute, Message},
+    offload::check_size,
     post::{Post, PostBatch, Posted},
     queue::Queue,
     scope::Scope,
@@ -275,7 +276,14 @@ impl TaskingController {
     /// A message that keeps the rules, also where what was posted is too large for one.
     async fn ready(&self, message: Message) -> Result<Message> {
         match &self.0.settings.offload {
-            Some(offload) => offload.shrink(message, self.0.settings.offload_above).await?.checked(),
+            Some(offload) => {
+                let settings = &self.0.settings;
+                if message.size() > settings.offload_above {
+                    // What would go elsewhere, and could not come back.
+                    check_size(message.body.len(), settings.offload_limit)?;
+                }
+                offload.shrink(message, settings.offload_above).await?.checked()
+            }
             None => message.checked(),
         }
     }

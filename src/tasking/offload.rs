@@ -1,11 +1,13 @@
-//! Where bodies go that are too large for a message: the contract. It knows no place for them.
+//! Where bodies go that are too large for a message: the contract, and how much memory they may take when they come back.
+//! It knows no place for them.
 
 use std::fmt::Debug;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::message::{Attributes, Message};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Says that a body is compressed; no other client knows this one.
 pub(crate) const ENCODING: &str = "chalice-encoding";
@@ -21,6 +23,59 @@ pub(crate) trait Offload: Debug + Send + Sync {
     /// A message of at most so many bytes, if that can be, in place of a larger one.
     fn shrink(&self, message: Message, most: usize) -> BoxFuture<'_, Result<Message>>;
 
-    /// The body that was posted, of what was received.
-    fn expand<'a>(&'a self, body: &'a str, attributes: &'a Attributes) -> BoxFuture<'a, Result<String>>;
+    /// Where the body is that was posted, by what was received.
+    fn locate(&self, body: &str, attributes: &Attributes) -> Result<Located>;
+
+    /// The body, if it is no larger than was said.
+    fn fetch(&self, located: Located) -> BoxFuture<'_, Result<String>>;
+}
+
+/// A body that is not in its message.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "s3-offload"), expect(dead_code, reason = "without the feature nobody fetches one"))]
+pub(crate) struct Located {
+    pub(crate) place: Place,
+    /// How large it says that it is.
+    pub(crate) bytes: usize,
+}
+
+#[derive(Debug)]
+#[cfg_attr(not(feature = "s3-offload"), expect(dead_code, reason = "without the feature there is no such place"))]
+pub(crate) enum Place {
+    Compressed(Vec<u8>),
+    /// Under this key.
+    Stored(String),
+}
+
+/// The memory for those bodies of a batch that are not in their messages.
+#[derive(Debug)]
+pub(crate) struct Room {
+    kibibytes: Semaphore,
+    most: usize,
+}
+
+/// A part of it, until it is dropped.
+pub(crate) type Taken<'a> = SemaphorePermit<'a>;
+
+impl Room {
+    pub(crate) fn of(most: usize) -> Self {
+        Self { kibibytes: Semaphore::new(most.div_ceil(1024).min(Semaphore::MAX_PERMITS)), most }
+    }
+
+    /// Waits until there is so much.
+    pub(crate) async fn take(&self, bytes: usize) -> Result<Taken<'_>> {
+        check_size(bytes, self.most)?;
+        let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let taken = self.kibibytes.acquire_many(kibibytes).await;
+        taken.map_err(|error| Error::caused(ErrorKind::Task, "there is no room for the body of a task", error))
+    }
+}
+
+/// What no worker has room for.
+pub(crate) fn check_size(bytes: usize, most: usize) -> Result<()> {
+    if bytes > most {
+        let message = format!("the body of a task has {bytes} bytes; a worker takes {most} (`with_offload_limit`)");
+        return Err(Error::new(ErrorKind::Task, message));
+    }
+    Ok(())
 }

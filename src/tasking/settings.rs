@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) keep: Duration,
     pub(crate) offload: Option<Arc<dyn Offload>>,
     pub(crate) offload_above: usize,
+    pub(crate) offload_limit: usize,
 }
 
 impl Default for Settings {
@@ -45,6 +46,7 @@ impl Default for Settings {
             keep: Duration::from_secs(14 * 24 * 60 * 60),
             offload: None,
             offload_above: LARGEST,
+            offload_limit: 64 * 1024 * 1024,
         }
     }
 }

@@ -22,6 +22,7 @@ use super::{
     find::Found,
     log::{log_batch, log_outcome, task_span},
     message::Message,
+    offload::{Room, Taken, is_elsewhere},
     post::KEY,
     queue::Queue,
     scope::Scope,
@@ -117,11 +118,12 @@ impl TaskingController {
         let times = Times::of(remaining, self.settings().margin);
         let found: Vec<Found<'_>> = records.iter().map(|record| self.find(record)).collect();
         let limits = Limits { groups: self.settings().groups, until: times.until };
+        let room = Room::of(self.settings().offload_limit);
         let outcomes = batch::process(
             &found,
             |found| found.record.group.as_deref(),
             |found| found.handler().map_or(Duration::ZERO, |handler| handler.needs),
-            |found| self.run(found, times),
+            |found| self.run(found, times, &room),
             limits,
         )
         .await;
@@ -130,15 +132,15 @@ impl TaskingController {
         outcomes
     }
 
-    async fn run(&self, found: &Found<'_>, times: Times) -> Outcome {
+    async fn run(&self, found: &Found<'_>, times: Times, room: &Room) -> Outcome {
         let begun = Instant::now();
         let span = task_span(self.queue_name(), found.record, found.name());
-        let outcome = self.run_record(found, times).instrument(span.clone()).await;
+        let outcome = self.run_record(found, times, room).instrument(span.clone()).await;
         span.in_scope(|| log_outcome(found.record, &outcome, begun, times.until));
         outcome
     }
 
-    async fn run_record(&self, found: &Found<'_>, times: Times) -> Outcome {
+    async fn run_record(&self, found: &Found<'_>, times: Times, room: &Room) -> Outcome {
         let record = found.record;
         let (name, handler) = match &found.handler {
             Ok((name, handler)) => (name, *handler),
@@ -155,8 +157,9 @@ impl TaskingController {
             }
         }
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
-        let outcome = match batch::guarded(self.body(record), times.until).await {
-            Ok(Ok(body)) => match handler.map_or_else(|| self.handler_by(record, &body), Ok) {
+        let outcome = match batch::guarded(self.body(record, room), times.until).await {
+            // The room is taken until the handler is done with the body.
+            Ok(Ok((body, _taken))) => match handler.map_or_else(|| self.handler_by(record, &body), Ok) {
                 Ok(handler) => {
                     let task = RawTask::new(body, record.attributes.clone());
                     self.run_handler(handler, context, task, times).await
@@ -164,18 +167,21 @@ impl TaskingController {
                 Err(error) => Outcome::Failed(error),
             },
             Ok(Err(error)) => Outcome::Failed(error),
+            Err(Outcome::Cut) => Outcome::NotStarted,
             Err(outcome) => outcome,
         };
         self.settle(outcome, record, &delivery, times).await
     }
 
-    /// The body that was posted, which may be elsewhere.
-    async fn body(&self, record: &Record) -> Result<String> {
+    /// The body that was posted, which may be elsewhere, and the room that it takes then.
+    async fn body<'a>(&self, record: &Record, room: &'a Room) -> Result<(String, Option<Taken<'a>>)> {
         let body = record.body.as_deref().unwrap_or_default();
-        match &self.settings().offload {
-            Some(offload) => offload.expand(body, &record.attributes).await,
-            None => Ok(body.to_owned()),
-        }
+        let Some(offload) = self.settings().offload.as_ref().filter(|_| is_elsewhere(&record.attributes)) else {
+            return Ok((body.to_owned(), None));
+        };
+        let found = offload.locate(body, &record.attributes)?;
+        let taken = room.take(found.bytes).await?;
+        Ok((offload.fetch(found).await?, Some(taken)))
     }
 
     /// Runs the handler, and sends what it keeps for its success.

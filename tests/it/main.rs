@@ -34,6 +34,8 @@ mod static_files;
 mod store_rules;
 #[cfg(feature = "tasking")]
 mod tasks;
+#[cfg(feature = "s3-offload")]
+mod tasks_offload;
 #[cfg(feature = "tasking")]
 mod tasks_rules;
 #[cfg(feature = "tasking")]
