@@ -119,6 +119,7 @@ mod inline;
 mod ows;
 mod representation;
 mod runtime;
+mod script_root;
 mod security;
 mod stage;
 #[cfg(feature = "tasking")]
@@ -137,10 +138,11 @@ pub use cookies::{CookieJar, Cookies, CookiesService, Flash, SameSite, SetCookie
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use minijinja;
-pub use representation::{Representation, ScriptRoot, Validators};
+pub use representation::{Representation, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
 #[cfg(feature = "testing")]
 pub use runtime::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
+pub use script_root::ScriptRoot;
 pub use security::{CrossOriginProtection, CrossOriginService, SecurityHeaders, SecurityHeadersService};
 pub use stage::Stage;
 #[cfg(feature = "tasking")]

@@ -81,20 +81,6 @@ pub(crate) struct Selection<'a> {
     pub(crate) headers: &'a HeaderMap,
 }
 
-/// The prefix that the visitor's URL has before the path that the site's routes see, such as `/prod` for a stage; empty
-/// at the root. The [`App`](crate::App) puts it into the extensions of each request.
-///
-/// # Examples
-///
-/// ```
-/// use chalice_http_toolkit::ScriptRoot;
-///
-/// assert_eq!(ScriptRoot::new("/prod/").as_str(), "/prod");
-/// assert_eq!(ScriptRoot::new("/").as_str(), "");
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScriptRoot(Arc<str>);
-
 /// Tells a media type from the bytes, for a body that isn't there yet.
 type TypeOf = fn(&[u8]) -> &'static str;
 type Select = Box<dyn FnOnce(&Selection<'_>) -> Result<Representation> + Send>;
@@ -341,21 +327,6 @@ impl fmt::Debug for Representation {
             .field("validators", &self.validators)
             .field("chosen_by_request", &self.select.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-impl ScriptRoot {
-    /// The root of this prefix; a slash at the end is dropped, one at the start is added.
-    pub fn new(prefix: &str) -> Self {
-        match prefix.trim_matches('/') {
-            "" => Self::default(),
-            inner => Self(format!("/{inner}").into()),
-        }
-    }
-
-    /// The prefix: empty, or a slash and more, without a slash at the end.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

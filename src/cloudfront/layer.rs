@@ -18,10 +18,10 @@ use super::{
     origin::{self, Admitted},
 };
 use crate::{
-    EntityTag, Representation,
+    EntityTag, Representation, ScriptRoot,
     body::{Head, Limit, whole},
     error::{BoxError, Result},
-    representation::{Pending, Personal, ScriptRoot},
+    representation::{Pending, Personal},
 };
 
 /// A service whose answers [`CloudFront`] decides on: what its layer makes.

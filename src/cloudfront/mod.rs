@@ -36,10 +36,10 @@ use self::{
     verify::{Verifier, Watch},
 };
 use crate::{
-    CacheControl, Representation,
+    CacheControl, Representation, ScriptRoot,
     cache_control::{is_shared_cacheable, make_personal},
     error::{Error, ErrorKind, Result},
-    representation::{Made, ScriptRoot, Selected, Selection},
+    representation::{Made, Selected, Selection},
 };
 
 /// Answers requests so that CloudFront and browsers can keep what they have: Cache-Control, ETag, 304 before the body is
