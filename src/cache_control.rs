@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::ows;
+use crate::{
+    owners::{self, Owner},
+    ows,
+};
 
 /// The Cache-Control of a response: how long browsers and CloudFront may keep it, and what they do then.
 ///
@@ -198,61 +201,91 @@ impl From<CacheControl> for HeaderValue {
 /// Whether a shared cache may store what these fields come with (RFC 9111 §3): unless `no-store`, `private`, or a
 /// `private` that names Set-Cookie, forbid it. A `private` that names other fields speaks of those alone (§5.2.2.7).
 pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-    !lines.flat_map(directives).any(|(name, argument)| match name.to_ascii_lowercase().as_str() {
-        "no-store" => true,
-        "private" => argument.is_none_or(|fields| fields.to_ascii_lowercase().contains("set-cookie")),
-        _ => false,
+    let names_cookie = |names: &str| {
+        let mut names = names.trim_matches('"').split(',').map(ows::trim);
+        names.any(|name| name.eq_ignore_ascii_case(header::SET_COOKIE.as_str()))
+    };
+    !policy(headers).iter().any(|(name, argument)| match argument {
+        None => name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"),
+        Some(argument) => name.eq_ignore_ascii_case("private") && names_cookie(argument),
     })
 }
 
 /// The number of seconds of a directive, or whether it is there at all, as a cache reads them; the first one counts.
 #[cfg(feature = "testing")]
 pub(crate) fn directive(headers: &HeaderMap, wanted: &str) -> Option<Option<u64>> {
-    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-    let mut found = lines.flat_map(directives).filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-    found.next().map(|(_, argument)| argument.and_then(|seconds| seconds.trim_matches('"').parse().ok()))
+    let directives = policy(headers);
+    let (_, argument) = directives.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+    Some(argument.and_then(|seconds| seconds.trim_matches('"').parse().ok()))
+}
+
+/// Sets another policy, in place of all fields that say how long this answer may be kept.
+pub(crate) fn set_policy(headers: &mut HeaderMap, policy: &'static str) {
+    owners::remove(headers, &[Owner::Cache, Owner::Cdn]);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+}
+
+/// SECURITY: a shared cache never keeps what sets a cookie. Without a policy of its own such an answer is not stored at all;
+/// with one that would let it be shared, it is the visitor's alone. A field for caches of a CDN counts before Cache-Control
+/// (RFC 9213 §2.2), so it goes in any case.
+pub(crate) fn guard_cookie(headers: &mut HeaderMap) {
+    owners::remove(headers, &[Owner::Cdn]);
+    if is_shared_cacheable(headers) {
+        let stored = headers.contains_key(header::CACHE_CONTROL);
+        set_policy(headers, if stored { "private, no-cache" } else { "private, no-store" });
+    }
 }
 
 /// SECURITY: makes what these fields come with one visitor's own. A policy that keeps every shared cache out stays as it is
-/// unless a cookie is set; any other is replaced. A `private` that names fields keeps nobody out (RFC 9111 §5.2.2.7), and a policy that is meant
-/// for caches of a CDN alone counts before this one (RFC 9213 §2.2).
+/// unless a cookie is set; any other is replaced. A `private` that names fields keeps nobody out (RFC 9111 §5.2.2.7).
 pub(crate) fn make_personal(headers: &mut HeaderMap) {
-    for targeted in TARGETED {
-        headers.remove(targeted);
-    }
-    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-    let keeps_out = lines.flat_map(directives).any(|(name, argument)| {
-        name.eq_ignore_ascii_case("no-store") || (name.eq_ignore_ascii_case("private") && argument.is_none())
+    owners::remove(headers, &[Owner::Cdn]);
+    let keeps_out = policy(headers).iter().any(|(name, argument)| {
+        argument.is_none() && (name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"))
     });
     // What sets a cookie is about that one moment: not even a page that is gone back to should show it again.
     if headers.contains_key(header::SET_COOKIE) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        set_policy(headers, "private, no-store");
     } else if !keeps_out {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        set_policy(headers, "private, no-cache");
     }
-    let varies = headers.get_all(header::VARY).iter().filter_map(|line| line.to_str().ok());
-    if !varies
-        .flat_map(|line| line.split(','))
-        .any(|name| ["cookie", "*"].contains(&ows::trim(name).to_ascii_lowercase().as_str()))
-    {
-        headers.append(header::VARY, HeaderValue::from_static("cookie"));
-    }
+    owners::vary_by(headers, "cookie");
 }
 
-const TARGETED: [&str; 3] = ["cdn-cache-control", "surrogate-control", "cloudflare-cdn-cache-control"];
+/// The directives of all lines with their arguments. None at all where a line can't be read, as where a quoted string is not
+/// closed in it: a front door that joins lines would hand on other directives than these.
+fn policy(headers: &HeaderMap) -> Vec<(&str, Option<&str>)> {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().map(|line| line.to_str().ok().and_then(directives));
+    let lines: Option<Vec<Vec<_>>> = lines.collect();
+    lines.unwrap_or_default().into_iter().flatten().collect()
+}
 
-/// The directives of a line with their arguments; a comma within quotes separates nothing.
-fn directives(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    let mut quoted = false;
-    let parts = line.split(move |c| {
+/// The directives of a line. A comma within a quoted string separates nothing, and a quote behind a backslash ends none
+/// (RFC 9110 §5.6.4).
+fn directives(line: &str) -> Option<Vec<(&str, Option<&str>)>> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = line.split(|c| {
+        if std::mem::take(&mut escaped) {
+            return false;
+        }
+        escaped = quoted && c == '\\';
         quoted ^= c == '"';
         c == ',' && !quoted
     });
-    parts.map(|directive| match directive.split_once('=') {
-        Some((name, argument)) => (ows::trim(name), Some(argument)),
-        None => (ows::trim(directive), None),
-    })
+    let parts: Vec<_> = parts.map(directive_of).collect();
+    if quoted { None } else { parts.into_iter().collect() }
+}
+
+/// A name and its argument, a token or a quoted string; `None` where a quote stands anywhere else.
+fn directive_of(text: &str) -> Option<(&str, Option<&str>)> {
+    let (name, argument) = match text.split_once('=') {
+        Some((name, argument)) => (ows::trim(name), Some(ows::trim(argument))),
+        None => (ows::trim(text), None),
+    };
+    let inner = argument.and_then(|argument| argument.strip_prefix('"')?.strip_suffix('"'));
+    let inner = inner.map(|inner| inner.replace("\\\\", "").replace("\\\"", "")); // its quoted pairs
+    let is_read = !name.contains('"') && !inner.as_deref().or(argument).is_some_and(|rest| rest.contains('"'));
+    is_read.then_some((name, argument))
 }
 
 #[cfg(test)]
@@ -295,12 +328,24 @@ mod tests {
             ("s-maxage=9", "private, no-cache"),
             ("no-cache", "private, no-cache"),
             ("x=\"a, private\"", "private, no-cache"),
+            (r#"x="\", private, \"""#, "private, no-cache"),
+            (r#"x="a\\", private"#, r#"x="a\\", private"#),
+            // What can't be read is no policy.
+            ("x=\"a, private", "private, no-cache"),
+            ("private, x=\"a", "private, no-cache"),
+            ("x=a\"b, private, c\"", "private, no-cache"),
+            ("private, x=\"a\"b\"c\"", "private, no-cache"),
+            ("no-store=\"x\"", "private, no-cache"),
+            ("x=private", "private, no-cache"),
+            ("\tPrivate , max-age=5", "\tPrivate , max-age=5"),
             ("private, max-age=60", "private, max-age=60"),
             ("PRIVATE", "PRIVATE"),
             ("no-store", "no-store"),
         ] {
             let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static(before))]);
-            headers.insert("cdn-cache-control", HeaderValue::from_static("max-age=60"));
+            for targeted in ["cdn-cache-control", "vercel-cdn-cache-control", "surrogate-control", "x-accel-expires"] {
+                headers.insert(targeted, HeaderValue::from_static("max-age=60"));
+            }
             make_personal(&mut headers);
             assert_eq!(
                 (&headers[header::CACHE_CONTROL], &headers[header::VARY]),
@@ -315,9 +360,65 @@ mod tests {
         }
     }
 
+    /// A front door joins them, and a cache may (RFC 9110 §5.3).
+    #[test]
+    fn lines_are_read_as_one_and_each_by_itself() {
+        for (lines, kept) in [
+            (&["x=\"a", "private", "b\""][..], false),
+            (&["private", "x=\"a", "b\""], false),
+            (&["x=\"a", "\", private"], false),
+            (&["x=\"a\"", "private"], true),
+            (&["max-age=5", "no-store"], true),
+            (&["public", "max-age=5"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::CACHE_CONTROL, HeaderValue::from_static(line));
+            }
+            assert_eq!(is_shared_cacheable(&headers), !kept, "{lines:?}");
+            let before = headers.clone();
+            make_personal(&mut headers);
+            let after: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().collect();
+            let expected: Vec<_> = before.get_all(header::CACHE_CONTROL).iter().collect();
+            assert_eq!(after == expected, kept, "{lines:?}");
+            assert!(kept || after == ["private, no-cache"], "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn another_policy_takes_the_place_of_all_that_say_how_long() {
+        let fields = ["expires", "pragma", "age", "cdn-cache-control", "surrogate-key", "x-accel-expires"];
+        let with = |policy: &'static str, cookie: bool| {
+            let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static(policy))]);
+            fields.iter().for_each(|name| _ = headers.insert(*name, HeaderValue::from_static("60")));
+            if cookie {
+                headers.insert(header::SET_COOKIE, HeaderValue::from_static("a=1"));
+            }
+            headers
+        };
+        let left = |headers: &HeaderMap| {
+            fields.iter().filter(|name| headers.contains_key(**name)).copied().collect::<Vec<_>>()
+        };
+        let (mut shared, mut own) = (with("max-age=60", false), with("private, max-age=60", false));
+        make_personal(&mut shared);
+        assert_eq!((left(&shared), &shared[header::CACHE_CONTROL]), (vec![], &"private, no-cache".parse().unwrap()));
+        make_personal(&mut own);
+        assert_eq!(left(&own), ["expires", "pragma", "age"], "a policy of the visitor's own browser stays whole");
+        let (mut shared, mut own) = (with("max-age=60", true), with("private, max-age=60", true));
+        guard_cookie(&mut shared);
+        assert_eq!((left(&shared), &shared[header::CACHE_CONTROL]), (vec![], &"private, no-cache".parse().unwrap()));
+        guard_cookie(&mut own);
+        assert_eq!(left(&own), ["expires", "pragma", "age"]);
+    }
+
     #[test]
     fn what_a_shared_cache_may_store() {
         for (value, shared) in [
+            ("private=\"x-set-cookie\"", true),
+            ("private=\"x, Set-Cookie\"", false),
+            ("private=set-cookie", false),
+            (r#"x="\", private, \"""#, true),
+            ("no-cache=\"x\", private", false),
             ("no-cache", true),
             ("public, max-age=1", true),
             ("max-age=60", true),

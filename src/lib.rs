@@ -116,6 +116,7 @@ mod error;
 pub mod guide;
 mod hidden;
 mod inline;
+mod owners;
 mod ows;
 mod representation;
 mod runtime;

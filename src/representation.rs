@@ -12,7 +12,13 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::{EntityTag, cache_control::is_shared_cacheable, error::Result, hidden::Fields, inline::Inline};
+use crate::{
+    EntityTag,
+    error::Result,
+    hidden::Fields,
+    inline::Inline,
+    owners::{self, Owner},
+};
 
 /// What a site sends for a request (RFC 9110 §3.2): status, headers and validators now, the body only if it is needed.
 ///
@@ -229,7 +235,8 @@ impl Representation {
 
     /// Says that it is made for one visitor, by whatever the site knows them: a session, a certificate, an address. It is
     /// sent with `Vary: cookie`, and no shared cache keeps it, whatever its Cache-Control says: a policy that would let one
-    /// becomes `private, no-cache`, and any policy `private, no-store` where it sets a cookie. That holds for a 304 too. Default: not;
+    /// becomes `private, no-cache`, and any policy `private, no-store` where it sets a cookie. Fields for caches of a CDN alone
+    /// (`CDN-Cache-Control`, `Surrogate-Control` and their like, RFC 9213) go. That holds for a 304 too. Default: not;
     /// what reads a cookie from `CookieJar` (feature `cookies`) is so by itself.
     ///
     /// # Examples
@@ -291,17 +298,15 @@ impl Representation {
 
 impl Selected {
     /// Puts these fields in place of the promised ones, and takes the promised validators back.
-    pub(crate) fn replace(&mut self, mut headers: HeaderMap) {
-        if !is_shared_cacheable(&self.headers) {
-            // What is one visitor's stays so.
-            headers.remove(header::CACHE_CONTROL);
-        }
+    pub(crate) fn replace(&mut self, headers: HeaderMap) {
         self.validators = Validators::default();
         self.ranges = false;
-        for name in [header::ETAG, header::LAST_MODIFIED].iter().chain(headers.keys()) {
-            self.headers.remove(name);
+        let policy = headers.contains_key(header::CACHE_CONTROL);
+        let owners = [Owner::State, Owner::Cache, Owner::Cdn];
+        owners::remove(&mut self.headers, if policy { &owners } else { &owners[..1] });
+        for (name, value) in &headers {
+            self.headers.insert(name, value.clone());
         }
-        self.headers.extend(headers);
     }
 
     /// The body, to be made; there is none left.

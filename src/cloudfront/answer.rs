@@ -8,11 +8,16 @@ use http::{
 use http_body_util::Full;
 
 use super::range::{self, Asked};
-use crate::{CacheControl, cache_control::is_shared_cacheable, representation::Selected};
+use crate::{
+    cache_control::{is_shared_cacheable, set_policy},
+    owners::{self, OF_REPRESENTATION, Owner},
+    representation::Selected,
+};
 
 /// The representation with its body, or the parts of it that the lines of a Range field ask for.
 pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>, head: bool) -> Response<Full<Bytes>> {
     let Selected { mut status, mut headers, ranges, type_of, inline, .. } = selected;
+    no_sniffing(&mut headers);
     if let Some(type_of) = type_of {
         headers.entry(header::CONTENT_TYPE).or_insert_with(|| HeaderValue::from_static(type_of(&body)));
     }
@@ -23,17 +28,19 @@ pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>
         Asked::Whole => {}
         Asked::Unsatisfiable => {
             status = StatusCode::RANGE_NOT_SATISFIABLE;
+            owners::remove(&mut headers, &[Owner::Content, Owner::Connection]);
             insert(&mut headers, header::CONTENT_RANGE, format!("bytes */{}", body.len()));
-            headers.remove(header::CONTENT_TYPE);
-            headers.remove(header::CONTENT_ENCODING);
-            if is_shared_cacheable(&headers) {
-                // A cache keys by URL: it must not hand this to who asks for the file.
-                headers.insert(header::CACHE_CONTROL, CacheControl::no_cache().into());
-            }
+            // A cache keys by URL: it must not hand this to who asks for the file.
+            let policy = if is_shared_cacheable(&headers) { "no-cache" } else { "private, no-store" };
+            set_policy(&mut headers, policy);
             body = Bytes::new();
         }
         Asked::Parts(parts) => {
             status = StatusCode::PARTIAL_CONTENT;
+            // They speak of the bytes that are sent, and whoever set them knew the whole alone (RFC 9530 §2).
+            for digest in ["content-digest", "content-md5"] {
+                headers.remove(digest);
+            }
             if let [part] = parts.as_slice() {
                 insert(&mut headers, header::CONTENT_RANGE, range::content_range(part, body.len()));
                 body = body.slice(part.clone());
@@ -53,39 +60,44 @@ pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>
     response
 }
 
-/// The fields of a 304 (RFC 9110 §15.4.5): those that the 200 would have and a cache updates its copy by.
-pub(crate) fn not_modified(mut from: HeaderMap) -> Response<Full<Bytes>> {
-    let mut headers = HeaderMap::with_capacity(KEPT_BY_304.len());
-    for name in KEPT_BY_304 {
-        if let header::Entry::Occupied(entry) = from.entry(&name) {
-            let (_, values) = entry.remove_entry_mult();
-            values.for_each(|value| _ = headers.append(name.clone(), value));
-        }
-    }
+/// 304 (RFC 9110 §15.4.5): all fields that the 200 would have, but those that describe its content.
+pub(crate) fn not_modified(mut headers: HeaderMap) -> Response<Full<Bytes>> {
+    owners::remove(&mut headers, &[Owner::Content, Owner::Connection]);
     response(StatusCode::NOT_MODIFIED, headers, Bytes::new())
 }
 
-const KEPT_BY_304: [HeaderName; 7] = [
-    header::CACHE_CONTROL,
-    header::CONTENT_LOCATION,
-    header::DATE,
-    header::ETAG,
-    header::EXPIRES,
-    header::LAST_MODIFIED,
-    header::VARY,
-];
+/// An answer in place of the representation, with a plain sentence: what has been put around the representation stays.
+pub(crate) fn refuse(status: StatusCode, mut headers: HeaderMap, text: &'static str) -> Response<Full<Bytes>> {
+    owners::remove(&mut headers, &OF_REPRESENTATION);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_LENGTH, text.len().into());
+    no_sniffing(&mut headers);
+    response(status, headers, Bytes::from_static(text.as_bytes()))
+}
+
+/// 412: the client did not mean this state of it.
+pub(crate) fn changed(headers: HeaderMap) -> Response<Full<Bytes>> {
+    refuse(StatusCode::PRECONDITION_FAILED, headers, "The page has changed meanwhile.\n")
+}
+
+/// What has content says that its type is no guess. A 304 has none.
+pub(crate) fn no_sniffing(headers: &mut HeaderMap) {
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+}
 
 /// 405 for a method that the representation does not have, 204 for OPTIONS, both with Allow (RFC 9110 §9.3.7, §15.5.6);
 /// 501 for a method that nobody has heard of (§15.6.2). One that lists no methods is there for all that change something,
 /// as a handler may have made it in answer to any.
-pub(crate) fn refuse_method(method: &Method, selected: &Selected) -> Option<Response<Full<Bytes>>> {
+pub(crate) fn refuse_method(method: &Method, selected: &mut Selected) -> Option<Response<Full<Bytes>>> {
     let mut methods = selected.methods.clone();
     let any = methods.is_empty() && (is_for_handlers(method) || !selected.status.is_success());
     if methods.contains(method) || any {
         return None;
     }
+    let headers = |selected: &mut Selected| std::mem::take(&mut selected.headers);
     if methods.is_empty() && !KNOWN_METHODS.contains(method) {
-        return Some(plain(StatusCode::NOT_IMPLEMENTED, "There is no such method.\n"));
+        return Some(refuse(StatusCode::NOT_IMPLEMENTED, headers(selected), "There is no such method.\n"));
     }
     if methods.is_empty() {
         methods.push(Method::GET);
@@ -95,12 +107,16 @@ pub(crate) fn refuse_method(method: &Method, selected: &Selected) -> Option<Resp
     }
     let mut refused = match *method {
         Method::HEAD if methods.contains(method) => return None,
-        Method::OPTIONS => response(StatusCode::NO_CONTENT, HeaderMap::new(), Bytes::new()),
-        _ => plain(StatusCode::METHOD_NOT_ALLOWED, "This is not there for that method.\n"),
+        Method::OPTIONS => {
+            let mut headers = headers(selected);
+            owners::remove(&mut headers, &OF_REPRESENTATION);
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response(StatusCode::NO_CONTENT, headers, Bytes::new())
+        }
+        _ => refuse(StatusCode::METHOD_NOT_ALLOWED, headers(selected), "This is not there for that method.\n"),
     };
     let allow: Vec<&str> = methods.iter().map(Method::as_str).chain(["OPTIONS"]).collect();
     insert(refused.headers_mut(), header::ALLOW, allow.join(", "));
-    refused.headers_mut().insert(header::CACHE_CONTROL, CacheControl::no_store().into());
     Some(refused)
 }
 
@@ -119,15 +135,6 @@ const KNOWN_METHODS: [Method; 9] = [
     Method::CONNECT,
     Method::TRACE,
 ];
-
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_LENGTH, text.len().into());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response(status, headers, Bytes::from_static(text.as_bytes()))
-}
 
 fn response(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));

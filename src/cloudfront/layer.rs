@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tower::{Layer, Service};
@@ -21,6 +21,7 @@ use crate::{
     EntityTag, Representation, ScriptRoot,
     body::{Head, Limit, whole},
     error::{BoxError, Result},
+    owners::{self, OF_REPRESENTATION},
     representation::{Pending, Personal},
 };
 
@@ -137,12 +138,13 @@ where
         None => {
             let body = whole(body, asked.extensions().get().copied()).await?;
             if is_decided(parts.status) {
-                cloudfront.complete_headers(&mut parts.headers, parts.status, true, personal);
+                cloudfront.complete_decided(&mut parts, personal);
                 return Ok(Response::from_parts(parts, Full::new(body)));
             }
             if asked.method() == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {
                 // A router's way to say what there is (RFC 9110 §9.3.7).
-                (parts.status, parts.headers) = (StatusCode::NO_CONTENT, only_allow(parts.headers));
+                parts.status = StatusCode::NO_CONTENT;
+                owners::remove(&mut parts.headers, &OF_REPRESENTATION);
             }
             // The service has answered this very method: it is not for us to refuse it.
             ordinary(parts, body).with_methods([asked.method().clone()])
@@ -173,11 +175,6 @@ fn dressed(mut representation: Representation, parts: Parts) -> Representation {
         };
     }
     representation
-}
-
-fn only_allow(mut headers: HeaderMap) -> HeaderMap {
-    let allow = headers.remove(header::ALLOW).into_iter();
-    allow.map(|methods| (header::ALLOW, methods)).collect()
 }
 
 /// An ordinary response as a representation: with the validators it has, else tagged by its bytes.

@@ -3,7 +3,7 @@
 //! 1. [`CloudFront::respond`]: a request and a representation come in; [`origin`] tells whether it came through CloudFront
 //! 2. [`preconditions`] the conditions of the request against the validators (RFC 9110 §13)
 //! 3. the body is made, if it is needed; [`range`] finds the parts of it that were asked for (RFC 9110 §14)
-//! 4. [`answer`] writes the response
+//! 4. [`plan`] what was decided is done: [`answer`] writes the response
 //! 5. [`verify`] tells whether 304s were true, where that is asked for
 //! 6. [`layer`]: the same for a whole service
 //!
@@ -13,6 +13,7 @@
 mod answer;
 mod layer;
 mod origin;
+mod plan;
 mod preconditions;
 mod range;
 mod verify;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{self, HeaderName},
+    response::Parts,
 };
 use http_body_util::Full;
 
@@ -30,16 +32,18 @@ pub use layer::CloudFrontService;
 pub use verify::Verify;
 
 use self::{
-    answer::{insert, not_modified, plain, refuse_method, send},
+    answer::{changed, insert, no_sniffing, not_modified, refuse, refuse_method},
     origin::{Admitted, Origin},
+    plan::Plan,
     preconditions::Outcome,
     verify::{Verifier, Watch},
 };
 use crate::{
     CacheControl, Representation, ScriptRoot,
-    cache_control::{is_shared_cacheable, make_personal},
-    error::{Error, ErrorKind, Result},
-    representation::{Made, Selected, Selection},
+    cache_control::{guard_cookie, make_personal},
+    error::Result,
+    owners::{self, Owner},
+    representation::{Selected, Selection},
 };
 
 /// Answers requests so that CloudFront and browsers can keep what they have: Cache-Control, ETag, 304 before the body is
@@ -53,9 +57,13 @@ use crate::{
 /// - `Cache-Control`: the representation's own, else the default policy. 404 has `no-cache`, other errors and answers to
 ///   unsafe methods `no-store`. A response that sets a cookie is `private, no-store` by default, and a shared policy on it
 ///   becomes private: see [`with_shared_cookies`](Self::with_shared_cookies).
-/// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304, `X-Content-Type-Options: nosniff`.
+/// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304,
+///   `X-Content-Type-Options: nosniff` on all but 304.
 /// - 304 or 412 as §13.2.2 orders; 206, 416 and `multipart/byteranges` where the representation offers ranges; 405 with
 ///   `Allow`; 204 with `Allow` to OPTIONS; 501 to an unknown method. HEAD is GET without the body.
+/// - All fields that a handler or middleware inside has put on the answer (CORS, `Link`, policies, fields of your own), on every
+///   status. What goes is what would be untrue: on a 304 `Content-Type` and all else that describes the content that is not sent
+///   (§15.4.5); on 405 and 412 validators and the policy too, and on a 416 the policy.
 /// - 403 to what went around the distribution, with [`with_origin_secret`](Self::with_origin_secret).
 ///
 /// # Examples
@@ -195,13 +203,13 @@ impl CloudFront {
         }
         let (lines, path) = (request.headers().get_all(origin::HEADER).iter().count(), request.uri().path());
         tracing::warn!(method = %request.method(), path, lines, "a request without the origin secret was refused");
-        Some(plain(StatusCode::FORBIDDEN, "Forbidden.\n"))
+        Some(refuse(StatusCode::FORBIDDEN, HeaderMap::new(), "Forbidden.\n"))
     }
 
     fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Plan> {
         let Asking { method, url, headers, script_root } = asking;
         let mut selected = representation.selected(&Selection { script_root, headers })?;
-        if let Some(refused) = refuse_method(method, &selected) {
+        if let Some(refused) = refuse_method(method, &mut selected) {
             return Ok(Plan::Ready(refused));
         }
         self.complete(&mut selected, method, now);
@@ -210,17 +218,15 @@ impl CloudFront {
             return Ok(Plan::Send { selected, range: None, head, watch: None });
         }
         let watch = self.watch(url, &selected);
-        match preconditions::evaluate(method, headers, &selected.validators, now) {
-            // A 304 carries no cookie: whoever sets one sends the page.
-            Outcome::NotModified if !selected.headers.contains_key(header::SET_COOKIE) => {
-                match watch.filter(Watch::is_due) {
-                    Some(watch) => Ok(Plan::Verify { selected, head, watch }),
-                    None => Ok(Plan::Ready(not_modified(selected.headers))),
-                }
-            }
-            Outcome::Failed => {
-                Ok(Plan::Ready(plain(StatusCode::PRECONDITION_FAILED, "The page has changed meanwhile.\n")))
-            }
+        let outcome = preconditions::evaluate(method, headers, &selected.validators, now);
+        // A 304 carries no cookie: whoever sets one sends the page.
+        let sets_cookie = selected.headers.contains_key(header::SET_COOKIE);
+        match outcome {
+            Outcome::NotModified if !sets_cookie => match watch.filter(Watch::is_due) {
+                Some(watch) => Ok(Plan::Verify { selected, head, watch }),
+                None => Ok(Plan::Ready(not_modified(selected.headers))),
+            },
+            Outcome::Failed => Ok(Plan::Ready(changed(selected.headers))),
             Outcome::Proceed | Outcome::NotModified => {
                 // Range is defined for GET alone (§14.2).
                 let asked = selected.ranges && method == Method::GET && headers.contains_key(header::RANGE);
@@ -254,13 +260,24 @@ impl CloudFront {
         self.complete_headers(headers, *status, safe, *personal);
     }
 
-    /// The fields that every response has, whoever made it.
+    /// The fields of what a service has decided on itself. Its 304 too has no field of content that is not sent: a cache
+    /// would update its copy by it (RFC 9111 §3.2).
+    fn complete_decided(&self, parts: &mut Parts, personal: bool) {
+        match parts.status {
+            StatusCode::NOT_MODIFIED => owners::remove(&mut parts.headers, &[Owner::Content, Owner::Connection]),
+            _ => no_sniffing(&mut parts.headers),
+        }
+        self.complete_headers(&mut parts.headers, parts.status, true, personal);
+    }
+
+    /// The policy that every response has, whoever made it.
     fn complete_headers(&self, headers: &mut HeaderMap, status: StatusCode, safe: bool, personal: bool) {
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
         if personal && headers.contains_key(header::CACHE_CONTROL) {
             make_personal(headers);
         }
-        self.guard_cookies(headers);
+        if headers.contains_key(header::SET_COOKIE) && !self.shared_cookies {
+            guard_cookie(headers);
+        }
         if !headers.contains_key(header::CACHE_CONTROL) {
             let keeps = status.is_success() || status.is_redirection();
             let policy = match status {
@@ -277,16 +294,6 @@ impl CloudFront {
         }
         if personal {
             make_personal(headers);
-        }
-    }
-
-    /// SECURITY: a shared cache never keeps what sets a cookie, unless the site says so by name. Without a policy of its
-    /// own such a response is not stored at all; with one that would let it be shared, it is the visitor's alone.
-    fn guard_cookies(&self, headers: &mut HeaderMap) {
-        if headers.contains_key(header::SET_COOKIE) && !self.shared_cookies && is_shared_cacheable(headers) {
-            let stored = headers.contains_key(header::CACHE_CONTROL);
-            let policy = if stored { "private, no-cache" } else { "private, no-store" };
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
         }
     }
 }
@@ -310,69 +317,6 @@ impl<'a> Asking<'a> {
         let script_root = request.extensions().get::<ScriptRoot>().map_or("", ScriptRoot::as_str);
         Self { method: request.method(), url: request.uri(), headers: request.headers(), script_root }
     }
-}
-
-/// What was decided; nothing of the body has been made yet.
-enum Plan {
-    Ready(Response<Full<Bytes>>),
-    /// Send it, or the parts of it that these Range lines ask for.
-    Send {
-        selected: Selected,
-        range: Option<HeaderMap>,
-        head: bool,
-        watch: Option<Watch>,
-    },
-    /// Answer 304, if it is true.
-    Verify {
-        selected: Selected,
-        head: bool,
-        watch: Watch,
-    },
-}
-
-impl Plan {
-    async fn make(self) -> Result<Response<Full<Bytes>>> {
-        match self {
-            Self::Ready(response) => Ok(response),
-            Self::Send { mut selected, range, head, watch } => {
-                let body = match selected.take_body().made().await? {
-                    Made::Promised(body) => body,
-                    Made::Instead { body, headers } => {
-                        selected.replace(headers);
-                        return Ok(send(selected, body, None, head));
-                    }
-                };
-                if let Some(watch) = watch
-                    && !watch.agrees(&body)
-                {
-                    verdict(&watch, &selected)?;
-                }
-                Ok(send(selected, body, range, head))
-            }
-            Self::Verify { mut selected, head, watch } => {
-                // A body that could not be made this time says nothing about the one that the client has.
-                let Made::Promised(body) = selected.take_body().made().await? else {
-                    return Ok(not_modified(selected.headers));
-                };
-                if watch.agrees(&body) {
-                    return Ok(not_modified(selected.headers));
-                }
-                verdict(&watch, &selected)?;
-                Ok(send(selected, body, None, head))
-            }
-        }
-    }
-}
-
-/// What becomes of a tag that stands for two bodies: an error where that is wanted, else a line in the log.
-fn verdict(watch: &Watch, selected: &Selected) -> Result<()> {
-    let tag = selected.validators.entity_tag.as_ref().map(ToString::to_string).unwrap_or_default();
-    if watch.is_strict() {
-        let message = format!("the tag {tag} stands for two different bodies");
-        return Err(Error::new(ErrorKind::FalseNotModified, message));
-    }
-    tracing::error!(tag, "one tag stands for two different bodies");
-    Ok(())
 }
 
 fn lines_of(headers: &HeaderMap, name: &HeaderName) -> HeaderMap {

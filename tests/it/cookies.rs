@@ -449,7 +449,7 @@ const HELPERS: [&str; 9] = [
 const ANSWERS: [&str; 11] =
     ["page", "include", "extends", "macro", "import", "from", "html", "asset", "redirect", "ordinary", "respond"];
 
-const POLICIES: [Option<&str>; 13] = [
+const POLICIES: [Option<&str>; 15] = [
     None,
     Some("public, max-age=60"),
     Some("max-age=60"),
@@ -463,19 +463,35 @@ const POLICIES: [Option<&str>; 13] = [
     Some("private, max-age=60"),
     Some("no-store"),
     Some("private, immutable"),
+    Some("x=\"\\\", private, \\\"\""),
+    Some("x=\"a, private"),
+];
+
+/// What caches of a CDN alone read, and count before Cache-Control (RFC 9213).
+const TARGETED: [&str; 9] = [
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "vercel-cdn-cache-control",
+    "netlify-cdn-cache-control",
+    "fastly-cache-control",
+    "akamai-cache-control",
+    "surrogate-control",
+    "edge-control",
+    "x-accel-expires",
 ];
 
 /// Whether a shared cache may store this (RFC 9111 §3), written apart from the crate's own.
 fn may_be_shared(answer: &Answer) -> bool {
     let lines: Vec<&str> = answer.headers.get_all("cache-control").iter().map(|line| line.to_str().unwrap()).collect();
     let all = lines.join(",").to_ascii_lowercase();
+    let all = all.replace("\\\"", "");
     let mut outside_quotes = String::new();
     for (at, part) in all.split('"').enumerate() {
         outside_quotes.push_str(if at % 2 == 0 { part } else { "quoted" });
     }
     let forbids =
         outside_quotes.split(',').map(str::trim).any(|directive| ["private", "no-store"].contains(&directive));
-    !forbids || answer.headers.contains_key("cdn-cache-control")
+    !forbids || TARGETED.iter().any(|name| answer.headers.contains_key(*name))
 }
 
 /// A site that does for `/HELPER/ANSWER/POLICY` what the path says.
@@ -520,7 +536,7 @@ async fn answer(content: &ContentManager, request: &Request) -> Result<Response<
                 .into_iter()
                 .for_each(|policy| _ = response.headers_mut().insert("cache-control", policy.parse().unwrap()));
             if helper != "nothing" {
-                response.headers_mut().insert("cdn-cache-control", "max-age=60".parse()?);
+                TARGETED.iter().for_each(|name| _ = response.headers_mut().insert(*name, "60".parse().unwrap()));
             }
             return Ok(response);
         }
@@ -528,7 +544,9 @@ async fn answer(content: &ContentManager, request: &Request) -> Result<Response<
     };
     let mut representation = representation;
     if helper != "nothing" {
-        representation = representation.with_header("cdn-cache-control".parse()?, "max-age=60".parse()?);
+        for name in TARGETED {
+            representation = representation.with_header(name.parse()?, "60".parse()?);
+        }
     }
     if let Some(policy) = policy {
         representation = representation.with_header(header::CACHE_CONTROL, policy.parse()?);

@@ -13,6 +13,8 @@ mod cross_origin;
 #[cfg(feature = "testing")]
 mod doors;
 mod events;
+#[cfg(feature = "axum")]
+mod fields;
 #[cfg(feature = "forms")]
 mod forms;
 mod fronts;

@@ -11,7 +11,7 @@ use super::{
     accept::Bucket,
     codec::{Recipe, Refusal, convert, probe},
     engine::{Engine, Source},
-    serve::{Unloaded, Variant, described, headers, refused, whole},
+    serve::{Unloaded, Variant, described, refused, whole},
     variant::{Plan, Wanted, key_of_original},
 };
 use crate::{
@@ -162,7 +162,7 @@ impl ContentManager {
         let image = Representation::select(move |selection| {
             let tag = Unloaded { engine: &engine, identity, wanted }.tag_held(selection.headers);
             let fields = selection.headers.clone();
-            let image = described(Representation::making(headers(), async move {
+            let image = described(Representation::making(HeaderMap::new(), async move {
                 let bytes =
                     body().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's body failed", error))?;
                 // Two images of one version, at two URLs, are two images.
@@ -231,7 +231,7 @@ fn passes(why: &Refusal) -> bool {
 
 fn as_it_is(source: Source, why: Refusal) -> Representation {
     let tag = crate::EntityTag::of_digest(&key_of_original(&source.digest));
-    described(Representation::making(headers(), async move { Ok(whole(&source, &source.digest, &why)) }))
+    described(Representation::making(HeaderMap::new(), async move { Ok(whole(&source, &source.digest, &why)) }))
         .with_entity_tag(tag)
 }
 

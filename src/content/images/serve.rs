@@ -98,7 +98,7 @@ pub(crate) fn at(
 fn unconverted(source: Source, policy: Option<CacheControl>) -> Representation {
     let tag = EntityTag::of_digest(&key_of_original(&source.digest));
     let body = async move { Ok(Body::Promised(source.bare())) };
-    let image = described(Representation::making(headers(), body)).with_entity_tag(tag);
+    let image = described(Representation::making(HeaderMap::new(), body)).with_entity_tag(tag);
     match policy {
         Some(policy) => image.with_cache_control(policy),
         None => image,
@@ -141,7 +141,7 @@ impl Variant {
                 true => for_an_hour(),
                 false => policy,
             });
-            let image = described(Representation::making(headers(), self.make(choice))).with_entity_tag(tag);
+            let image = described(Representation::making(HeaderMap::new(), self.make(choice))).with_entity_tag(tag);
             Ok(match policy {
                 Some(policy) => image.with_cache_control(policy),
                 None => image,
@@ -272,10 +272,6 @@ fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {
 /// What every image has.
 pub(crate) fn described(image: Representation) -> Representation {
     image.with_type_of(media_type::sniff).with_methods([Method::GET]).with_ranges(true)
-}
-
-pub(crate) fn headers() -> HeaderMap {
-    HeaderMap::from_iter([(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))])
 }
 
 pub(crate) fn formats(wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {

@@ -1,0 +1,77 @@
+//! What was decided on a request, and doing it: only here a body is made. It decides nothing but whether a 304 was true.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body_util::Full;
+
+use super::{
+    answer::{not_modified, send},
+    verify::Watch,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    representation::{Made, Selected},
+};
+
+/// What was decided; nothing of the body has been made yet.
+pub(super) enum Plan {
+    Ready(Response<Full<Bytes>>),
+    /// Send it, or the parts of it that these Range lines ask for.
+    Send {
+        selected: Selected,
+        range: Option<HeaderMap>,
+        head: bool,
+        watch: Option<Watch>,
+    },
+    /// Answer 304, if it is true.
+    Verify {
+        selected: Selected,
+        head: bool,
+        watch: Watch,
+    },
+}
+
+impl Plan {
+    pub(super) async fn make(self) -> Result<Response<Full<Bytes>>> {
+        match self {
+            Self::Ready(response) => Ok(response),
+            Self::Send { mut selected, range, head, watch } => {
+                let body = match selected.take_body().made().await? {
+                    Made::Promised(body) => body,
+                    Made::Instead { body, headers } => {
+                        selected.replace(headers);
+                        return Ok(send(selected, body, None, head));
+                    }
+                };
+                if let Some(watch) = watch
+                    && !watch.agrees(&body)
+                {
+                    verdict(&watch, &selected)?;
+                }
+                Ok(send(selected, body, range, head))
+            }
+            Self::Verify { mut selected, head, watch } => {
+                // A body that could not be made this time says nothing about the one that the client has.
+                let Made::Promised(body) = selected.take_body().made().await? else {
+                    return Ok(not_modified(selected.headers));
+                };
+                if watch.agrees(&body) {
+                    return Ok(not_modified(selected.headers));
+                }
+                verdict(&watch, &selected)?;
+                Ok(send(selected, body, None, head))
+            }
+        }
+    }
+}
+
+/// What becomes of a tag that stands for two bodies: an error where that is wanted, else a line in the log.
+fn verdict(watch: &Watch, selected: &Selected) -> Result<()> {
+    let tag = selected.validators.entity_tag.as_ref().map(ToString::to_string).unwrap_or_default();
+    if watch.is_strict() {
+        let message = format!("the tag {tag} stands for two different bodies");
+        return Err(Error::new(ErrorKind::FalseNotModified, message));
+    }
+    tracing::error!(tag, "one tag stands for two different bodies");
+    Ok(())
+}
