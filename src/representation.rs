@@ -53,6 +53,7 @@ pub struct Representation {
     /// Lines besides those that the choice by the request brings.
     added: HeaderMap,
     validators: Validators,
+    as_good: Vec<EntityTag>,
     methods: Vec<Method>,
     ranges: Option<bool>,
     personal: bool,
@@ -114,6 +115,9 @@ pub(crate) struct Selected {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) validators: Validators,
+    /// Tags of other forms of the content that are as good: whoever has one of them may go on using it. They never change what
+    /// is sent.
+    pub(crate) as_good: Vec<EntityTag>,
     pub(crate) methods: Vec<Method>,
     pub(crate) ranges: bool,
     pub(crate) personal: bool,
@@ -164,7 +168,7 @@ impl Representation {
     }
 
     fn bare(body: Body) -> Self {
-        let (validators, methods) = (Validators::default(), Vec::new());
+        let (validators, as_good, methods) = (Validators::default(), Vec::new(), Vec::new());
         let (status, ranges, type_of, select) = (None, None, None, None);
         let (headers, added) = (HeaderMap::new(), HeaderMap::new());
         Self {
@@ -172,6 +176,7 @@ impl Representation {
             headers,
             added,
             validators,
+            as_good,
             methods,
             ranges,
             personal: false,
@@ -256,6 +261,16 @@ impl Representation {
         self
     }
 
+    /// Also answers 304 to who has one of these tags.
+    #[cfg_attr(
+        not(feature = "images"),
+        allow(dead_code, reason = "only images have forms that differ with the time there is")
+    )]
+    pub(crate) fn with_as_good(mut self, tags: Vec<EntityTag>) -> Self {
+        self.as_good = tags;
+        self
+    }
+
     /// What its markup has inline.
     pub(crate) fn with_inline(mut self, inline: Arc<Inline>) -> Self {
         self.inline = Some(inline);
@@ -279,7 +294,9 @@ impl Representation {
         for (name, value) in self.headers.iter().chain(&self.added) {
             chosen.headers.append(name, value.clone());
         }
-        chosen.validators.entity_tag = self.validators.entity_tag.or(chosen.validators.entity_tag);
+        if self.validators.entity_tag.is_some() {
+            (chosen.validators.entity_tag, chosen.as_good) = (self.validators.entity_tag, self.as_good);
+        }
         chosen.validators.last_modified = self.validators.last_modified.or(chosen.validators.last_modified);
         if !self.methods.is_empty() {
             chosen.methods = self.methods;
@@ -290,9 +307,10 @@ impl Representation {
     }
 
     fn into_selected(self) -> Selected {
-        let Self { status, headers, validators, methods, ranges, personal, inline, body, type_of, .. } = self;
+        let Self { status, headers, validators, as_good, methods, .. } = self;
+        let Self { ranges, personal, inline, body, type_of, .. } = self;
         let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
-        Selected { status, headers, validators, methods, ranges, personal, inline, body, type_of }
+        Selected { status, headers, validators, as_good, methods, ranges, personal, inline, body, type_of }
     }
 }
 

@@ -35,7 +35,7 @@ use self::{
     answer::{changed, insert, no_sniffing, not_modified, refuse, refuse_method},
     origin::{Admitted, Origin},
     plan::Plan,
-    preconditions::Outcome,
+    preconditions::{Outcome, State},
     verify::{Verifier, Watch},
 };
 use crate::{
@@ -64,6 +64,7 @@ use crate::{
 /// - All fields that a handler or middleware inside has put on the answer (CORS, `Link`, policies, fields of your own), on every
 ///   status. What goes is what would be untrue: on a 304 `Content-Type` and all else that describes the content that is not sent
 ///   (§15.4.5); on 405 and 412 validators and the policy too, and on a 416 the policy.
+/// - A 200 has bytes that depend on no field of the request but those that `Vary` names: a condition never changes them.
 /// - 403 to what went around the distribution, with [`with_origin_secret`](Self::with_origin_secret).
 ///
 /// # Examples
@@ -215,10 +216,11 @@ impl CloudFront {
         self.complete(&mut selected, method, now);
         let head = method == Method::HEAD;
         if selected.status != StatusCode::OK {
-            return Ok(Plan::Send { selected, range: None, head, watch: None });
+            return Ok(Plan::Send { selected, range: None, if_match: None, head, watch: None });
         }
         let watch = self.watch(url, &selected);
-        let outcome = preconditions::evaluate(method, headers, &selected.validators, now);
+        let state = State { validators: &selected.validators, as_good: &selected.as_good };
+        let outcome = preconditions::evaluate(method, headers, &state, now);
         // A 304 carries no cookie: whoever sets one sends the page.
         let sets_cookie = selected.headers.contains_key(header::SET_COOKIE);
         match outcome {
@@ -226,13 +228,19 @@ impl CloudFront {
                 Some(watch) => Ok(Plan::Verify { selected, head, watch }),
                 None => Ok(Plan::Ready(not_modified(selected.headers))),
             },
+            Outcome::AsGood(tag) if !sets_cookie => {
+                insert(&mut selected.headers, header::ETAG, tag.to_string());
+                Ok(Plan::Ready(not_modified(selected.headers)))
+            }
             Outcome::Failed => Ok(Plan::Ready(changed(selected.headers))),
-            Outcome::Proceed | Outcome::NotModified => {
+            Outcome::Proceed | Outcome::NotModified | Outcome::AsGood(_) => {
                 // Range is defined for GET alone (§14.2).
                 let asked = selected.ranges && method == Method::GET && headers.contains_key(header::RANGE);
                 let applies = asked && preconditions::range_applies(headers, &selected.validators, now);
                 let range = applies.then(|| lines_of(headers, &header::RANGE));
-                Ok(Plan::Send { selected, range, head, watch })
+                let tag_is_to_come = selected.validators.entity_tag.is_none() && !selected.as_good.is_empty();
+                let if_match = tag_is_to_come.then(|| lines_of(headers, &header::IF_MATCH));
+                Ok(Plan::Send { selected, range, if_match, head, watch })
             }
         }
     }

@@ -1,14 +1,16 @@
 //! What was decided on a request, and doing it: only here a body is made. It decides nothing but whether a 304 was true.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, header};
 use http_body_util::Full;
 
 use super::{
-    answer::{not_modified, send},
+    answer::{changed, not_modified, send},
+    preconditions,
     verify::Watch,
 };
 use crate::{
+    EntityTag,
     error::{Error, ErrorKind, Result},
     representation::{Made, Selected},
 };
@@ -20,6 +22,8 @@ pub(super) enum Plan {
     Send {
         selected: Selected,
         range: Option<HeaderMap>,
+        /// What the tag has to be that the body turns out to have.
+        if_match: Option<HeaderMap>,
         head: bool,
         watch: Option<Watch>,
     },
@@ -35,11 +39,14 @@ impl Plan {
     pub(super) async fn make(self) -> Result<Response<Full<Bytes>>> {
         match self {
             Self::Ready(response) => Ok(response),
-            Self::Send { mut selected, range, head, watch } => {
+            Self::Send { mut selected, range, if_match, head, watch } => {
                 let body = match selected.take_body().made().await? {
                     Made::Promised(body) => body,
                     Made::Instead { body, headers } => {
                         selected.replace(headers);
+                        if if_match.is_some_and(|lines| !preconditions::matches(&lines, tag_of(&selected).as_ref())) {
+                            return Ok(changed(selected.headers));
+                        }
                         return Ok(send(selected, body, None, head));
                     }
                 };
@@ -63,6 +70,10 @@ impl Plan {
             }
         }
     }
+}
+
+fn tag_of(selected: &Selected) -> Option<EntityTag> {
+    selected.headers.get(header::ETAG)?.to_str().ok()?.parse().ok()
 }
 
 /// What becomes of a tag that stands for two bodies: an error where that is wanted, else a line in the log.

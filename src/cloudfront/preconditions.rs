@@ -8,18 +8,28 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use crate::{EntityTag, entity_tag::TagList, ows, representation::Validators};
 
 /// What the conditions of a request ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// No condition stands in the way.
     Proceed,
     /// The client has it already: 304.
     NotModified,
+    /// The client has another form of it that is as good, with this tag: 304.
+    AsGood(EntityTag),
     /// The client did not mean this state of it: 412.
     Failed,
 }
 
+/// The state of what is asked for.
+pub(crate) struct State<'a> {
+    pub(crate) validators: &'a Validators,
+    /// Tags of other forms that are as good. Where the validators have none, the tag will be one of these when the body is made.
+    pub(crate) as_good: &'a [EntityTag],
+}
+
 /// Evaluates in the order of RFC 9110 §13.2.2. To be asked only where the plain answer would be a 2xx (§13.2.1).
-pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, validators: &Validators, now: SystemTime) -> Outcome {
+pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, state: &State<'_>, now: SystemTime) -> Outcome {
+    let State { validators, as_good } = *state;
     let safe = matches!(*method, Method::GET | Method::HEAD);
     if matches!(*method, Method::OPTIONS | Method::TRACE | Method::CONNECT) {
         // They neither select nor change a representation (§13.2.1).
@@ -28,7 +38,7 @@ pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, validators: &Valida
     let tag = validators.entity_tag.as_ref();
     // Steps 1 and 2. A date that can't be compared is ignored (§13.1.4).
     match tags(headers, header::IF_MATCH) {
-        Some(list) if !list.matches(tag, EntityTag::strong_eq) => return Outcome::Failed,
+        Some(list) if !may_match(&list, state) => return Outcome::Failed,
         Some(_) => {}
         None => {
             let since = date(headers, header::IF_UNMODIFIED_SINCE, now);
@@ -42,11 +52,14 @@ pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, validators: &Valida
     }
     // Steps 3 and 4. If-Modified-Since counts only where there is no If-None-Match at all (§13.1.3).
     if headers.contains_key(header::IF_NONE_MATCH) {
-        let matches = tags(headers, header::IF_NONE_MATCH).is_some_and(|list| list.matches(tag, EntityTag::weak_eq));
-        return match (matches, safe) {
-            (false, _) => Outcome::Proceed,
-            (true, true) => Outcome::NotModified,
-            (true, false) => Outcome::Failed,
+        return match tags(headers, header::IF_NONE_MATCH) {
+            Some(list) if list.matches(tag, EntityTag::weak_eq) && safe => Outcome::NotModified,
+            Some(list) if list.matches(tag, EntityTag::weak_eq) => Outcome::Failed,
+            Some(list) if safe => {
+                let held = as_good.iter().find(|tag| list.matches(Some(tag), EntityTag::weak_eq));
+                held.cloned().map_or(Outcome::Proceed, Outcome::AsGood)
+            }
+            _ => Outcome::Proceed,
         };
     }
     match (date(headers, header::IF_MODIFIED_SINCE, now), validators.last_modified) {
@@ -55,6 +68,19 @@ pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, validators: &Valida
         }
         _ => Outcome::Proceed,
     }
+}
+
+fn may_match(list: &TagList, State { validators, as_good }: &State<'_>) -> bool {
+    let matches = |tag| list.matches(tag, EntityTag::strong_eq);
+    match &validators.entity_tag {
+        None => matches(None) || as_good.iter().any(|tag| matches(Some(tag))),
+        tag => matches(tag.as_ref()),
+    }
+}
+
+/// Whether these lines of If-Match name the tag that a body turned out to have.
+pub(crate) fn matches(lines: &HeaderMap, tag: Option<&EntityTag>) -> bool {
+    tags(lines, header::IF_MATCH).is_none_or(|list| list.matches(tag, EntityTag::strong_eq))
 }
 
 /// Whether a Range may be honoured: `If-Range` is absent, or names the strong tag or the exact date of what is there

@@ -150,9 +150,7 @@ fn every_answer_of_a_negotiated_url_says_so() {
         ] {
             let answer = get(&app, url).header("accept", WEBP).headers(headers).send().await;
             assert_eq!(answer.status.as_u16(), status, "{url} {headers:?}");
-            if status != 412 && status != 416 {
-                assert_eq!(answer.line("vary"), "accept", "{url} {status}");
-            }
+            assert_eq!(answer.line("vary"), "accept", "{url} {status}");
         }
         for url in ["/static/photo.jpg?w=256&fmt=webp", "/static/photo.jpg/w256.webp"] {
             assert_eq!(fetch(&app, url, WEBP).await.header("vary"), "", "{url} is for everyone");
@@ -410,6 +408,130 @@ fn whoever_has_a_better_variant_than_this_instance_can_make_keeps_it() {
         let other =
             get(&poor, "/static/photo.jpg?w=640").header("accept", OLD).header("if-none-match", &tag).send().await;
         assert_eq!(other.status, 200, "that tag is another format's");
+    });
+}
+
+/// Conditions that may name any tags: a list, a malformed one, a weak one, a tag in no list at all.
+fn conditions(tags: &[String]) -> Vec<Vec<(&'static str, String)>> {
+    let mut asked = vec![vec![("if-match", "*".to_owned())], vec![("range", "bytes=0-3".to_owned())]];
+    for tag in tags {
+        for field in ["if-match", "if-none-match", "if-range"] {
+            for value in
+                [tag.clone(), format!("\"x\", {tag}"), format!("{tag} x"), format!("x{tag}"), format!("W/{tag}")]
+            {
+                asked.push(vec![(field, value.clone())]);
+                asked.push(vec![(field, value), ("range", "bytes=0-3".to_owned())]);
+            }
+        }
+        asked.push(vec![("if-match", tag.clone()), ("if-none-match", tag.clone())]);
+        asked.push(vec![("if-match", tag.clone()), ("if-range", tag.clone()), ("range", "bytes=0-3".to_owned())]);
+    }
+    asked
+}
+
+/// A field that is not in Vary never changes the bytes of a 200: whoever else asks with this Accept gets them from a cache.
+#[test]
+fn a_condition_never_changes_what_is_sent() {
+    let (folders, content) = site(&["photo.jpg", "p3.png"]);
+    folders.write("templates/a.html", b"{{ static('photo.jpg') }}");
+    let pages = content.clone();
+    let page = app(move |_| pages.render_template("a.html", ()).unwrap());
+    let hasty = || folders.content().with_images(Images::new().with_time(Duration::ZERO));
+    let cookie = |content: ContentManager| {
+        app(move |request| {
+            let image = content.static_file_at(request.uri());
+            image.with_added_header(http::header::SET_COOKIE, http::HeaderValue::from_static("a=1"))
+        })
+    };
+    let (rich, poor) = (files_app(&content), files_app(&hasty()));
+    let (rich_cookie, poor_cookie) = (cookie(content.clone()), cookie(hasty()));
+    run(async {
+        let url = get(&page, "/").send().await.text().to_owned();
+        for url in [format!("{url}?w=384"), url, "/static/p3.png?w=96".into(), "/static/p3.png/w96.webp".into()] {
+            let mut tags = Vec::new();
+            for app in [&rich, &poor] {
+                for accept in [AVIF, WEBP, OLD] {
+                    tags.push(fetch(app, &url, accept).await.line("etag").to_owned());
+                }
+            }
+            tags.sort();
+            tags.dedup();
+            assert!(tags.len() > 1, "the original's and a variant's");
+            for (app, accept) in
+                [&rich, &poor, &rich_cookie, &poor_cookie].iter().flat_map(|app| [(*app, WEBP), (*app, OLD)])
+            {
+                let plain = fetch(app, &url, accept).await;
+                for fields in conditions(&tags) {
+                    let named: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                    let answer = get(app, &url).header("accept", accept).headers(&named).send().await;
+                    match answer.status.as_u16() {
+                        200 => assert_eq!(
+                            (&answer.headers, &answer.body),
+                            (&plain.headers, &plain.body),
+                            "{url} {fields:?}"
+                        ),
+                        206 => {
+                            assert_eq!((&answer.body[..], answer.line("etag")), (&plain.body[..4], plain.line("etag")));
+                        }
+                        304 | 412 => assert!(answer.body.is_empty() || answer.status == 412, "{url} {fields:?}"),
+                        other => panic!("{other} for {url} {fields:?}"),
+                    }
+                    let is_current = fields
+                        .iter()
+                        .all(|(name, value)| *name != "if-match" || value.contains(plain.line("etag")) || value == "*");
+                    let is_weak = fields.iter().any(|(name, value)| *name == "if-match" && value.starts_with("W/"));
+                    let is_list = fields.iter().all(|(_, value)| !value.ends_with(" x") && !value.starts_with("x"));
+                    assert_eq!(answer.status == 412, is_list && (!is_current || is_weak), "{url} {fields:?}");
+                }
+            }
+        }
+    });
+}
+
+/// The same where the bytes, and so the tag, are known only when they are loaded.
+#[test]
+fn a_condition_never_changes_an_image_that_has_to_be_loaded_first() {
+    let (_folders, content) = site(&[]);
+    let hasty = content.clone().with_images(Images::new().with_time(Duration::ZERO));
+    run(async {
+        let ask = async |content: &ContentManager, name: &'static str, fields: &[(&'static str, String)]| {
+            let mut request = http::Request::get("/?w=640").header("accept", WEBP);
+            for (name, value) in fields {
+                request = request.header(*name, value);
+            }
+            let request = request.body(()).unwrap();
+            let etag = async || Ok::<_, BoxError>(Some(name));
+            let image = content.image_with(request.uri(), etag, async move || Ok::<_, BoxError>(fixture(name)));
+            let response = CloudFront::new().respond(&request, image.await.unwrap()).await.unwrap();
+            let (parts, body) = response.into_parts();
+            (parts, http_body_util::BodyExt::collect(body).await.unwrap().to_bytes())
+        };
+        // One is made smaller, one is narrower than it could be, one is sent as it is.
+        for name in ["photo.jpg", "17x13.jpg", "script.svg"] {
+            let (plain, body) = ask(&content, name, &[]).await;
+            let tag = plain.headers["etag"].to_str().unwrap().to_owned();
+            let original = ask(&hasty, name, &[]).await.0.headers["etag"].to_str().unwrap().to_owned();
+            for fields in conditions(&[tag.clone(), original.clone(), "\"other\"".into()]) {
+                let (answer, sent) = ask(&content, name, &fields).await;
+                match answer.status.as_u16() {
+                    200 => assert_eq!((&answer.headers, &sent), (&plain.headers, &body), "{name} {fields:?}"),
+                    304 => assert!(fields.iter().any(|(field, _)| *field == "if-none-match"), "{name} {fields:?}"),
+                    412 => {
+                        assert!(
+                            fields.iter().any(|(field, value)| *field == "if-match" && *value != tag),
+                            "{fields:?}"
+                        );
+                    }
+                    other => panic!("{other} for {name} {fields:?}"),
+                }
+            }
+            for (value, status) in [(&tag, 200), (&original, if tag == original { 200 } else { 412 })] {
+                let answer = ask(&content, name, &[("if-match", value.clone())]).await;
+                assert_eq!(answer.0.status, status, "{name}");
+            }
+            assert_eq!(ask(&content, name, &[("if-match", "\"other\"".into())]).await.0.status, 412, "{name}");
+            assert_eq!(ask(&content, name, &[("if-none-match", tag)]).await.0.status, 304, "{name}");
+        }
     });
 }
 

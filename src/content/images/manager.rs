@@ -160,7 +160,7 @@ impl ContentManager {
         let identity = Sha256::new().chain_update("the version of an image ").chain_update(version.as_ref());
         let identity: [u8; 32] = identity.finalize().into();
         let image = Representation::select(move |selection| {
-            let tag = Unloaded { engine: &engine, identity, wanted }.tag_held(selection.headers);
+            let tags = Unloaded { engine: &engine, identity, wanted }.tags(selection.headers);
             let fields = selection.headers.clone();
             let image = described(Representation::making(HeaderMap::new(), async move {
                 let bytes =
@@ -173,10 +173,7 @@ impl ContentManager {
                     Err(why) => Err(failed(why)),
                 }
             }));
-            Ok(match tag {
-                Some(tag) => image.with_entity_tag(tag),
-                None => image,
-            })
+            Ok(image.with_as_good(tags))
         });
         Ok(varied(image, wanted))
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{
     accept::Bucket,
@@ -31,7 +31,10 @@ enum Choice {
     Best(Candidate),
     /// What could be made in time, and what is better.
     Makeshift(Candidate, Job),
+    /// The file as it is, which is the best.
     Original,
+    /// The file as it is, as nothing could be made in time.
+    LastResort,
 }
 
 /// A variant that could be sent.
@@ -135,13 +138,17 @@ impl Variant {
         made: impl Fn(&Job) -> Option<Made> + Send + 'static,
     ) -> Representation {
         Representation::select(move |selection| {
-            let choice = self.choose(selection.headers, made);
+            let (choice, better) = self.choose(selection.headers, made);
             let tag = self.tag(&choice);
+            // Whoever has a better one keeps it: another request, or another instance, may have had more time.
+            let is_asked = selection.headers.contains_key(header::IF_NONE_MATCH);
+            let held = better.iter().filter(|_| is_asked).map(|it| EntityTag::of_digest(&it.tag)).collect();
             let policy = policy.map(|policy| match policy == CacheControl::immutable() && !choice.is_final() {
                 true => for_an_hour(),
                 false => policy,
             });
-            let image = described(Representation::making(HeaderMap::new(), self.make(choice))).with_entity_tag(tag);
+            let image = described(Representation::making(HeaderMap::new(), self.make(choice)));
+            let image = image.with_entity_tag(tag).with_as_good(held);
             Ok(match policy {
                 Some(policy) => image.with_cache_control(policy),
                 None => image,
@@ -149,44 +156,42 @@ impl Variant {
         })
     }
 
-    /// The best plan that is made already or can be made in time. Whoever has one of them and asks whether it is still good
-    /// hears that it is: another request, or another instance, may have had more time or less.
-    fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> Choice {
+    /// The best plan that is made already or can be made in time, and those that are better. Of the request's fields Accept
+    /// alone counts, which Vary names: conditions are not for the choice.
+    fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> (Choice, Vec<Candidate>) {
         let Self { engine, source, header, .. } = self;
         let image = (header.upright().0, header.format());
-        let formats = formats(self.wanted, fields);
-        let plans = Plan::of(image, self.wanted, formats, engine.menu.quality);
+        let plans = Plan::of(image, self.wanted, formats(self.wanted, fields), engine.menu.quality);
         let candidate = |plan| {
             let job = engine.job(source, header, plan);
             let made = made(&job);
             let tag = made.as_ref().map_or_else(|| engine.key(plan, &self.identity), |made| made.tag);
             Candidate { job, tag, made }
         };
-        let candidates: Vec<Candidate> = plans.into_iter().map(candidate).collect();
-        let conditions = Conditions::of(fields);
-        let held = |it: &&Candidate| conditions.name(&it.tag);
+        let mut candidates: Vec<Candidate> = plans.into_iter().map(candidate).collect();
         let ready =
-            |it: &&Candidate| it.made.is_some() || engine.holds(&it.job.key) || engine.affords(header, it.job.plan);
-        let acceptable = header.format().is_some_and(|format| formats.contains(&format));
-        let original = acceptable && conditions.name(&key_of_original(&self.identity));
-        let chosen = candidates.iter().find(held).or_else(|| candidates.iter().filter(|_| !original).find(ready));
-        match (chosen, candidates.first()) {
-            (Some(chosen), Some(best)) if chosen.job.key == best.job.key => Choice::Best(chosen.clone()),
-            (Some(chosen), Some(best)) => Choice::Makeshift(chosen.clone(), best.job.clone()),
-            _ => Choice::Original,
+            |it: &Candidate| it.made.is_some() || engine.holds(&it.job.key) || engine.affords(header, it.job.plan);
+        let Some(position) = candidates.iter().position(ready) else {
+            return (if candidates.is_empty() { Choice::Original } else { Choice::LastResort }, candidates);
+        };
+        let chosen = candidates.swap_remove(position);
+        candidates.truncate(position);
+        match candidates.first() {
+            Some(best) => (Choice::Makeshift(chosen, best.job.clone()), candidates),
+            None => (Choice::Best(chosen), candidates),
         }
     }
 
     fn tag(&self, choice: &Choice) -> EntityTag {
         EntityTag::of_digest(&match choice {
             Choice::Best(candidate) | Choice::Makeshift(candidate, _) => candidate.tag,
-            Choice::Original => key_of_original(&self.identity),
+            Choice::Original | Choice::LastResort => key_of_original(&self.identity),
         })
     }
 
     async fn make(self, choice: Choice) -> Result<Body> {
         let (Candidate { job, made, .. }, best) = match choice {
-            Choice::Original => return Ok(Body::Promised(self.original())),
+            Choice::Original | Choice::LastResort => return Ok(Body::Promised(self.original())),
             Choice::Best(candidate) => (candidate, None),
             Choice::Makeshift(candidate, best) => (candidate, Some(best)),
         };
@@ -219,7 +224,7 @@ impl Variant {
 
     /// All of it at once, for an image whose bytes had to be loaded first: with its own tag among the fields.
     pub(crate) async fn make_whole(self, fields: &HeaderMap) -> Result<Body> {
-        let choice = self.choose(fields, |_| None);
+        let (choice, _) = self.choose(fields, |_| None);
         let tag = self.tag(&choice);
         Ok(match self.make(choice).await? {
             Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type::sniff(&body)), body },
@@ -231,11 +236,11 @@ impl Variant {
 impl Choice {
     /// Whether a later request gets the same.
     fn is_final(&self) -> bool {
-        !matches!(self, Self::Makeshift(..))
+        matches!(self, Self::Best(_) | Self::Original)
     }
 }
 
-/// What an image whose bytes are not there yet is known by, and the tags that a client may have of it.
+/// An image whose bytes are not there yet.
 pub(crate) struct Unloaded<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) identity: [u8; 32],
@@ -243,14 +248,17 @@ pub(crate) struct Unloaded<'a> {
 }
 
 impl Unloaded<'_> {
-    /// The tag of the variant that a client has, where it has one.
-    pub(crate) fn tag_held(&self, fields: &HeaderMap) -> Option<EntityTag> {
-        let (formats, conditions) = (formats(self.wanted, fields), Conditions::of(fields));
+    /// The tags that it may turn out to have; none where the request has no condition that they would be compared with.
+    pub(crate) fn tags(&self, fields: &HeaderMap) -> Vec<EntityTag> {
+        if ![header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| fields.contains_key(name)) {
+            return Vec::new();
+        }
+        let formats = formats(self.wanted, fields);
         let quality = self.wanted.quality.unwrap_or(self.engine.menu.quality);
         // It may be narrower than what is wanted, and is never widened.
         let plans = [self.wanted.width, None].into_iter().flat_map(|width| Plan::ladder(formats, width, quality));
-        let mut keys = plans.map(|plan| self.engine.key(plan, &self.identity)).chain([key_of_original(&self.identity)]);
-        keys.find(|key| conditions.name(key)).map(|key| EntityTag::of_digest(&key))
+        let keys = plans.map(|plan| self.engine.key(plan, &self.identity)).chain([key_of_original(&self.identity)]);
+        keys.map(|key| EntityTag::of_digest(&key)).collect()
     }
 }
 
@@ -284,20 +292,4 @@ pub(crate) fn formats(wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
 /// A fingerprint promises that the bytes never change. Of a makeshift that is not true: a better one is to come.
 fn for_an_hour() -> CacheControl {
     CacheControl::new().with_public().with_max_age(std::time::Duration::from_secs(3600))
-}
-
-/// The tags that a request names.
-struct Conditions(String);
-
-impl Conditions {
-    const FIELDS: [HeaderName; 3] = [header::IF_NONE_MATCH, header::IF_MATCH, header::IF_RANGE];
-
-    fn of(fields: &HeaderMap) -> Self {
-        let values = Self::FIELDS.iter().flat_map(|name| fields.get_all(name));
-        Self(values.filter_map(|value| value.to_str().ok()).collect())
-    }
-
-    fn name(&self, key: &Key) -> bool {
-        !self.0.is_empty() && self.0.contains(&EntityTag::of_digest(key).to_string())
-    }
 }
