@@ -3,7 +3,7 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-use http::{Response, StatusCode, header};
+use http::StatusCode;
 
 /// What a fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -188,6 +188,13 @@ impl Error {
         }
     }
 
+    /// What a handler panicked with.
+    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        Self::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
+    }
+
     pub(crate) fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
         Self::build(kind, context.into(), Detail::None, None)
     }
@@ -369,27 +376,6 @@ impl StdError for Error {
     }
 }
 
-/// A response that stands for a failed handler. It carries the [`Error`] in its extensions, where an
-/// [`App`](crate::App) finds it, logs it and puts the site's own error page in its place.
-impl<B: From<&'static str>> From<Error> for Response<B> {
-    fn from(error: Error) -> Self {
-        let mut response = Response::new(B::from("Something went wrong.\n"));
-        *response.status_mut() = error.status();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
-        response.extensions_mut().insert(error);
-        response
-    }
-}
-
-#[cfg(feature = "axum")]
-impl axum_core::response::IntoResponse for Error {
-    fn into_response(self) -> axum_core::response::Response {
-        self.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,12 +390,5 @@ mod tests {
         );
         assert_eq!(error.to_string(), "could not render (template index.html, line 7)");
         assert_eq!(error.chain(), "could not render (template index.html, line 7): undefined value");
-    }
-
-    #[test]
-    fn a_failed_response_tells_a_stranger_nothing() {
-        let response: Response<String> = Error::new(ErrorKind::Asset, "the password is wrong").into();
-        assert_eq!(response.status(), 500);
-        assert!(!response.body().contains("password"));
     }
 }

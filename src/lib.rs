@@ -103,6 +103,7 @@ mod defects;
 mod defects;
 mod entity_tag;
 mod error;
+mod error_response;
 // Its examples use them all, as the documentation has them all.
 #[cfg(all(
     any(doc, doctest),
@@ -118,6 +119,7 @@ mod hidden;
 mod inline;
 mod owners;
 mod ows;
+mod refusals;
 mod representation;
 mod runtime;
 mod script_root;

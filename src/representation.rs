@@ -57,6 +57,7 @@ pub struct Representation {
     methods: Vec<Method>,
     ranges: Option<bool>,
     personal: bool,
+    refusal: bool,
     inline: Option<Arc<Inline>>,
     body: Body,
     type_of: Option<TypeOf>,
@@ -121,6 +122,7 @@ pub(crate) struct Selected {
     pub(crate) methods: Vec<Method>,
     pub(crate) ranges: bool,
     pub(crate) personal: bool,
+    pub(crate) refusal: bool,
     pub(crate) inline: Option<Arc<Inline>>,
     pub(crate) body: Body,
     pub(crate) type_of: Option<TypeOf>,
@@ -180,6 +182,7 @@ impl Representation {
             methods,
             ranges,
             personal: false,
+            refusal: false,
             inline: None,
             body,
             type_of,
@@ -271,6 +274,13 @@ impl Representation {
         self
     }
 
+    /// Says that its body is a plain sentence of this crate's, for a site's error page to take the place of.
+    #[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only the parameters of images are refused so"))]
+    pub(crate) fn with_refusal(mut self) -> Self {
+        self.refusal = true;
+        self
+    }
+
     /// What its markup has inline.
     pub(crate) fn with_inline(mut self, inline: Arc<Inline>) -> Self {
         self.inline = Some(inline);
@@ -308,9 +318,9 @@ impl Representation {
 
     fn into_selected(self) -> Selected {
         let Self { status, headers, validators, as_good, methods, .. } = self;
-        let Self { ranges, personal, inline, body, type_of, .. } = self;
+        let Self { ranges, personal, refusal, inline, body, type_of, .. } = self;
         let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
-        Selected { status, headers, validators, as_good, methods, ranges, personal, inline, body, type_of }
+        Selected { status, headers, validators, as_good, methods, ranges, personal, refusal, inline, body, type_of }
     }
 }
 

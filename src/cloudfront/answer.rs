@@ -11,12 +11,13 @@ use super::range::{self, Asked};
 use crate::{
     cache_control::{is_shared_cacheable, set_policy},
     owners::{self, OF_REPRESENTATION, Owner},
+    refusals::Refusal,
     representation::Selected,
 };
 
 /// The representation with its body, or the parts of it that the lines of a Range field ask for.
 pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>, head: bool) -> Response<Full<Bytes>> {
-    let Selected { mut status, mut headers, ranges, type_of, inline, .. } = selected;
+    let Selected { mut status, mut headers, ranges, type_of, inline, refusal, .. } = selected;
     no_sniffing(&mut headers);
     if let Some(type_of) = type_of {
         headers.entry(header::CONTENT_TYPE).or_insert_with(|| HeaderValue::from_static(type_of(&body)));
@@ -54,8 +55,10 @@ pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>
     if status != StatusCode::NO_CONTENT {
         headers.insert(header::CONTENT_LENGTH, body.len().into());
     }
+    let refusal = refusal.then(|| Refusal(body.clone()));
     let body = if head { Bytes::new() } else { body };
     let mut response = response(status, headers, body);
+    refusal.into_iter().for_each(|refusal| _ = response.extensions_mut().insert(refusal));
     inline.into_iter().for_each(|inline| _ = response.extensions_mut().insert(inline));
     response
 }
@@ -73,7 +76,10 @@ pub(crate) fn refuse(status: StatusCode, mut headers: HeaderMap, text: &'static 
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_LENGTH, text.len().into());
     no_sniffing(&mut headers);
-    response(status, headers, Bytes::from_static(text.as_bytes()))
+    let body = Bytes::from_static(text.as_bytes());
+    let mut response = response(status, headers, body.clone());
+    response.extensions_mut().insert(Refusal(body));
+    response
 }
 
 /// 412: the client did not mean this state of it.

@@ -3,12 +3,14 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
+use futures_util::FutureExt;
+use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tower::{Layer, Service};
@@ -20,8 +22,10 @@ use super::{
 use crate::{
     EntityTag, Representation, ScriptRoot,
     body::{Head, Limit, whole},
-    error::{BoxError, Result},
+    cache_control::make_personal,
+    error::{BoxError, Error, Result},
     owners::{self, OF_REPRESENTATION},
+    refusals::{self, Refusal},
     representation::{Pending, Personal},
 };
 
@@ -29,6 +33,9 @@ use crate::{
 ///
 /// The service inside never sees a HEAD request: it is asked as with GET, and the body is dropped, so that both have the
 /// same fields.
+///
+/// In an [`App`](crate::App) it never fails: an error or a panic of the service inside becomes an answer with status 500, which
+/// layers outside add their fields to, and the `App` puts the site's error page in its place. Elsewhere errors and panics pass.
 ///
 /// # Examples
 ///
@@ -63,6 +70,7 @@ impl<S, B, RB> Service<Request<B>> for CloudFrontService<S>
 where
     S: Service<Request<B>, Response = Response<RB>>,
     S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
     RB: HttpBody + Send + 'static,
     RB::Data: Send,
     RB::Error: Into<BoxError>,
@@ -84,19 +92,7 @@ where
             request.headers_mut().remove(origin::HEADER);
             request.extensions_mut().insert(Admitted);
         }
-        let mut asked = Request::new(());
-        *asked.method_mut() = request.method().clone();
-        *asked.uri_mut() = request.uri().clone();
-        *asked.headers_mut() = request.headers().clone();
-        if let Some(root) = request.extensions().get::<ScriptRoot>() {
-            asked.extensions_mut().insert(root.clone());
-        }
-        if let Some(admitted) = request.extensions().get::<Admitted>() {
-            asked.extensions_mut().insert(*admitted);
-        }
-        if let Some(limit) = request.extensions().get::<Limit>() {
-            asked.extensions_mut().insert(*limit);
-        }
+        let asked = asked(&request);
         if request.method() == Method::HEAD {
             *request.method_mut() = Method::GET;
             request.extensions_mut().insert(Head);
@@ -104,23 +100,69 @@ where
             request.headers_mut().remove(header::RANGE);
         }
         let cloudfront = self.cloudfront.clone();
-        let response = self.inner.call(request);
+        if asked.extensions().get::<Limit>().is_none() {
+            let response = self.inner.call(request);
+            return Box::pin(async move {
+                let response = match response.await {
+                    Ok(response) => response,
+                    Err(error) => return Err(error),
+                };
+                Ok(answer(&cloudfront, asked, response).await)
+            });
+        }
+        // In an App the layers outside see an answer whatever happens inside: the fields that they add are for error pages too.
+        let called = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
         Box::pin(async move {
-            let response = match response.await {
-                Ok(response) => response,
-                Err(error) => return Err(error),
+            let answered = async {
+                let response = called.map_err(|panic| Error::panicked(&*panic))?.await.map_err(Error::from_handler)?;
+                Ok(answer(&cloudfront, asked, response).await)
             };
-            let answer = answer(&cloudfront, asked, response).await;
+            let answered = AssertUnwindSafe(answered).catch_unwind().await;
             // The error travels in the response's extensions to the App, which logs it.
-            Ok(answer.unwrap_or_else(Response::from))
+            Ok(answered.unwrap_or_else(|panic| Err(Error::panicked(&*panic))).unwrap_or_else(Response::from))
         })
     }
 }
 
-async fn answer<RB>(
+/// What of a request its answer is decided by.
+fn asked<B>(request: &Request<B>) -> Request<()> {
+    fn copy<T: Clone + Send + Sync + 'static>(from: &Extensions, to: &mut Extensions) {
+        from.get::<T>().into_iter().for_each(|value| _ = to.insert(value.clone()));
+    }
+    let mut asked = Request::new(());
+    *asked.method_mut() = request.method().clone();
+    *asked.uri_mut() = request.uri().clone();
+    *asked.headers_mut() = request.headers().clone();
+    copy::<ScriptRoot>(request.extensions(), asked.extensions_mut());
+    copy::<Admitted>(request.extensions(), asked.extensions_mut());
+    copy::<Limit>(request.extensions(), asked.extensions_mut());
+    asked
+}
+
+async fn answer<RB>(cloudfront: &CloudFront, asked: Request<()>, mut response: Response<RB>) -> Response<Full<Bytes>>
+where
+    RB: HttpBody,
+    RB::Error: Into<BoxError>,
+{
+    // A page by itself comes with no field: then the copy costs nothing.
+    let around = response.headers().clone();
+    let personal = response.extensions_mut().remove::<Personal>().is_some();
+    decide(cloudfront, asked, response, personal).await.unwrap_or_else(|error| {
+        let mut response = Response::from(error);
+        let headers = std::mem::take(response.headers_mut());
+        *response.headers_mut() = owners::replaced(around, headers, false);
+        if personal {
+            make_personal(response.headers_mut());
+        }
+        response
+    })
+}
+
+async fn decide<RB>(
     cloudfront: &CloudFront,
     mut asked: Request<()>,
     response: Response<RB>,
+    personal: bool,
 ) -> Result<Response<Full<Bytes>>>
 where
     RB: HttpBody,
@@ -132,7 +174,6 @@ where
         // The service has acted by now: conditions were its own to look at, before that (RFC 9110 §13.2.1).
         CONDITIONS.iter().for_each(|name| _ = asked.headers_mut().remove(name));
     }
-    let personal = extensions.remove::<Personal>().is_some();
     let mut representation = match extensions.remove::<Pending>().and_then(|pending| pending.take()) {
         Some(representation) => dressed(representation, parts),
         None => {
@@ -145,6 +186,9 @@ where
                 // A router's way to say what there is (RFC 9110 §9.3.7).
                 parts.status = StatusCode::NO_CONTENT;
                 owners::remove(&mut parts.headers, &OF_REPRESENTATION);
+            }
+            if refusals::is_one(parts.status, &parts.headers, &body) {
+                extensions.insert(Refusal(body.clone()));
             }
             // The service has answered this very method: it is not for us to refuse it.
             ordinary(parts, body).with_methods([asked.method().clone()])

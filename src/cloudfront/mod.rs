@@ -43,6 +43,7 @@ use crate::{
     cache_control::{guard_cookie, make_personal},
     error::Result,
     owners::{self, Owner},
+    refusals::Refusal,
     representation::{Selected, Selection},
 };
 
@@ -204,7 +205,10 @@ impl CloudFront {
         }
         let (lines, path) = (request.headers().get_all(origin::HEADER).iter().count(), request.uri().path());
         tracing::warn!(method = %request.method(), path, lines, "a request without the origin secret was refused");
-        Some(refuse(StatusCode::FORBIDDEN, HeaderMap::new(), "Forbidden.\n"))
+        let mut forbidden = refuse(StatusCode::FORBIDDEN, HeaderMap::new(), "Forbidden.\n");
+        // SECURITY: nor is it shown a page of the site.
+        forbidden.extensions_mut().remove::<Refusal>();
+        Some(forbidden)
     }
 
     fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Plan> {

@@ -181,8 +181,9 @@ impl ContentManager {
         self.error_page(StatusCode::NOT_FOUND, None).with_cache_control(CacheControl::no_cache())
     }
 
-    /// The page for a status: the template of that name (`500.html`, with the argument `detail` if one is given), or a
-    /// plain page where there is none. `Cache-Control: no-store`.
+    /// The page for a status: the template of that name (`500.html`), else `error.html`, else a plain page. Both templates have
+    /// `status` (500), `title` (`Internal Server Error`) and, if one is given, `detail`; where none is given, it is left out, and
+    /// `{{ detail }}` prints nothing. `Cache-Control: no-store`.
     ///
     /// # Examples
     ///
@@ -203,15 +204,33 @@ impl ContentManager {
     /// # }).unwrap();
     /// ```
     pub fn error_page(&self, status: StatusCode, detail: Option<&str>) -> Representation {
-        let template = format!("{}.html", status.as_u16());
-        let arguments = serde_json::json!({ "status": status.as_u16(), "detail": detail });
-        let page = self.render_template(&template, arguments).unwrap_or_else(|_| Self::plain_page(status, detail));
+        let own = format!("{}.html", status.as_u16());
+        let template = if self.has_template(&own) { &own } else { "error.html" };
+        let mut arguments = serde_json::Map::new();
+        arguments.insert("status".into(), status.as_u16().into());
+        arguments.insert("title".into(), title(status).into());
+        // A strict engine fails at what is left out, and `null` would be printed as `None`.
+        if let Some(detail) = detail.or(self.snapshot().templates.is_strict().then_some("")) {
+            arguments.insert("detail".into(), detail.into());
+        }
+        let page = self.render_template(template, arguments).unwrap_or_else(|_| Self::plain_page(status, detail));
         page.with_status(status).with_cache_control(CacheControl::no_store())
+    }
+
+    /// What a client of an API is told in place of a page (RFC 9457).
+    pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Representation {
+        let mut problem =
+            serde_json::json!({ "type": "about:blank", "title": title(status), "status": status.as_u16() });
+        if let Some(detail) = detail {
+            problem["detail"] = detail.into();
+        }
+        let problem = Representation::new("application/problem+json", problem.to_string());
+        problem.with_status(status).with_cache_control(CacheControl::no_store())
     }
 
     /// The page for a status where the site has no template for it: of its own, without a link to anything.
     pub(crate) fn plain_page(status: StatusCode, detail: Option<&str>) -> Representation {
-        let title = status.canonical_reason().unwrap_or("Error");
+        let title = title(status);
         let detail = detail.map_or_else(String::new, |text| format!("<pre>{}</pre>", minijinja::HtmlEscape(text)));
         let page = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1>{detail}</html>\n"
@@ -231,6 +250,10 @@ fn leads_away(target: &str) -> Error {
     let shown = links::shown(target);
     let message = format!("a redirect leads off the site, to {shown}: redirect_external is for another site's URL");
     Error::new(ErrorKind::Redirect, message)
+}
+
+fn title(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or("Error")
 }
 
 fn as_asset(representation: Representation) -> Representation {

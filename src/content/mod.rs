@@ -57,6 +57,7 @@ pub use explain::Explanation;
 pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
 pub use images::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
+pub(crate) use negotiate::prefers_problem;
 pub(crate) use path::{NOT_IN_PATH, is_well_encoded};
 #[cfg(feature = "dev-server")]
 pub(crate) use provenance::sentences;

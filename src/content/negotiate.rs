@@ -1,7 +1,7 @@
-//! Negotiation: the weights of a field (RFC 9110 §12.4.2), and the choice by Accept-Encoding (§12.5.3). It chooses among
-//! codings; it does not encode.
+//! Negotiation: the weights of a field (RFC 9110 §12.4.2), the choice by Accept-Encoding (§12.5.3), and whether a client wants
+//! problem details rather than a page. It chooses among codings; it does not encode.
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::ows;
 
@@ -54,6 +54,22 @@ pub(crate) fn coding(headers: &HeaderMap, available: &[Coding]) -> Option<Coding
     best.filter(|(_, weight)| identity.is_none_or(|identity| *weight >= identity)).map(|(coding, _)| coding)
 }
 
+/// Whether a client names JSON in Accept, and does not want HTML as much (RFC 9110 §12.5.1): no browser does. `*/*` stands for
+/// neither.
+pub(crate) fn prefers_problem(headers: &HeaderMap) -> bool {
+    let is_named = |line: &HeaderValue| line.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"json"));
+    if !headers.get_all(header::ACCEPT).iter().any(is_named) {
+        return false;
+    }
+    let wanted = weights(headers, &header::ACCEPT);
+    let weight = |is_meant: fn(&str) -> bool| {
+        let meant = wanted.iter().filter(|(range, _)| is_meant(range));
+        meant.map(|(_, weight)| *weight).max().unwrap_or(0)
+    };
+    let json = weight(|range| range == "application/json" || range.ends_with("+json"));
+    json > weight(|range| ["text/html", "application/xhtml+xml", "text/*"].contains(&range))
+}
+
 /// The elements of all lines of a field such as Accept (RFC 9110 §12.4.2): names in lower case, weights in thousandths.
 pub(crate) fn weights(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u16)> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
@@ -91,7 +107,34 @@ fn thousandths(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+
+    #[test]
+    fn whoever_names_json_and_not_html_wants_problem_details() {
+        for (lines, expected) in [
+            (&[][..], false),
+            (&["*/*"], false),
+            (&["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], false),
+            (&["application/json"], true),
+            (&["APPLICATION/JSON ; q=0.1"], true),
+            (&["application/json;q=0"], false),
+            (&["application/json, text/plain, */*"], true),
+            (&["application/problem+json"], true),
+            (&["application/vnd.api+json, */*"], true),
+            (&["text/html, application/json"], false),
+            (&["application/json", "text/html"], false),
+            (&["application/json, text/html;q=0"], true),
+            (&["application/json, text/html;q=0.9"], true),
+            (&["application/json;q=0.9, text/html"], false),
+            (&["application/json;q=0.9, text/*"], false),
+            (&["application/x-ndjson"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::ACCEPT, HeaderValue::from_static(line));
+            }
+            assert_eq!(prefers_problem(&headers), expected, "{lines:?}");
+        }
+    }
 
     #[test]
     fn accept_encoding_is_read_as_rfc_9110_12_5_3_says() {

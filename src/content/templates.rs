@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use minijinja::{
-    AutoEscape, Environment, State,
+    AutoEscape, Environment, State, UndefinedBehavior,
     value::{Serde, Value},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -93,6 +93,11 @@ impl Templates {
 
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.files.contains(name) || self.environment.templates().any(|(added, _)| added == name)
+    }
+
+    /// Whether the engine fails where a template shows what is not there.
+    pub(crate) fn is_strict(&self) -> bool {
+        matches!(self.environment.undefined_behavior(), UndefinedBehavior::Strict | UndefinedBehavior::SemiStrict)
     }
 
     /// Renders a template for a site that is mounted at `script_root`.

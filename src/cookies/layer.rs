@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     Stage,
-    body::Head,
+    body::{Head, Limit},
     cache_control::make_personal,
-    error::Result,
+    error::{BoxError, Error, Result},
     representation::{Pending, Personal},
 };
 
@@ -40,6 +40,11 @@ use crate::{
 /// pages, includes, macros and imports, since what they show came as an argument. **One exception is CloudFront's own**: it
 /// keeps 404, 410, 414 and 500 to 504 for ten seconds whatever they say, unless the distribution sets ErrorCachingMinTTL to 0 for
 /// them (410 has no such setting). Show nothing personal in an error.
+///
+/// # When a request fails
+///
+/// In an [`App`](crate::App) what was set, removed or flashed before a handler returned an error goes out with the error page. A
+/// panic leaves nothing of it.
 ///
 /// # Behind CloudFront
 ///
@@ -188,6 +193,8 @@ impl<S, B, RB> Service<Request<B>> for CookiesService<S>
 where
     S: Service<Request<B>, Response = Response<RB>>,
     S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    RB: Default,
 {
     type Response = Response<RB>;
     type Error = S::Error;
@@ -200,6 +207,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let jar = CookieJar::new(self.settings.clone(), request.headers());
         let is_head = request.method() == Method::HEAD || request.extensions().get::<Head>().is_some();
+        let in_app = request.extensions().get::<Limit>().is_some();
         // SECURITY: nobody inside reads a cookie without the jar knowing.
         request.headers_mut().remove(header::COOKIE);
         request.extensions_mut().insert(jar.clone());
@@ -208,6 +216,11 @@ where
             let response = response.await;
             let is_page = response.as_ref().is_ok_and(viewing::is_page);
             let closed = jar.close(is_page && !is_head);
+            let response = match response {
+                // What was set before it failed goes out with the error page.
+                Err(error) if in_app => Ok(Error::from_handler(error).carried_by(RB::default())),
+                response => response,
+            };
             response.map(|response| sent(response, closed))
         })
     }

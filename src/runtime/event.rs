@@ -133,7 +133,7 @@ impl<'a> Event<'a> {
     }
 
     /// The request that the site's service gets.
-    pub(crate) fn into_request(self, mount: &Mount) -> Result<Request, BadRequest> {
+    pub(crate) fn to_request(&self, mount: &Mount) -> Result<Request, BadRequest> {
         let unreadable = "the method can't be read";
         let method = json::text(self.raw_method(), unreadable)?.ok_or(BadRequest("the request has no method"))?;
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| BadRequest(unreadable))?;
@@ -204,7 +204,7 @@ impl<'a> Event<'a> {
 
     /// All lines of all fields. A REST API and an ALB with that setting have them in `multiValueHeaders`; `headers` then
     /// holds only the last line of each.
-    fn headers(&self) -> Result<HeaderMap, BadRequest> {
+    pub(crate) fn headers(&self) -> Result<HeaderMap, BadRequest> {
         let unreadable = "the header fields can't be read";
         let lines = match json::pairs(self.wire.multi_value_headers, unreadable)? {
             many if many.is_empty() => json::pairs(self.wire.headers, unreadable)?,

@@ -1,17 +1,214 @@
-//! What goes wrong with a request: its line in the log, and the page for it. It does not know what is tried.
+//! What goes wrong with a request: its line in the log, and the answer to it, the site's error page. It does not know what is
+//! tried.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, panic::AssertUnwindSafe};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use futures_util::FutureExt;
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
+use lambda_http::Request;
+use tower::ServiceExt;
 
-use super::At;
-use crate::{CloudFront, ContentManager, Representation, ScriptRoot, error::Error};
+use super::App;
+use crate::{
+    CloudFront, ContentManager, Representation, ScriptRoot,
+    cache_control::{is_shared_cacheable, set_policy},
+    error::{Error, ErrorKind},
+    owners,
+    refusals::{self, Refusal},
+    representation::Pending,
+};
+
+impl App {
+    /// Takes error pages from these templates: the one of the status (`404.html`, `500.html`), else `error.html`, else a plain
+    /// page. They have `status` and `title`, as [`error_page`](ContentManager::error_page) says, and `detail` in development, and
+    /// everywhere for a form's field that is not what was expected.
+    ///
+    /// They are for what the service fails with, and for each answer of 400 and above that nobody of the site has written: one
+    /// without a body, one of this crate's (405, 412, 416), and one by which axum's extractors or layers of tower-http refuse a
+    /// request. What a handler writes stays, whether that is `(StatusCode::NOT_FOUND, "no such order")` or
+    /// [`not_found`](ContentManager::not_found). Refusals of axum are known by their text, so a layer that compresses answers has
+    /// to be around the [`CloudFront`](crate::CloudFront) layer, not inside of it.
+    ///
+    /// Status, body and whatever describes the body or says how long it may be kept are the page's. All other fields stay:
+    /// `Allow`, cookies that were set or removed, those of middleware such as CORS. After a panic nothing of the handler is
+    /// left, and layers outside of the `CloudFront` layer still add theirs.
+    ///
+    /// Whoever names JSON in Accept, and does not want HTML as much, gets `application/problem+json` (RFC 9457) instead, with
+    /// why axum refused the request in `detail`. Hence `Vary: accept`.
+    ///
+    /// Default: plain pages for what fails; other answers stay as they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{App, ContentManager, Embedded};
+    /// use http::Response;
+    /// use tower::service_fn;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// const PAGES: Embedded = Embedded::new(&[("error.html", b"<h1>{{ status }} {{ title }}</h1>")]);
+    /// let content = ContentManager::new(PAGES, Embedded::new(&[]))?;
+    /// let site = service_fn(async |_| Response::builder().status(405).header("allow", "GET").body(String::new()));
+    /// let app = App::new(site).with_error_pages(&content);
+    ///
+    /// let event = r#"{"rawPath":"/","requestContext":{"http":{"method":"POST"}}}"#;
+    /// let reply = serde_json::to_string(&app.invoke(event, None).await?).unwrap();
+    /// assert!(reply.contains("<h1>405 Method Not Allowed</h1>") && reply.contains(r#""allow":"GET""#));
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_error_pages(mut self, content: &ContentManager) -> Self {
+        self.error_pages = Some(content.clone());
+        self
+    }
+
+    /// The service's response, or the page that takes its place.
+    pub(super) async fn respond(&self, request: Request, at: &At<'_>) -> Response<Bytes> {
+        let answer = async { self.service.clone().oneshot(request).await };
+        let outcome = AssertUnwindSafe(answer).catch_unwind().await;
+        let response = match outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
+            Ok(response) => response,
+            Err(error) => return self.failed(&error, error.status(), HeaderMap::new(), at).await,
+        };
+        if let Some(error) = failure(&response) {
+            // A handler may have said another status beside the error.
+            let status = Some(response.status()).filter(|status| is_error(*status)).unwrap_or(error.status());
+            return self.failed(&error, status, response.into_parts().0.headers, at).await;
+        }
+        match (unwritten(&response, at.method), &self.error_pages) {
+            (Some(text), Some(_)) => self.refused(response, &text, at).await,
+            _ => response,
+        }
+    }
+
+    /// The page for an error, which is logged. What was put around the answer that it takes the place of stays.
+    pub(super) async fn failed(
+        &self,
+        error: &Error,
+        status: StatusCode,
+        around: HeaderMap,
+        at: &At<'_>,
+    ) -> Response<Bytes> {
+        log(error, at);
+        let detail = error.told().or_else(|| self.development.then(|| error.chain()));
+        self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, at).await
+    }
+
+    /// The page for a refusal that nobody of the site has written.
+    async fn refused(&self, response: Response<Bytes>, text: &[u8], at: &At<'_>) -> Response<Bytes> {
+        let (status, headers) = (response.status(), response.into_parts().0.headers);
+        let text = String::from_utf8_lossy(text);
+        let reason = Some(text.trim_end_matches('\n')).filter(|text| !text.is_empty());
+        if let Some(reason) = reason {
+            log_refusal(status, reason, at);
+        }
+        // As `CloudFront` has it for what is not there.
+        let is_asked_again = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        let policy = (is_asked_again && is_shared_cacheable(&headers)).then_some("no-cache");
+        let range = headers.get(header::CONTENT_RANGE).filter(|_| status == StatusCode::RANGE_NOT_SATISFIABLE).cloned();
+        // Why a request was wrong is for the client to know; why the site fails is not.
+        let told = reason.filter(|_| status.is_client_error());
+        let detail = reason.filter(|_| self.development);
+        let page = Page { status, detail, told, around: headers, same_status: true };
+        let mut page = self.error_page(page, at).await;
+        let fields = page.headers_mut();
+        range.into_iter().for_each(|range| _ = fields.insert(header::CONTENT_RANGE, range));
+        if let Some(policy) = policy.filter(|_| !fields.contains_key(header::SET_COOKIE)) {
+            set_policy(fields, policy);
+        }
+        page
+    }
+
+    pub(super) async fn too_large(&self, size: usize, limit: usize, at: &At<'_>) -> Response<Bytes> {
+        tracing::warn!(method = at.method, path = at.path, size, limit, "a request is too large");
+        self.error_page(Page::of(StatusCode::PAYLOAD_TOO_LARGE), at).await
+    }
+
+    /// The site's page for a status, or what a client of an API gets (RFC 9457).
+    pub(super) async fn error_page(&self, page: Page<'_>, at: &At<'_>) -> Response<Bytes> {
+        let Page { status, detail, told, around, same_status } = page;
+        let page = match at.wants_problem {
+            true => Some(ContentManager::problem(status, told.or(detail))),
+            false => self.error_pages.as_ref().map(|content| content.error_page(status, detail)),
+        };
+        // Boxed, so that each request's future has no room for a page that it seldom needs.
+        let mut response = page_or_plain(page, status, detail, &at.root).boxed().await;
+        let own = std::mem::take(response.headers_mut());
+        let mut fields = owners::replaced(around, own, same_status);
+        owners::vary_by(&mut fields, "accept");
+        if fields.contains_key(header::SET_COOKIE) {
+            set_policy(&mut fields, "private, no-store");
+        }
+        *response.headers_mut() = fields;
+        response
+    }
+}
+
+/// Where something happened, for the log and for an error page: the links that it has, and the form that it takes.
+pub(super) struct At<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) root: ScriptRoot,
+    pub(super) wants_problem: bool,
+}
+
+/// What an error page shows, and the answer that it takes the place of.
+pub(super) struct Page<'a> {
+    pub(super) status: StatusCode,
+    /// For the page: what a visitor may know.
+    pub(super) detail: Option<&'a str>,
+    /// For a client of an API, where it gets to know more.
+    pub(super) told: Option<&'a str>,
+    /// The fields of that answer, and whether its status stays.
+    pub(super) around: HeaderMap,
+    pub(super) same_status: bool,
+}
+
+impl Page<'_> {
+    /// A page that shows the status alone, in place of nothing.
+    pub(super) fn of(status: StatusCode) -> Self {
+        Self { status, detail: None, told: None, around: HeaderMap::new(), same_status: false }
+    }
+}
+
+/// Why the service has no answer, where it says so.
+fn failure(response: &Response<Bytes>) -> Option<Error> {
+    let left = || {
+        let message = "a Representation left the service unanswered: put the CloudFront layer around it";
+        response.extensions().get::<Pending>().map(|_| Error::new(ErrorKind::Handler, message))
+    };
+    response.extensions().get::<Error>().cloned().or_else(left)
+}
+
+/// What a refusal says that nobody of the site has written, and nothing where it has no body; `None` for what is the site's
+/// own.
+fn unwritten(response: &Response<Bytes>, method: &str) -> Option<Bytes> {
+    if !is_error(response.status()) {
+        return None;
+    }
+    let (headers, body) = (response.headers(), response.body());
+    // A layer outside may have compressed it.
+    let is_left = |text: &Bytes| body.is_empty() || body == text || headers.contains_key(header::CONTENT_ENCODING);
+    if let Some(Refusal(text)) = response.extensions().get().filter(|Refusal(text)| is_left(text)) {
+        return Some(text.clone());
+    }
+    // The body of an answer to HEAD is not there in any case.
+    let length = headers.get(header::CONTENT_LENGTH);
+    if body.is_empty() && length.map_or(method != Method::HEAD.as_str(), |length| length == "0") {
+        return Some(Bytes::new());
+    }
+    refusals::is_one(response.status(), headers, body).then(|| body.clone())
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
 
 /// Logs an error, the one place where that is done. What is the sender's own fault, as a malformed form, is no error of
 /// the site's.
-pub(super) fn log(error: &Error, at: &At<'_>) {
+fn log(error: &Error, at: &At<'_>) {
     let (method, path, kind) = (at.method, at.path, error.kind());
     if error.status().is_client_error() {
         tracing::info!(method, path, ?kind, error = error.chain(), "a request was refused");
@@ -29,19 +226,30 @@ pub(super) fn log(error: &Error, at: &At<'_>) {
     );
 }
 
-/// The site's page for a status, or a plain one where there is none or it fails.
-pub(super) async fn page(
-    pages: Option<&ContentManager>,
+fn log_refusal(status: StatusCode, reason: &str, at: &At<'_>) {
+    let (method, path, status) = (at.method, at.path, status.as_u16());
+    match status {
+        500.. => tracing::error!(method, path, status, reason, "a request failed"),
+        _ => tracing::info!(method, path, status, reason, "a request was refused"),
+    }
+}
+
+/// A page, or a plain one where there is none or it fails.
+async fn page_or_plain(
+    page: Option<Representation>,
     status: StatusCode,
     detail: Option<&str>,
     root: &ScriptRoot,
 ) -> Response<Bytes> {
-    let page = pages.map(|content| content.error_page(status, detail));
     if let Some(response) = made(page, root).await {
         return response;
     }
     let plain = made(Some(ContentManager::plain_page(status, detail)), root).await;
-    plain.unwrap_or_else(|| Response::new(Bytes::new()))
+    plain.unwrap_or_else(|| {
+        let mut empty = Response::new(Bytes::new());
+        *empty.status_mut() = status;
+        empty
+    })
 }
 
 /// A page as a whole response; `None` where it fails, as an error page may.

@@ -41,10 +41,7 @@ mod hosts;
 #[cfg(feature = "testing")]
 mod testing;
 
-use std::panic::AssertUnwindSafe;
-
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as HttpBody;
 use lambda_http::{Context, Request, RequestExt};
@@ -58,6 +55,7 @@ pub use trigger::ScheduledEvent;
 
 use self::{
     event::Event,
+    failures::{At, Page},
     fields::Warnings,
     mount::Mount,
     reply::{HttpReply, bodiless, refuse_size},
@@ -68,8 +66,8 @@ use self::{
 use crate::{
     ContentManager, ScriptRoot, SecurityHeaders, Stage,
     body::whole,
-    error::{BoxError, Error, ErrorKind, Result},
-    representation::Pending,
+    content::prefers_problem,
+    error::{BoxError, Error, Result},
 };
 
 /// Runs a site: `App::new(service).run()`.
@@ -115,8 +113,9 @@ where
 ///
 /// What it answers by itself: 400 for an event whose method, path, query, header fields, cookies, host, stage or body can't be
 /// read, be it malformed, of another type, or a text that is no Unicode (`"\ud800"`), and what can't be read of all else is
-/// left out; the error page for what the service fails or
-/// panics with (the process lives); 500 for a reply that its front door would not take, which is logged with path, size
+/// left out; the error page for what the service fails or panics with (the process lives), and for what nobody has written a page
+/// for ([`with_error_pages`](Self::with_error_pages)); 500 for a reply that its front door would not take, which is logged with
+/// path, size
 /// and limit; 413 for a request that is too large.
 ///
 /// # Examples
@@ -183,8 +182,13 @@ impl App {
             let limit = request.extensions().get().copied();
             let answer = service.clone().oneshot(request);
             async move {
-                let (parts, body) = answer.await.map_err(Error::from_handler)?.into_parts();
-                Ok(Response::from_parts(parts, whole(body, limit).await?))
+                let (mut parts, body) = answer.await.map_err(Error::from_handler)?.into_parts();
+                let body = whole(body, limit).await.unwrap_or_else(|error| {
+                    parts.status = error.status();
+                    parts.extensions.insert(error);
+                    Bytes::new()
+                });
+                Ok(Response::from_parts(parts, body))
             }
         });
         let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
@@ -198,13 +202,6 @@ impl App {
             security_headers: None,
             warnings: Warnings::default(),
         }
-    }
-
-    /// Takes error pages from these templates: `500.html`, `400.html`… They have the argument `detail` in development, and
-    /// everywhere for a form's field that is not what was expected. Default: plain pages.
-    pub fn with_error_pages(mut self, content: &ContentManager) -> Self {
-        self.error_pages = Some(content.clone());
-        self
     }
 
     /// Adds these fields to every answer, error pages and refused requests among them. Default: none are added.
@@ -273,14 +270,15 @@ impl App {
     async fn reply(&self, event: Event<'_>, length: usize, context: Option<Context>) -> Reply {
         let (door, multi_value) = (event.door, event.is_multi_value());
         let (method, path) = event.summary();
-        let at = At { method: &method, path: &path, root: event.script_root(&self.mount) };
+        let root = event.script_root(&self.mount);
+        let mut at = At { method: &method, path: &path, root, wants_problem: false };
         let reply = |mut response| {
             self.security_headers.iter().for_each(|headers| headers.apply(&mut response));
             self.warnings.of(door, response.headers());
             HttpReply::new(door, multi_value, bodiless(&method, response))
         };
         let scope = Scope::new(&event.request_id(), context.as_ref());
-        let answered = reply(scope.run(self.response(event, length, context, &at)).await);
+        let answered = reply(scope.run(self.response(event, length, context, &mut at)).await);
         let error = match refuse_size(&answered) {
             Some(error) => error,
             None if answered.status().is_server_error() => {
@@ -293,7 +291,7 @@ impl App {
             },
         };
         scope.drop_tasks();
-        reply(self.failed(&error, &at).await).into()
+        reply(self.failed(&error, error.status(), answered.into_fields(), &at).await).into()
     }
 
     async fn response(
@@ -301,17 +299,25 @@ impl App {
         event: Event<'_>,
         length: usize,
         context: Option<Context>,
-        at: &At<'_>,
+        at: &mut At<'_>,
     ) -> Response<Bytes> {
         let front = event.door.front;
+        let wants_problem = || event.headers().is_ok_and(|headers| prefers_problem(&headers));
         if length > front.event_limit() {
-            return self.refused(length, front.event_limit(), at).await;
+            at.wants_problem = wants_problem();
+            return self.too_large(length, front.event_limit(), at).await;
         }
-        match event.into_request(&self.mount) {
-            Ok(request) => self.answer(request, context, front, at).await,
+        match event.to_request(&self.mount) {
+            Ok(request) => {
+                at.wants_problem = prefers_problem(request.headers());
+                self.answer(request, context, front, at).await
+            }
             Err(BadRequest(reason)) => {
                 tracing::debug!(reason, "a request can't be read");
-                self.error_page(StatusCode::BAD_REQUEST, Some(reason), &at.root).await
+                at.wants_problem = wants_problem();
+                let detail = Some(reason).filter(|_| self.development);
+                let page = Page { detail, told: Some(reason), ..Page::of(StatusCode::BAD_REQUEST) };
+                self.error_page(page, at).await
             }
         }
     }
@@ -319,7 +325,7 @@ impl App {
     async fn answer(&self, request: Request, context: Option<Context>, front: Front, at: &At<'_>) -> Response<Bytes> {
         let size = request.body().len();
         if size > front.body_limit() {
-            return self.refused(size, front.body_limit(), at).await;
+            return self.too_large(size, front.body_limit(), at).await;
         }
         let request = match context {
             Some(context) => with_lambda_context(request, context),
@@ -327,53 +333,6 @@ impl App {
         };
         self.respond(request, at).await
     }
-
-    async fn refused(&self, size: usize, limit: usize, at: &At<'_>) -> Response<Bytes> {
-        tracing::warn!(method = at.method, path = at.path, size, limit, "a request is too large");
-        self.error_page(StatusCode::PAYLOAD_TOO_LARGE, None, &at.root).await
-    }
-
-    /// The service's response, or the error page for what it failed with.
-    async fn respond(&self, request: Request, at: &At<'_>) -> Response<Bytes> {
-        let answer = async { self.service.clone().oneshot(request).await };
-        let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
-        match outcome {
-            Ok(response) => match response.extensions().get::<Error>() {
-                Some(error) => self.failed(error, at).await,
-                None if response.extensions().get::<Pending>().is_some() => {
-                    let message = "a Representation left the service unanswered: put the CloudFront layer around it";
-                    self.failed(&Error::new(ErrorKind::Handler, message), at).await
-                }
-                None => response,
-            },
-            Err(error) => self.failed(&error, at).await,
-        }
-    }
-
-    async fn failed(&self, error: &Error, at: &At<'_>) -> Response<Bytes> {
-        failures::log(error, at);
-        let detail = error.told().or_else(|| self.development.then(|| error.chain()));
-        failures::page(self.error_pages.as_ref(), error.status(), detail.as_deref(), &at.root).await
-    }
-
-    /// The site's page for a status. A stranger never sees the detail; a developer does.
-    async fn error_page(&self, status: StatusCode, detail: Option<&str>, root: &ScriptRoot) -> Response<Bytes> {
-        let detail = detail.filter(|_| self.development);
-        failures::page(self.error_pages.as_ref(), status, detail, root).await
-    }
-}
-
-/// Where something happened, for the log and for the links of an error page.
-struct At<'a> {
-    method: &'a str,
-    path: &'a str,
-    root: ScriptRoot,
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    Error::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
 }
 
 fn with_lambda_context(mut request: Request, context: Context) -> Request {

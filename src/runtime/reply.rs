@@ -141,6 +141,17 @@ impl HttpReply {
         headers + self.cookies.iter().map(|cookie| "set-cookie".len() + cookie.len()).sum::<usize>()
     }
 
+    /// The fields, for an answer that takes its place; none where they are what is too large.
+    pub(crate) fn into_fields(self) -> HeaderMap {
+        if self.header_len() > self.door.front.header_limit() {
+            return HeaderMap::new();
+        }
+        let mut headers = self.headers;
+        let cookies = self.cookies.iter().filter_map(|cookie| HeaderValue::from_bytes(cookie.as_bytes()).ok());
+        cookies.for_each(|cookie| _ = headers.append(header::SET_COOKIE, cookie));
+        headers
+    }
+
     /// Whether it fits for sure, by a bound that costs nothing.
     pub(crate) fn is_small(&self) -> bool {
         // No byte of JSON text takes more than six, and the envelope itself less than a thousand.

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    App, panicked,
+    App,
     tasks::Scope,
     trigger::{self, ScheduledEvent, Trigger},
 };
@@ -142,7 +142,7 @@ async fn within_scope(
 ) -> Result<Value> {
     let scope = Scope::new(origin, context);
     let outcome = AssertUnwindSafe(scope.run(running)).catch_unwind().await;
-    match outcome.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+    match outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
         Ok(value) => scope.flush().await.map(|()| value),
         Err(error) => {
             scope.drop_tasks();

@@ -12,6 +12,8 @@ mod cookies;
 mod cross_origin;
 #[cfg(feature = "testing")]
 mod doors;
+#[cfg(feature = "axum")]
+mod error_pages;
 mod events;
 #[cfg(feature = "axum")]
 mod fields;

@@ -117,7 +117,7 @@ impl Source {
 /// 400 with a plain sentence.
 pub(crate) fn refused(why: String) -> Representation {
     let answer = Representation::new("text/plain; charset=utf-8", why);
-    answer.with_status(StatusCode::BAD_REQUEST).with_methods([Method::GET])
+    answer.with_status(StatusCode::BAD_REQUEST).with_methods([Method::GET]).with_refusal()
 }
 
 /// An image and what is wanted of it.
