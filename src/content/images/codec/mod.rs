@@ -26,6 +26,8 @@ mod header;
 mod kind;
 mod limits;
 mod measure;
+#[cfg(test)]
+mod mutations;
 mod orientation;
 mod pixels;
 mod refusal;

@@ -68,6 +68,8 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
         end = chunk.whole.end;
         header.metadata |= !is_kept(&chunk);
         match &chunk.name {
+            // SECURITY: the decoder panics on a palette that is no list of colours.
+            b"PLTE" if !is_palette(chunk.data) => return Err(Refusal::broken("its palette is no list of colours")),
             b"tRNS" => header.alpha = true,
             b"acTL" if !data => {
                 header.animated = true;
@@ -116,6 +118,11 @@ fn image_header(chunk: &Chunk<'_>, length: usize) -> Result<Header, Refusal> {
         return Err(Refusal::broken("it does not start with a header"));
     }
     Ok(header)
+}
+
+/// Whether a palette has from 1 to 256 colours of three bytes each (§11.2.2).
+fn is_palette(data: &[u8]) -> bool {
+    (3..=3 * 256).contains(&data.len()) && data.len().is_multiple_of(3)
 }
 
 /// The name of a profile in `iCCP` stands before the compressed bytes, so that nothing needs to be inflated.
@@ -177,7 +184,7 @@ pub(in super::super) fn stripped(bytes: &[u8], orientation: Orientation) -> Opti
 }
 
 /// CRC-32 as PNG has it (§5.5).
-fn crc(bytes: &[u8]) -> u32 {
+pub(in super::super) fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 0 { crc >> 1 } else { 0xedb8_8320 ^ (crc >> 1) })
     })
