@@ -101,14 +101,17 @@ fn scan_length(data: &[u8]) -> Option<usize> {
 
 pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
     let mut header = Header::new(Kind::Jpeg, 0, 0, bytes.len());
-    let (mut scans, mut profile, mut end) = (0, 0, 0);
+    let (mut scans, mut coded, mut profile, mut end) = (0, 0, 0, 0);
     for segment in Segments::new(bytes) {
         let segment = segment?;
         end = segment.whole.end;
         header.metadata |= !is_kept(&segment);
         match segment.marker {
             0xc0..=0xcf if !matches!(segment.marker, 0xc4 | 0xc8 | 0xcc) => frame(&segment, &mut header)?,
-            SOS => scans += 1,
+            SOS => {
+                scans += 1;
+                coded += u32::from(segment.payload.first().copied().unwrap_or_default());
+            }
             APP1 => {
                 if let Some(exif) = segment.payload.strip_prefix(EXIF) {
                     header.orientation = Orientation::of_exif(exif);
@@ -131,6 +134,11 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     }
     if scans == 0 || header.width == 0 {
         return Err(Refusal::broken("it has no picture"));
+    }
+    if !header.passes && coded > u32::from(header.channels) {
+        // SECURITY: each scan costs a walk over the picture, and takes few bytes. ITU-T T.81 codes a component of a
+        // sequential frame once; only progressive ones return to it, and their scans are counted.
+        return Err(Refusal::broken("it is sequential, and codes a component more than once"));
     }
     header.metadata |= end < bytes.len();
     header.scans = u32::try_from(scans).unwrap_or(u32::MAX);
