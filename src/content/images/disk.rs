@@ -3,19 +3,17 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::variant::Key;
+use super::{ownership, variant::Key};
 use crate::entity_tag::hex;
 
 /// A folder of at most so many bytes.
@@ -25,7 +23,6 @@ pub(crate) struct Disk {
     capacity: u64,
     /// Read from the folder when it is first needed.
     index: Mutex<Option<Index>>,
-    writes: AtomicU64,
 }
 
 /// What lies in the folder, and in which order it was last used.
@@ -50,7 +47,7 @@ const ABANDONED: Duration = Duration::from_secs(600);
 
 impl Disk {
     pub(crate) fn new(root: PathBuf, capacity: u64) -> Self {
-        Self { root, capacity, index: Mutex::default(), writes: AtomicU64::default() }
+        Self { root, capacity, index: Mutex::default() }
     }
 
     pub(crate) fn contains(&self, key: &Key) -> bool {
@@ -63,7 +60,7 @@ impl Disk {
         if !self.with_index(|index| index.touch(&name)) {
             return None;
         }
-        let file = fs::read(self.root.join(&name)).ok().map(Bytes::from);
+        let file = self.read(&name).ok().map(Bytes::from);
         let whole = file.filter(|file| file.len() >= DIGEST && Sha256::digest(&file[DIGEST..])[..] == file[..DIGEST]);
         if whole.is_none() {
             self.with_index(|index| index.remove(&name));
@@ -86,17 +83,21 @@ impl Disk {
         }
     }
 
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        ownership::open(&self.root.join(name))?.read_to_end(&mut content)?;
+        Ok(content)
+    }
+
     /// A file appears under its name when it is whole.
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.root)?;
-        let number = self.writes.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.root.join(format!(".{name}.{}.{number}", std::process::id()));
-        let written = fs::write(&temporary, [&Sha256::digest(content)[..], content].concat())
-            .and_then(|()| fs::rename(&temporary, self.root.join(name)));
-        if written.is_err() {
-            _ = fs::remove_file(&temporary);
-        }
-        written
+        ownership::create_folder(&self.root)?;
+        // SECURITY: its name can't be foretold, and it is opened only if there is nothing of that name.
+        let mut temporary = tempfile::Builder::new().prefix(&format!(".{name}.")).tempfile_in(&self.root)?;
+        temporary.write_all(&Sha256::digest(content))?;
+        temporary.write_all(content)?;
+        temporary.persist(self.root.join(name))?;
+        Ok(())
     }
 
     fn with_index<T>(&self, look: impl FnOnce(&mut Index) -> T) -> T {
@@ -117,11 +118,20 @@ fn is_temporary(name: &str) -> bool {
 impl Index {
     fn read(root: &Path) -> Self {
         let mut files = Vec::new();
+        match ownership::check_folder(root) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::warn!(folder = %root.display(), %error, "images are not kept on disk");
+                return Self::default();
+            }
+            // It is made when there is something to keep.
+            Err(_) => return Self::default(),
+        }
         for entry in fs::read_dir(root).into_iter().flatten().flatten() {
             let (name, metadata) = (entry.file_name().into_string(), entry.metadata());
             let (Ok(name), Ok(metadata)) = (name, metadata) else { continue };
             let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            if is_key(&name) {
+            if is_key(&name) && metadata.is_file() {
                 files.push((written, name, metadata.len()));
             } else if is_temporary(&name) && written.elapsed().is_ok_and(|age| age > ABANDONED) {
                 _ = fs::remove_file(entry.path());
@@ -232,6 +242,32 @@ mod tests {
         for (name, stays) in [(".env", true), ("thesis.txt", true), ("0123", true), (begun.as_str(), false)] {
             assert_eq!(root.path().join(name).exists(), stays, "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_that_another_has_put_in_the_way_is_read_or_written() {
+        use std::os::unix::fs::{MetadataExt, symlink};
+
+        let outside = tempfile::tempdir().unwrap();
+        let (folder, planted) = (outside.path().join("cache"), outside.path().join("planted"));
+        disk(&folder, 4096).put(&[1; 32], b"one");
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(folder.join(hex(&[1; 32]))).unwrap().mode() & 0o777, 0o600);
+
+        fs::rename(folder.join(hex(&[1; 32])), &planted).unwrap();
+        symlink(&planted, folder.join(hex(&[1; 32]))).unwrap();
+        let next = disk(&folder, 4096);
+        assert_eq!(next.get(&[1; 32]), None, "a link is not followed");
+        next.put(&[1; 32], b"two");
+        assert_eq!(next.get(&[1; 32]).unwrap(), "two");
+        assert_eq!(&fs::read(&planted).unwrap()[DIGEST..], b"one", "nor written through");
+
+        let link = outside.path().join("link");
+        symlink(&folder, &link).unwrap();
+        let by_link = disk(&link, 4096);
+        by_link.put(&[2; 32], b"three");
+        assert!(by_link.get(&[1; 32]).is_none() && !folder.join(hex(&[2; 32])).exists());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! 1. [`variant`] what a URL asks for, and how it could be made
 //! 2. [`accept`] which formats a client takes, at the [`edge`] too
 //! 3. [`serve`] which variant a request gets, with its tag, before anything is decoded
-//! 4. [`engine`] variants are made, each once, and kept: in memory, on [`disk`], or [ahead](prebuilt)
+//! 4. [`engine`] variants are made, each once, and kept: in memory, on [`disk`], or [ahead](prebuilt), in folders whose
+//!    [`ownership`] is looked at
 //! 5. [`codec`] pixels
 //! 6. [`markup`] what templates show, and its [`placeholder`]
 //!
@@ -16,6 +17,11 @@ mod edge;
 mod engine;
 mod manager;
 mod markup;
+#[cfg(unix)]
+mod ownership;
+#[cfg(not(unix))]
+#[path = "ownership_elsewhere.rs"]
+mod ownership;
 mod placeholder;
 mod prebuilt;
 mod serve;
@@ -162,7 +168,9 @@ impl Images {
     }
 
     /// A folder in which results are kept across cold parts of the code, and how many bytes of them; one result may have an
-    /// eighth of that. What is torn there is made anew. Default: on Lambda 256 MiB below `/tmp`, elsewhere none.
+    /// eighth of that. What is torn there is made anew. A folder that is not there is made with mode 0700. One that others may
+    /// change is not used, and the log says so: a symbolic link, a folder of another user, or one that others may write into,
+    /// such as `/tmp` itself. Default: on Lambda 256 MiB in a folder below `/tmp`, elsewhere none.
     pub fn with_disk_cache(self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
         let folder = folder.into();
         self.with(|images| images.means.disk = Some((folder, bytes)))

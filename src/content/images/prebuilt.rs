@@ -4,7 +4,8 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
+    io::{self, Write},
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -14,6 +15,7 @@ use super::{
     accept::Bucket,
     codec::{Format, Header, ImageLimits},
     engine::{Engine, Job, Outcome, Source, convert},
+    ownership,
     placeholder::Placeholder,
     serve::Made,
     variant::{Plan, Wanted, key_of_original},
@@ -109,7 +111,7 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Resul
         for kind in Placeholder::ALL {
             let place = place_of_placeholder(name, kind, &source.digest);
             if !files.contains(&place) {
-                write(&root.join(&place), kind.style(engine, &source, &header).as_bytes())?;
+                write(&root, &place, kind.style(engine, &source, &header).as_bytes())?;
             }
             wanted.insert(place);
         }
@@ -166,7 +168,7 @@ fn make(root: &Path, missing: Vec<(String, Job)>, limits: &ImageLimits) -> Resul
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
         while let Some((place, job)) = next() {
-            write(&root.join(place), convert(&job, limits).written())?;
+            write(root, &place, convert(&job, limits).written())?;
         }
         Ok(())
     };
@@ -179,14 +181,67 @@ fn make(root: &Path, missing: Vec<(String, Job)>, limits: &ImageLimits) -> Resul
 }
 
 /// A file is under its name when it is whole; until then it is hidden, and no part of the site.
-fn write(path: &Path, content: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}"));
-    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    let written = folder.and_then(|()| fs::write(&temporary, content)).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| failed(path, error))
+fn write(root: &Path, place: &str, content: &[u8]) -> Result<()> {
+    let written = || {
+        let mut temporary = ownership::temporary_in(&folder_of(root, place)?)?;
+        temporary.write_all(content)?;
+        temporary.persist(root.join(place))?;
+        Ok(())
+    };
+    written().map_err(|error| failed(&root.join(place), error))
+}
+
+/// The folder of a variant, which is made where it is not there.
+///
+/// SECURITY: a symbolic link on the way would lead out of the static files.
+fn folder_of(root: &Path, place: &str) -> io::Result<PathBuf> {
+    let mut folder = root.to_owned();
+    let (above, _) = place.rsplit_once('/').unwrap_or_default();
+    for name in above.split('/') {
+        folder.push(name);
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ if fs::symlink_metadata(&folder)?.is_dir() => {}
+            _ => {
+                let message = format!("`{}` is a symbolic link or a file: remove it", folder.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+            }
+        }
+    }
+    Ok(folder)
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {
     Error::caused(ErrorKind::File, format!("`{}` can't be read or written", path.display()), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variant_is_never_written_through_a_link() {
+        use std::os::unix::fs::{MetadataExt, symlink};
+
+        let (site, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = site.path();
+        write(root, "_variants/a/b.jpg/x", b"one").unwrap();
+        assert_eq!(fs::read(root.join("_variants/a/b.jpg/x")).unwrap(), b"one");
+        assert_ne!(fs::metadata(root.join("_variants/a/b.jpg/x")).unwrap().mode() & 0o044, 0, "it is to be deployed");
+        fs::write(outside.path().join("theirs"), b"theirs").unwrap();
+        symlink(outside.path().join("theirs"), root.join("_variants/a/b.jpg/.x")).unwrap();
+        symlink(outside.path().join("theirs"), root.join("_variants/a/b.jpg/y")).unwrap();
+        for place in ["_variants/a/b.jpg/x", "_variants/a/b.jpg/y"] {
+            write(root, place, b"two").unwrap();
+            assert!(fs::symlink_metadata(root.join(place)).unwrap().is_file(), "{place}");
+        }
+        symlink(outside.path(), root.join("_variants/link")).unwrap();
+        for place in ["_variants/link/z", "_variants/link/below/z", "_variants/a/b.jpg/y/z"] {
+            assert!(write(root, place, b"three").is_err(), "{place}");
+        }
+        let left: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["theirs"]);
+        assert_eq!(fs::read(outside.path().join("theirs")).unwrap(), b"theirs");
+    }
 }
