@@ -188,13 +188,6 @@ impl Error {
         }
     }
 
-    /// What a handler panicked with.
-    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        Self::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
-    }
-
     pub(crate) fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
         Self::build(kind, context.into(), Detail::None, None)
     }

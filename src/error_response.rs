@@ -1,8 +1,10 @@
 //! An error on its way through a service, which can only return a response. It does not know what the client is told.
 
+use std::any::Any;
+
 use http::{HeaderValue, Response, header};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 impl Error {
     /// A response that carries it in its extensions.
@@ -15,6 +17,24 @@ impl Error {
         response.extensions_mut().insert(self);
         response
     }
+
+    /// What a handler panicked with.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        Self::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
+    }
+}
+
+/// In the extensions of a response that stands for a panic: nothing that the handler has said before is to be left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panicked;
+
+/// A response that stands for a panic.
+pub(crate) fn panicked<B: From<&'static str>>(panic: &(dyn Any + Send)) -> Response<B> {
+    let mut response = Response::from(Error::panicked(panic));
+    response.extensions_mut().insert(Panicked);
+    response
 }
 
 /// A response that stands for a failed handler. It carries the [`Error`] in its extensions, where an
@@ -35,7 +55,6 @@ impl axum_core::response::IntoResponse for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     #[test]
     fn a_failed_response_tells_a_stranger_nothing() {

@@ -3,14 +3,14 @@
 
 use std::{
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tower::{Layer, Service};
@@ -24,6 +24,7 @@ use crate::{
     body::{Head, Limit, whole},
     cache_control::make_personal,
     error::{BoxError, Error, Result},
+    error_response::panicked,
     owners::{self, OF_REPRESENTATION},
     refusals::{self, Refusal},
     representation::{Pending, Personal},
@@ -114,12 +115,13 @@ where
         let called = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
         Box::pin(async move {
             let answered = async {
-                let response = called.map_err(|panic| Error::panicked(&*panic))?.await.map_err(Error::from_handler)?;
-                Ok(answer(&cloudfront, asked, response).await)
+                let response = called.unwrap_or_else(|panic| resume_unwind(panic)).await;
+                Ok(answer(&cloudfront, asked, response.map_err(Error::from_handler)?).await)
             };
             let answered = AssertUnwindSafe(answered).catch_unwind().await;
             // The error travels in the response's extensions to the App, which logs it.
-            Ok(answered.unwrap_or_else(|panic| Err(Error::panicked(&*panic))).unwrap_or_else(Response::from))
+            Ok(answered
+                .map_or_else(|panic| panicked(&*panic), |answer: Result<_>| answer.unwrap_or_else(Response::from)))
         })
     }
 }
@@ -139,15 +141,25 @@ fn asked<B>(request: &Request<B>) -> Request<()> {
     asked
 }
 
-async fn answer<RB>(cloudfront: &CloudFront, asked: Request<()>, mut response: Response<RB>) -> Response<Full<Bytes>>
+async fn answer<RB>(cloudfront: &CloudFront, asked: Request<()>, response: Response<RB>) -> Response<Full<Bytes>>
 where
     RB: HttpBody,
     RB::Error: Into<BoxError>,
 {
-    // A page by itself comes with no field: then the copy costs nothing.
-    let around = response.headers().clone();
-    let personal = response.extensions_mut().remove::<Personal>().is_some();
-    decide(cloudfront, asked, response, personal).await.unwrap_or_else(|error| {
+    let (mut parts, body) = response.into_parts();
+    let personal = parts.extensions.remove::<Personal>().is_some();
+    let page = parts.extensions.remove::<Pending>().and_then(|pending| pending.take());
+    let body = match &page {
+        Some(_) => Ok(Bytes::new()),
+        None => whole(body, asked.extensions().get().copied()).await,
+    };
+    // What may fail yet is a page that is not made. It comes by itself, seldom with a field.
+    let around = if page.is_some() || body.is_err() { parts.headers.clone() } else { HeaderMap::new() };
+    let answered = match body {
+        Ok(body) => decide(cloudfront, asked, parts, page.ok_or(body), personal).await,
+        Err(error) => Err(error),
+    };
+    answered.unwrap_or_else(|error| {
         let mut response = Response::from(error);
         let headers = std::mem::take(response.headers_mut());
         *response.headers_mut() = owners::replaced(around, headers, false);
@@ -158,28 +170,25 @@ where
     })
 }
 
-async fn decide<RB>(
+/// The answer to a request for a page, or for bytes that are no representation yet.
+async fn decide(
     cloudfront: &CloudFront,
     mut asked: Request<()>,
-    response: Response<RB>,
+    mut parts: Parts,
+    page: Result<Representation, Bytes>,
     personal: bool,
-) -> Result<Response<Full<Bytes>>>
-where
-    RB: HttpBody,
-    RB::Error: Into<BoxError>,
-{
-    let (mut parts, body) = response.into_parts();
+) -> Result<Response<Full<Bytes>>> {
     let mut extensions = std::mem::take(&mut parts.extensions);
     if !asked.method().is_safe() {
         // The service has acted by now: conditions were its own to look at, before that (RFC 9110 §13.2.1).
         CONDITIONS.iter().for_each(|name| _ = asked.headers_mut().remove(name));
     }
-    let mut representation = match extensions.remove::<Pending>().and_then(|pending| pending.take()) {
-        Some(representation) => dressed(representation, parts),
-        None => {
-            let body = whole(body, asked.extensions().get().copied()).await?;
+    let mut representation = match page {
+        Ok(representation) => dressed(representation, parts),
+        Err(body) => {
             if is_decided(parts.status) {
                 cloudfront.complete_decided(&mut parts, personal);
+                parts.extensions = extensions;
                 return Ok(Response::from_parts(parts, Full::new(body)));
             }
             if asked.method() == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {

@@ -22,6 +22,7 @@ use crate::{
     body::{Head, Limit},
     cache_control::make_personal,
     error::{BoxError, Error, Result},
+    error_response::Panicked,
     representation::{Pending, Personal},
 };
 
@@ -228,7 +229,10 @@ where
 
 /// The response with the cookies that were set, and marked if it is personal.
 fn sent<RB>(mut response: Response<RB>, closed: Closed) -> Response<RB> {
-    let Closed { fields, read, is_for_now } = closed;
+    let Closed { mut fields, read, is_for_now } = closed;
+    if response.extensions().get::<Panicked>().is_some() {
+        fields.clear();
+    }
     if fields.is_empty() && !read {
         return response;
     }

@@ -209,11 +209,20 @@ async fn a_developer_sees_why_and_the_log_says_it() {
 #[tokio::test]
 async fn what_this_crate_refuses_gets_the_sites_page() {
     let content = content();
-    let app = with_pages(app(move |request| match request.uri().path() {
-        "/empty" => Representation::new("text/plain", "").with_status(StatusCode::CONFLICT),
-        "/html" => content.html("<p>Hello"),
-        _ => content.static_file("a.txt"),
-    }));
+    let service = service_fn(move |request: Request| {
+        let answer = match request.uri().path() {
+            "/empty" => Representation::new("text/plain", "").with_status(StatusCode::CONFLICT),
+            "/html" => content.html("<p>Hello"),
+            _ => content.static_file("a.txt"),
+        };
+        async { Ok::<Response<String>, Infallible>(answer.into()) }
+    });
+    let once = CloudFront::new().layer(service);
+    refused_with_a_page(&with_pages(App::new(once.clone()))).await;
+    refused_with_a_page(&with_pages(App::new(CloudFront::new().layer(once)))).await;
+}
+
+async fn refused_with_a_page(app: &App) {
     for (method, target, name, value, status) in [
         ("POST", "/file", "x-none", "", 405),
         ("BREW", "/html", "x-none", "", 501),
@@ -221,19 +230,19 @@ async fn what_this_crate_refuses_gets_the_sites_page() {
         ("GET", "/file", "range", "bytes=99-", 416),
         ("GET", "/empty", "x-none", "", 409),
     ] {
-        let answer = ask(&app, method, target).header(name, value).send().await;
+        let answer = ask(app, method, target).header(name, value).send().await;
         is_page(&answer, status, &format!("{method} {target} {name}"));
         assert_eq!(answer.header("allow"), if status == 405 { "GET, HEAD, OPTIONS" } else { "" });
         assert_eq!(answer.header("content-range"), if status == 416 { "bytes */10" } else { "" });
         assert_eq!(answer.header("etag"), "", "the tag is another representation's");
         if method == "GET" {
-            let head = ask(&app, "HEAD", target).header(name, value).send().await;
+            let head = ask(app, "HEAD", target).header(name, value).send().await;
             let expected = if status == 416 { 200 } else { status };
             assert_eq!(head.status, expected, "§14.2: a range is for GET alone");
             assert!(status == 416 || head.headers == answer.headers, "{head:?} {answer:?}");
         }
     }
-    let method = ask(&app, "POST", "/html").send().await;
+    let method = ask(app, "POST", "/html").send().await;
     assert_eq!(method.status, 200, "a page is there for any method");
 }
 
@@ -647,6 +656,30 @@ mod cookies {
                 let policy = if expected.is_empty() { "no-store" } else { "private, no-store" };
                 assert_eq!(answer.line("cache-control"), policy, "{method} {target}");
             }
+        }
+    }
+
+    /// Whatever side the jar's layer is on.
+    #[tokio::test]
+    async fn a_panic_leaves_no_cookie() {
+        let router = || {
+            Router::new().route(
+                "/",
+                any(async |jar: CookieJar| {
+                    jar.set(SetCookie::new("lost", "1")).expect("a name");
+                    if true { panic!("a bug") } else { "" }
+                }),
+            )
+        };
+        let cookies = || Cookies::new([7; 32]).expect("a secret").with_secure(false);
+        for app in [
+            App::new(CloudFront::new().layer(cookies().layer(router()))),
+            App::new(cookies().layer(CloudFront::new().layer(router()))),
+            App::new(cookies().layer(router())),
+        ] {
+            let answer = get(&with_pages(app), "/").send().await;
+            is_page(&answer, 500, "a panic");
+            assert_eq!(names(&answer), [""; 0]);
         }
     }
 

@@ -350,10 +350,21 @@ async fn a_task_that_can_not_go_out_fails_its_request() {
     let posting = failing.clone();
     let site = service_fn(move |_: Request| {
         let kept = posting.post_raw("fail", [("a", "b")]).on_success();
-        async { kept.map(|()| Response::new(String::from("fine"))) }
+        async {
+            kept?;
+            let response = Response::builder().status(303).header("location", "/thanks").header("x-own", "1");
+            Ok::<_, BoxError>(response.header("set-cookie", "user=7").body(String::new())?)
+        }
     });
     let reply = App::new(site).invoke(&request("/", "r-1"), None).await.expect("a reply");
     assert_eq!(reply.status(), 500);
+    let reply = serde_json::to_value(&reply).expect("JSON");
+    assert_eq!(
+        (&reply["cookies"][0], &reply["headers"]["x-own"]),
+        (&"user=7".into(), &"1".into()),
+        "what was set stays"
+    );
+    assert_eq!(reply["headers"]["location"], Value::Null, "an error leads nowhere");
 }
 
 #[tokio::test]
