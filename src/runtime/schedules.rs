@@ -21,8 +21,9 @@ impl App {
     ///
     /// A ping that keeps the function warm is answered before anything runs: an event of a rule whose name says so
     /// (`keep-warm`, `KeepWarm`, `warmup`, `warmer`), `{"keep-warm":true}`, `{"warmer":true}`, or what the Serverless
-    /// Framework's plug-in sends. Default: a scheduled event without a handler is such a ping too, with a line in the log at
-    /// level `debug`; an event of another source without one fails the invocation.
+    /// Framework's plug-in sends. Default: a scheduled event without a handler is such a ping too, and so is `{}`, which the
+    /// console gives a new schedule for its input; the log says so at level `debug`. An event of another source without a handler
+    /// fails the invocation.
     ///
     /// # Examples
     ///
@@ -59,7 +60,7 @@ impl App {
     /// Runs this function for every event that nothing else takes: the input that a rule or schedule was given in place of its
     /// own event, the console's test, a call by another function. The reply is what it returns, as JSON. Whatever type it
     /// takes is read from the event's JSON; [`serde_json::Value`] takes any. A handler that fails or panics fails the
-    /// invocation, and so does an event that is not of its type. Default: such events fail the invocation.
+    /// invocation, and so does an event that is not of its type. Default: such events fail the invocation, but for `{}`.
     ///
     /// Requests, batches of a queue, events that [`with_schedule`](Self::with_schedule) names and pings that keep the function
     /// warm do not come here; scheduled events without a handler of their own do.
@@ -127,6 +128,10 @@ impl App {
         match scheduled {
             Some(scheduled) if scheduled.is_scheduled() => {
                 tracing::debug!(rule = scheduled.name(), "a scheduled event without a handler kept the function warm");
+                Ok(Value::Null)
+            }
+            None if trigger::is_empty(event) => {
+                tracing::debug!("an empty event without a handler kept the function warm");
                 Ok(Value::Null)
             }
             _ => Err(trigger::unknown(event)),

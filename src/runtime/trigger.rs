@@ -197,6 +197,11 @@ impl Wire<'_> {
     }
 }
 
+/// Whether an event says nothing: `{}`, as the console gives a new schedule for its input.
+pub(crate) fn is_empty(json: &str) -> bool {
+    serde_json::from_str::<Map<String, Value>>(json).is_ok_and(|fields| fields.is_empty())
+}
+
 /// The error for an event that nothing serves: what came, without its values, and what could have come.
 pub(crate) fn unknown(json: &str) -> Error {
     let wire: Wire<'_> = serde_json::from_str(json).unwrap_or_default();
@@ -212,9 +217,6 @@ pub(crate) fn unknown(json: &str) -> Error {
 }
 
 fn with_fields(fields: &Map<String, Value>) -> String {
-    if fields.is_empty() {
-        return "this event is `{}`, the input of a schedule or a test that was left as it is".to_owned();
-    }
     let names: Vec<String> = fields.keys().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
     let more = if fields.len() > names.len() { " and others" } else { "" };
     format!("this event is of no kind that is known: it has the fields {}{more}", names.join(", "))
