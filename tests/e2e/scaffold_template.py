@@ -129,7 +129,7 @@ def queues_work(template, stage):
     redrive = json.loads(queue["RedrivePolicy"])
     check("a queue of tasks", (queue["FifoQueue"], letters["FifoQueue"]), ("true", "true"))
     check("its dead letters", redrive["deadLetterTargetArn"], letters["QueueArn"])
-    check("its attempts", int(redrive["maxReceiveCount"]), 5)
+    check("its receives", int(redrive["maxReceiveCount"]), 100)
 
     worker = functions.get_function_configuration(FunctionName=made["WorkerFunction"])
     site = functions.get_function_configuration(FunctionName=made["WebFunction"])

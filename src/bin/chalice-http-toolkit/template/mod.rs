@@ -2,7 +2,7 @@
 //! never kept. They go by what resources are and by what refers to what, never by their names.
 //!
 //! 1. [`yaml`]: a text becomes values with their lines
-//! 2. [`model`] and [`edge`]: resources, functions, behaviours
+//! 2. [`model`], [`edge`] and [`rights`]: resources, functions, behaviours, what a role may do
 //! 3. [`cache`], [`origin`], [`functions`] and [`queues`]: the rules
 
 mod cache;
@@ -11,6 +11,7 @@ mod functions;
 mod model;
 mod origin;
 mod queues;
+mod rights;
 mod yaml;
 
 use self::model::Template;

@@ -182,6 +182,11 @@ impl<'a> Function<'a> {
         has("HttpApi") || has("Api") || self.property("FunctionUrlConfig").is_some()
     }
 
+    /// Its role, where the template has it.
+    pub(super) fn role(&self, template: &'a Template) -> Option<Resource<'a>> {
+        self.property("Role").and_then(|role| template.referred(role)).filter(|role| role.is("AWS::IAM::Role"))
+    }
+
     /// The program that it runs, where SAM builds it by name.
     pub(super) fn binary(&self) -> Option<&'a str> {
         self.resource.node.at("Metadata.BuildProperties.Binary")?.text()

@@ -2,7 +2,8 @@
 
 use super::{
     Problem,
-    model::{Resource, Template},
+    model::{Function, Resource, Template},
+    rights::may_send,
     yaml::Node,
 };
 
@@ -10,13 +11,14 @@ use super::{
 const LARGEST_BATCH: f64 = 10.0;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
 const TIMES_TIMEOUT: f64 = 6.0;
-const LEAST_RECEIVES: f64 = 5.0;
+/// A worker tries a task five times and then sends it away by itself; the queue is to be far behind.
+const LEAST_RECEIVES: f64 = 20.0;
 
 /// An event source: a queue, the function that it calls, and how.
 struct Source<'a> {
     settings: &'a Node,
     queue: Option<Resource<'a>>,
-    timeout: Option<f64>,
+    function: Function<'a>,
 }
 
 /// F58. <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
@@ -25,7 +27,7 @@ pub(super) fn queues(template: &Template) -> Vec<Problem> {
     for source in sources(template) {
         found.extend(event_source(template, source.settings));
         if let Some(queue) = source.queue {
-            found.extend(task_queue(template, queue, source.timeout));
+            found.extend(task_queue(template, queue, source.function));
         }
     }
     found
@@ -36,7 +38,7 @@ fn sources(template: &Template) -> Vec<Source<'_>> {
     for function in template.functions() {
         for settings in function.events("SQS").filter_map(|event| event.get("Properties")) {
             let queue = settings.get("Queue").and_then(|queue| template.referred(queue));
-            sources.push(Source { settings, queue, timeout: function.timeout(template) });
+            sources.push(Source { settings, queue, function });
         }
     }
     for mapping in template.all("AWS::Lambda::EventSourceMapping") {
@@ -46,7 +48,7 @@ fn sources(template: &Template) -> Vec<Source<'_>> {
         let queue = mapping.property("EventSourceArn").and_then(|arn| template.referred(arn));
         let queue = queue.filter(|queue| queue.is("AWS::SQS::Queue"));
         if let (Some(function), Some(_), Some(settings)) = (function, queue, mapping.node.get("Properties")) {
-            sources.push(Source { settings, queue, timeout: function.timeout(template) });
+            sources.push(Source { settings, queue, function });
         }
     }
     sources
@@ -71,12 +73,12 @@ fn event_source(template: &Template, settings: &Node) -> Vec<Problem> {
     found
 }
 
-fn task_queue(template: &Template, queue: Resource<'_>, timeout: Option<f64>) -> Vec<Problem> {
+fn task_queue(template: &Template, queue: Resource<'_>, function: Function<'_>) -> Vec<Problem> {
     let mut found = fifo(template, queue, "tasks");
     let mut say = |line, message: String| found.push((line, message));
     let visibility = queue.property("VisibilityTimeout");
     let hidden = visibility.map_or(Some(30.0), |node| template.number(node));
-    if let (Some(timeout), Some(hidden)) = (timeout, hidden)
+    if let (Some(timeout), Some(hidden)) = (function.timeout(template), hidden)
         && hidden < timeout * TIMES_TIMEOUT
     {
         let wanted = timeout * TIMES_TIMEOUT;
@@ -93,15 +95,29 @@ fn task_queue(template: &Template, queue: Resource<'_>, timeout: Option<f64>) ->
         say(queue.line(), message.to_owned());
         return found;
     };
+    found.extend(dead_letters(template, redrive, function));
+    found
+}
+
+/// The worker sends there what has had its attempts; the queue does what comes to no end.
+fn dead_letters(template: &Template, redrive: &Node, function: Function<'_>) -> Vec<Problem> {
+    let mut found = Vec::new();
     let receives = redrive.get("maxReceiveCount");
     if receives.and_then(|node| template.number(node)).is_none_or(|count| count < LEAST_RECEIVES) {
-        let message = "a task becomes a dead letter too soon, as a busy function uses up receives too: set maxReceiveCount to 5 \
-                       or more";
-        say(receives.unwrap_or(redrive).line, message.to_owned());
+        let message = "the queue makes dead letters of tasks that never ran: what waits behind a failing one uses up receives, \
+                       and a busy function does too. The worker counts attempts itself: set maxReceiveCount to 100";
+        found.push((receives.unwrap_or(redrive).line, message.to_owned()));
     }
-    if let Some(dead) = redrive.get("deadLetterTargetArn").and_then(|arn| template.referred(arn)) {
-        found.extend(fifo(template, dead, "dead letters"));
+    let Some(dead) = redrive.get("deadLetterTargetArn").and_then(|arn| template.referred(arn)) else { return found };
+    if !may_send(template, function, dead) {
+        let message = format!(
+            "the worker can't send a task that has had its attempts to the dead letters, and its group waits: allow it \
+             sqs:SendMessage on {}",
+            dead.name
+        );
+        found.push((function.role(template).unwrap_or(function.resource).line(), message));
     }
+    found.extend(fifo(template, dead, "dead letters"));
     found
 }
 

@@ -111,8 +111,11 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("E51", PLAIN, &[("      Timeout: 10\n", "      Timeout: 10\n      ProvisionedConcurrencyConfig:\n        ProvisionedConcurrentExecutions: 1\n")], "ProvisionedConcurrencyConfig:"),
     ("F58", PLAIN, &[("VisibilityTimeout: 360", "VisibilityTimeout: 359")], "VisibilityTimeout: 359"),
     ("F58", PLAIN, &[("      VisibilityTimeout: 360\n", "")], "TaskQueue:"),
-    ("F58", PLAIN, &[("maxReceiveCount: 5", "maxReceiveCount: 4")], "maxReceiveCount: 4"),
-    ("F58", PLAIN, &[("      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn\n        maxReceiveCount: 5\n", "")], "TaskQueue:"),
+    ("F58", PLAIN, &[("maxReceiveCount: 100", "maxReceiveCount: 19")], "maxReceiveCount: 19"),
+    ("F58", PLAIN, &[(LETTERS, "")], "WorkerRole:"),
+    ("F58", PLAIN, &[(LETTERS, SENDING_ELSEWHERE)], "WorkerRole:"),
+    ("F58", PLAIN, &[(LETTERS, ""), ("Role: !GetAtt WorkerRole.Arn", "Policies: [AWSLambdaBasicExecutionRole, SQSPollerPolicy: { QueueName: !GetAtt TaskQueue.QueueName }]")], "WorkerFunction:"),
+    ("F58", PLAIN, &[("      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn\n        maxReceiveCount: 100\n", "")], "TaskQueue:"),
     ("F58", PLAIN, &[("-dead-letters.fifo\"\n      FifoQueue: true", "-dead-letters.fifo\"")], "DeadLetterQueue:"),
     ("F58", PLAIN, &[("-tasks.fifo", "-tasks")], "QueueName:"),
     ("F58", PLAIN, &[("BatchSize: 10", "BatchSize: 11")], "BatchSize: 11"),
@@ -120,6 +123,52 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("F58", PLAIN, &[("            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")], "Properties:"),
     ("F58", PLAIN, &[("Resources:\n", MAPPING)], "[Other]"),
 ];
+
+/// What lets the worker send to the dead letters.
+const LETTERS: &str = "              - Effect: Allow
+                Action: sqs:SendMessage
+                Resource: !GetAtt DeadLetterQueue.Arn
+";
+const SENDING_ELSEWHERE: &str = "              - Effect: Allow
+                Action: [sqs:SendMessage]
+                Resource: [!GetAtt TaskQueue.Arn]
+              - Effect: Deny
+                Action: sqs:*
+                Resource: !GetAtt DeadLetterQueue.Arn
+";
+
+/// Other ways to say that it may, and some that leave it open.
+#[test]
+fn a_worker_may_send_in_whichever_way_that_is_said() {
+    let statement = |action: &str, resource: &str| {
+        let lines = ["- Effect: Allow".to_owned(), format!("  Action: {action}"), format!("  Resource: {resource}")];
+        lines.map(|line| format!("{:14}{line}\n", "")).concat()
+    };
+    let attached = "Resources:\n  Attached:\n    Type: AWS::IAM::Policy\n    Properties:\n      PolicyName: a\n      Roles: [!Ref WorkerRole]\n      \
+                    PolicyDocument: { Statement: [{ Effect: Allow, Action: 'sqs:*', Resource: !GetAtt DeadLetterQueue.Arn }] }\n";
+    let role = "Role: !GetAtt WorkerRole.Arn";
+    let edits: &[&[Edit<'_>]] = &[
+        &[(
+            LETTERS,
+            &statement("['sqs:Send*', logs:PutLogEvents]", "[!GetAtt TaskQueue.Arn, !GetAtt DeadLetterQueue.Arn]"),
+        )],
+        &[(LETTERS, &statement("'*'", "'*'"))],
+        &[(LETTERS, &statement("sqs:SendMessage", "!Sub 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:my-site-*'"))],
+        &[(LETTERS, ""), ("Resources:\n", attached)],
+        &[
+            (LETTERS, ""),
+            (
+                "  WorkerRole:\n    Type: AWS::IAM::Role\n    Properties:\n",
+                "  WorkerRole:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: [!Ref Shared]\n",
+            ),
+        ],
+        &[(role, "Policies: [SQSSendMessagePolicy: { QueueName: !GetAtt DeadLetterQueue.QueueName }]")],
+        &[(role, "Role: arn:aws:iam::123456789012:role/worker")],
+    ];
+    for edits in edits {
+        assert_eq!(check(&edited(PLAIN, edits)), [], "{edits:?}");
+    }
+}
 
 const FORWARD_COOKIES: &str = "Resources:
   Forward:

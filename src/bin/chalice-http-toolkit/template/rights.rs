@@ -1,0 +1,62 @@
+//! What a function may do, as far as the template says it. What it leaves open is taken for allowed: no finding is better than
+//! a wrong one.
+
+use super::{
+    model::{Function, Resource, Template},
+    yaml::Node,
+};
+
+/// Policies of AWS's own that Lambda functions have, and that let nobody send.
+const OF_LAMBDA: &str = "AWSLambda";
+
+/// Whether a function may send messages to a queue.
+pub(super) fn may_send(template: &Template, function: Function<'_>, queue: Resource<'_>) -> bool {
+    let allows = |statement: &Node| allows_sending(template, statement, queue);
+    match (function.property("Role"), function.role(template)) {
+        (None, _) => function.property("Policies").is_some_and(|policies| {
+            policies.items().into_iter().any(|policy| match policy.text() {
+                Some(managed) => !managed.contains(OF_LAMBDA),
+                None => statements(policy).any(allows) || sends_by_sam(template, policy, queue),
+            })
+        }),
+        // It is not of this template.
+        (Some(_), None) => true,
+        (Some(_), Some(role)) => {
+            let managed = role.property("ManagedPolicyArns").map(Node::items).unwrap_or_default();
+            let inline = role.property("Policies").map(Node::items).unwrap_or_default();
+            let attached =
+                ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].into_iter().flat_map(|kind| template.all(kind));
+            let mut attached = attached.filter_map(|policy| {
+                let roles = policy.property("Roles")?.items();
+                let is_its = roles.iter().any(|of| template.referred(of).is_some_and(|of| of.name == role.name));
+                is_its.then(|| policy.node.get("Properties"))?
+            });
+            managed.iter().any(|arn| !arn.text().is_some_and(|arn| arn.contains(OF_LAMBDA)))
+                || inline.into_iter().flat_map(statements).any(allows)
+                || attached.any(|policy| statements(policy).any(allows))
+        }
+    }
+}
+
+fn statements(policy: &Node) -> impl Iterator<Item = &Node> {
+    let document = policy.get("PolicyDocument").unwrap_or(policy);
+    document.get("Statement").map(Node::items).unwrap_or_default().into_iter()
+}
+
+fn allows_sending(template: &Template, statement: &Node, queue: Resource<'_>) -> bool {
+    let is_allowed = statement.get("Effect").and_then(Node::text) == Some("Allow");
+    let is_sending = |action: &str| match action.strip_suffix('*') {
+        Some(start) => "sqs:SendMessage".starts_with(start),
+        None => action == "sqs:SendMessage",
+    };
+    let sends = statement.get("Action").is_some_and(|actions| actions.texts().any(is_sending));
+    // An ARN that is put together may be any.
+    let is_queue = |on: &&Node| template.referred(on).is_none_or(|on| on.name == queue.name);
+    is_allowed && sends && statement.get("Resource").is_some_and(|resources| resources.items().iter().any(is_queue))
+}
+
+/// SAM's own policy for it.
+fn sends_by_sam(template: &Template, policy: &Node, queue: Resource<'_>) -> bool {
+    let name = policy.at("SQSSendMessagePolicy.QueueName");
+    name.is_some_and(|name| template.referred(name).is_none_or(|of| of.name == queue.name))
+}
