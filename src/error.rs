@@ -149,8 +149,8 @@ impl Error {
     }
 
     /// What a task's handler fails with where trying again is of no use: an address that does not exist, a row that is
-    /// gone. By default the message still comes again until the queue gives it to its dead-letter queue, since the next
-    /// deployment may well be able to handle it; `TaskingController::with_dead_letter_queue` sends it there at once.
+    /// gone. By default it still has all its attempts before it becomes a dead letter, since the next deployment may well be
+    /// able to handle it; `TaskingController::with_dead_letter_queue` sends it there at once.
     ///
     /// # Examples
     ///
@@ -164,7 +164,7 @@ impl Error {
     }
 
     /// What a task's handler fails with where it knows when to try again: a service that said `Retry-After`. The rest of
-    /// its group waits too.
+    /// its group waits too. With a delay of zero it is tried again at once, in the same batch.
     ///
     /// # Examples
     ///

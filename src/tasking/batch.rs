@@ -23,7 +23,9 @@ pub(crate) enum Outcome {
     /// Another delivery of it runs at this time, as the store knows, or has died and holds it for so long.
     Busy(Duration),
     Failed(Error),
-    /// It failed for good, and the dead-letter queue has it.
+    /// It could not be run: the store or its body can't be reached, or this worker lacks a setting.
+    Unavailable(Error),
+    /// It failed for good or has had its attempts, and the dead-letter queue has it.
     Buried(Error),
     Panicked(Error),
     /// It ran until the time was up, and was cut.

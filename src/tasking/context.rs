@@ -66,7 +66,7 @@ impl TaskContext {
         self.delivery.group.as_deref()
     }
 
-    /// How often the message was received, with this time.
+    /// Which attempt this is: how often the message was received, with this time, and with that tried again at once.
     pub fn attempt(&self) -> u32 {
         self.delivery.attempt
     }

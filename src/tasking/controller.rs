@@ -1,31 +1,27 @@
-//! The controller: one queue, how to post to it and what its tasks run. It decides which queue is meant, AWS's or the
-//! local one, and nothing else by itself.
+//! The controller: one queue, how to post to it and what its tasks run. Which queue that is, AWS's or the local one,
+//! is decided in `place`.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{
+    bury::DeadLetters,
     context::TaskContext,
+    event::Record,
     local::{Inline, LocalQueue, LocalWorker},
     message::{Attribute, Message},
     offload::check_size,
+    place::{Found, Place, Start, fifo},
     post::{Post, PostBatch, Posted},
     queue::Queue,
     scope::Scope,
     send::{self, BatchOrder, Budget},
     settings::Settings,
-    sqs::Sqs,
     task::{Handlers, RawTask, Task},
 };
-use crate::{
-    Stage,
-    error::{BoxError, Error, ErrorKind, Result},
-};
+use crate::error::{BoxError, Error, ErrorKind, Result};
 
 /// What an invocation keeps for its answer when a post goes on until its end.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
@@ -92,29 +88,6 @@ struct Inner {
     place: Place,
 }
 
-/// Where the queue is.
-#[derive(Clone)]
-enum Place {
-    /// What is found when it is first needed.
-    Found(Arc<OnceLock<Found>>),
-    Given(Found),
-}
-
-#[derive(Clone)]
-enum Found {
-    Sqs(Arc<Sqs>),
-    Local(LocalQueue, Start),
-    Inline,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Start {
-    /// With a worker of its own, from the first post.
-    Worker,
-    /// Only where it is told to.
-    Nothing,
-}
-
 impl TaskingController {
     /// A controller for the queue of this name or URL.
     ///
@@ -129,7 +102,7 @@ impl TaskingController {
     }
 
     /// Runs tasks of this type with this function. Whatever error it returns, the task comes again, after a while that
-    /// grows with each attempt, until the queue makes it a dead letter; [`Error::retry_after`] says when, and
+    /// grows with each attempt, until it has had [all of them](Self::with_attempts); [`Error::retry_after`] says when, and
     /// [`Error::permanent`] that it is of no use. What it panics with is an error too.
     ///
     /// # Panics
@@ -311,13 +284,19 @@ impl TaskingController {
         })
     }
 
-    pub(crate) fn dead_letter_queue(&self) -> Option<Arc<dyn Queue>> {
-        let queue = self.0.settings.dead_letter_queue.clone()?;
-        Some(match self.place() {
-            Found::Sqs(_) => queue,
-            Found::Local(queue, _) => Arc::new(queue.dead_letter_queue()),
-            Found::Inline => return None,
-        })
+    /// Where this queue's dead letters go; none where tasks run while they are posted. Boxed, as the compiler gives up on
+    /// the type of a future with all of the SDK in it.
+    pub(crate) fn dead_letters<'a>(
+        &self,
+        record: &'a Record,
+        attempt: u32,
+    ) -> BoxFuture<'a, Result<Option<DeadLetters>>> {
+        let named = self.0.settings.dead_letter_queue.clone().map(|queue| queue as Arc<dyn Queue>);
+        match self.place() {
+            Found::Sqs(sqs) => Box::pin(async move { sqs.dead_letters(&record.queue_arn, named).await.map(Some) }),
+            Found::Local(queue, _) => Box::pin(std::future::ready(Ok(Some(queue.dead_letters_of(attempt))))),
+            Found::Inline => Box::pin(std::future::ready(Ok(None))),
+        }
     }
 
     /// Starts the worker of the local queue, where this is one that has its own: an app does that before the first post,
@@ -335,52 +314,8 @@ impl TaskingController {
     }
 
     fn place(&self) -> Found {
-        match &self.0.place {
-            Place::Given(found) => found.clone(),
-            Place::Found(found) => found.get_or_init(|| find(&self.0.name)).clone(),
-        }
+        self.0.place.of(&self.0.name)
     }
-}
-
-/// A queue's name or URL, if it is a FIFO queue's.
-pub(crate) fn fifo(queue: String) -> Result<String> {
-    if queue.ends_with(".fifo") {
-        return Ok(queue);
-    }
-    let message = format!("`{queue}` is no FIFO queue: the name of one ends in `.fifo`");
-    Err(Error::new(ErrorKind::Configuration, message))
-}
-
-/// Which queue a name or a URL means in this process.
-fn find(queue: &str) -> Found {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let url = configured_url(queue);
-    let is_named = url.is_none() && !queue.contains("://");
-    let has_endpoint = is_set("AWS_ENDPOINT_URL_SQS") || is_set("AWS_ENDPOINT_URL");
-    let on_lambda = is_set("LAMBDA_TASK_ROOT");
-    if is_named && !has_endpoint && !on_lambda && Stage::current().is_development() {
-        if is_set("STAGE") {
-            tracing::info!(queue, "tasks stay in this process: no queue is configured");
-        } else {
-            tracing::warn!(
-                queue,
-                "tasks stay in this process and end with it: neither STAGE nor a queue is configured"
-            );
-        }
-        return Found::Local(LocalQueue::of_process(queue), Start::Worker);
-    }
-    Found::Sqs(Arc::new(Sqs::new(url.as_deref().unwrap_or(queue))))
-}
-
-/// The URL that the environment has for a queue's name.
-pub(crate) fn configured_url(name: &str) -> Option<String> {
-    std::env::var(variable(name)).ok().filter(|url| !url.is_empty())
-}
-
-fn variable(name: &str) -> String {
-    let name = name.strip_suffix(".fifo").unwrap_or(name);
-    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
-    format!("QUEUE_URL_{}", letters.collect::<String>())
 }
 
 impl fmt::Debug for TaskingController {
@@ -394,12 +329,6 @@ impl fmt::Debug for TaskingController {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_queue_has_a_variable_for_its_url() {
-        assert_eq!(variable("mail.fifo"), "QUEUE_URL_MAIL");
-        assert_eq!(variable("Order-events.v2.fifo"), "QUEUE_URL_ORDER_EVENTS_V2");
-    }
 
     #[test]
     fn a_queue_that_is_not_fifo_is_refused() {

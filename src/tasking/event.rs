@@ -7,7 +7,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::message::{Attribute, Attributes};
+use super::{
+    message::{Attribute, Attributes},
+    post::{ID, KEY},
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A received message, read as far as it can be.
@@ -26,6 +29,16 @@ pub(crate) struct Record {
     pub(crate) trace: Option<String>,
     pub(crate) body: Option<String>,
     pub(crate) attributes: Attributes,
+}
+
+impl Record {
+    /// What the task is known by, within its queue, group and name: also in another message, which a post of the same task
+    /// after the window of deduplication makes, or the way through the dead letters.
+    pub(crate) fn own_id(&self) -> &str {
+        let attribute = |name: &str| self.attributes.get(name).and_then(Attribute::as_str);
+        let posted = attribute(KEY).or_else(|| attribute(ID)).or(self.deduplication.as_deref());
+        posted.or(self.message_id.as_deref()).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize)]
@@ -110,7 +123,11 @@ fn identity(raw: &RawValue) -> Wire {
         message_id: text(&value["messageId"]),
         receipt_handle: text(&value["receiptHandle"]),
         event_source_arn: text(&value["eventSourceARN"]),
-        attributes: System { message_group_id: text(&value["attributes"]["MessageGroupId"]), ..System::default() },
+        attributes: System {
+            message_group_id: text(&value["attributes"]["MessageGroupId"]),
+            approximate_receive_count: text(&value["attributes"]["ApproximateReceiveCount"]),
+            ..System::default()
+        },
         ..Wire::default()
     }
 }

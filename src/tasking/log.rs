@@ -9,7 +9,7 @@ use tracing::Span;
 use super::{batch::Outcome, event::Record};
 
 /// The span in which a task runs.
-pub(crate) fn task_span(queue: &str, record: &Record, name: Option<&str>) -> Span {
+pub(crate) fn task_span(queue: &str, record: &Record, name: Option<&str>, attempt: u32) -> Span {
     tracing::info_span!(
         "task",
         messaging.system = "aws_sqs",
@@ -18,7 +18,7 @@ pub(crate) fn task_span(queue: &str, record: &Record, name: Option<&str>) -> Spa
         messaging.message.id = record.message_id,
         task.name = name,
         task.group = record.group,
-        task.attempt = record.attempt,
+        task.attempt = attempt,
     )
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn log_outcome(record: &Record, outcome: &Outcome, begun: Instant, un
         Outcome::Done | Outcome::Duplicate => {
             tracing::info!(task.outcome = outcome_name, queue_age_ms, handler_ms, remaining_ms, "a task was done");
         }
-        Outcome::Failed(error) | Outcome::Buried(error) | Outcome::Panicked(error) => {
+        Outcome::Failed(error) | Outcome::Unavailable(error) | Outcome::Buried(error) | Outcome::Panicked(error) => {
             let (error, kind) = (error.chain(), error.kind());
             tracing::error!(
                 task.outcome = outcome_name,
@@ -60,7 +60,7 @@ pub(crate) fn log_batch(queue: &str, outcomes: &[Outcome], begun: Instant) {
         messaging.batch.message_count = outcomes.len(),
         done = count(&["ok"]),
         duplicates = count(&["duplicate"]),
-        failed = count(&["failed", "poison", "panic", "busy", "deadline"]),
+        failed = count(&["failed", "unavailable", "poison", "panic", "busy", "deadline"]),
         dead_letters = count(&["dead_letter"]),
         skipped = count(&["skipped_group"]),
         not_started = count(&["not_started"]),
@@ -77,6 +77,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Busy(_) => "busy",
         Outcome::Failed(error) if error.kind() == ErrorKind::Task => "poison",
         Outcome::Failed(_) => "failed",
+        Outcome::Unavailable(_) => "unavailable",
         Outcome::Buried(_) => "dead_letter",
         Outcome::Panicked(_) => "panic",
         Outcome::Cut => "deadline",

@@ -5,10 +5,11 @@
 //!
 //! 1. `task`: a task and its handler; `post` makes a `message` of one, with ids that every attempt keeps, if it is
 //!    `faithful` to the task
-//! 2. `send` gets messages into a `queue`: at AWS (`sqs`), or in this process (`local`)
+//! 2. `send` gets messages into a `queue`, by its `place`: at AWS (`sqs`), or in this process (`local`)
 //! 3. `event`: Lambda's JSON of a batch becomes records, and the outcome its answer
 //! 4. `batch` decides which record runs when: in a group one after another, groups side by side
-//! 5. `find` says which handler it is for; `work` decodes, claims at the `store`, runs and completes; `put_off` hides what failed
+//! 5. `find` says which handler it is for; `work` decodes, claims at the `store`, runs and completes; `put_off` hides what failed, and `bury` sends what has had its
+//!    attempts to the dead letters
 //!
 //! Bodies that no message takes go elsewhere (`offload`). `scope` is what all of them are part of at a time: a request or a
 //! task, with its deadline and its outbox. Nothing here knows HTTP.
@@ -21,6 +22,7 @@ compile_error!(
 
 mod aws;
 mod batch;
+mod bury;
 mod canonical;
 pub(crate) mod context;
 pub(crate) mod controller;
@@ -33,6 +35,7 @@ mod local;
 mod log;
 mod message;
 mod offload;
+mod place;
 mod post;
 mod put_off;
 mod queue;

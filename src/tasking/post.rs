@@ -24,6 +24,8 @@ use crate::{
 pub(crate) const TASK: &str = "chalice-task";
 /// The attribute that has the task's key.
 pub(crate) const KEY: &str = "chalice-key";
+/// The attribute that has the deduplication id of a task that comes from the dead letters, where it has no key.
+pub(crate) const ID: &str = "chalice-id";
 /// The attribute of a raw text that could be taken for a task which names itself.
 pub(crate) const RAW: &str = "chalice-raw";
 

@@ -10,6 +10,7 @@ use super::{
     event::Record,
     find::Found,
     queue::{MOST_ENTRIES, Queue},
+    settings::Backoff,
     work::{Times, within},
 };
 use crate::error::BoxError;
@@ -21,7 +22,7 @@ const AFTER_LEASE: Duration = Duration::from_secs(1);
 
 impl TaskingController {
     /// Hides what failed for as long as it is to wait, and what stands behind it in its group for longer: the head then
-    /// mostly comes alone, and what waits behind it uses up fewer receives than it. Nothing is overtaken, since a queue
+    /// mostly comes alone, and what waits behind it keeps its receives. Nothing is overtaken, since a queue
     /// gives out of a group only what stands before the first hidden message.
     pub(crate) async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
         let Ok(queue) = self.queue() else { return };
@@ -33,8 +34,9 @@ impl TaskingController {
                 before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
             !(waits(outcome) && group.any(|(_, outcome)| !outcome.is_done()))
         });
-        let delayed =
-            heads.filter_map(|(at, (head, outcome))| Some((at, head, outcome, self.delay(head.record, outcome)?)));
+        let delayed = heads.filter_map(|(at, (head, outcome))| {
+            Some((at, head, outcome, self.delay(head.record, head.record.attempt, outcome)?))
+        });
         let hiding = delayed.map(|(at, head, outcome, delay)| async move {
             let group = head.record.group.as_deref();
             let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
@@ -59,26 +61,29 @@ impl TaskingController {
     }
 
     /// How long a task that failed is to wait.
-    fn delay(&self, record: &Record, outcome: &Outcome) -> Option<Duration> {
+    pub(crate) fn delay(&self, record: &Record, attempt: u32, outcome: &Outcome) -> Option<Duration> {
+        if record.receipt.is_empty() {
+            return None;
+        }
+        let backoff = || self.settings().backoff.delay(attempt);
         match outcome {
-            Outcome::Failed(error) if !record.receipt.is_empty() => Some(
-                error.retry_delay().unwrap_or_else(|| self.settings().backoff.delay(record.attempt)).min(LONGEST_DELAY),
-            ),
-            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted if !record.receipt.is_empty() => {
-                Some(self.settings().backoff.delay(record.attempt))
-            }
+            Outcome::Failed(error) => Some(error.retry_delay().unwrap_or_else(backoff).min(LONGEST_DELAY)),
+            // Nothing of the task's own is away: asked at once again and again, it would use up the receives in no time.
+            Outcome::Unavailable(_) => Some(Backoff::default().delay(attempt).max(backoff())),
+            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted => Some(backoff()),
             // To come earlier would only use up receives: nobody else can claim it.
-            Outcome::Busy(remaining) if !record.receipt.is_empty() => {
-                Some(remaining.saturating_add(AFTER_LEASE).max(self.settings().backoff.delay(record.attempt)))
-            }
+            Outcome::Busy(remaining) => Some(remaining.saturating_add(AFTER_LEASE).max(backoff())),
             _ => None,
         }
     }
 
-    /// How long what stands behind such a task is to wait: until the head has failed once more, and is hidden again.
+    /// How long what stands behind such a task is to wait: until the head has failed once more, and is hidden again. With the
+    /// head's last attempt it comes too, as it goes on then, whatever becomes of the head.
     fn delay_behind(&self, head: &Record, outcome: &Outcome, delay: Duration) -> Duration {
+        let next_is_last = head.attempt.saturating_add(1) >= self.settings().attempts;
         match outcome {
             Outcome::Busy(_) => delay.saturating_add(self.settings().backoff.delay(head.attempt)),
+            Outcome::Failed(_) | Outcome::Panicked(_) if next_is_last => delay,
             _ => delay.saturating_mul(4),
         }
     }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     TaskingController,
-    controller::{configured_url, fifo},
     message::LARGEST,
     offload::Offload,
+    place::{configured_url, fifo},
     sqs::Sqs,
     store::IdempotencyStore,
 };
@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) margin: Option<Duration>,
     pub(crate) report_batch_item_failures: bool,
     pub(crate) backoff: Backoff,
+    pub(crate) attempts: u32,
     pub(crate) dead_letter_queue: Option<Arc<Sqs>>,
     pub(crate) store: Option<Arc<dyn IdempotencyStore>>,
     pub(crate) lease: Option<Duration>,
@@ -39,7 +40,8 @@ impl Default for Settings {
             groups: 10,
             margin: None,
             report_batch_item_failures: true,
-            backoff: Backoff { first: Duration::from_secs(5), longest: Duration::from_secs(15 * 60) },
+            backoff: Backoff::default(),
+            attempts: 5,
             dead_letter_queue: None,
             store: None,
             lease: None,
@@ -56,6 +58,12 @@ impl Default for Settings {
 pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(5), longest: Duration::from_secs(15 * 60) }
+    }
 }
 
 impl Backoff {
@@ -181,9 +189,10 @@ impl TaskingController {
     }
 
     /// How long a task that failed waits: so long after the first attempt, twice as long after each further one, and never
-    /// longer than `longest`. What was behind it in its batch waits four times as long, so that mostly the one that failed comes alone
-    /// and the others do not use up their receives. Needs `sqs:ChangeMessageVisibility`; without it they
-    /// wait for as long as the queue hides messages. Default: 5 seconds, 15 minutes.
+    /// longer than `longest`. What was behind it in its batch waits four times as long, so that mostly the one that failed
+    /// comes alone and the others keep their receives. Where the wait is zero it is tried again at once, in the same batch.
+    /// Needs `sqs:ChangeMessageVisibility`; without it they wait for as long as the queue hides messages. Default: 5
+    /// seconds, 15 minutes.
     ///
     /// # Examples
     ///
@@ -213,9 +222,46 @@ impl TaskingController {
         self.change_settings(|settings| settings.backoff = Backoff { first, longest })
     }
 
-    /// Sends tasks that fail for good ([`Error::permanent`](crate::Error::permanent), a body that can't be read, a name that no handler has) to this
-    /// FIFO queue at once, and goes on with their group. Default: they come again until the queue itself makes them dead
-    /// letters, since the next deployment may be able to handle them.
+    /// How often a task is tried. When its last attempt fails, by an error, a panic or for want of time, the worker sends
+    /// it to the dead-letter queue, and its group goes on in the same batch. So nothing behind it becomes a dead letter that
+    /// never ran, however much fails before it; a task that waited behind others may have fewer attempts, and one at least.
+    ///
+    /// It is the dead-letter queue of the queue's RedrivePolicy, which needs `sqs:GetQueueAttributes` on the queue, or that of
+    /// [`with_dead_letter_queue`](Self::with_dead_letter_queue), and `sqs:SendMessage` on it. The queue's `maxReceiveCount` is
+    /// for what never comes to an end, as a worker that is killed each time: set it to 100. Where it is less than the
+    /// attempts, it is they. Default: 5.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::LocalQueue};
+    /// use std::time::Duration;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let queue = LocalQueue::new("mail.fifo");
+    /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&queue).with_attempts(3);
+    /// let tasks = tasks.with_backoff(Duration::ZERO, Duration::ZERO).on_raw(async |_: TaskContext, task| match task.body() {
+    ///     "good" => Ok(()),
+    ///     _ => Err("not this one"),
+    /// });
+    /// for body in ["bad", "worse", "good"] {
+    ///     tasks.post_raw(body, [("locale", "de")]).await?;
+    /// }
+    /// tasks.work_off().await?;
+    /// assert!(queue.is_empty());
+    /// let letters: Vec<_> = queue.dead_letters().into_iter().map(|letter| (letter.task.into_body(), letter.receives)).collect();
+    /// assert_eq!(letters, [("bad".to_owned(), 3), ("worse".to_owned(), 3)]);
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_attempts(self, attempts: u32) -> Self {
+        self.change_settings(|settings| settings.attempts = attempts.max(1))
+    }
+
+    /// Sends tasks to this FIFO queue, and not to that of the queue's RedrivePolicy: those that have had
+    /// [their attempts](Self::with_attempts), and at once those that fail for good ([`Error::permanent`](crate::Error::permanent),
+    /// a body that can't be read, a name that no handler has). Default: that of the RedrivePolicy, after all attempts, since the
+    /// next deployment may be able to handle them.
     ///
     /// # Errors
     ///

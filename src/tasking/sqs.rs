@@ -1,7 +1,7 @@
 //! Amazon SQS through its SDK: the one file that knows its types. The client is made, and a queue's URL asked for, when
 //! the first message is sent. It sends what it is given once; when to try again is decided in `send`.
 
-use std::{error::Error as StdError, io, time::Duration};
+use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -9,18 +9,25 @@ use aws_sdk_sqs::{
     primitives::Blob,
     types::{
         BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
-        MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+        MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+        SendMessageBatchRequestEntry,
     },
 };
 use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{
     aws,
+    bury::DeadLetters,
     message::{Attribute, Message},
     queue::{Failed, Queue, Sent},
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
+
+/// A queue that sends its messages away after fewer receives than this may do it before they have run.
+const LEAST_RECEIVES: u32 = 20;
 
 /// A queue at AWS, or at whatever `AWS_ENDPOINT_URL_SQS` names.
 #[derive(Debug)]
@@ -29,11 +36,27 @@ pub(crate) struct Sqs {
     queue: String,
     client: OnceCell<Client>,
     url: OnceCell<String>,
+    redrive: OnceCell<Option<Redrive>>,
+}
+
+/// What a queue does with a message that was received too often.
+#[derive(Debug)]
+struct Redrive {
+    queue: Arc<Sqs>,
+    most_receives: u32,
+}
+
+/// The attribute that says it. Some tools write the number as a text.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RedrivePolicy {
+    dead_letter_target_arn: String,
+    max_receive_count: Value,
 }
 
 impl Sqs {
     pub(crate) fn new(queue: &str) -> Self {
-        Self { queue: queue.to_owned(), client: OnceCell::new(), url: OnceCell::new() }
+        Self { queue: queue.to_owned(), client: OnceCell::new(), url: OnceCell::new(), redrive: OnceCell::new() }
     }
 
     async fn client(&self) -> &Client {
@@ -52,6 +75,49 @@ impl Sqs {
             url.ok_or_else(|| Failed::new(ErrorKind::Queue, "GetQueueUrl answered without a URL"))
         };
         self.url.get_or_try_init(ask).await
+    }
+
+    /// Where its dead letters go: to the named queue, or else where its RedrivePolicy says, which is asked for once.
+    pub(crate) async fn dead_letters(&self, arn: &str, named: Option<Arc<dyn Queue>>) -> Result<DeadLetters> {
+        let redrive = match self.redrive(arn).await {
+            Ok(redrive) => redrive,
+            Err(_) if named.is_some() => None,
+            Err(error) => return Err(error),
+        };
+        let own = redrive.map(|redrive| redrive.queue.clone() as Arc<dyn Queue>);
+        Ok(DeadLetters { queue: named.or(own), most_receives: redrive.map(|redrive| redrive.most_receives) })
+    }
+
+    async fn redrive(&self, arn: &str) -> Result<Option<&Redrive>> {
+        let url = self.url().await.map_err(|failed| failed.error(1, false))?;
+        if url.rsplit('/').next() != arn.rsplit(':').next() {
+            // Another queue's dead letters would be no place to look for it.
+            let message = format!("a message of the queue `{arn}` is worked off by the controller of `{url}`");
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
+        let asked = self.redrive.get_or_try_init(|| self.ask_for_redrive(url)).await;
+        asked.map(Option::as_ref).map_err(|failed| failed.error(1, false))
+    }
+
+    async fn ask_for_redrive(&self, url: &str) -> Result<Option<Redrive>, Failed> {
+        let ask = self.client().await.get_queue_attributes().queue_url(url);
+        let ask = ask.attribute_names(QueueAttributeName::RedrivePolicy);
+        let answer = ask.send().await.map_err(|error| Failed { maybe_sent: false, ..failed(error) })?;
+        let policy = answer.attributes.and_then(|mut attributes| attributes.remove(&QueueAttributeName::RedrivePolicy));
+        let Some((url, most_receives)) = policy.as_deref().and_then(|policy| redrive_target(policy, url)) else {
+            return Ok(None);
+        };
+        if most_receives < LEAST_RECEIVES {
+            tracing::warn!(
+                queue = self.queue,
+                max_receive_count = most_receives,
+                "the queue's maxReceiveCount is low: it may make dead letters of tasks that never ran. Set it to 100; how \
+                 often a task is tried is said by `with_attempts`"
+            );
+        }
+        // The same account and region, and so the same client.
+        let queue = Self { client: OnceCell::new_with(Some(self.client().await.clone())), ..Self::new(&url) };
+        Ok(Some(Redrive { queue: Arc::new(queue), most_receives }))
     }
 
     async fn send_one(&self, message: &Message) -> Result<Sent, Failed> {
@@ -120,6 +186,16 @@ impl Queue for Sqs {
             }
         })
     }
+}
+
+/// The URL of a queue's dead-letter queue, which is of the same account and region, and after how many receives a message
+/// goes there.
+fn redrive_target(policy: &str, url: &str) -> Option<(String, u32)> {
+    let policy: RedrivePolicy = serde_json::from_str(policy).ok()?;
+    let count = &policy.max_receive_count;
+    let count = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
+    let (account, name) = (url.rsplit_once('/')?.0, policy.dead_letter_target_arn.rsplit(':').next()?);
+    Some((format!("{account}/{name}"), count.try_into().ok()?))
 }
 
 fn entry(at: usize, message: &Message) -> Result<SendMessageBatchRequestEntry, aws_sdk_sqs::error::BuildError> {
@@ -197,4 +273,43 @@ fn failed_entry(entry: BatchResultErrorEntry) -> Failed {
     let source = format!("{}: {}", entry.code, entry.message.unwrap_or_default());
     let retry = !entry.sender_fault || is_throttling(&entry.code);
     Failed { retry, ..Failed::new(ErrorKind::Queue, source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_letters_go_to_a_queue_beside_the_queue() {
+        let arn = "arn:aws:sqs:eu-west-1:123456789012:dead.fifo";
+        for (count, url, expected) in [
+            (
+                "5",
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/t.fifo",
+                Some(("https://sqs.eu-west-1.amazonaws.com/123456789012/dead.fifo", 5)),
+            ),
+            (
+                "\"100\"",
+                "http://127.0.0.1:4566/000000000000/t.fifo",
+                Some(("http://127.0.0.1:4566/000000000000/dead.fifo", 100)),
+            ),
+            ("null", "http://127.0.0.1:4566/000000000000/t.fifo", None),
+            ("-1", "http://127.0.0.1:4566/000000000000/t.fifo", None),
+        ] {
+            let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{count}}}"#);
+            assert_eq!(redrive_target(&policy, url), expected.map(|(url, count)| (url.to_owned(), count)));
+        }
+        assert_eq!(redrive_target("", "http://127.0.0.1/t.fifo"), None);
+    }
+
+    #[tokio::test]
+    async fn a_message_of_another_queue_has_no_place_among_the_dead_letters_of_this_one() {
+        let sqs = Sqs::new("https://sqs.eu-west-1.amazonaws.com/123456789012/t.fifo");
+        let arn = "arn:aws:sqs:eu-west-1:123456789012:other.fifo";
+        let error = sqs.dead_letters(arn, None).await.err().expect("it is refused before anything is asked");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let named: Arc<dyn Queue> = Arc::new(Sqs::new("https://sqs.eu-west-1.amazonaws.com/123456789012/d.fifo"));
+        let letters = sqs.dead_letters(arn, Some(named)).await.expect("it is named");
+        assert!(letters.queue.is_some() && letters.most_receives.is_none());
+    }
 }

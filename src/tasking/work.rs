@@ -17,16 +17,14 @@ use tracing::Instrument;
 use super::{
     TaskingController,
     batch::{self, Limits, Outcome},
+    bury::Attempt,
     context::{Delivery, TaskContext},
     event::{self, BatchResponse, Record},
     find::Found,
     log::{log_batch, log_outcome, task_span},
-    message::Message,
     offload::{Room, Taken, is_elsewhere},
-    post::KEY,
-    queue::Queue,
     scope::Scope,
-    send::{self, BatchOrder, Budget},
+    send::BatchOrder,
     store::{Claim, IdempotencyStore},
     task::{Handler, RawTask},
 };
@@ -49,6 +47,7 @@ const LONGEST_KEY: usize = 1024;
 /// The times of one invocation.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
+    begun: Instant,
     /// When handlers are cut.
     until: Option<Instant>,
     /// When the rest must be over.
@@ -58,14 +57,20 @@ pub(crate) struct Times {
 
 impl Times {
     fn of(remaining: Option<Duration>, margin: Option<Duration>) -> Self {
-        let Some(remaining) = remaining else { return Self { until: None, end: None, lease: LEASE } };
+        let begun = Instant::now();
+        let Some(remaining) = remaining else { return Self { begun, until: None, end: None, lease: LEASE } };
         let margin = margin.unwrap_or_else(|| (remaining / 10).clamp(SHORTEST_MARGIN, LONGEST_MARGIN));
-        let now = Instant::now();
         Self {
-            until: Some(now + remaining.saturating_sub(margin)),
-            end: Some(now + remaining.saturating_sub(margin / 2)),
+            begun,
+            until: Some(begun + remaining.saturating_sub(margin)),
+            end: Some(begun + remaining.saturating_sub(margin / 2)),
             lease: remaining + LEASE_MARGIN,
         }
+    }
+
+    /// Whether what begins now has nearly all of the invocation's time.
+    pub(crate) fn is_whole(&self, begun: Instant) -> bool {
+        self.until.is_some_and(|until| begun - self.begun <= (until - self.begun) / 10)
     }
 }
 
@@ -108,7 +113,7 @@ impl TaskingController {
         let outcomes = self.work(&event::records(event)?, None).await;
         match outcomes.into_iter().next() {
             Some(outcome) if outcome.is_done() => Ok(()),
-            Some(Outcome::Failed(error) | Outcome::Panicked(error)) => Err(error),
+            Some(Outcome::Failed(error) | Outcome::Unavailable(error) | Outcome::Panicked(error)) => Err(error),
             other => Err(Error::new(ErrorKind::Task, format!("a task did not run: {other:?}"))),
         }
     }
@@ -132,28 +137,41 @@ impl TaskingController {
         outcomes
     }
 
+    /// Runs a record, and where it fails and is to come again at once, again.
     async fn run(&self, found: &Found<'_>, times: Times, room: &Room) -> Outcome {
-        let begun = Instant::now();
-        let span = task_span(self.queue_name(), found.record, found.name());
-        let outcome = self.run_record(found, times, room).instrument(span.clone()).await;
-        span.in_scope(|| log_outcome(found.record, &outcome, begun, times.until));
-        outcome
+        let (record, mut number) = (found.record, found.record.attempt);
+        loop {
+            let attempt = Attempt { number, begun: Instant::now() };
+            let span = task_span(self.queue_name(), record, found.name(), number);
+            let running = async {
+                let outcome = self.run_once(found, number, times, room).await;
+                self.judge(record, attempt, outcome, times).await
+            };
+            let outcome = running.instrument(span.clone()).await;
+            span.in_scope(|| log_outcome(record, &outcome, attempt.begun, times.until));
+            let needs = found.handler().map_or(Duration::ZERO, |handler| handler.needs);
+            let has_time = times.until.is_none_or(|until| Instant::now() + needs < until);
+            if !has_time || !self.is_due_at_once(record, number, &outcome) {
+                return outcome;
+            }
+            number += 1;
+        }
     }
 
-    async fn run_record(&self, found: &Found<'_>, times: Times, room: &Room) -> Outcome {
+    async fn run_once(&self, found: &Found<'_>, attempt: u32, times: Times, room: &Room) -> Outcome {
         let record = found.record;
         let (name, handler) = match &found.handler {
             Ok((name, handler)) => (name, *handler),
-            Err(error) => return self.failed(record, error.clone(), times).await,
+            Err(error) => return failed(error.clone()),
         };
-        let delivery = Arc::new(self.delivery(record, name, times));
+        let delivery = Arc::new(self.delivery(record, name, attempt, times));
         if let Some(store) = self.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) {
             let claim = within(times.until, store.claim(&delivery.key, &delivery.owner, self.lease(times))).await;
             match claim {
                 Ok(Claim::Acquired) => {}
                 Ok(Claim::Done) => return Outcome::Duplicate,
                 Ok(Claim::Busy { remaining }) => return Outcome::Busy(remaining),
-                Err(error) => return Outcome::Failed(error),
+                Err(error) => return Outcome::Unavailable(error),
             }
         }
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
@@ -166,11 +184,11 @@ impl TaskingController {
                 }
                 Err(error) => Outcome::Failed(error),
             },
-            Ok(Err(error)) => Outcome::Failed(error),
+            Ok(Err(error)) => failed(error),
             Err(Outcome::Cut) => Outcome::NotStarted,
             Err(outcome) => outcome,
         };
-        self.settle(outcome, record, &delivery, times).await
+        self.settle(outcome, &delivery, times).await
     }
 
     /// The body that was posted, which may be elsewhere, and the room that it takes then.
@@ -201,29 +219,21 @@ impl TaskingController {
         }
     }
 
-    /// Tells the store, and the dead-letter queue where that is wished.
-    async fn settle(&self, outcome: Outcome, record: &Record, delivery: &Delivery, times: Times) -> Outcome {
-        let Some(store) = &self.settings().store else {
-            return match outcome {
-                Outcome::Failed(error) => self.failed(record, error, times).await,
-                other => other,
-            };
-        };
+    /// Tells the store.
+    async fn settle(&self, outcome: Outcome, delivery: &Delivery, times: Times) -> Outcome {
+        let Some(store) = &self.settings().store else { return outcome };
         let (key, owner) = (&delivery.key, &delivery.owner);
+        let is_complete = delivery.is_complete.load(Ordering::Acquire);
         match outcome {
-            Outcome::Failed(error) if delivery.is_complete.load(Ordering::Acquire) => {
+            Outcome::Failed(error) | Outcome::Panicked(error) if is_complete => {
                 tracing::warn!(error = error.chain(), "a handler failed after its effect was written: it is done");
                 Outcome::Done
             }
-            Outcome::Failed(error) => {
-                released(within(times.end, store.release(key, owner)).await);
-                self.failed(record, error, times).await
-            }
-            Outcome::Panicked(_) => {
+            Outcome::Done | Outcome::Cut if is_complete => Outcome::Done,
+            Outcome::Failed(_) | Outcome::Panicked(_) | Outcome::Unavailable(_) => {
                 released(within(times.end, store.release(key, owner)).await);
                 outcome
             }
-            Outcome::Done if delivery.is_complete.load(Ordering::Acquire) => outcome,
             Outcome::Done => {
                 complete(&**store, delivery, self.settings().keep, times).await;
                 outcome
@@ -233,45 +243,11 @@ impl TaskingController {
         }
     }
 
-    /// A failure for good leaves for the dead-letter queue at once, where there is one to send to.
-    async fn failed(&self, record: &Record, error: Error, times: Times) -> Outcome {
-        let is_final = matches!(error.kind(), ErrorKind::Permanent | ErrorKind::Task);
-        let Some(queue) = self.dead_letter_queue().filter(|_| is_final) else { return Outcome::Failed(error) };
-        match self.bury(&*queue, record, times).await {
-            Ok(()) => Outcome::Buried(error),
-            Err(failed) => {
-                tracing::error!(error = failed.chain(), "a task could not be sent to the dead-letter queue");
-                Outcome::Failed(error)
-            }
-        }
-    }
-
-    /// Sends a message on as it came, in its group; the id is made from its place in the queue.
-    async fn bury(&self, queue: &dyn Queue, record: &Record, times: Times) -> Result<()> {
-        let number = record.sequence_number.as_deref().or(record.message_id.as_deref()).unwrap_or_default();
-        let message = Message {
-            body: record.body.clone().unwrap_or_default(),
-            attributes: record.attributes.clone(),
-            group: record
-                .group
-                .clone()
-                .filter(|group| !group.is_empty())
-                .unwrap_or_else(|| self.default_group().to_owned()),
-            deduplication: format!("dlq-{number}"),
-            trace: record.trace.clone(),
-        };
-        let budget = Budget { until: times.end, ..self.budget() };
-        send::one(queue, message.checked()?, budget).await.map(drop)
-    }
-
-    fn delivery(&self, record: &Record, name: &str, times: Times) -> Delivery {
+    fn delivery(&self, record: &Record, name: &str, attempt: u32, times: Times) -> Delivery {
         let message_id = record.message_id.clone().unwrap_or_default();
-        let of_record = record.attributes.get(KEY).and_then(|key| key.as_str());
-        // Before the message's id, which a post of the same task after the window of deduplication does not have.
-        let own = of_record.or(record.deduplication.as_deref()).unwrap_or(&message_id);
         let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
         let group = record.group.as_deref().unwrap_or_default();
-        let key = match format!("{queue}|{}|{}|{own}", part(name), part(group)) {
+        let key = match format!("{queue}|{}|{}|{}", part(name), part(group), record.own_id()) {
             long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
             key => key,
         };
@@ -281,7 +257,7 @@ impl TaskingController {
             owner: uuid::Uuid::now_v7().to_string(),
             message_id,
             group: record.group.clone(),
-            attempt: record.attempt,
+            attempt,
             sent_at: record.sent_at,
             until: times.until,
             trace: record.trace.clone(),
@@ -302,6 +278,14 @@ impl TaskingController {
             return Err(Error::new(ErrorKind::Batch, message));
         }
         Ok(BatchResponse::new(left().filter_map(|(record, _)| record.message_id.clone())))
+    }
+}
+
+/// A message that can't be run: by nobody, or just not by this worker or at this time.
+fn failed(error: Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::Configuration | ErrorKind::Queue => Outcome::Unavailable(error),
+        _ => Outcome::Failed(error),
     }
 }
 

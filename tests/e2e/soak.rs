@@ -69,6 +69,15 @@ struct World {
     fails: u32,
     /// This one fails each time.
     poison: Option<String>,
+    /// As many of a group as its name has, g7 the first seven, fail each time.
+    heads: bool,
+}
+
+impl World {
+    fn is_poison(&self, step: &Step, name: &str) -> bool {
+        let heads = step.group.trim_start_matches('g').parse().unwrap_or(0);
+        self.poison.as_deref() == Some(name) || (self.heads && step.number < heads)
+    }
 }
 
 async fn work(port: u16) -> Result<(), BoxError> {
@@ -83,12 +92,13 @@ async fn work(port: u16) -> Result<(), BoxError> {
         takes: Duration::from_millis(number("TAKES")?),
         fails: u32::try_from(number("FAILS")?)?,
         poison: setting("POISON"),
+        heads: setting("HEADS").is_some(),
     });
-    let second = Duration::from_secs(1);
+    let backoff = Duration::from_millis(setting("BACKOFF").map_or(Ok(1_000), |value| value.parse())?);
     let mut tasks = TaskingController::new(setting("QUEUE").ok_or("QUEUE is not set")?)?
         // The script posts by another SDK.
         .with_names_in_bodies()
-        .with_backoff(second, second)
+        .with_backoff(backoff, backoff)
         // What a killed worker has claimed is to be had again as soon as its messages.
         .with_lease(Duration::from_millis(number("LEASE")?.max(1_000)))
         .on(move |context: TaskContext, step: Step| run(world.clone(), context, step));
@@ -117,7 +127,7 @@ async fn run(world: Arc<World>, context: TaskContext, step: Step) -> Result<(), 
     (&world.tries).write_all(format!("{name}\n").as_bytes())?;
     let chance = name.bytes().fold(7, |hash, byte| (hash * 31 + u32::from(byte)) * 7_919 % 1_000);
     tokio::time::sleep(world.takes * (chance % 5)).await;
-    if world.poison.as_ref() == Some(&name) || (chance < world.fails && context.attempt() == 1) {
+    if world.is_poison(&step, &name) || (chance < world.fails && context.attempt() == 1) {
         return Err("it fails on purpose".into());
     }
     let Some(table) = &world.table else { return Ok((&world.effects).write_all(format!("{name}\n").as_bytes())?) };

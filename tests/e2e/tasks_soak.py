@@ -327,9 +327,7 @@ def poisoned(cloud, name, **settings):
         wait("the queue is empty", lambda: work.left() == 0, 90)
     tries = numbers(work.tries)
     after = tries[len(tries) - tries[::-1].index(("g7", 4)) :]
-    dead = f"{work.url.rsplit('/', 1)[0]}/dead-{name}.fifo"
-    answer = work.sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, AttributeNames=["All"])
-    letters = [(message["Attributes"]["MessageGroupId"], json.loads(message["Body"])["number"]) for message in answer.get("Messages", [])]
+    letters = dead_letters(work)
     followers = [number for group, number in after if group == "g7"]
     return {
         "others tried once": all(tries.count(step) == 1 for step in tries if step != ("g7", 4)),
@@ -339,8 +337,47 @@ def poisoned(cloud, name, **settings):
     }
 
 
+def dead_letters(work):
+    """The group and the number of each, in their order."""
+    dead, letters = f"{work.url.rsplit('/', 1)[0]}/dead-{work.name}.fifo", []
+    while messages := work.sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, AttributeNames=["All"]).get("Messages"):
+        letters += [(message["Attributes"]["MessageGroupId"], json.loads(message["Body"])["number"]) for message in messages]
+        entries = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(messages)]
+        work.sqs.delete_message_batch(QueueUrl=dead, Entries=entries)
+    return letters
+
+
+def heads(cloud, name, **settings):
+    """Of group g7 the first seven steps fail each time, and so on from g0 to g9: more than one batch of each."""
+    work = Work(cloud, name, 10, dead_letters_after=100, HEADS="yes", **settings)
+    work.send(140)
+    with work.worker(), work.forward(), work.forward():
+        wait("the queue is empty", lambda: work.left() == 0, 90)
+    tries, done, dead = numbers(work.tries), numbers(work.effects), dead_letters(work)
+
+    def of(steps, group):
+        return [number for other, number in steps if other == group]
+
+    fine = [(f"g{n}", number) for n in range(10) for number in range(n, 14)]
+    return {
+        "dead letters are those that failed, in order": all(of(dead, f"g{n}") == list(range(n)) for n in range(10)),
+        "all others are done, in order": all(of(done, f"g{n}") == list(range(n, 14)) for n in range(10)),
+        "others tried once": all(tries.count(step) == 1 for step in fine),
+        "the most tries": max(tries.count(step) for step in tries),
+    }
+
+
+def unburied(cloud):
+    """Where the queue has no dead letters, a group waits for its head."""
+    work = Work(cloud, "i7-none", 1, POISON="g0 0")
+    work.send(2)
+    with work.worker(), work.forward():
+        wait("tries", lambda: numbers(work.tries).count(("g0", 0)) > 6, 30)
+    return {"left": work.left(), "follower tried": ("g0", 1) in numbers(work.tries)}
+
+
 def i7(cloud):
-    """One poisonous task in one of 20 groups."""
+    """One poisonous task in one of 20 groups; and up to nine at the head of a group."""
     begun = time.monotonic()
     seen = poisoned(cloud, "i7")
     figures("I7, a poisonous task", begun, messages=400, **seen)
@@ -351,6 +388,19 @@ def i7(cloud):
     seen = poisoned(cloud, "i7-broken", BROKEN="group-skip")
     figures("I7 where a failure does not stop its group", begun, messages=400, **seen)
     check("that followers overtake it is seen", seen["followers in order, after"], False)
+
+    wanted = {
+        "dead letters are those that failed, in order": True,
+        "all others are done, in order": True,
+        "others tried once": True,
+        "the most tries": 5,
+    }
+    for backoff in ("0", "1000"):
+        begun = time.monotonic()
+        seen = heads(cloud, f"i7-heads-{backoff}", BACKOFF=backoff)
+        figures(f"I7, one to nine at the head, {backoff} ms of backoff", begun, messages=140, **seen)
+        check("what became of them", seen, wanted)
+    check("a queue without dead letters", unburied(cloud), {"left": 2, "follower tried": False})
 
 
 SCENES = {"i2": i2, "i3": i3, "i4": i4, "i5": i5, "i6": i6, "i7": i7}

@@ -38,6 +38,8 @@ mod static_files;
 mod store_rules;
 #[cfg(feature = "tasking")]
 mod tasks;
+#[cfg(feature = "tasking")]
+mod tasks_dead_letters;
 #[cfg(feature = "s3-offload")]
 mod tasks_offload;
 #[cfg(feature = "tasking")]

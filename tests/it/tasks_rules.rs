@@ -81,12 +81,30 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
 }
 
 /// What was seen while a schedule was played.
-#[derive(Default)]
 struct Seen {
+    queue: LocalQueue,
     attempts: BTreeMap<usize, usize>,
     running: BTreeSet<u8>,
     settled: BTreeSet<usize>,
     faults: Vec<String>,
+}
+
+impl Seen {
+    fn new(queue: &LocalQueue) -> Self {
+        let queue = queue.clone();
+        Self {
+            queue,
+            attempts: BTreeMap::new(),
+            running: BTreeSet::new(),
+            settled: BTreeSet::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The places of those that are dead letters.
+    fn dead(&self) -> BTreeSet<usize> {
+        self.queue.dead_letters().iter().filter_map(|letter| letter.task.body().parse().ok()).collect()
+    }
 }
 
 /// A group that is busy as long as this lives: a worker that dies drops it.
@@ -111,7 +129,9 @@ async fn run(seen: Arc<Mutex<Seen>>, tasks: Arc<Vec<Planned>>, task: RawTask) ->
         if !seen.running.insert(planned.group) {
             seen.faults.push(format!("two tasks of group {} run at once", planned.group));
         }
-        let earlier = (0..at).find(|other| tasks[*other].group == planned.group && !seen.settled.contains(other));
+        let dead = seen.dead();
+        let is_over = |other: &usize| seen.settled.contains(other) || dead.contains(other);
+        let earlier = (0..at).find(|other| tasks[*other].group == planned.group && !is_over(other));
         if let Some(earlier) = earlier {
             seen.faults.push(format!("{at} runs before {earlier} is done"));
         }
@@ -135,11 +155,12 @@ async fn run(seen: Arc<Mutex<Seen>>, tasks: Arc<Vec<Planned>>, task: RawTask) ->
     Ok(())
 }
 
-async fn play(schedule: &Schedule) -> Result<(), String> {
+/// With so many attempts for each task.
+async fn play(schedule: &Schedule, attempts: u32) -> Result<(), String> {
     let queue = LocalQueue::new("t.fifo").with_visibility(Duration::from_secs(60)).with_most_receives(u32::MAX);
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let seen = Arc::new(Mutex::new(Seen::new(&queue)));
     let (noted, planned) = (seen.clone(), Arc::new(schedule.tasks.clone()));
-    let tasks = controller().with_local_queue(&queue).with_store(MemoryStore::new());
+    let tasks = controller().with_local_queue(&queue).with_store(MemoryStore::new()).with_attempts(attempts);
     let tasks = tasks.with_dead_letter_queue("d.fifo").map_err(|error| error.to_string())?;
     let tasks = tasks.with_backoff(Duration::from_secs(1), Duration::from_secs(8));
     let tasks = tasks.on_raw(move |_: TaskContext, task: RawTask| run(noted.clone(), planned.clone(), task));
@@ -161,11 +182,15 @@ async fn play(schedule: &Schedule) -> Result<(), String> {
         sleep(Duration::from_secs(1)).await;
     }
     let seen = lock(&seen);
-    let lost: Vec<usize> = (0..schedule.tasks.len()).filter(|at| !seen.settled.contains(at)).collect();
+    let dead = seen.dead();
+    let is_over = |at: &usize| seen.settled.contains(at) || dead.contains(at);
+    let lost: Vec<usize> = (0..schedule.tasks.len()).filter(|at| !is_over(at)).collect();
+    let unrun: Vec<&usize> = dead.iter().filter(|at| !seen.attempts.contains_key(at)).collect();
     match seen.faults.first() {
         Some(fault) => Err(fault.clone()),
         None if !queue.is_empty() => Err(format!("{} tasks never end", queue.len())),
         None if !lost.is_empty() => Err(format!("{lost:?} are lost")),
+        None if !unrun.is_empty() => Err(format!("{unrun:?} are dead letters and never ran")),
         None => Ok(()),
     }
 }
@@ -175,9 +200,12 @@ fn search(count: u32) -> Result<(), String> {
     let config = Config { cases: count, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
     TestRunner::new(config)
         .run(&any_schedule(), |schedule| {
-            let played = runtime().block_on(AssertUnwindSafe(play(&schedule)).catch_unwind());
-            let played = played.unwrap_or_else(|_| Err("the worker panicked".to_owned()));
-            played.map_err(TestCaseError::fail)
+            for attempts in [u32::MAX, 5, 1] {
+                let played = runtime().block_on(AssertUnwindSafe(play(&schedule, attempts)).catch_unwind());
+                let played = played.unwrap_or_else(|_| Err("the worker panicked".to_owned()));
+                played.map_err(TestCaseError::fail)?;
+            }
+            Ok(())
         })
         .map_err(|error| error.to_string())
 }

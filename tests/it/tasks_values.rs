@@ -53,8 +53,7 @@ where
     }
     tasks.work_off().await.expect("a local queue");
     assert!(queue.is_empty() && dead.dead_letters().is_empty());
-    let seen = seen.lock().expect("no panic").clone();
-    seen
+    seen.lock().expect("no panic").clone()
 }
 
 /// Why a task is not posted.
@@ -183,7 +182,7 @@ async fn a_float_arrives_with_all_its_bits() {
 #[tokio::test]
 async fn every_character_of_a_text_arrives() {
     let text: String = (0..=0x1_0003).chain(0x10_fff0..=0x10_ffff).filter_map(char::from_u32).collect();
-    assert_eq!(received([text.clone()]).await, [text.clone()]);
+    assert_eq!(received([text.clone()]).await.first(), Some(&text));
     let keys = HashMap::from([(text, "\u{ffff}\\\u{fffe}\\u{fffe}\"".to_owned())]);
     assert_eq!(received([keys.clone()]).await, [keys]);
 }

@@ -106,8 +106,7 @@ impl Engine {
         }
         let (sequence, sent) = self.number();
         let message_id = sent.message_id.clone();
-        self.seen.insert(message.deduplication.clone(), sent.clone());
-        self.windows.push_back((now + DEDUPLICATION_WINDOW, message.deduplication.clone()));
+        self.remember(message.deduplication.clone(), &sent, now);
         let (group, sent_at) = (message.group.as_str(), SystemTime::now());
         let name = match self.groups.get_key_value(group) {
             Some((name, _)) => name.clone(),
@@ -184,13 +183,25 @@ impl Engine {
         self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes a message as a dead letter.
-    pub(crate) fn bury(&mut self, message: Message) -> Sent {
+    /// Takes a message as a dead letter that was tried so often, unless it has it already.
+    pub(crate) fn bury(&mut self, message: Message, attempts: u32, now: Instant) -> Sent {
+        self.forget_before(now);
+        // Nothing that is posted has a space in its id.
+        let id = format!("dead {}", message.deduplication);
+        if let Some(sent) = self.seen.get(&id) {
+            return sent.clone();
+        }
         let (sequence, sent) = self.number();
+        self.remember(id, &sent, now);
         let (message_id, sent_at) = (sent.message_id.clone(), SystemTime::now());
-        let stored = Stored { message, message_id, sequence, sent_at, receives: 0, hidden_until: None };
+        let stored = Stored { message, message_id, sequence, sent_at, receives: attempts, hidden_until: None };
         self.dead.push(record(&self.arn, &stored));
         sent
+    }
+
+    fn remember(&mut self, id: String, sent: &Sent, now: Instant) {
+        self.seen.insert(id.clone(), sent.clone());
+        self.windows.push_back((now + DEDUPLICATION_WINDOW, id));
     }
 
     fn number(&mut self) -> (u64, Sent) {

@@ -22,6 +22,7 @@ pub(crate) use self::worker::{Inline, work_off};
 
 use self::engine::{Engine, Settings};
 use super::{
+    bury::DeadLetters,
     event::{BatchResponse, Record},
     message::Message,
     queue::{Failed, MOST_ENTRIES, Queue, Sent},
@@ -99,7 +100,7 @@ impl LocalQueue {
     /// An empty queue.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
-        let settings = Settings { visibility: Duration::from_secs(360), timeout: None, most_receives: 5 };
+        let settings = Settings { visibility: Duration::from_secs(360), timeout: None, most_receives: 100 };
         let engine = Mutex::new(Engine::new(format!("arn:aws:sqs:local:000000000000:{name}"), settings));
         Self(Arc::new(Shared { name, engine, changed: Notify::new(), has_worker: AtomicBool::new(false) }))
     }
@@ -123,7 +124,9 @@ impl LocalQueue {
         self
     }
 
-    /// How often a message is received before it becomes a dead letter. Default: 5.
+    /// After how many receives the queue makes a message a dead letter by itself, run or not: `maxReceiveCount` of a queue at
+    /// AWS. The worker sends it there earlier, after [`with_attempts`](crate::TaskingController::with_attempts), or
+    /// with this receive at the latest. Default: 100.
     pub fn with_most_receives(self, most: u32) -> Self {
         self.engine().settings().most_receives = most;
         self
@@ -139,7 +142,7 @@ impl LocalQueue {
         self.len() == 0
     }
 
-    /// What was received too often, oldest first.
+    /// What has had its attempts or was received too often, oldest first.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         let engine = self.engine();
         let letter = |record: &Record| DeadLetter {
@@ -165,9 +168,10 @@ impl LocalQueue {
         !self.0.has_worker.swap(true, Ordering::Relaxed)
     }
 
-    /// The queue to which its dead letters go.
-    pub(crate) fn dead_letter_queue(&self) -> DeadLetters {
-        DeadLetters(self.clone())
+    /// Where its dead letters go: what was tried as often as this record's attempt says.
+    pub(crate) fn dead_letters_of(&self, attempt: u32) -> DeadLetters {
+        let most_receives = Some(self.engine().settings().most_receives);
+        DeadLetters { queue: Some(Arc::new(Buried(self.clone(), attempt))), most_receives }
     }
 
     pub(crate) fn receive(&self) -> Vec<Record> {
@@ -270,20 +274,22 @@ impl Queue for LocalQueue {
 pub struct DeadLetter {
     /// Its group.
     pub group: String,
-    /// How often it was received.
+    /// How often it was received, and with that tried again at once.
     pub receives: u32,
     /// What was posted.
     pub task: RawTask,
 }
 
-/// The dead letters of a queue as a queue of their own.
+/// The dead letters of a queue as a queue of their own, for a message that was tried so often.
 #[derive(Debug)]
-pub(crate) struct DeadLetters(LocalQueue);
+struct Buried(LocalQueue, u32);
 
-impl Queue for DeadLetters {
+impl Queue for Buried {
     fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Result<Vec<Result<Sent, Failed>>, Failed>> {
-        let mut engine = self.0.engine();
-        let sent = messages.iter().map(|message| Ok(engine.bury((*message).clone()))).collect();
+        let Self(queue, attempts) = self;
+        let mut engine = queue.engine();
+        let now = Instant::now();
+        let sent = messages.iter().map(|message| Ok(engine.bury((*message).clone(), *attempts, now))).collect();
         Box::pin(std::future::ready(Ok(sent)))
     }
 
