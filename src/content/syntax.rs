@@ -1,8 +1,12 @@
 //! What a template may touch, read off its syntax tree: the names it looks up and what of their values, the templates it
-//! refers to, the static files it names. The only file that knows the engine's syntax tree, which has no promise of stability: the engine's
-//! version is pinned, and each `match` lists every construct, so that a new one does not compile before it is handled
-//! here. It reads no file and knows no arguments.
+//! refers to, the static files it names. The only place that knows the engine's syntax tree, which has no promise of
+//! stability: a construct that is not listed here, as a newer engine or one of its features may have, is [`Mentions::unknown`].
+//! It reads no file and knows no arguments.
+//!
+//! What is found does not depend on the order, so a list of what is still to be looked at takes the place of recursion:
+//! no template is too deep for it.
 
+mod expressions;
 mod names;
 mod pieces;
 
@@ -10,7 +14,7 @@ use std::collections::BTreeSet;
 
 use minijinja::{
     machinery::{
-        ast::{self, BinOpKind, CallArg, Expr, FromImport, Include, Spanned, Stmt, UnaryOpKind},
+        ast::{self, Expr, FromImport, Include, Spanned, Stmt},
         parse,
     },
     syntax::SyntaxConfig,
@@ -18,7 +22,7 @@ use minijinja::{
 
 use self::names::{path_of, references};
 pub(crate) use self::pieces::Piece;
-use super::reads::{Access, Binding, Callee, Path, Place, Step, Uses, What};
+use super::reads::{Binding, Path, Step, Uses, What};
 use super::{images, inline};
 use crate::defects::{Defect, seeded};
 
@@ -33,6 +37,8 @@ pub(crate) struct Mentions {
     pub(crate) filters: BTreeSet<String>,
     /// One of them is named by what can't be read here.
     pub(crate) applies_any: bool,
+    /// Something in it has no meaning here.
+    pub(crate) unknown: bool,
     /// The template is none of the folder's.
     pub(crate) added: bool,
     /// Templates that are extended, included or imported.
@@ -68,14 +74,6 @@ impl Reference {
     }
 }
 
-/// The engine takes blanks around the dots of a filter's name for none.
-fn undotted(name: &str) -> String {
-    name.split_ascii_whitespace().collect()
-}
-
-/// The filters that apply another filter or a test, and which argument names it.
-const APPLY: [(&str, usize); 5] = [("map", 0), ("select", 0), ("reject", 0), ("selectattr", 1), ("rejectattr", 1)];
-
 /// The function that gives the URL of a static file in templates.
 pub(crate) const STATIC: &str = "static";
 
@@ -85,34 +83,50 @@ fn names_files(function: &str) -> bool {
 }
 
 pub(crate) fn mentions(name: &str, source: &str, syntax: SyntaxConfig) -> Result<Mentions, minijinja::Error> {
-    let mut mentions = Mentions::default();
     let template = parse(source, name, syntax)?;
-    mentions.statement(&template);
+    let mut walk = Walk { found: Mentions::default(), waiting: vec![Work::Statement(&template)] };
+    while let Some(work) = walk.waiting.pop() {
+        match work {
+            Work::Statement(statement) => walk.statement(statement),
+            Work::Expression(expression) => walk.expression(expression),
+            Work::Condition(expression) => walk.condition(expression),
+        }
+    }
+    let mut mentions = walk.found;
     mentions.inline = inline::find(pieces::pieces(&template));
     Ok(mentions)
 }
 
-impl Mentions {
-    fn statements(&mut self, statements: &[Stmt<'_>]) {
-        for statement in statements {
-            self.statement(statement);
-        }
-    }
+/// A template while it is looked at.
+struct Walk<'t, 's> {
+    found: Mentions,
+    waiting: Vec<Work<'t, 's>>,
+}
 
-    fn statement(&mut self, statement: &Stmt<'_>) {
+enum Work<'t, 's> {
+    Statement(&'t Stmt<'s>),
+    /// All of the value is looked at.
+    Expression(&'t Expr<'s>),
+    /// Only the truth of the value counts.
+    Condition(&'t Expr<'s>),
+}
+
+impl<'t, 's> Walk<'t, 's> {
+    #[allow(unreachable_patterns, reason = "the engine's next version may know more statements")]
+    fn statement(&mut self, statement: &'t Stmt<'s>) {
         match statement {
             Stmt::Template(template) => self.statements(&template.children),
-            Stmt::EmitExpr(emit) => self.expression(&emit.expr),
-            Stmt::EmitRaw(_) => {}
+            Stmt::EmitExpr(emit) => self.expressions([&emit.expr]),
+            Stmt::EmitRaw(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
             Stmt::ForLoop(each) => {
                 let path = self.bind(&each.target, &each.iter, &[Step::Element]);
-                self.uses.bindings.insert(("loop".into(), path.map_or(Binding::Unknown, Binding::Loop)));
-                each.filter_expr.iter().for_each(|filter| self.condition(filter));
+                self.found.uses.bindings.insert(("loop".into(), path.map_or(Binding::Unknown, Binding::Loop)));
+                self.waiting.extend(each.filter_expr.iter().map(Work::Condition));
                 self.statements(&each.body);
                 self.statements(&each.else_body);
             }
             Stmt::IfCond(condition) => {
-                self.condition(&condition.expr);
+                self.waiting.push(Work::Condition(&condition.expr));
                 self.statements(&condition.true_body);
                 self.statements(&condition.false_body);
             }
@@ -123,23 +137,23 @@ impl Mentions {
             Stmt::Set(set) => _ = self.bind(&set.target, &set.expr, &[]),
             Stmt::SetBlock(set) => {
                 self.target(&set.target);
-                self.unknown(&set.target);
+                self.without_path(&set.target);
                 self.expressions(&set.filter);
                 self.statements(&set.body);
             }
             Stmt::AutoEscape(escape) => {
-                self.expression(&escape.enabled);
+                self.expressions([&escape.enabled]);
                 self.statements(&escape.body);
             }
             Stmt::FilterBlock(filter) => {
-                self.expression(&filter.filter);
+                self.expressions([&filter.filter]);
                 self.statements(&filter.body);
             }
             Stmt::Block(block) => self.statements(&block.body),
             Stmt::Import(import) => {
                 self.template(Defect::Import, &import.expr, import.span().start_line.into());
                 if let Expr::Var(name) = &import.name {
-                    self.uses.bindings.insert((name.id.into(), Binding::Module));
+                    self.found.uses.bindings.insert((name.id.into(), Binding::Module));
                 }
             }
             Stmt::FromImport(import) => self.imported(import),
@@ -151,39 +165,44 @@ impl Mentions {
                 self.declaration(&block.macro_decl);
             }
             Stmt::Do(call) => self.call(&call.call, call.span().start_line.into()),
+            _ => self.found.unknown = true,
         }
     }
 
-    fn imported(&mut self, import: &Spanned<FromImport<'_>>) {
+    fn statements(&mut self, statements: &'t [Stmt<'s>]) {
+        self.waiting.extend(statements.iter().map(Work::Statement));
+    }
+
+    fn imported(&mut self, import: &'t Spanned<FromImport<'s>>) {
         self.template(Defect::Import, &import.expr, import.span().start_line.into());
         for (name, alias) in &import.names {
             // What the module does not have is looked up like any other name.
             self.access(name, What::Shape);
             alias.iter().for_each(|alias| self.target(alias));
             if let (Expr::Var(name), Some(Expr::Var(alias))) = (name, alias) {
-                self.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
+                self.found.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
             }
         }
     }
 
-    fn included(&mut self, include: &Spanned<Include<'_>>) {
-        let wanted = self.wanted.len();
+    fn included(&mut self, include: &'t Spanned<Include<'s>>) {
+        let wanted = self.found.wanted.len();
         self.template(Defect::Include, &include.name, include.span().start_line.into());
         if include.ignore_missing {
-            self.wanted.truncate(wanted);
+            self.found.wanted.truncate(wanted);
         }
     }
 
-    fn declaration(&mut self, declaration: &ast::Macro<'_>) {
+    fn declaration(&mut self, declaration: &'t ast::Macro<'s>) {
         let name = |parameter: &Expr<'_>| match parameter {
             Expr::Var(variable) => variable.id.to_owned(),
             _ => String::new(),
         };
         let parameters = declaration.args.iter().map(name).collect();
-        self.uses.macros.insert((declaration.name.into(), parameters));
+        self.found.uses.macros.insert((declaration.name.into(), parameters));
         for argument in &declaration.args {
             self.target(argument);
-            self.unknown(argument);
+            self.without_path(argument);
         }
         self.expressions(&declaration.defaults);
         if !seeded(Defect::Macro) {
@@ -191,25 +210,19 @@ impl Mentions {
         }
     }
 
-    fn expressions<'a, 's: 'a>(&mut self, expressions: impl IntoIterator<Item = &'a Expr<'s>>) {
-        for expression in expressions {
-            self.expression(expression);
-        }
-    }
-
     /// Gives the names of a target what a value has, `steps` further in, and returns the value's path if it has one. A
     /// value without a path is looked at in whole, and with it whatever the target can show of it.
-    fn bind(&mut self, target: &Expr<'_>, value: &Expr<'_>, steps: &[Step]) -> Option<Path> {
+    fn bind(&mut self, target: &'t Expr<'s>, value: &'t Expr<'s>, steps: &[Step]) -> Option<Path> {
         let path = path_of(value);
         match (&path, target) {
             (Some((name, start)), Expr::Var(variable)) => {
                 let denoted = (name.clone(), [start.as_slice(), steps].concat());
-                self.uses.bindings.insert((variable.id.into(), Binding::Value(denoted)));
+                self.found.uses.bindings.insert((variable.id.into(), Binding::Value(denoted)));
                 self.access(value, What::Shape);
             }
             _ => {
-                self.expression(value);
-                self.unknown(target);
+                self.expressions([value]);
+                self.without_path(target);
             }
         }
         self.target(target);
@@ -217,167 +230,32 @@ impl Mentions {
     }
 
     /// Names that are given a value of which no more is known.
-    fn unknown(&mut self, target: &Expr<'_>) {
-        match target {
-            Expr::Var(variable) => _ = self.uses.bindings.insert((variable.id.into(), Binding::Unknown)),
-            Expr::List(list) => list.items.iter().for_each(|item| self.unknown(item)),
-            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.unknown(item)),
-            _ => {}
+    fn without_path(&mut self, target: &Expr<'_>) {
+        let mut targets = vec![target];
+        while let Some(target) = targets.pop() {
+            match target {
+                Expr::Var(variable) => _ = self.found.uses.bindings.insert((variable.id.into(), Binding::Unknown)),
+                Expr::List(list) => targets.extend(&list.items),
+                Expr::Tuple(tuple) => targets.extend(&tuple.items),
+                _ => {}
+            }
         }
     }
 
     /// Names that are set. They are looked up nowhere here, but an argument or a global may have the name too.
-    fn target(&mut self, target: &Expr<'_>) {
-        match target {
-            Expr::Var(variable) => _ = self.names.insert(variable.id.into()),
-            Expr::List(list) => list.items.iter().for_each(|item| self.target(item)),
-            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.target(item)),
-            other => self.expression(other),
-        }
-    }
-
-    /// A value of which only the truth counts.
-    fn condition(&mut self, expression: &Expr<'_>) {
-        match expression {
-            Expr::UnaryOp(operation) if matches!(operation.op, UnaryOpKind::Not) => self.condition(&operation.expr),
-            Expr::BinOp(operation) if matches!(operation.op, BinOpKind::ScAnd | BinOpKind::ScOr) => {
-                self.condition(&operation.left);
-                self.condition(&operation.right);
-            }
-            other if path_of(other).is_some() => self.access(other, What::Shape),
-            other => self.expression(other),
-        }
-    }
-
-    /// What is done with the value of an expression that has a path; without one, all of its parts are looked at.
-    fn access(&mut self, expression: &Expr<'_>, what: What) {
-        let Some(path) = path_of(expression) else { return self.expression(expression) };
-        if names_files(&path.0) {
-            // Not called on the spot: it may be called with any name later.
-            self.files.insert(Reference::StartsWith(String::new()));
-        }
-        self.names.insert(path.0.clone());
-        self.uses.accesses.insert(Access { path, what });
-    }
-
-    fn expression(&mut self, expression: &Expr<'_>) {
-        match expression {
-            path if path_of(path).is_some() => self.access(path, What::Whole),
-            Expr::Var(_) | Expr::Const(_) => {}
-            Expr::Slice(slice) => {
-                self.expression(&slice.expr);
-                self.expressions([&slice.start, &slice.stop, &slice.step].into_iter().flatten());
-            }
-            Expr::UnaryOp(operation) => self.expression(&operation.expr),
-            Expr::BinOp(operation) => self.expressions([&operation.left, &operation.right]),
-            Expr::Compare(comparison) => {
-                self.expression(&comparison.expr);
-                self.expressions(comparison.ops.iter().map(|operation| &operation.expr));
-            }
-            Expr::IfExpr(choice) => {
-                self.condition(&choice.test_expr);
-                self.expression(&choice.true_expr);
-                self.expressions(&choice.false_expr);
-            }
-            Expr::Filter(filter) => {
-                self.filters.insert(undotted(filter.name));
-                self.applied(&undotted(filter.name), &filter.args);
-                self.expressions(&filter.expr);
-                self.arguments(&filter.args);
-            }
-            Expr::Test(test) => {
-                self.filters.insert(undotted(test.name));
-                self.expression(&test.expr);
-                self.arguments(&test.args);
-            }
-            Expr::GetAttr(attribute) => self.expression(&attribute.expr),
-            Expr::GetItem(item) => self.expressions([&item.expr, &item.subscript_expr]),
-            Expr::Call(call) => self.call(call, call.span().start_line.into()),
-            Expr::List(list) => self.expressions(&list.items),
-            Expr::Tuple(tuple) => self.expressions(&tuple.items),
-            Expr::Map(map) => {
-                self.expressions(&map.keys);
-                self.expressions(&map.values);
+    fn target(&mut self, target: &'t Expr<'s>) {
+        let mut targets = vec![target];
+        while let Some(target) = targets.pop() {
+            match target {
+                Expr::Var(variable) => _ = self.found.names.insert(variable.id.into()),
+                Expr::List(list) => targets.extend(&list.items),
+                Expr::Tuple(tuple) => targets.extend(&tuple.items),
+                other => self.expressions([other]),
             }
         }
     }
 
-    fn call(&mut self, call: &ast::Call<'_>, line: usize) {
-        let callee = match (&call.expr, call.args.as_slice()) {
-            (Expr::Var(function), [CallArg::Pos(name), ..]) if names_files(function.id) => {
-                self.names.insert(function.id.into());
-                self.files.extend(references(name, line));
-                // An argument of that name would be called instead.
-                let path = (function.id.to_owned(), Vec::new());
-                self.uses.accesses.insert(Access { path, what: What::Whole });
-                None
-            }
-            (Expr::Var(function), _) => {
-                self.expression(&call.expr);
-                Some(Callee::Name(function.id.into()))
-            }
-            (Expr::GetAttr(method), _) => {
-                self.access(&method.expr, What::Method(method.name.into()));
-                match &method.expr {
-                    Expr::Var(owner) => Some(Callee::Method(owner.id.into(), method.name.into())),
-                    _ => None,
-                }
-            }
-            (callee, _) => {
-                self.expression(callee);
-                None
-            }
-        };
-        let gives_caller =
-            |argument: &CallArg<'_>| matches!(argument, CallArg::Kwarg("caller", _) | CallArg::KwargSplat(_));
-        if call.args.iter().any(gives_caller) {
-            self.uses.bindings.insert(("caller".into(), Binding::Unknown));
-        }
-        let spread = |argument: &CallArg<'_>| matches!(argument, CallArg::PosSplat(_) | CallArg::KwargSplat(_));
-        match callee {
-            Some(callee) if !call.args.iter().any(spread) => self.passed(&callee, &call.args),
-            _ => self.arguments(&call.args),
-        }
-    }
-
-    /// Filters and tests that are named by text: `map('upper')`, `select('odd')`, `selectattr('x', 'odd')`.
-    fn applied(&mut self, filter: &str, arguments: &[CallArg<'_>]) {
-        let Some((_, at)) = APPLY.iter().find(|(name, _)| *name == filter) else { return };
-        match arguments.get(*at) {
-            Some(CallArg::Pos(Expr::Const(constant))) => {
-                self.filters.extend(constant.value.as_str().map(str::to_owned));
-            }
-            Some(CallArg::Kwarg(..)) | None => {}
-            Some(_) => self.applies_any = true,
-        }
-        let splat = |argument: &CallArg<'_>| matches!(argument, CallArg::PosSplat(_));
-        self.applies_any |= arguments.iter().any(splat);
-    }
-
-    fn passed(&mut self, callee: &Callee, arguments: &[CallArg<'_>]) {
-        for (at, argument) in arguments.iter().enumerate() {
-            let (place, value) = match argument {
-                CallArg::Kwarg(name, value) => (Place::Named((*name).to_owned()), value),
-                CallArg::Pos(value) | CallArg::PosSplat(value) | CallArg::KwargSplat(value) => {
-                    (Place::Position(at), value)
-                }
-            };
-            self.access(value, What::Passed(callee.clone(), place));
-        }
-    }
-
-    fn arguments(&mut self, arguments: &[CallArg<'_>]) {
-        for argument in arguments {
-            match argument {
-                CallArg::Pos(value)
-                | CallArg::Kwarg(_, value)
-                | CallArg::PosSplat(value)
-                | CallArg::KwargSplat(value) => self.expression(value),
-            }
-        }
-    }
-
-    fn template(&mut self, kind: Defect, name: &Expr<'_>, line: usize) {
+    fn template(&mut self, kind: Defect, name: &'t Expr<'s>, line: usize) {
         if seeded(kind) {
             return;
         }
@@ -385,12 +263,14 @@ impl Mentions {
         let names: Vec<String> = found.iter().filter_map(Reference::full_name).collect();
         match name {
             // One of a list is enough; of a choice each side must be there.
-            Expr::List(_) | Expr::Tuple(_) if names.len() == found.len() => self.wanted.push(Wanted { names, line }),
+            Expr::List(_) | Expr::Tuple(_) if names.len() == found.len() => {
+                self.found.wanted.push(Wanted { names, line });
+            }
             Expr::List(_) | Expr::Tuple(_) => {}
-            _ => self.wanted.extend(names.into_iter().map(|name| Wanted { names: vec![name], line })),
+            _ => self.found.wanted.extend(names.into_iter().map(|name| Wanted { names: vec![name], line })),
         }
-        self.templates.extend(found);
-        self.expression(name);
+        self.found.templates.extend(found);
+        self.expressions([name]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The text of a template in the order in which it stands there, with marks where something else may come in between. It
 //! knows no HTML.
 
-use minijinja::machinery::ast::{Macro, Stmt};
+use minijinja::machinery::ast::Stmt;
 
 /// A part of what a template puts out.
 #[derive(Debug, PartialEq)]
@@ -14,61 +14,71 @@ pub(crate) enum Piece {
 
 /// The pieces of a template: its own, and those of each macro and other block that is put out elsewhere.
 pub(crate) fn pieces(statement: &Stmt<'_>) -> Vec<Vec<Piece>> {
-    let mut streams = Streams::default();
-    let own = streams.of(std::slice::from_ref(statement));
-    streams.0.push(own);
-    streams.0
+    let mut streams = Streams { apart: vec![std::slice::from_ref(statement)] };
+    let mut found = Vec::new();
+    while let Some(statements) = streams.apart.pop() {
+        found.push(streams.of(statements));
+    }
+    found
 }
 
-#[derive(Default)]
-struct Streams(Vec<Vec<Piece>>);
+/// What is put out elsewhere and waits to be looked at.
+struct Streams<'t, 's> {
+    apart: Vec<&'t [Stmt<'s>]>,
+}
 
-impl Streams {
-    fn of(&mut self, statements: &[Stmt<'_>]) -> Vec<Piece> {
+enum Work<'t, 's> {
+    Statement(&'t Stmt<'s>),
+    Unknown,
+}
+
+impl<'t, 's> Streams<'t, 's> {
+    /// The statements that wait stand in reverse: the next one is the last.
+    fn of(&mut self, statements: &'t [Stmt<'s>]) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        statements.iter().for_each(|statement| self.statement(statement, &mut pieces));
+        let mut waiting: Vec<Work<'t, 's>> = statements.iter().rev().map(Work::Statement).collect();
+        while let Some(work) = waiting.pop() {
+            match work {
+                Work::Statement(Stmt::EmitRaw(raw)) => {
+                    pieces.push(Piece::Text(raw.raw.to_owned(), raw.span().start_line.into()));
+                }
+                Work::Statement(Stmt::Template(template)) => {
+                    waiting.extend(template.children.iter().rev().map(Work::Statement));
+                }
+                // They put out nothing.
+                Work::Statement(Stmt::Set(_) | Stmt::Import(_) | Stmt::FromImport(_)) => {}
+                Work::Statement(Stmt::SetBlock(set)) => self.apart.push(&set.body),
+                Work::Statement(Stmt::Macro(declaration)) => self.apart.push(&declaration.body),
+                Work::Statement(statement) => {
+                    for statements in self.bodies(statement).into_iter().rev() {
+                        waiting.push(Work::Unknown);
+                        waiting.extend(statements.iter().rev().map(Work::Statement));
+                    }
+                    pieces.push(Piece::Unknown);
+                }
+                Work::Unknown => pieces.push(Piece::Unknown),
+            }
+        }
         pieces
     }
 
-    fn apart(&mut self, statements: &[Stmt<'_>]) {
-        let pieces = self.of(statements);
-        self.0.push(pieces);
-    }
-
-    fn declaration(&mut self, declaration: &Macro<'_>) {
-        self.apart(&declaration.body);
-    }
-
-    fn statement(&mut self, statement: &Stmt<'_>, pieces: &mut Vec<Piece>) {
-        let inner: [&[Stmt<'_>]; 2] = match statement {
-            Stmt::Template(template) => {
-                return template.children.iter().for_each(|child| self.statement(child, pieces));
-            }
-            Stmt::EmitRaw(raw) => {
-                return pieces.push(Piece::Text(raw.raw.to_owned(), raw.span().start_line.into()));
-            }
+    /// What of a statement is put out where it stands.
+    fn bodies(&mut self, statement: &'t Stmt<'s>) -> [&'t [Stmt<'s>]; 2] {
+        match statement {
             Stmt::ForLoop(each) => [&each.body, &each.else_body],
             Stmt::IfCond(condition) => [&condition.true_body, &condition.false_body],
             Stmt::WithBlock(with) => [&with.body, &[]],
             Stmt::AutoEscape(escape) => [&escape.body, &[]],
             Stmt::Block(block) => [&block.body, &[]],
-            Stmt::SetBlock(set) => return self.apart(&set.body),
-            Stmt::Macro(declaration) => return self.declaration(declaration),
             Stmt::FilterBlock(filter) => {
-                self.apart(&filter.body);
+                self.apart.push(&filter.body);
                 [&[], &[]]
             }
             Stmt::CallBlock(block) => {
-                self.declaration(&block.macro_decl);
+                self.apart.push(&block.macro_decl.body);
                 [&[], &[]]
             }
-            Stmt::Set(_) | Stmt::Import(_) | Stmt::FromImport(_) => return,
-            Stmt::EmitExpr(_) | Stmt::Extends(_) | Stmt::Include(_) | Stmt::Do(_) => [&[], &[]],
-        };
-        pieces.push(Piece::Unknown);
-        for statements in inner {
-            statements.iter().for_each(|statement| self.statement(statement, pieces));
-            pieces.push(Piece::Unknown);
+            _ => [&[], &[]],
         }
     }
 }
