@@ -29,6 +29,8 @@ pub enum Defect {
     BuildId,
     /// Names that a template computes.
     DynamicName,
+    /// Nothing in tags themselves: the watch over what functions look up is off, as with each defect of tags.
+    Watch,
     /// That a failed task stops its group.
     GroupSkip,
     /// That a batch ends before its invocation.
@@ -52,4 +54,9 @@ pub fn seed(defect: Option<Defect>) {
 
 pub(crate) fn seeded(defect: Defect) -> bool {
     SEEDED.get() == Some(defect)
+}
+
+/// Whether anything is wrong: what would mend it is off too.
+pub(crate) fn is_any_seeded() -> bool {
+    SEEDED.get().is_some()
 }

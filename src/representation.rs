@@ -106,7 +106,6 @@ pub(crate) enum Made {
     Promised(Bytes),
     /// Another one, for these fields in place of the promised ones. It is sent whole, without the promised validators:
     /// they stand for other bytes.
-    #[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only images are made under a time limit"))]
     Instead { body: Bytes, headers: HeaderMap },
 }
 
@@ -141,7 +140,6 @@ impl Representation {
     }
 
     /// A representation whose body may turn out to be another than its headers promise.
-    #[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only images are made under a time limit"))]
     pub(crate) fn making(headers: HeaderMap, body: impl Future<Output = Result<Made>> + Send + 'static) -> Self {
         Self { headers, ..Self::bare(Body::Lazy(Box::pin(body))) }
     }

@@ -5,7 +5,11 @@
 mod serializer;
 mod stream;
 
-use std::{cell::Cell, fmt::Display, sync::OnceLock};
+use std::{
+    cell::Cell,
+    fmt::Display,
+    sync::{Arc, OnceLock},
+};
 
 use minijinja::value::{Serde, Tuple, Value, ValueKind};
 use serde::ser::{self, Serialize, Serializer};
@@ -39,13 +43,12 @@ pub(crate) fn leaves(root: &str, arguments: &impl Serialize, reads: &Reads) -> e
 fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut explain::Parts) {
     let children: Vec<(String, Value, &Reads)> = match value.kind() {
         ValueKind::Seq if is_plain(value) => {
-            let each = Listing::begin(&mut Stream::new(), LIST_VALUE, reads).each;
             let items = value.try_iter().into_iter().flatten().enumerate();
-            items.filter_map(|(at, item)| Some((format!("{path}[{at}]"), item, each?))).collect()
+            items.filter_map(|(at, item)| Some((format!("{path}[{at}]"), item, reads.each()?))).collect()
         }
         ValueKind::Map if is_plain(value) => {
             let field = |key: Value| {
-                let reads = of_field(reads, key.as_str().unwrap_or_default())?;
+                let reads = reads.field(key.as_str().unwrap_or_default())?;
                 Some((field_path(&path, &key), value.get_item(&key).ok()?, reads))
             };
             value.try_iter().into_iter().flatten().filter_map(field).collect()
@@ -53,7 +56,7 @@ fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut expla
         _ => Vec::new(),
     };
     // What has parts stands for its shape here, what has none for its value.
-    let shape = Reads::Parts(Parts { shape: has_shape(reads), ..Parts::default() });
+    let shape = Reads::Parts(Arc::new(Parts { shape: reads.has_shape(), ..Parts::default() }));
     leaves.insert(path, digest(|hash| hash_parts_of(hash, value, &shape)).ok());
     children.into_iter().for_each(|(path, value, reads)| collect_leaves(path, &value, reads, leaves));
 }
@@ -264,19 +267,6 @@ const SEQ: u8 = 2;
 const TUPLE: u8 = 3;
 const TUPLE_STRUCT: u8 = 4;
 
-/// What counts of the field of this name, if anything does.
-fn of_field<'a>(reads: &'a Reads, name: &str) -> Option<&'a Reads> {
-    match reads {
-        // Looked at by a number: it may be a key.
-        Reads::Whole | Reads::Parts(Parts { elements: Some(_), .. }) => Some(&Reads::Whole),
-        Reads::Parts(parts) => parts.fields.iter().find(|(field, _)| field == name).map(|(_, reads)| reads),
-    }
-}
-
-fn has_shape(reads: &Reads) -> bool {
-    matches!(reads, Reads::Whole | Reads::Parts(Parts { shape: true, .. }))
-}
-
 /// The digests of a key and of what counts of its value.
 type Entry = ([u8; 32], [u8; 32]);
 
@@ -289,9 +279,9 @@ fn entry(
     mut value: impl FnMut(&mut Stream, &Reads) -> Result<(), Untaggable>,
 ) -> Result<Option<Entry>, Untaggable> {
     let value: Feed<'_> = &mut value;
-    let value = match of_field(reads, key.as_str().unwrap_or_default()) {
+    let value = match reads.field(key.as_str().unwrap_or_default()) {
         Some(reads) => digest(|hash| value(hash, reads))?,
-        None if has_shape(reads) => [0; 32],
+        None if reads.has_shape() => [0; 32],
         None => return Ok(None),
     };
     Ok(Some((digest(|hash| hash_value(hash, key))?, value)))
@@ -307,13 +297,7 @@ struct Listing<'a> {
 impl<'a> Listing<'a> {
     fn begin(hash: &mut Stream, sort: u8, reads: &'a Reads) -> Self {
         hash.update([SEQUENCE, sort]);
-        let each = match reads {
-            Reads::Whole => Some(reads),
-            // Asked for a field, a sequence has none that is known here.
-            Reads::Parts(parts) if !parts.fields.is_empty() => Some(&Reads::Whole),
-            Reads::Parts(parts) => parts.elements.as_deref(),
-        };
-        Self { each, shape: has_shape(reads), length: 0 }
+        Self { each: reads.each(), shape: reads.has_shape(), length: 0 }
     }
 
     fn element(
@@ -414,7 +398,7 @@ mod tests {
 
     #[test]
     fn only_what_is_read_counts() {
-        let reads = Reads::Parts(Parts { fields: vec![("a".into(), Reads::Whole)], ..Parts::default() });
+        let reads = Reads::Parts(Arc::new(Parts { fields: vec![("a".into(), Reads::Whole)], ..Parts::default() }));
         let of = |value: &Value| digest(|hash| hash_arguments(hash, value, &reads)).unwrap();
         assert_eq!(of(&context! { a => 1, b => 2 }), of(&context! { a => 1, b => 3 }));
         assert_ne!(of(&context! { a => 1, b => 2 }), of(&context! { a => 2, b => 2 }));

@@ -5,7 +5,8 @@
 //! 3. [`static_files`], from [`assets`], [`compressed`], [`media_type`] and [`negotiate`]: static files, their URLs, their
 //!    types, their compressed forms
 //! 4. [`templates`] rendering, for the site's [public origin](public_origin)
-//! 5. [`page_tag`], from [`syntax`], [`reads`] and [`canonical`]: the tag of a page without rendering it
+//! 5. [`page_tag`], from [`syntax`], [`reads`], [`lookups`] and [`canonical`]: the tag of a page without rendering it;
+//!    [`watch`] whether a page shows more than its tag covers
 //! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
 //! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
 //! 8. `forms`: what visitors send
@@ -20,6 +21,7 @@ mod compressed;
 mod explain;
 #[cfg(feature = "forms")]
 mod forms;
+mod functions;
 #[cfg(feature = "images")]
 mod images;
 #[cfg(not(feature = "images"))]
@@ -27,6 +29,7 @@ mod images;
 mod images;
 mod inline;
 mod links;
+mod lookups;
 mod makers;
 mod media_type;
 mod negotiate;
@@ -40,6 +43,7 @@ mod source;
 mod static_files;
 mod syntax;
 mod templates;
+mod watch;
 
 use std::{
     fmt,
@@ -47,7 +51,6 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use minijinja::Environment;
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
@@ -160,24 +163,6 @@ impl ContentManager {
     pub fn with_static_prefix(self, prefix: &str) -> Self {
         let prefix = utf8_percent_encode(prefix, NOT_IN_PATH).to_string();
         self.with_settings(|settings| settings.static_prefix = ScriptRoot::new(&prefix).as_str().to_owned())
-    }
-
-    /// Adds filters, functions, tests and globals to the template engine, or changes its settings. The closure runs
-    /// again whenever templates are loaded anew.
-    ///
-    /// What it adds must be pure: equal arguments, equal results for the life of a build, and nothing looked up in the
-    /// engine's state. Whatever isn't (a clock, a random number) is declared with
-    /// [`with_volatile`](Self::with_volatile). How templates are loaded and how their names are joined stays as it is. A
-    /// page that uses a template added here is rendered to know its tag. Where unknown methods have a callback, no argument
-    /// may have the name of an imported module.
-    pub fn with_environment(self, configure: impl Fn(&mut Environment<'static>) + Send + Sync + 'static) -> Self {
-        self.with_settings(|settings| settings.configure.push(Arc::new(configure)))
-    }
-
-    /// Declares a function or filter of the site's own whose result changes from call to call. A page that uses it has
-    /// no tag and is sent with `no-store`. Default: `now`, `random`, `randrange`, `lipsum` and `csp_nonce`.
-    pub fn with_volatile(self, name: &str) -> Self {
-        self.with_settings(|settings| _ = settings.volatile.insert(name.to_owned()))
     }
 
     /// What stands in page tags for the application's code, such as a release's name: pages of two builds never share a

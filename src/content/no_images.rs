@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use minijinja::Environment;
 
 use super::{assets::Assets, path::AssetPath, templates::Settings};
@@ -12,7 +11,7 @@ use crate::{Representation, error::Result};
 pub(crate) const FUNCTIONS: [&str; 0] = [];
 
 /// No page shows images.
-pub(crate) async fn render(page: impl FnOnce() -> Result<Bytes> + Send + 'static) -> Result<Bytes> {
+pub(crate) async fn render<T: Send + 'static>(page: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     page()
 }
 

@@ -24,14 +24,15 @@ use super::{
     assets::Assets,
     canonical::{self, Stream, Untaggable},
     explain::{Explanation, Parts},
-    images, media_type,
-    reads::{Binding, Reads},
+    images, lookups, media_type,
+    reads::{Access, Binding, Reads, What},
     syntax::{self, Mentions, Reference},
     templates::{ABSOLUTE_URL, Settings, Templates},
+    watch::Watch,
 };
 use crate::{
     EntityTag,
-    defects::{Defect, seeded},
+    defects::{Defect, is_any_seeded, seeded},
     entity_tag::hex,
     inline::Inline,
 };
@@ -65,6 +66,12 @@ pub(crate) struct Closure {
     parts: Parts,
     digest: [u8; 32],
     reads: Reads,
+    /// What its templates mention by name.
+    names: Arc<BTreeSet<String>>,
+    /// Whether functions of the site's own may look at more than the templates do.
+    is_watched: bool,
+    /// What they were seen to look at.
+    looked_up: OnceLock<String>,
     verdict: Verdict,
     /// Whether rendering may look at pixels.
     pub(crate) shows_images: bool,
@@ -96,6 +103,7 @@ impl Closures {
 impl Closure {
     fn of(site: Site<'_>, name: &str) -> Self {
         let (sources, mut mentions) = collect(site, name);
+        look_up(site.settings, &mut mentions);
         // Whatever has a global's name may be the global: a function looks at all that it is handed.
         let global_names = site.templates.environment().globals().map(|(name, _)| (name.to_owned(), Binding::Unknown));
         mentions.uses.bindings.extend(global_names);
@@ -129,7 +137,34 @@ impl Closure {
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
         let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
-        Self { parts, digest: hash.finalize(), reads: Reads::of(&mentions.uses), verdict, shows_images, inline }
+        let reads = Reads::of(&mentions.uses);
+        let (names, looked_up) = (Arc::new(mentions.names), OnceLock::new());
+        let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
+        Self { parts, digest: hash.finalize(), reads, names, is_watched, looked_up, verdict, shows_images, inline }
+    }
+
+    /// What of the arguments the tag covers, where a function of the site's own may look at more.
+    pub(crate) fn watched(&self) -> Option<Reads> {
+        self.is_watched.then(|| self.reads.clone())
+    }
+
+    /// The same for a page whose key stands for all arguments.
+    pub(crate) fn watched_by_key(&self) -> Option<Reads> {
+        self.is_watched.then_some(Reads::Whole)
+    }
+
+    /// Watches over what a page with a tag is rendered from.
+    pub(crate) fn watch(&self, covered: Reads) -> Watch {
+        Watch::new(covered, self.names.clone())
+    }
+
+    /// From now on the page is rendered to know its tag: what it shows does not come from what the tag covers alone.
+    pub(crate) fn distrust(&self, name: &str, found: &str) -> String {
+        let reason = format!("a function or filter of the site looked at {found}, which no template names");
+        if self.looked_up.set(reason.clone()).is_ok() {
+            tracing::warn!(template = name, reason, "pages are rendered to know their tags: see with_lookups");
+        }
+        reason
     }
 
     /// The tag of the page with these arguments.
@@ -147,7 +182,11 @@ impl Closure {
 
     fn tag_with(&self, script_root: &str, arguments: impl FnOnce(&mut Stream) -> Result<(), Untaggable>) -> PageTag {
         match &self.verdict {
-            Verdict::Taggable => {}
+            Verdict::Taggable => {
+                if let Some(reason) = self.looked_up.get() {
+                    return PageTag::Render(reason.clone());
+                }
+            }
             Verdict::Render(reason) => return PageTag::Render(reason.clone()),
             Verdict::Volatile(reason) => return PageTag::Volatile(reason.clone()),
         }
@@ -214,12 +253,22 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
         all.uses.extend(mentions.uses);
         all.filters.extend(mentions.filters);
         all.applies_any |= mentions.applies_any;
+        all.unknown |= mentions.unknown;
         all.files.extend(mentions.files);
         if media_type::is_html_template(&name) {
             all.inline.inline.extend(mentions.inline.inline);
         }
     }
     (sources, all)
+}
+
+/// What functions and filters look up by name is read as if the templates did.
+fn look_up(settings: &Settings, mentions: &mut Mentions) {
+    let functions = mentions.names.iter().chain(&mentions.filters);
+    let names: Vec<&str> = functions.flat_map(|function| lookups::of(settings, function)).collect();
+    let whole = |name: &&str| Access { path: ((*name).to_owned(), Vec::new()), what: What::Whole };
+    mentions.uses.accesses.extend(names.iter().map(whole));
+    mentions.names.extend(names.into_iter().map(str::to_owned));
 }
 
 fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {
@@ -268,6 +317,9 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     if mentions.added {
         return Verdict::Render("a template was added in code".into());
     }
+    if mentions.unknown {
+        return Verdict::Render("a template has something in it that the analysis of templates does not know".into());
+    }
     if mentions.applies_any {
         return Verdict::Render("a filter or a test is named by a value, and may be volatile".into());
     }
@@ -278,7 +330,7 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
 }
 
 /// Names under which functions and filters that no tag can cover are usually added to the engine.
-const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"];
+pub(super) const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"];
 
 /// The globals that are mentioned. Functions are pure by contract: what they give depends on their arguments and on the
 /// build.

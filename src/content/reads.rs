@@ -4,7 +4,7 @@
 //! Names are followed without regard to scope or order: whatever a name may be bound to anywhere in the closure counts
 //! as read through it. That may say too much and never too little.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::defects::{Defect, seeded};
 
@@ -79,7 +79,7 @@ pub(crate) struct Uses {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reads {
     Whole,
-    Parts(Parts),
+    Parts(Arc<Parts>),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,7 +88,7 @@ pub(crate) struct Parts {
     /// Sorted by name; few, and asked for at each field of each element: a list is faster to search than a map.
     pub(crate) fields: Vec<(String, Reads)>,
     /// What counts of each element of a sequence.
-    pub(crate) elements: Option<Box<Reads>>,
+    pub(crate) elements: Option<Reads>,
 }
 
 /// A path longer than this, as a recursive binding makes them, is cut, and all of what it leads to counts.
@@ -161,7 +161,7 @@ impl Reads {
     /// What counts of the arguments as a whole: a field for each name.
     pub(crate) fn of(uses: &Uses) -> Self {
         let uses = uses.with_parameters();
-        let mut reads = Self::Parts(Parts::default());
+        let mut reads = Self::Parts(Arc::default());
         let mut seen = BTreeSet::new();
         let mut waiting: Vec<Access> = uses.accesses.iter().cloned().collect();
         while let Some(access) = waiting.pop() {
@@ -188,20 +188,49 @@ impl Reads {
         if seeded(Defect::NestedField) && steps.len() == 2 {
             return;
         }
+        let parts = Arc::make_mut(parts);
         match (steps, what) {
             ([], What::Shape) => parts.shape = true,
             ([], _) => *self = Self::Whole,
             ([Step::Field(name), rest @ ..], what) => {
                 let at = parts.fields.binary_search_by(|(known, _)| known.cmp(name)).unwrap_or_else(|at| {
-                    parts.fields.insert(at, (name.clone(), Self::Parts(Parts::default())));
+                    parts.fields.insert(at, (name.clone(), Self::Parts(Arc::default())));
                     at
                 });
                 parts.fields[at].1.add(rest, what);
             }
             ([Step::Element, rest @ ..], what) => {
                 parts.shape = true;
-                parts.elements.get_or_insert_with(|| Box::new(Self::Parts(Parts::default()))).add(rest, what);
+                parts.elements.get_or_insert_with(|| Self::Parts(Arc::default())).add(rest, what);
             }
+        }
+    }
+
+    /// What counts of the field of this name, if anything does.
+    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Whole => Some(&Self::Whole),
+            // Looked at by a number: it may be a key.
+            Self::Parts(parts) if parts.elements.is_some() => Some(&Self::Whole),
+            Self::Parts(parts) => parts.fields.iter().find(|(field, _)| field == name).map(|(_, reads)| reads),
+        }
+    }
+
+    /// What counts of each element of a sequence, if anything does.
+    pub(crate) fn each(&self) -> Option<&Self> {
+        match self {
+            Self::Whole => Some(self),
+            // Asked for a field, a sequence has none that is known here.
+            Self::Parts(parts) if !parts.fields.is_empty() => Some(&Self::Whole),
+            Self::Parts(parts) => parts.elements.as_ref(),
+        }
+    }
+
+    /// Whether it counts how many elements a value has, or which keys.
+    pub(crate) fn has_shape(&self) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Parts(parts) => parts.shape,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
@@ -14,12 +14,14 @@ use super::{
     images, media_type,
     page_tag::{Closure, Closures, PageTag, Site},
     provenance::Provenance,
+    reads::Reads,
     source::Located,
-    templates::{Settings, Templates},
+    templates::{Settings, Templates, Watched},
 };
 use crate::{
     CacheControl, EntityTag, Representation,
     error::{BoxError, Error, ErrorKind, Result},
+    representation::Made,
 };
 
 /// How a site is set up.
@@ -82,11 +84,13 @@ impl Snapshot {
             return Ok(asked.because(page, &format!("rendered to know its tag: {reason}")));
         }
         let missed = asked.missed(&tag, || closure.explain(&arguments, asked.script_root));
-        let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
         let inline = closure.inline.clone();
-        let render = move || self.templates.render(&name, &arguments, &script_root);
-        let body = async move { if closure.shows_images { images::render(render).await } else { render() } };
-        let page = Representation::lazy(&content_type, body).with_inline(inline);
+        let watched = closure.watched().filter(|_| matches!(tag, PageTag::Tag(_)));
+        let shows_images = closure.shows_images;
+        let rendering = self.rendering(asked, closure, watched);
+        let render = move || rendering.made(&arguments);
+        let body = async move { if shows_images { images::render(render).await } else { render() } };
+        let page = Representation::making(typed(&content_type), body).with_inline(inline);
         Ok(asked.explained(asked.tagged(page, tag), missed))
     }
 
@@ -106,15 +110,53 @@ impl Snapshot {
         let closure = self.closure(asked.name);
         let tag = closure.tag_by_key(key, asked.script_root);
         let missed = asked.missed(&tag, || closure.explain_by_key(key, asked.script_root));
-        let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
+        let inline = closure.inline.clone();
+        let watched = closure.watched_by_key().filter(|_| matches!(tag, PageTag::Tag(_)));
+        let rendering = self.rendering(asked, closure, watched);
         let body = async move {
             let failed =
                 |error: E| Error::caused(ErrorKind::Handler, "the arguments of a page could not be loaded", error);
             let arguments = load().await.map_err(failed)?;
-            self.templates.render(&name, &arguments, &script_root)
+            rendering.made(&arguments)
         };
-        let page = Representation::lazy(&content_type, body).with_inline(closure.inline.clone());
+        let page = Representation::making(typed(&content_type), body).with_inline(inline);
         asked.explained(asked.tagged(page, tag), missed)
+    }
+
+    fn rendering(self: Arc<Self>, asked: &Asked<'_>, closure: Arc<Closure>, watched: Option<Reads>) -> Rendering {
+        let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
+        Rendering { snapshot: self, closure, watched, name, script_root, tells: asked.development.is_some() }
+    }
+}
+
+/// A page that has a tag and no bytes yet.
+struct Rendering {
+    snapshot: Arc<Snapshot>,
+    closure: Arc<Closure>,
+    /// What its tag covers, if that is to be watched.
+    watched: Option<Reads>,
+    name: String,
+    script_root: String,
+    /// Whether the response says why it is tagged as it is.
+    tells: bool,
+}
+
+impl Rendering {
+    /// The page. One that shows more than its tag covers is tagged by its bytes instead.
+    fn made(self, arguments: &impl Serialize) -> Result<Made> {
+        let Self { snapshot, closure, watched, name, script_root, tells } = self;
+        let watch = watched.map(|covered| closure.watch(covered));
+        let (found, body) = match snapshot.templates.render_watched(&name, arguments, &script_root, watch)? {
+            Watched::Covered(body) => return Ok(Made::Promised(body)),
+            Watched::Beyond(found, body) => (found, body),
+        };
+        let reason = closure.distrust(&name, &found);
+        let mut headers = HeaderMap::new();
+        headers.extend(HeaderValue::from_str(&EntityTag::of(&body).to_string()).ok().map(|tag| (header::ETAG, tag)));
+        if tells {
+            headers.extend(told(&format!("rendered to know its tag: {reason}")).map(|reason| (REASON, reason)));
+        }
+        Ok(Made::Instead { body, headers })
     }
 }
 
@@ -149,11 +191,19 @@ impl Asked<'_> {
     /// Says why a page costs what it does: in the log, and in development to whoever looks at the response.
     fn because(&self, page: Representation, reason: &str) -> Representation {
         tracing::debug!(template = self.name, reason, "why a page is rendered");
-        match HeaderValue::from_str(&utf8_percent_encode(reason, CONTROLS).to_string()) {
-            Ok(value) if self.development.is_some() => page.with_header(REASON, value),
+        match told(reason) {
+            Some(value) if self.development.is_some() => page.with_header(REASON, value),
             _ => page,
         }
     }
+}
+
+fn told(reason: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(&utf8_percent_encode(reason, CONTROLS).to_string()).ok()
+}
+
+fn typed(content_type: &str) -> HeaderMap {
+    HeaderValue::from_str(content_type).map(|value| (header::CONTENT_TYPE, value)).into_iter().collect()
 }
 
 /// Tells a developer why a page was rendered although the client had a copy, or why it has no tag.

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     error::Error as _,
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -16,7 +16,9 @@ use minijinja::{
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{assets::Assets, images::Setting, links, media_type, path::NOT_IN_PATH, source::Files, syntax};
+use super::{
+    assets::Assets, images::Setting, links, media_type, path::NOT_IN_PATH, source::Files, syntax, watch::Watch,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a site sets once for all its templates.
@@ -25,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) static_prefix: String,
     pub(crate) configure: Vec<Configure>,
     pub(crate) volatile: HashSet<String>,
+    /// By function, the names that it looks up.
+    pub(crate) lookups: HashMap<String, Vec<String>>,
     pub(crate) build_id: Option<String>,
     pub(crate) public_origin: Option<String>,
     pub(crate) images: Setting,
@@ -45,6 +49,7 @@ impl Templates {
         let files = Arc::new(files);
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(auto_escape);
+        environment.set_recursion_limit(DEEPEST);
         for configure in &settings.configure {
             configure(&mut environment);
         }
@@ -102,11 +107,40 @@ impl Templates {
 
     /// Renders a template for a site that is mounted at `script_root`.
     pub(crate) fn render(&self, name: &str, arguments: &impl Serialize, script_root: &str) -> Result<Bytes> {
+        self.render_value(name, Value::from(Serde(arguments)), script_root)
+    }
+
+    /// The same, unless more than what `watch` covers is looked at: then nothing of it is given.
+    pub(crate) fn render_watched(
+        &self,
+        name: &str,
+        arguments: &impl Serialize,
+        script_root: &str,
+        watch: Option<Watch>,
+    ) -> Result<Watched> {
+        let arguments = Value::from(Serde(arguments));
+        let Some(watch) = watch else { return Ok(Watched::Covered(self.render_value(name, arguments, script_root)?)) };
+        let page = self.render_value(name, watch.arguments(arguments.clone()), script_root);
+        match watch.found() {
+            None => Ok(Watched::Covered(page?)),
+            // Once more as it would be without a watch: its arguments are not of the types that a function may ask for.
+            Some(found) => Ok(Watched::Beyond(found.to_owned(), self.render_value(name, arguments, script_root)?)),
+        }
+    }
+
+    fn render_value(&self, name: &str, arguments: Value, script_root: &str) -> Result<Bytes> {
         let _mounted = Mounted::at(script_root);
         let template = self.environment.get_template(name).map_err(|error| failed(name, error))?;
-        let page = template.render(Serde(arguments)).map_err(|error| failed(name, error))?;
+        let page = template.render(arguments).map_err(|error| failed(name, error))?;
         Ok(page.into())
     }
+}
+
+/// A page, and whether all that it was made from is covered by its tag.
+pub(crate) enum Watched {
+    Covered(Bytes),
+    /// What was looked at besides.
+    Beyond(String, Bytes),
 }
 
 impl fmt::Debug for Templates {
@@ -141,6 +175,10 @@ impl Settings {
 }
 
 const MOST_REPORTED: usize = 256;
+
+/// How far templates, macros and loops may go within one another. Each takes stack, and without optimisation so much that
+/// a thread's two megabytes end before the engine's own limit does.
+const DEEPEST: usize = if cfg!(debug_assertions) { 250 } else { 500 };
 
 /// Escaping by the type that a template's output is sent as: whatever a browser may read as markup is escaped as HTML.
 fn auto_escape(name: &str) -> AutoEscape {

@@ -12,6 +12,7 @@ mod cookies;
 mod cross_origin;
 #[cfg(feature = "testing")]
 mod doors;
+mod engine;
 #[cfg(feature = "axum")]
 mod error_pages;
 mod events;

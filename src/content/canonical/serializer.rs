@@ -5,7 +5,7 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::{
     BOOL, BYTES, END, Entry, Listing, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
-    VARIANT, entry, has_shape, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of, of_field,
+    VARIANT, entry, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of,
 };
 use crate::content::reads::Reads;
 
@@ -252,11 +252,11 @@ pub(super) struct Fields<'a> {
 
 impl Fields<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
-        if let Some(reads) = of_field(self.reads, name) {
+        if let Some(reads) = self.reads.field(name) {
             hash_bytes(self.hash, TEXT, name.as_bytes());
             return Hasher::feed(self.hash, value, reads);
         }
-        if has_shape(self.reads) {
+        if self.reads.has_shape() {
             hash_bytes(self.hash, TEXT, name.as_bytes());
             self.hash.update([UNREAD]);
         }

@@ -309,7 +309,7 @@ fn ended(error: impl Into<BoxError>) -> Error {
 }
 
 /// Renders a page that shows images off the threads that answer requests: a placeholder is made from pixels.
-pub(crate) async fn render(page: impl FnOnce() -> Result<Bytes> + Send + 'static) -> Result<Bytes> {
+pub(crate) async fn render<T: Send + 'static>(page: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let span = tracing::Span::current();
     let rendered = spawn_blocking(move || span.in_scope(page)).await;
     rendered
