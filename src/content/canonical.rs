@@ -19,12 +19,14 @@ pub(crate) use self::stream::Stream;
 use super::{
     explain,
     reads::{Parts, Reads},
+    shallow::{Shallow, TOO_DEEP},
 };
 
 /// Feeds those parts of `arguments` that are `read` into `hash`, or says why that can't be done
 /// without rendering: an object of the site's own that only shows what it is when a template asks it.
 pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Stream, arguments: &T, reads: &Reads) -> Result<(), Untaggable> {
-    let outcome = Cell::new(Ok(()));
+    let (outcome, is_too_deep) = (Cell::new(Ok(())), Cell::new(false));
+    let arguments = &Shallow::new(arguments, LEVELS, &is_too_deep);
     let probe = Probe { arguments, reads, hash: Cell::new(Some(hash)), outcome: &outcome };
     // The engine marks its own serialization, and only within it does a `Value` among the arguments give itself up
     // whole, with its being safe or not, instead of a plain string.
@@ -36,11 +38,14 @@ pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Stream, arguments: &T, rea
 /// compare.
 pub(crate) fn leaves(root: &str, arguments: &impl Serialize, reads: &Reads) -> explain::Parts {
     let mut leaves = explain::Parts::new();
-    collect_leaves(root.into(), &Value::from(Serde(arguments)), reads, &mut leaves);
+    let is_too_deep = Cell::new(false);
+    let arguments = Value::from(Serde(Shallow::new(arguments, LEVELS, &is_too_deep)));
+    collect_leaves(root.into(), &arguments, reads, LEVELS, &mut leaves);
     leaves
 }
 
-fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut explain::Parts) {
+fn collect_leaves(path: String, value: &Value, reads: &Reads, levels: usize, leaves: &mut explain::Parts) {
+    let Some(levels) = levels.checked_sub(1) else { return };
     let children: Vec<(String, Value, &Reads)> = match value.kind() {
         ValueKind::Seq if is_plain(value) => {
             let items = value.try_iter().into_iter().flatten().enumerate();
@@ -57,8 +62,8 @@ fn collect_leaves(path: String, value: &Value, reads: &Reads, leaves: &mut expla
     };
     // What has parts stands for its shape here, what has none for its value.
     let shape = Reads::Parts(Arc::new(Parts { shape: reads.has_shape(), ..Parts::default() }));
-    leaves.insert(path, digest(|hash| hash_parts_of(hash, value, &shape)).ok());
-    children.into_iter().for_each(|(path, value, reads)| collect_leaves(path, &value, reads, leaves));
+    leaves.insert(path, digest(|hash| hash_parts_of(hash, value, &shape, LEVELS)).ok());
+    children.into_iter().for_each(|(path, value, reads)| collect_leaves(path, &value, reads, levels, leaves));
 }
 
 /// A key that could be taken for a path is quoted.
@@ -71,10 +76,15 @@ fn field_path(path: &str, key: &Value) -> String {
 
 /// Feeds one value of the engine, such as a global.
 pub(crate) fn hash_value(hash: &mut Stream, value: &Value) -> Result<(), Untaggable> {
-    hash_parts_of(hash, value, &Reads::Whole)
+    hash_parts_of(hash, value, &Reads::Whole, LEVELS)
 }
 
-fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads) -> Result<(), Untaggable> {
+/// How deep values may lie within one another for a tag; a page of deeper ones is rendered to know its tag. The hash of a
+/// level takes kilobytes of stack.
+const LEVELS: usize = 128;
+
+fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads, levels: usize) -> Result<(), Untaggable> {
+    let levels = levels.checked_sub(1).ok_or_else(|| Untaggable(TOO_DEEP.into()))?;
     match value.kind() {
         ValueKind::Undefined => hash.update([UNDEFINED]),
         ValueKind::None => hash.update([NONE]),
@@ -89,7 +99,7 @@ fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads) -> Result<(), 
             let sort = if value.downcast_object_ref::<Tuple>().is_some() { TUPLE_VALUE } else { LIST_VALUE };
             let mut list = Listing::begin(hash, sort, reads);
             for item in value.try_iter().map_err(Untaggable::because)? {
-                list.element(hash, |hash, reads| hash_parts_of(hash, &item, reads))?;
+                list.element(hash, |hash, reads| hash_parts_of(hash, &item, reads, levels))?;
             }
             list.end(hash);
         }
@@ -97,7 +107,7 @@ fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads) -> Result<(), 
             let mut entries = Vec::new();
             for key in value.try_iter().map_err(Untaggable::because)? {
                 let item = value.get_item(&key).map_err(Untaggable::because)?;
-                entries.extend(entry(&key, reads, |hash, reads| hash_parts_of(hash, &item, reads))?);
+                entries.extend(entry(&key, reads, |hash, reads| hash_parts_of(hash, &item, reads, levels))?);
             }
             hash_entries(hash, entries);
         }

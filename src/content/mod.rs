@@ -6,7 +6,7 @@
 //!    types, their compressed forms
 //! 4. [`templates`] rendering, for the site's [public origin](public_origin)
 //! 5. [`page_tag`], from [`syntax`], [`reads`], [`lookups`] and [`canonical`]: the tag of a page without rendering it;
-//!    [`watch`] whether a page shows more than its tag covers
+//!    [`watch`] whether a page shows more than its tag covers, [`shallow`] how deep its arguments may lie
 //! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
 //! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
 //! 8. `forms`: what visitors send
@@ -38,6 +38,7 @@ mod path;
 mod provenance;
 mod public_origin;
 mod reads;
+mod shallow;
 mod snapshot;
 mod source;
 mod static_files;

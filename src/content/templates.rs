@@ -1,7 +1,7 @@
 //! Templates: the engine with the functions that know the site's URLs, and rendering. It does not know tags or caching.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap, HashSet},
     error::Error as _,
     fmt,
@@ -10,14 +10,21 @@ use std::{
 
 use bytes::Bytes;
 use minijinja::{
-    AutoEscape, Environment, State, UndefinedBehavior,
+    AutoEscape, Environment, ErrorKind as ErrorOfEngine, State, UndefinedBehavior,
     value::{Serde, Value},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{
-    assets::Assets, images::Setting, links, media_type, path::NOT_IN_PATH, source::Files, syntax, watch::Watch,
+    assets::Assets,
+    images::Setting,
+    links, media_type,
+    path::NOT_IN_PATH,
+    shallow::{Shallow, TOO_DEEP},
+    source::Files,
+    syntax,
+    watch::Watch,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -107,7 +114,7 @@ impl Templates {
 
     /// Renders a template for a site that is mounted at `script_root`.
     pub(crate) fn render(&self, name: &str, arguments: &impl Serialize, script_root: &str) -> Result<Bytes> {
-        self.render_value(name, Value::from(Serde(arguments)), script_root)
+        self.render_value(name, value_of(name, arguments)?, script_root)
     }
 
     /// The same, unless more than what `watch` covers is looked at: then nothing of it is given.
@@ -118,7 +125,7 @@ impl Templates {
         script_root: &str,
         watch: Option<Watch>,
     ) -> Result<Watched> {
-        let arguments = Value::from(Serde(arguments));
+        let arguments = value_of(name, arguments)?;
         let Some(watch) = watch else { return Ok(Watched::Covered(self.render_value(name, arguments, script_root)?)) };
         let page = self.render_value(name, watch.arguments(arguments.clone()), script_root);
         match watch.found() {
@@ -135,6 +142,21 @@ impl Templates {
         Ok(page.into())
     }
 }
+
+/// The arguments as the engine takes them.
+fn value_of(name: &str, arguments: &impl Serialize) -> Result<Value> {
+    let is_too_deep = Cell::new(false);
+    let value = Value::from(Serde(Shallow::new(arguments, MOST_LEVELS, &is_too_deep)));
+    if is_too_deep.get() {
+        let reason = format!("its {TOO_DEEP}: at most {MOST_LEVELS} levels, which a thread's stack is enough for");
+        return Err(failed(name, minijinja::Error::new(ErrorOfEngine::BadSerialization, reason)));
+    }
+    Ok(value)
+}
+
+/// How deep arguments may lie within one another. JSON that is read has at most 128 levels; without optimisation two
+/// megabytes of stack end at some hundreds.
+const MOST_LEVELS: usize = 250;
 
 /// A page, and whether all that it was made from is covered by its tag.
 pub(crate) enum Watched {

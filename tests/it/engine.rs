@@ -1,9 +1,12 @@
 //! The template engine as sites have it: with its companion crate, with functions of their own, in any version, and with
 //! arguments of any depth.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use chalice_http_toolkit::{App, BoxError, ContentManager, Embedded};
@@ -286,4 +289,96 @@ async fn loops_that_are_left_early_are_tagged_beforehand() {
     let known = [("if-none-match", first.header("etag"))];
     assert_eq!(fresh(&files, |_| {}, &of("a"), &known).await.status, 304);
     assert_eq!(fresh(&files, |_| {}, &of("b"), &known).await.text(), "b");
+}
+
+/// As many levels, each a map with one field or a list of one element.
+fn nested(levels: usize, is_list: bool) -> Json {
+    let around = |inner, _| match is_list {
+        true => Json::Array(vec![inner]),
+        false => Json::Object([("a".to_owned(), inner)].into_iter().collect()),
+    };
+    (0..levels).fold(Json::Null, around)
+}
+
+/// A value that is let go level by level: of itself it would take stack for each.
+struct Deep(Json);
+
+impl Drop for Deep {
+    fn drop(&mut self) {
+        let mut waiting = vec![self.0.take()];
+        while let Some(value) = waiting.pop() {
+            match value {
+                Json::Array(items) => waiting.extend(items),
+                Json::Object(fields) => waiting.extend(fields.into_iter().map(|(_, value)| value)),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl serde::Serialize for Deep {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([("tree", &self.0)])
+    }
+}
+
+/// On a thread with the stack that Rust gives by default.
+fn on_a_thread(run: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().stack_size(2 << 20).spawn(run).expect("a thread").join().expect("no panic");
+}
+
+fn answer(index: &'static str, arguments: Deep) -> Answer {
+    let folders = folders(&[("templates/index.html", index)]);
+    let content = folders.content().with_reload(true).with_environment(curious);
+    content.explain("index.html", &arguments).expect("an explanation");
+    let arguments = Arc::new(arguments);
+    let app = app(move |_| content.render_template("index.html", arguments.clone()).expect("there is an index.html"));
+    blocking(get(&app, "/").send())
+}
+
+fn blocking<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(answer)
+}
+
+#[test]
+fn arguments_of_any_depth_are_a_page_or_an_error() {
+    for (index, levels, status, is_rendered_first) in [
+        ("{{ tree }}", 100, 200, false),
+        ("{{ tree }}", 240, 200, true),
+        ("{{ tree|tojson }}", 240, 200, true),
+        ("{{ 'tree'|look|length }}", 240, 200, true),
+        ("none", 240, 200, false),
+        ("{{ tree }}", 700, 500, false),
+        ("none", 5_000, 500, false),
+    ] {
+        for is_list in [false, true] {
+            on_a_thread(move || {
+                let answer = answer(index, Deep(nested(levels, is_list)));
+                assert_eq!(answer.status, status, "{index} with {levels}: {}", answer.text());
+                assert_eq!(!answer.header("etag").is_empty(), status == 200, "{index} with {levels}");
+                let reason = answer.header("x-etag-reason");
+                assert_eq!(reason.contains("rendered to know"), is_rendered_first, "{index} with {levels}: {reason}");
+            });
+        }
+    }
+}
+
+#[test]
+fn templates_of_any_length_are_analysed() {
+    for index in [
+        format!("{{{{ 1{} }}}}", "+1".repeat(1_000)),
+        format!("{{{{ 'a'{} }}}}", "|upper".repeat(1_000)),
+        format!("{{{{ x{} }}}}", ".a".repeat(1_000)),
+        format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(100)),
+        format!("{}x{}", "{% if 1 %}".repeat(100), "{% endif %}".repeat(100)),
+        "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}".into(),
+        "{% include 'index.html' %}".into(),
+    ] {
+        on_a_thread(move || {
+            let folders = folders(&[("templates/index.html", &index)]);
+            let app = page(&folders.content(), &json!({}));
+            let answer = blocking(get(&app, "/").send());
+            assert!([200, 500].contains(&answer.status.as_u16()), "{index}");
+        });
+    }
 }

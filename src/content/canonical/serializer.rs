@@ -4,7 +4,7 @@ use minijinja::value::{Serde, Value, ValueKind};
 use serde::ser::{self, Serialize, Serializer};
 
 use super::{
-    BOOL, BYTES, END, Entry, Listing, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
+    BOOL, BYTES, END, Entry, LEVELS, Listing, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
     VARIANT, entry, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of,
 };
 use crate::content::reads::Reads;
@@ -167,7 +167,7 @@ impl<'a> Elements<'a> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
         match &mut self.of {
             Of::Sequence(list) => list.element(self.hash, |hash, reads| Hasher::feed(hash, value, reads)),
-            Of::Handle(reads) => hash_parts_of(self.hash, &Handle(value).redeem(), reads),
+            Of::Handle(reads) => hash_parts_of(self.hash, &Handle(value).redeem(), reads, LEVELS),
         }
     }
 
