@@ -28,8 +28,3 @@ pub(super) fn le24(bytes: &[u8], start: usize) -> Option<u32> {
 pub(super) fn le32(bytes: &[u8], start: usize) -> Option<u32> {
     array(bytes, start).map(u32::from_le_bytes)
 }
-
-/// Whether `needle` stands anywhere in `bytes`.
-pub(super) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
-}

@@ -2,12 +2,11 @@
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace, Layout as Channels,
-    MatrixCoefficients, TransferCharacteristics, TransformOptions, XyY, curve_from_gamma,
+    MatrixCoefficients, TransferCharacteristics, Transform8BitExecutor, TransformOptions, XyY, curve_from_gamma,
 };
 
 use super::{
-    files::profile_of,
-    header::Profile,
+    hdr::{self, Curve},
     pixels::{Layout, Pixels, PngColour, Space},
     refusal::{Refusal, guarded},
 };
@@ -16,15 +15,9 @@ impl Pixels {
     /// The picture in sRGB, without inks. A profile that cannot be used counts as none: the picture is then what most
     /// programs make of it.
     pub(crate) fn into_srgb(self) -> Self {
-        let Some(profile) = source_profile(&self) else { return self.taken_for_srgb() };
-        // Grey files with the profile of a screen are common.
-        let pixels = match (self.layout(), profile.color_space) {
-            (Layout::Grey | Layout::GreyAlpha, DataColorSpace::Rgb) => self.with_three_colours(),
-            _ => self,
-        };
-        match guarded(|| transformed(&pixels, &profile)) {
-            Ok((layout, data)) => pixels.in_srgb(layout, data),
-            Err(_) => pixels.taken_for_srgb(),
+        match guarded(|| converted(&self)) {
+            Ok(Some((layout, data))) => self.in_srgb(layout, data),
+            Ok(None) | Err(_) => self.taken_for_srgb(),
         }
     }
 
@@ -48,34 +41,79 @@ fn naive([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     [c, m, y].map(|ink| (((255 - u32::from(ink)) * (255 - u32::from(k)) + 127) / 255) as u8)
 }
 
-/// What is to be converted from, if anything is.
-fn source_profile(pixels: &Pixels) -> Option<ColorProfile> {
-    guarded(|| match pixels.space() {
-        Space::Srgb => Ok(None),
-        Space::Icc(profile) if profile_of(profile) == Profile::Srgb => Ok(None),
-        Space::Icc(profile) => ColorProfile::new_from_slice(profile).map(Some).map_err(Refusal::broken),
-        Space::Png(colour) => png_profile(*colour, pixels.layout()).map(Some),
-    })
-    .ok()
-    .flatten()
+/// The picture in sRGB; `None` where its numbers are that already.
+fn converted(pixels: &Pixels) -> Result<Option<(Layout, Vec<u8>)>, Refusal> {
+    let profile = match pixels.space() {
+        Space::Srgb => return Ok(None),
+        Space::Icc(profile) => ColorProfile::new_from_slice(profile).map_err(Refusal::broken)?,
+        Space::Png(colour) => png_profile(*colour, pixels.layout())?,
+    };
+    if let Some(curve) = brighter_than_white(&profile) {
+        let to_srgb = profile.transform_matrix(&ColorProfile::new_srgb());
+        return Ok(Some((pixels.layout(), hdr::toned(pixels, curve, to_srgb.v.map(|row| row.map(|it| it as f32))))));
+    }
+    transformed(pixels, &profile)
 }
 
-fn transformed(pixels: &Pixels, profile: &ColorProfile) -> Result<(Layout, Vec<u8>), Refusal> {
+/// The curve of a profile that goes beyond white, which it says by code points alone (ICC.1:2022 §9.2.17).
+fn brighter_than_white(profile: &ColorProfile) -> Option<Curve> {
+    match profile.cicp?.transfer_characteristics {
+        TransferCharacteristics::Smpte2084 => Some(Curve::Pq),
+        TransferCharacteristics::Hlg => Some(Curve::Hlg),
+        _ => None,
+    }
+}
+
+fn transformed(pixels: &Pixels, profile: &ColorProfile) -> Result<Option<(Layout, Vec<u8>)>, Refusal> {
     let (layout, from, to) = match (pixels.layout(), profile.color_space) {
         (Layout::Grey, DataColorSpace::Gray) => (Layout::Grey, Channels::Gray, Channels::Gray),
         (Layout::GreyAlpha, DataColorSpace::Gray) => (Layout::GreyAlpha, Channels::GrayAlpha, Channels::GrayAlpha),
-        (Layout::Rgb, DataColorSpace::Rgb) => (Layout::Rgb, Channels::Rgb, Channels::Rgb),
-        (Layout::Rgba, DataColorSpace::Rgb) => (Layout::Rgba, Channels::Rgba, Channels::Rgba),
+        // Grey files with the profile of a screen are common.
+        (Layout::Rgb | Layout::Grey, DataColorSpace::Rgb) => (Layout::Rgb, Channels::Rgb, Channels::Rgb),
+        (Layout::Rgba | Layout::GreyAlpha, DataColorSpace::Rgb) => (Layout::Rgba, Channels::Rgba, Channels::Rgba),
         (Layout::Cmyk, DataColorSpace::Cmyk) => (Layout::Rgb, Channels::Rgba, Channels::Rgb),
         _ => return Err(Refusal::broken("its profile is for other colours than it has")),
     };
     let target = if matches!(to, Channels::Gray | Channels::GrayAlpha) { grey() } else { ColorProfile::new_srgb() };
     let transform =
         profile.create_transform_8bit(from, &target, to, TransformOptions::default()).map_err(Refusal::broken)?;
+    if pixels.layout() != Layout::Cmyk && changes_nothing(&*transform, layout)? {
+        return Ok(None);
+    }
+    let spread = (pixels.layout().channels() < layout.channels()).then(|| pixels.clone().with_three_colours());
+    let pixels = spread.as_ref().unwrap_or(pixels);
     let count = pixels.width() as usize * pixels.height() as usize;
     let mut data = vec![0; count * layout.channels()];
     transform.transform(pixels.data(), &mut data).map_err(Refusal::broken)?;
-    Ok((layout, data))
+    Ok(Some((layout, data)))
+}
+
+/// Whether a profile is sRGB, whatever it is called: every colour stays what it is, but for a step of rounding.
+fn changes_nothing(transform: &Transform8BitExecutor, layout: Layout) -> Result<bool, Refusal> {
+    let steps = (0..=255_u8).step_by(5);
+    let colours = steps.flat_map(|value| {
+        let rest = 255 - value;
+        [
+            [value; 3],
+            [value, 0, 0],
+            [0, value, 0],
+            [0, 0, value],
+            [value, rest, 128],
+            [rest, 128, value],
+            [128, value, rest],
+        ]
+    });
+    let before: Vec<u8> = colours
+        .flat_map(|[red, green, blue]| match layout {
+            Layout::Grey => vec![red],
+            Layout::GreyAlpha => vec![red, 255],
+            Layout::Rgb => vec![red, green, blue],
+            Layout::Rgba | Layout::Cmyk => vec![red, green, blue, 255],
+        })
+        .collect();
+    let mut after = vec![0; before.len()];
+    transform.transform(&before, &mut after).map_err(Refusal::broken)?;
+    Ok(before.iter().zip(&after).all(|(before, after)| before.abs_diff(*after) <= 1))
 }
 
 /// Grey with the tone curve of sRGB.
@@ -95,7 +133,13 @@ fn png_profile(colour: PngColour, layout: Layout) -> Result<ColorProfile, Refusa
                 matrix_coefficients: MatrixCoefficients::Identity,
                 full_range: true,
             };
-            Ok(ColorProfile::new_from_cicp(profile))
+            let profile = ColorProfile::new_from_cicp(profile);
+            // Of code points that say nothing it makes a profile without colours.
+            if profile.is_matrix_shaper() {
+                Ok(profile)
+            } else {
+                Err(Refusal::broken("its code points are of no colours"))
+            }
         }
         PngColour::Gamma { gamma, .. } if !(0.05..=5.0).contains(&gamma) => {
             Err(Refusal::broken("its gamma is no gamma"))

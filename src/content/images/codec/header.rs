@@ -8,17 +8,6 @@ use super::{
     refusal::{Refusal, guarded, within},
 };
 
-/// The colour profile of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// It has none, which means sRGB.
-    None,
-    /// It has one, and that says sRGB.
-    Srgb,
-    /// Its numbers are others than a browser without colour management believes.
-    Other,
-}
-
 /// What a file's header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -35,7 +24,6 @@ pub(crate) struct Header {
     /// Bits of a channel.
     pub(crate) bits: u8,
     pub(crate) channels: u8,
-    pub(crate) profile: Profile,
     /// Whether [`strip`](super::strip) would remove something.
     pub(crate) metadata: bool,
     /// Whether the picture is stored in several passes (progressive, interlaced): all of it is then held to decode it.
@@ -60,7 +48,6 @@ impl Header {
             lossless: false,
             bits: 8,
             channels: 3,
-            profile: Profile::None,
             metadata: false,
             passes: false,
             scans: 0,

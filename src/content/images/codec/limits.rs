@@ -32,7 +32,7 @@ pub struct ImageLimits {
     pub pixels: u64,
     /// Frames of an animation: 300.
     pub frames: u32,
-    /// The colour profile: 1 MiB. A longer one is ignored.
+    /// The colour profile, in JPEG, PNG and WebP alike: 1 MiB. A longer one is ignored.
     pub profile: usize,
     /// Scans of a progressive JPEG: 100. Each is a pass over the whole picture.
     pub scans: usize,

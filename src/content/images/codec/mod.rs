@@ -3,7 +3,7 @@
 //! 1. [`kind`] what a file is, by its bytes; [`limits`] what is refused
 //! 2. [`header`] its measures before any decode, read by [`files`]; [`strip`] the same file without what it tells
 //! 3. [`decode`] its pixels: [`pixels`]
-//! 4. [`resize`], [`colour`], [`orientation`], [`graphic`]
+//! 4. [`resize`], [`colour`] ([`hdr`]), [`orientation`], [`graphic`]
 //! 5. [`encode`] a file for a browser
 //! 6. [`convert`] all of these in their order; [`cost`] what it would take; [`version`] which encoders do it
 //!
@@ -22,6 +22,7 @@ mod decode;
 mod encode;
 mod files;
 mod graphic;
+mod hdr;
 mod header;
 mod kind;
 mod limits;

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, Reader, Transformations};
 
 use super::super::{
-    files::png::has_usable_profile,
+    files::png::stored_profile,
     header::Header,
     limits::ImageLimits,
     pixels::{Layout, Pixels, PngColour, Space},
@@ -18,10 +18,13 @@ const OTHER_CHUNKS: usize = 1 << 20;
 pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Result<Pixels, Refusal> {
     let mut options = DecodeOptions::default();
     options.set_ignore_text_chunk(true);
-    // SECURITY: a profile of 2 MB may inflate to 1 GB.
-    options.set_ignore_iccp_chunk(!has_usable_profile(bytes));
+    // SECURITY: a profile of 2 MB may inflate to 1 GB. One within the limit is hardly longer as it is stored, and the decoder
+    // inflates no more than it may take.
+    let longest = limits.profile.saturating_add(limits.profile / 64 + 1024);
+    options.set_ignore_iccp_chunk(stored_profile(bytes).is_none_or(|length| length > longest));
     let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
-    decoder.set_limits(Limits { bytes: limits.profile.saturating_add(OTHER_CHUNKS) });
+    // The profile is held as it is stored, and inflated.
+    decoder.set_limits(Limits { bytes: longest.saturating_mul(3).saturating_add(OTHER_CHUNKS) });
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(Refusal::broken)?;
     let (colour, depth) = reader.output_color_type();
@@ -40,7 +43,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Res
         BitDepth::Sixteen => to_8_bits(&whole(&mut reader)?),
         _ => whole(&mut reader)?,
     };
-    let space = space(reader.info());
+    let space = space(reader.info(), limits.profile);
     Pixels::new(size, layout, data, space)
 }
 
@@ -72,12 +75,15 @@ fn rounded(deep: &[u8]) -> impl Iterator<Item = u8> + '_ {
 }
 
 /// The colours of a file: the first of `cICP`, `iCCP`, `sRGB`, `gAMA` with `cHRM` that it has (§4.3).
-fn space(info: &png::Info<'_>) -> Space {
-    if let Some(points) = &info.coding_independent_code_points {
+fn space(info: &png::Info<'_>, longest: usize) -> Space {
+    // 2 says nothing (ITU-T H.273 §8.1).
+    let points = info.coding_independent_code_points.as_ref();
+    if let Some(points) = points.filter(|it| it.color_primaries != 2 && it.transfer_function != 2) {
         let (primaries, transfer) = (points.color_primaries, points.transfer_function);
         return Space::Png(PngColour::CodePoints { primaries, transfer });
     }
-    match (&info.icc_profile, info.srgb, info.gama_chunk) {
+    let profile = info.icc_profile.as_ref().filter(|profile| profile.len() <= longest);
+    match (profile, info.srgb, info.gama_chunk) {
         (Some(profile), ..) => Space::Icc(profile.to_vec()),
         (None, None, Some(gamma)) => {
             let chromaticities = info

@@ -2,16 +2,13 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{
-    super::{
-        bytes::{be16, slice},
-        header::{Header, Profile},
-        kind::Kind,
-        limits::ImageLimits,
-        orientation::Orientation,
-        refusal::{Refusal, within},
-    },
-    profile_of,
+use super::super::{
+    bytes::{be16, slice},
+    header::Header,
+    kind::Kind,
+    limits::ImageLimits,
+    orientation::Orientation,
+    refusal::{Refusal, within},
 };
 
 const SOI: u8 = 0xd8;
@@ -26,8 +23,6 @@ const COM: u8 = 0xfe;
 
 const EXIF: &[u8] = b"Exif\0\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
-/// Signature, number of this segment, number of all.
-const ICC_HEADER: usize = 14;
 
 const LONGEST_FILL: usize = 4096;
 
@@ -101,7 +96,7 @@ fn scan_length(data: &[u8]) -> Option<usize> {
 
 pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
     let mut header = Header::new(Kind::Jpeg, 0, 0, bytes.len());
-    let (mut scans, mut coded, mut profile, mut end) = (0, 0, 0, 0);
+    let (mut scans, mut coded, mut end) = (0, 0, 0);
     for segment in Segments::new(bytes) {
         let segment = segment?;
         end = segment.whole.end;
@@ -119,18 +114,9 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
                     header.metadata |= !header.orientation.is_upright() && exif != header.orientation.to_exif();
                 }
             }
-            APP2 if segment.payload.starts_with(ICC) => {
-                profile += segment.payload.len() - ICC_HEADER.min(segment.payload.len());
-                if segment.payload.get(ICC.len()) == Some(&1) {
-                    header.profile = profile_of(segment.payload.get(ICC_HEADER..).unwrap_or_default());
-                }
-            }
             _ => {}
         }
         within("scans", scans, limits.scans as u64)?;
-    }
-    if profile > limits.profile {
-        header.profile = Profile::None;
     }
     if scans == 0 || header.width == 0 {
         return Err(Refusal::broken("it has no picture"));
@@ -235,7 +221,8 @@ pub(in super::super) fn profile(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
         }
     }
     parts.sort_by_key(|(number, ..)| *number);
-    let sound = parts.iter().zip(1..).all(|((number, of, _), n)| *number == n && usize::from(*of) == parts.len());
+    let sound =
+        parts.iter().zip(1..=u8::MAX).all(|((number, of, _), n)| *number == n && usize::from(*of) == parts.len());
     let length: usize = parts.iter().map(|(.., part)| part.len()).sum();
     (sound && length > 0 && length <= limit).then(|| parts.iter().flat_map(|(.., part)| *part).copied().collect())
 }

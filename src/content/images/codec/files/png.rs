@@ -2,22 +2,16 @@
 
 use std::ops::Range;
 
-use super::{
-    super::{
-        bytes::{array, be32, slice},
-        header::{Header, Profile},
-        kind::Kind,
-        limits::ImageLimits,
-        orientation::Orientation,
-        refusal::{Refusal, within},
-    },
-    profile_of,
+use super::super::{
+    bytes::{array, be32, slice},
+    header::Header,
+    kind::Kind,
+    limits::ImageLimits,
+    orientation::Orientation,
+    refusal::{Refusal, within},
 };
 
 const SIGNATURE: usize = 8;
-/// The compressed profile that is looked into: those that are used are far shorter, and it inflates a thousandfold.
-const LONGEST_COMPRESSED_PROFILE: usize = 64 << 10;
-
 struct Chunk<'a> {
     name: [u8; 4],
     data: &'a [u8],
@@ -79,10 +73,6 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
                 header.orientation = Orientation::of_exif(chunk.data);
                 header.metadata |= !header.orientation.is_upright() && chunk.data != header.orientation.to_exif();
             }
-            b"iCCP" => header.profile = compressed_profile(chunk.data),
-            b"cICP" if chunk.data != [1, 13, 0, 1] => header.profile = Profile::Other,
-            b"gAMA" | b"cHRM" if header.profile == Profile::None && !is_srgb(&chunk) => header.profile = Profile::Other,
-            b"sRGB" if header.profile == Profile::Other => header.profile = Profile::Srgb,
             b"IDAT" => data = true,
             _ => {}
         }
@@ -125,25 +115,6 @@ fn is_palette(data: &[u8]) -> bool {
     (3..=3 * 256).contains(&data.len()) && data.len().is_multiple_of(3)
 }
 
-/// The name of a profile in `iCCP` stands before the compressed bytes, so that nothing needs to be inflated.
-fn compressed_profile(data: &[u8]) -> Profile {
-    let name = data.split(|byte| *byte == 0).next().unwrap_or_default();
-    match data.len() {
-        0..=LONGEST_COMPRESSED_PROFILE => profile_of(name),
-        _ => Profile::None,
-    }
-}
-
-/// Whether a `gAMA` or `cHRM` chunk says what sRGB means (§11.3.2): within what encoders round to.
-fn is_srgb(chunk: &Chunk<'_>) -> bool {
-    const CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
-    let near = |at: usize, value: u32, by: u32| be32(chunk.data, at).is_some_and(|is| is.abs_diff(value) <= by);
-    match &chunk.name {
-        b"gAMA" => near(0, 45_455, 500),
-        _ => CHROMATICITIES.iter().zip((0..).step_by(4)).all(|(value, at)| near(at, *value, 100)),
-    }
-}
-
 /// Whether a chunk belongs to the picture: all that must be understood, and of the others colours, density, animation.
 fn is_kept(chunk: &Chunk<'_>) -> bool {
     match &chunk.name {
@@ -157,10 +128,10 @@ fn is_kept(chunk: &Chunk<'_>) -> bool {
     }
 }
 
-/// Whether the profile is short enough to be inflated.
-pub(in super::super) fn has_usable_profile(bytes: &[u8]) -> bool {
-    let profile = Chunks::new(bytes).map_while(Result::ok).find(|chunk| &chunk.name == b"iCCP");
-    profile.is_some_and(|chunk| chunk.data.len() <= LONGEST_COMPRESSED_PROFILE)
+/// The length of the profile as it is stored, where there is one: its name, and its compressed bytes.
+pub(in super::super) fn stored_profile(bytes: &[u8]) -> Option<usize> {
+    let mut chunks = Chunks::new(bytes).map_while(Result::ok).take_while(|chunk| &chunk.name != b"IDAT");
+    chunks.find(|chunk| &chunk.name == b"iCCP").map(|chunk| chunk.data.len())
 }
 
 /// The file without what [`is_kept`] leaves out. EXIF comes back as its orientation alone.

@@ -1,15 +1,12 @@
 //! The chunks of a WebP file (RFC 9649 §2): its measures, and the file without what it tells of its author.
 
-use super::{
-    super::{
-        bytes::{array, le16, le24, le32, slice},
-        header::Header,
-        kind::Kind,
-        limits::ImageLimits,
-        orientation::Orientation,
-        refusal::{Refusal, within},
-    },
-    profile_of,
+use super::super::{
+    bytes::{array, le16, le24, le32, slice},
+    header::Header,
+    kind::Kind,
+    limits::ImageLimits,
+    orientation::Orientation,
+    refusal::{Refusal, within},
 };
 
 /// `RIFF`, a length, `WEBP`.
@@ -78,7 +75,6 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
                 picture = picture.or(size.map(|(width, height, _)| (width, height)));
             }
             b"ANMF" => frames += 1,
-            b"ICCP" if chunk.data.len() <= limits.profile => header.profile = profile_of(chunk.data),
             b"EXIF" => {
                 header.orientation = Orientation::of_exif(tiff(chunk.data));
                 header.metadata |= header.orientation.is_upright() || chunk.data != header.orientation.to_exif();
