@@ -75,7 +75,7 @@ fn each_foreign_crate_has_one_owner() {
         ("minijinja", &["content/", "lib.rs", "bin/chalice-http-toolkit/setup/project.rs"][..]),
         ("infer", &["content/media_type.rs", "content/images/codec/kind.rs"]),
         ("zune_jpeg", &["content/images/codec/decode/jpeg.rs"]),
-        ("jpeg_decoder", &["content/images/codec/decode/shrunk_jpeg.rs"]),
+        ("jpeg_decoder", &["content/images/codec/decode/thorough_jpeg.rs"]),
         ("png", &["content/images/codec/decode/", "content/images/codec/encode/"]),
         ("image_webp", &["content/images/codec/decode/webp.rs"]),
         ("fast_image_resize", &["content/images/codec/resize.rs"]),

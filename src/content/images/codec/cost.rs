@@ -3,6 +3,7 @@
 
 use super::{
     encode::{Format, Tier},
+    files::jpeg::Reader,
     header::Header,
     kind::Kind,
 };
@@ -40,6 +41,7 @@ pub(crate) fn predicted_decode_ms(header: &Header, target_width: Option<u32>) ->
     let shrinks = header.shrink_factor(header.target(target_width)).is_some();
     let each = match (header.kind, header.passes) {
         (Kind::Jpeg, false) if shrinks => 4.0,
+        (Kind::Jpeg, false) if header.reader == Reader::Thorough => 14.0,
         (Kind::Jpeg, false) => 7.0,
         (Kind::Jpeg, true) => 17.0 + DEEP_SCAN * f64::from(header.scans.saturating_sub(USUAL_SCANS)),
         (Kind::Webp, _) => 20.0,
@@ -66,11 +68,17 @@ impl Header {
         let channels = u64::from(self.channels.max(if self.alpha { 4 } else { 1 }));
         let factor = u64::from(self.shrink_factor(target).unwrap_or(1));
         let decoded = self.pixels() * channels / (factor * factor);
+        let is_thorough = factor > 1 || self.reader == Reader::Thorough;
         let beside = match (self.kind, self.passes) {
-            // Coefficients of 16 bits, all of them.
-            (Kind::Jpeg, true) => 2 * self.pixels() * channels,
-            // The planes before they are put together.
-            (Kind::Jpeg, false) if factor > 1 => decoded,
+            (Kind::Jpeg, passes) => {
+                // Coefficients of 16 bits: all of them, or those on their way from one thread to another.
+                let coefficients =
+                    if passes || (is_thorough && factor == 1) { 2 * self.pixels() * channels } else { 0 };
+                // The planes before they are put together.
+                let planes = if is_thorough { decoded } else { 0 };
+                // The picture as its decoder gets it.
+                self.length as u64 + coefficients + planes
+            }
             (Kind::Png, true) if self.bits == 16 => 2 * decoded,
             (Kind::Webp, _) => self.pixels() * 6,
             _ => 0,

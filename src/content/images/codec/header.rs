@@ -1,7 +1,10 @@
 //! The measures of an image, read before any of it is decoded. Nothing here allocates by a number that the file states.
 
 use super::{
-    files,
+    files::{
+        self,
+        jpeg::{Colours, Reader},
+    },
     kind::{Kind, sniff},
     limits::ImageLimits,
     orientation::Orientation,
@@ -30,6 +33,10 @@ pub(crate) struct Header {
     pub(crate) passes: bool,
     /// Scans of a JPEG, each a pass over the whole picture.
     pub(crate) scans: u32,
+    /// What the components of a JPEG are, ...
+    pub(super) colours: Colours,
+    /// and which decoder is right about it.
+    pub(super) reader: Reader,
     /// Whether it can be decoded smaller than it is stored.
     pub(crate) shrinks: bool,
     /// The length of the file.
@@ -51,6 +58,8 @@ impl Header {
             metadata: false,
             passes: false,
             scans: 0,
+            colours: Colours::Ycc,
+            reader: Reader::Fast,
             shrinks: false,
             length,
         }
@@ -84,6 +93,11 @@ impl Header {
     pub(super) fn shrink_factor(&self, target: (u32, u32)) -> Option<u32> {
         let fits = |factor: &u32| self.width / factor >= 2 * target.0 && self.height / factor >= 2 * target.1;
         [8, 4, 2].into_iter().find(fits).filter(|_| self.shrinks)
+    }
+
+    /// Width and height, as stored, that many times smaller.
+    pub(super) fn shrunk(&self, factor: u32) -> (u32, u32) {
+        (self.width.div_ceil(factor), self.height.div_ceil(factor))
     }
 
     pub(super) const fn pixels(&self) -> u64 {

@@ -35,6 +35,8 @@ mod refusal;
 mod resize;
 mod strip;
 #[cfg(test)]
+mod structures;
+#[cfg(test)]
 mod tests;
 mod version;
 

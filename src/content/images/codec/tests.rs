@@ -60,6 +60,12 @@ fn every_orientation_is_the_same_picture() {
     for name in ["orientation-9.jpg", "orientation-xmp.jpg", "rgb.jpg", "progressive.jpg", "444.jpg", "restarts.jpg"] {
         assert!(far(name, "upright.png") < 6.0, "{name}: {}", far(name, "upright.png"));
     }
+    for name in ["scans-420.jpg", "scans-422.jpg", "scans-444-restarts.jpg", "scans-reversed.jpg", "scans-two.jpg"]
+        .into_iter()
+        .chain(["fine-colours.jpg", "jfif-adobe-0.jpg", "named-rgb.jpg", "wrong-scan-header.jpg", "exif-6-then-1.jpg"])
+    {
+        assert!(far(name, "upright.png") < 6.0, "{name}: {}", far(name, "upright.png"));
+    }
     assert!(far("orientation-6.png", "rgb.png") < 1.0);
 }
 
@@ -72,6 +78,8 @@ fn the_ways_to_say_a_colour_agree() {
         ("srgb-icc.jpg", "orientation-1.jpg", 0.0),
         ("icc-plain-name.jpg", "orientation-1.jpg", 0.0),
         ("icc-p3-named-srgb.jpg", "p3.jpg", 0.0),
+        ("cmyk-unmarked.jpg", "cmyk.jpg", 3.0),
+        ("cmyk-unmarked-icc.jpg", "cmyk-icc.jpg", 3.0),
         ("hdr-hlg.png", "hdr-pq.png", 2.0),
         ("hdr-pq-p3.png", "hdr-pq.png", 2.0),
         ("hdr-hlg-palette.png", "hdr-hlg.png", 10.0),
@@ -147,6 +155,24 @@ fn a_profile_is_used_up_to_its_limit() {
     let plain = decode(&long, &header, None, &limits().with_profile(80_000)).unwrap().into_srgb();
     assert_eq!(plain.data(), seen(&fixture("rgb.png")).unwrap().data(), "it is longer than that");
     assert!(far("icc-long.png", "rgb.png") > 40.0);
+}
+
+/// Which decoder reads a picture depends on its size, and damaged files are read by one and not by the other.
+#[test]
+fn what_is_read_at_one_width_is_read_at_every_width() {
+    let mut files = fixtures();
+    files.retain(|(name, bytes)| bytes.len() < 20_000 && name.ends_with(".jpg") && !name.contains('/'));
+    let mut chance = Chance(0x1234_5678_9abc_def1);
+    let mut read = 0;
+    for _ in 0..600 {
+        let (name, bytes) = mutated(&files, &mut chance);
+        let Ok(header) = probe(&bytes, &limits()) else { continue };
+        let whole = decode(&bytes, &header, None, &limits()).err();
+        let small = decode(&bytes, &header, Some((header.width / 4, header.height / 4)), &limits()).err();
+        assert_eq!(whole.is_some(), small.is_some(), "{name}: {whole:?}, {small:?}");
+        read += usize::from(whole.is_none());
+    }
+    assert!(read > 100, "{read}");
 }
 
 #[test]

@@ -1,23 +1,18 @@
-//! JPEG files into pixels, by `zune-jpeg`.
+//! JPEG files of the usual structures into pixels, by `zune-jpeg`.
 
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::super::{
-    files::jpeg::{Inks, plain_inks, profile},
-    header::Header,
-    limits::ImageLimits,
-    pixels::{Layout, Pixels, Space},
-    refusal::Refusal,
-};
+use super::super::{files::jpeg::Colours, header::Header, limits::ImageLimits, pixels::Layout, refusal::Refusal};
 
-pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Result<Pixels, Refusal> {
-    let (layout, space) = match header.channels {
-        1 => (Layout::Grey, ColorSpace::Luma),
-        4 => (Layout::Cmyk, ColorSpace::CMYK),
-        _ => (Layout::Rgb, ColorSpace::RGB),
+/// The pixels of a picture that [`files::jpeg::picture`](super::super::files::jpeg::picture) has made plain.
+pub(super) fn decode(picture: &[u8], header: &Header, limits: &ImageLimits) -> Result<(Layout, Vec<u8>), Refusal> {
+    let (layout, space) = match header.colours {
+        Colours::Grey => (Layout::Grey, ColorSpace::Luma),
+        Colours::Ycc | Colours::Rgb => (Layout::Rgb, ColorSpace::RGB),
+        Colours::Inks | Colours::Ycck => (Layout::Cmyk, ColorSpace::CMYK),
     };
     // Not strict, it would fill up a truncated picture with grey and say nothing.
     let options = DecoderOptions::new_safe()
@@ -26,28 +21,19 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Res
         .set_max_height(limits.side as usize)
         .jpeg_set_max_scans(limits.scans)
         .jpeg_set_out_colorspace(space);
-    let (bytes, inks) =
-        if layout == Layout::Cmyk { plain_inks(bytes) } else { (bytes.into(), Inks { inverted: false, ycck: false }) };
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
-    let mut data = decoder.decode().map_err(Refusal::broken)?;
+    let mut data = JpegDecoder::new_with_options(ZCursor::new(picture), options).decode().map_err(Refusal::broken)?;
     if layout == Layout::Cmyk {
-        read_inks(&mut data, inks);
+        read_inks(&mut data, header.colours);
     }
-    let space = profile(&bytes, limits.profile).map_or(Space::Srgb, Space::Icc);
-    Pixels::new((header.width, header.height), layout, data, space)
+    Ok((layout, data))
 }
 
 /// What is stored for each ink into how much there is of it: 0 is none.
-fn read_inks(data: &mut [u8], inks: Inks) {
-    for pixel in data.as_chunks_mut::<4>().0 {
-        if inks.ycck {
-            // ITU-T T.872 §6.5.3: the complements of three inks, as YCbCr.
-            let [r, g, b] = rgb([pixel[0], pixel[1], pixel[2]]);
-            *pixel = [255 - r, 255 - g, 255 - b, pixel[3]];
-        }
-        if inks.inverted {
-            *pixel = pixel.map(|stored| 255 - stored);
-        }
+fn read_inks(data: &mut [u8], colours: Colours) {
+    for [c, m, y, k] in data.as_chunks_mut::<4>().0 {
+        // ITU-T T.872 §6.5.3: the complements of three inks, as YCbCr.
+        let inks = if colours == Colours::Ycck { rgb([*c, *m, *y]) } else { [*c, *m, *y].map(|stored| 255 - stored) };
+        ([*c, *m, *y], *k) = (inks, 255 - *k);
     }
 }
 

@@ -3,14 +3,15 @@
 
 mod jpeg;
 mod png;
-mod shrunk_jpeg;
+mod thorough_jpeg;
 mod webp;
 
 use super::{
+    files::jpeg::{Reader, picture, profile},
     header::Header,
     kind::Kind,
     limits::ImageLimits,
-    pixels::Pixels,
+    pixels::{Pixels, Space},
     refusal::{Refusal, guarded},
 };
 
@@ -25,13 +26,41 @@ pub(crate) fn decode(
 ) -> Result<Pixels, Refusal> {
     let pixels = guarded(|| match header.kind {
         _ if header.animated => Err(Refusal::Animated),
-        Kind::Jpeg => match target.and_then(|target| header.shrink_factor(target)) {
-            Some(factor) => shrunk_jpeg::decode(bytes, header, factor, limits),
-            None => jpeg::decode(bytes, header, limits),
-        },
+        Kind::Jpeg => jpeg(bytes, header, target, limits),
         Kind::Png => png::decode(bytes, header, limits),
         Kind::Webp => webp::decode(bytes, header, limits),
         kind => Err(Refusal::Unsupported(kind)),
     })?;
     Ok(pixels.without_opaque_alpha())
 }
+
+/// By the decoder that is right about this structure. What comes out smaller than it is stored is read by the thorough one
+/// in any case, which agrees with the fast one about the structures that both know. Where a file is damaged, each of them
+/// can read what the other can't.
+fn jpeg(bytes: &[u8], header: &Header, target: Option<(u32, u32)>, limits: &ImageLimits) -> Result<Pixels, Refusal> {
+    let picture =
+        picture(bytes, header.colours).ok_or_else(|| Refusal::broken("it is another than its header says"))?;
+    let factor = target.and_then(|target| header.shrink_factor(target)).unwrap_or(1);
+    let read = |factor, reader| {
+        let read = match reader {
+            Reader::Fast => jpeg::decode(&picture, header, limits),
+            Reader::Thorough => thorough_jpeg::decode(&picture, header, factor, limits),
+        };
+        read.map(|(layout, data)| (header.shrunk(factor), layout, data))
+    };
+    let (first, other) = match header.reader {
+        Reader::Fast if factor == 1 => (Reader::Fast, Some(Reader::Thorough)),
+        Reader::Fast => (Reader::Thorough, Some(Reader::Fast)),
+        Reader::Thorough => (Reader::Thorough, None),
+    };
+    let other = other.filter(|_| header.shrinks && header.decode_memory(None) <= SPARE);
+    let (size, layout, data) = read(factor, first).or_else(|why| match other {
+        Some(other) => guarded(|| read(1, other)).map_err(|_| why),
+        None => Err(why),
+    })?;
+    let space = profile(bytes, limits.profile).map_or(Space::Srgb, Space::Icc);
+    Pixels::new(size, layout, data, space)
+}
+
+/// What a second attempt may take, in bytes: it was not counted on when the first one was decided on.
+const SPARE: u64 = 48 << 20;

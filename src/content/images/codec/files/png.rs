@@ -56,7 +56,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     let mut chunks = Chunks::new(bytes);
     let first = chunks.next().ok_or(Refusal::NotAnImage)??;
     let mut header = image_header(&first, bytes.len())?;
-    let (mut frames, mut data, mut end) = (1, false, 0);
+    let (mut frames, mut data, mut end, mut orientation) = (1, false, 0, None);
     for chunk in chunks {
         let chunk = chunk?;
         end = chunk.whole.end;
@@ -70,8 +70,10 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
                 frames = be32(chunk.data, 0).unwrap_or(1);
             }
             b"eXIf" => {
-                header.orientation = Orientation::of_exif(chunk.data);
-                header.metadata |= !header.orientation.is_upright() && chunk.data != header.orientation.to_exif();
+                // The first one counts; there should be no other (§5.6).
+                header.metadata |= orientation.is_some();
+                let said = *orientation.get_or_insert(Orientation::of_exif(chunk.data));
+                header.metadata |= !said.is_upright() && chunk.data != said.to_exif();
             }
             b"IDAT" => data = true,
             _ => {}
@@ -82,6 +84,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     if !data {
         return Err(Refusal::broken("it has no picture"));
     }
+    header.orientation = orientation.unwrap_or(Orientation::UPRIGHT);
     header.metadata |= end < bytes.len();
     Ok(header)
 }

@@ -57,7 +57,7 @@ impl<'a> Iterator for Chunks<'a> {
 
 pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
     let mut header = Header::new(Kind::Webp, 0, 0, bytes.len());
-    let (mut frames, mut canvas, mut picture) = (0_u32, None, None);
+    let (mut frames, mut canvas, mut picture, mut orientation) = (0_u32, None, None, None);
     for chunk in Chunks::new(bytes)? {
         let chunk = chunk?;
         match &chunk.name {
@@ -76,8 +76,10 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
             }
             b"ANMF" => frames += 1,
             b"EXIF" => {
-                header.orientation = Orientation::of_exif(tiff(chunk.data));
-                header.metadata |= header.orientation.is_upright() || chunk.data != header.orientation.to_exif();
+                // The first one counts (§2.7.1.5).
+                header.metadata |= orientation.is_some();
+                let said = *orientation.get_or_insert(Orientation::of_exif(tiff(chunk.data)));
+                header.metadata |= said.is_upright() || chunk.data != said.to_exif();
             }
             name => header.metadata |= !is_kept(name),
         }
@@ -86,6 +88,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     let size =
         if header.animated { canvas } else { picture.filter(|size| canvas.is_none_or(|canvas| canvas == *size)) };
     (header.width, header.height) = size.ok_or_else(|| Refusal::broken("it does not say how large it is"))?;
+    header.orientation = orientation.unwrap_or(Orientation::UPRIGHT);
     header.channels = if header.alpha { 4 } else { 3 };
     header.metadata |= le32(bytes, 4).is_some_and(|length| (length as usize).saturating_add(8) < bytes.len());
     within("frames", u64::from(frames), u64::from(limits.frames))?;
