@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     assets::Assets,
-    media_type,
+    images, media_type,
     syntax::{self, Reference, Wanted},
     templates::{self, Templates},
 };
@@ -76,9 +76,11 @@ impl fmt::Display for Finding {
     }
 }
 
-pub(crate) fn check(templates: &Templates, assets: &Assets) -> Vec<Finding> {
+pub(crate) fn check(templates: &Templates, assets: &Assets, images: &images::Setting) -> Vec<Finding> {
     let in_templates = templates.names().into_iter().flat_map(|name| of_template(templates, assets, &name));
-    in_templates.chain(stale(assets)).collect()
+    let misnamed = images.misnamed(assets).into_iter();
+    let misnamed = misnamed.map(|(file, problem)| Finding { file, is_static: true, line: None, problem });
+    in_templates.chain(stale(assets)).chain(misnamed).collect()
 }
 
 /// Compressed files that are older than the plain ones beside them, as an edit leaves them.

@@ -39,11 +39,11 @@ pub(crate) const SVG: &str = "image/svg+xml";
 
 const NO_SCRIPT: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox";
 
-/// Whether a file of this name is an image.
+/// The kind of image that a file of this name is, as far as its name tells.
 #[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only those who convert images tell them from files"))]
-pub(crate) fn is_image(name: &str) -> bool {
+pub(crate) fn of_image(name: &str) -> Option<&'static str> {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-    by_extension(&extension).is_some_and(|media_type| media_type.starts_with("image/"))
+    by_extension(&extension).filter(|media_type| media_type.starts_with("image/"))
 }
 
 /// The media type of a template's output, by the template's extension; HTML where it has none that is known.

@@ -262,8 +262,8 @@ impl ContentManager {
     }
 
     /// Looks for what would fail at run time: templates that don't compile, templates and static files that are named and
-    /// not there, compressed files that are not what their plain ones compress to. Nothing is rendered. A test of a site
-    /// asserts that there is nothing to find.
+    /// not there, compressed files that are not what their plain ones compress to, and where images are converted those whose
+    /// names say another kind than they are. Nothing is rendered. A test of a site asserts that there is nothing to find.
     ///
     /// # Examples
     ///
@@ -278,7 +278,7 @@ impl ContentManager {
     /// ```
     pub fn check(&self) -> Vec<Finding> {
         let snapshot = self.snapshot();
-        check::check(&snapshot.templates, &snapshot.assets)
+        check::check(&snapshot.templates, &snapshot.assets, &self.setup.settings.images)
     }
 
     /// Looks for what a [`SecurityHeaders`](crate::SecurityHeaders) policy without `'unsafe-inline'` blocks in the site's HTML:

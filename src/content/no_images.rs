@@ -24,12 +24,16 @@ impl Setting {
         None
     }
 
-    pub(crate) fn negotiates(&self, _: &AssetPath, _: Option<&str>) -> bool {
+    pub(crate) fn negotiates(&self, _: &Assets, _: &AssetPath, _: Option<&str>) -> bool {
         false
     }
 
-    pub(crate) fn refuses(&self, _: &str, _: &str) -> bool {
+    pub(crate) fn refuses(&self, _: &Assets, _: &str, _: &str) -> bool {
         false
+    }
+
+    pub(crate) fn misnamed(&self, _: &Assets) -> Vec<(String, String)> {
+        Vec::new()
     }
 
     pub(crate) fn add_functions(&self, _: &mut Environment<'static>, _: &Arc<Assets>, _: &Arc<Settings>) {}

@@ -75,6 +75,7 @@ impl ContentManager {
         };
         let assets = self.snapshot().assets.clone();
         let images = &self.setup.settings.images;
+        let negotiates = images.negotiates(&assets, &path, query);
         let answer = images.represent(&assets, &path, query).or_else(|| {
             let found = assets.find(&path)?;
             assets::represent(assets, found)
@@ -83,7 +84,7 @@ impl ContentManager {
             tracing::debug!(asked, file = path.as_str(), "there is no such static file");
             self.not_found()
         });
-        if images.negotiates(&path, query) {
+        if negotiates {
             // Also where there is no such image now: the same URL may have one later (RFC 9110 §12.5.5).
             return answer.with_added_header(header::VARY, HeaderValue::from_static("accept"));
         }

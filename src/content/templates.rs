@@ -268,7 +268,7 @@ pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, t
         settings.report_missing(template, None, name);
     }
     let (query, fragment) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
-    let is_refused = settings.images.refuses(name, query);
+    let is_refused = settings.images.refuses(assets, name, query);
     if is_refused && settings.is_news(template, text) {
         tracing::warn!(template, file = name, query, "static() leaves out a query that an image has no parameters for");
     }

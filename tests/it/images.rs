@@ -110,6 +110,70 @@ fn each_client_gets_what_it_takes() {
     });
 }
 
+/// The page, the server, the build step and `check` go by a file's bytes.
+#[test]
+fn an_image_is_what_its_bytes_say_whatever_it_is_called() {
+    let names = ["jpeg-named.gif", "jpeg-named.pjpeg", "jpeg-without-extension", "png-named.avif", "webp-named.ico"];
+    let others = ["broken/gif-named.webp", "broken/svg-named.png", "broken/text-named.jpg", "animated.webp"];
+    let (folders, content) = site(&[&names[..], &others].concat());
+    let page = |name: &str, images: Images| {
+        folders.write("templates/a.html", format!("{{{{ picture('{name}', widths=[32, 64], alt='') }}}}").as_bytes());
+        let content = folders.content().with_images(images);
+        run(get(&app(move |_| content.render_template("a.html", ()).unwrap()), "/").send()).text().to_owned()
+    };
+    let files = files_app(&content);
+    for name in names {
+        let shown = page(name, patient());
+        assert!(shown.contains("?w=32 32w") && shown.contains("width=\"96\" height=\"64\""), "{shown}");
+        let shown = page(name, patient().with_path_urls());
+        assert!(shown.contains("/w32.webp 32w"), "{shown}");
+        run(async {
+            for url in ["?w=32", "/w32.webp"] {
+                let answer = fetch(&files, &format!("/static/{name}{url}"), "image/webp").await;
+                assert_eq!((answer.status.as_u16(), answer.line("content-type")), (200, "image/webp"), "{name}{url}");
+                assert_eq!(answer.header("vary"), if url.starts_with('?') { "accept" } else { "" });
+            }
+            assert_eq!(fetch(&files, &format!("/static/{name}?w=33"), WEBP).await.status, 400);
+        });
+    }
+    for name in others {
+        let shown = page(name, patient());
+        assert!(!shown.contains("srcset"), "{shown}");
+        let shown = page(name, patient().with_path_urls());
+        assert!(!shown.contains("srcset") && !shown.contains("/full"), "{shown}");
+    }
+    let is_static = |finding: &&chalice_http_toolkit::Finding| finding.is_static_file();
+    let found: Vec<String> = content.check().iter().filter(is_static).map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "broken/gif-named.webp: its name says image/webp, and its content is GIF, which is not converted: rename it",
+            "broken/svg-named.png: its name says image/png, and its content is SVG, which is not converted: rename it",
+            "broken/text-named.jpg: its name says image/jpeg, and its content is text",
+            "jpeg-named.gif: its name says image/gif, and its content is JPEG, as which it is converted: rename it",
+            "png-named.avif: its name says image/avif, and its content is PNG, as which it is converted: rename it",
+            "webp-named.ico: its name says image/vnd.microsoft.icon, and its content is WebP, as which it is converted: rename it",
+        ]
+    );
+    let done = patient().with_widths([32]).prebuild(folders.path().join("static")).unwrap();
+    assert_eq!(done.images, names.len());
+}
+
+#[test]
+fn a_page_says_the_size_that_the_first_exif_block_gives() {
+    let folders = folders(&[("templates/a.html", "{{ picture('twice.jpg', alt='', widths=[32]) }}")]);
+    folders.write("static/twice.jpg", &fixture("exif-6-then-1.jpg"));
+    let content = folders.content().with_images(patient());
+    let (pages, files) = (content.clone(), files_app(&content));
+    run(async {
+        let page = get(&app(move |_| pages.render_template("a.html", ()).unwrap()), "/").send().await;
+        assert!(page.text().contains("width=\"96\" height=\"64\""), "{}", page.text());
+        let original = fetch(&files, "/static/twice.jpg", OLD).await.body;
+        let blocks = original.windows(6).filter(|window| *window == b"Exif\0\0").count();
+        assert_eq!(blocks, 1, "the one that says which side is up");
+    });
+}
+
 #[test]
 fn a_url_has_at_most_four_variants_and_each_its_own_tag() {
     let (_folders, content) = site(&["photo.jpg"]);

@@ -168,6 +168,11 @@ impl Engine {
         })
     }
 
+    /// What an image is that comes in other widths than its own. One that moves is sent as it is, as is what can't be read.
+    pub(crate) fn scalable(&self, source: &Source) -> Option<Header> {
+        self.header(source).ok().filter(|header| !header.animated)
+    }
+
     pub(crate) fn job(&self, source: &Source, header: &Header, plan: Plan) -> Job {
         let (key, name) = (self.key(plan, &source.digest), plan.name(&source.digest));
         Job { source: source.clone(), header: header.clone(), plan, key, name }

@@ -51,13 +51,17 @@ impl ContentManager {
     /// Converts and resizes images: each static JPEG, PNG and WebP file is sent in the format that suits the client, in the
     /// width that the URL asks for, and templates get `picture` and `srcset`. Default: files are sent as they are.
     ///
+    /// What a file is, its content decides and not its name: a JPEG that is called `photo.gif` is converted, and a GIF that is
+    /// called `photo.jpg` is sent as it is. [`check`](Self::check) names both.
+    ///
     /// The format is chosen by Accept among AVIF (feature `avif`), WebP, JPEG and PNG, in four classes of clients, with `Vary:
     /// accept`. The URL's parameters are `w` (a width of [`Images::with_widths`]; never wider than the image), `dpr` (1, 1.5,
     /// 2 or 3), `q` and `fmt` (`avif`, `webp`, `jpg`, `png`: no negotiation then); or the same as a last segment of the path,
     /// `hero.jpg/w640-q75.webp`. Any other parameter is answered with 400.
     ///
-    /// Each variant has an ETag of its own that is known without converting. It is upright, in sRGB and without metadata. What
-    /// would be larger than the original is sent as the original, without its metadata; so is what is too large or cut off, and
+    /// Each variant has an ETag of its own that is known without converting. It is upright (by the first EXIF block), in sRGB
+    /// (by what its profile does, not by what that is called) and without metadata. A PNG that is brighter than white (PQ or HLG by
+    /// `cICP`) gets the tones of a screen that is not. What would be larger than the original is sent as the original, without its metadata; so is what is too large or cut off, and
     /// what is animated. GIF, SVG, AVIF and other kinds, and what can't be read at all, are sent as they are.
     pub fn with_images(self, images: Images) -> Self {
         self.with_settings(|settings| settings.images = Setting::of(images))

@@ -127,17 +127,17 @@ impl Gallery {
     fn find<'a>(&'a self, state: &State<'_, '_>, text: &'a str) -> Shown<'a> {
         let (name, _) = self.assets.named(text);
         let content = self.assets.files().get(name);
-        let file = content.and_then(|content| {
-            let source = Source { bytes: content.bytes.clone(), digest: content.digest };
-            let header = self.images.engine.header(&source).ok()?;
+        let source = content.map(|content| Source { bytes: content.bytes.clone(), digest: content.digest });
+        let size = source.as_ref().and_then(|source| {
+            let header = self.images.engine.header(source);
+            header.map_or_else(|_| codec::measure(&source.bytes), |header| Some(header.upright()))
+        });
+        let file = source.and_then(|source| {
+            let header = self.images.engine.scalable(&source)?;
             Some((source, header))
         });
         // What is converted has a query of its own; a symbol of an SVG image is named behind its URL.
         let url = static_url(&self.assets, &self.settings, state.name(), if file.is_some() { name } else { text });
-        let size = match &file {
-            Some((_, header)) => Some(header.upright()),
-            None => content.and_then(|content| codec::measure(&content.bytes)),
-        };
         Shown { images: &self.images, assets: &self.assets, name, url, file, size }
     }
 }

@@ -42,6 +42,7 @@ pub use manager::ConvertedImage;
 pub use prebuilt::Prebuilt;
 
 use self::{
+    codec::Kind,
     engine::{Engine, Means},
     variant::Menu,
 };
@@ -251,20 +252,38 @@ impl Setting {
     }
 
     /// Whether an answer for this URL depends on Accept.
-    pub(crate) fn negotiates(&self, path: &AssetPath, query: Option<&str>) -> bool {
+    pub(crate) fn negotiates(&self, assets: &Assets, path: &AssetPath, query: Option<&str>) -> bool {
         let Some(images) = &self.of_files else { return false };
-        let name = path.as_str();
-        let (image, wanted) = match name.rsplit_once('/') {
-            Some((image, segment)) if is_negotiated(image) => (image, images.menu.read_segment(segment)),
-            _ => (name, images.menu.read_query(query.unwrap_or_default())),
+        let (is_image, segment) = match serve::located(assets, path) {
+            Some((found, segment)) => (is_converted(assets, &found.name), segment),
+            // There is no such file now, and may be one later.
+            None => match path.as_str().rsplit_once('/') {
+                Some((image, segment)) if may_be_converted(image) => (true, Some(segment)),
+                _ => (may_be_converted(path.as_str()), None),
+            },
         };
-        is_negotiated(image) && wanted.is_ok_and(|wanted| wanted.format.is_none())
+        let wanted = match segment {
+            Some(segment) => images.menu.read_segment(segment),
+            None => images.menu.read_query(query.unwrap_or_default()),
+        };
+        is_image && wanted.is_ok_and(|wanted| wanted.format.is_none())
     }
 
-    /// Whether a URL with this query, which may start with a `?`, would be refused for the image of this name.
-    pub(crate) fn refuses(&self, name: &str, query: &str) -> bool {
+    /// Whether a URL with this query, which may start with a `?`, would be refused for the file of this name.
+    pub(crate) fn refuses(&self, assets: &Assets, name: &str, query: &str) -> bool {
         let query = query.strip_prefix('?').unwrap_or(query);
-        self.of_files.as_ref().is_some_and(|images| is_negotiated(name) && images.menu.read_query(query).is_err())
+        let refused = |images: &Images| is_converted(assets, name) && images.menu.read_query(query).is_err();
+        self.of_files.as_ref().is_some_and(refused)
+    }
+
+    /// The files whose names say another kind of image than they are, each with what is to be done.
+    pub(crate) fn misnamed(&self, assets: &Assets) -> Vec<(String, String)> {
+        if self.of_files.is_none() {
+            return Vec::new();
+        }
+        let files = assets.files();
+        let misnamed = |name: &str| Some((name.to_owned(), misnomer(name, &files.get(name)?.bytes)?));
+        files.names("").filter_map(misnamed).collect()
     }
 
     pub(crate) fn add_functions(
@@ -286,10 +305,31 @@ impl Setting {
     }
 }
 
-/// Whether there may be an image of this name that is converted. Other images are served as any file is: what stands behind
-/// the `?` of `logo.svg?v=2` is not ours to judge.
-fn is_negotiated(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    media_type::is_image(name)
-        && !["svg", "svgz", "gif", "ico", "avif"].contains(&extension.to_ascii_lowercase().as_str())
+/// Whether this file is converted. Other images are served as any file is: what stands behind the `?` of `logo.svg?v=2` is
+/// not ours to judge.
+fn is_converted(assets: &Assets, name: &str) -> bool {
+    assets.files().get(name).is_some_and(|content| codec::is_converted(&content.bytes))
+}
+
+/// Whether a file that is not there would be converted, as far as its name tells.
+fn may_be_converted(name: &str) -> bool {
+    media_type::of_image(name).is_some_and(|said| CONVERTED.iter().any(|kind| kind.media_type() == said))
+}
+
+const CONVERTED: [Kind; 3] = [Kind::Jpeg, Kind::Png, Kind::Webp];
+
+/// What is wrong with the name of an image, where its bytes or its name are of a kind that is converted.
+fn misnomer(name: &str, bytes: &[u8]) -> Option<String> {
+    // An animated PNG has two names.
+    let said = media_type::of_image(name).map(|said| if said == "image/apng" { "image/png" } else { said })?;
+    let is = codec::sniff(bytes);
+    let concerns = may_be_converted(name) || codec::is_converted(bytes);
+    let is_text = is == Kind::Other && media_type::sniff(bytes).starts_with("text/");
+    (concerns && is.media_type() != said && (is_text || is != Kind::Other)).then(|| match is {
+        Kind::Other => format!("its name says {said}, and its content is text"),
+        is if codec::is_converted(bytes) => {
+            format!("its name says {said}, and its content is {}, as which it is converted: rename it", is.name())
+        }
+        is => format!("its name says {said}, and its content is {}, which is not converted: rename it", is.name()),
+    })
 }

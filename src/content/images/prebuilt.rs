@@ -23,7 +23,6 @@ use super::{
 use crate::{
     content::{
         assets::Assets,
-        media_type,
         source::{Content, Located},
     },
     entity_tag::hex,
@@ -103,10 +102,10 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Resul
     let files = Located::Folder(root.clone()).files();
     let mut done = Prebuilt::default();
     let (mut wanted, mut missing) = (BTreeSet::new(), Vec::new());
-    for name in files.names("").filter(|name| media_type::is_image(name) && !is_variant(name)) {
+    for name in files.names("").filter(|name| !is_variant(name)) {
         let Some(Content { bytes, digest }) = files.get(name).cloned() else { continue };
         let source = Source { bytes, digest };
-        let Ok(header) = engine.header(&source) else { continue };
+        let Some(header) = engine.scalable(&source) else { continue };
         done.images += 1;
         for kind in Placeholder::ALL {
             let place = place_of_placeholder(name, kind, &source.digest);

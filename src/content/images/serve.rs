@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{
     accept::Bucket,
-    codec::{self, Format, Header, Kind, Refusal},
+    codec::{self, Format, Header, Refusal},
     engine::{Engine, Job, Outcome, Source},
     prebuilt,
     variant::{Key, Plan, Wanted, key_of_original},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     CacheControl, EntityTag, Representation,
     content::{
-        assets::{self, Assets},
+        assets::{Assets, Found},
         media_type,
         path::AssetPath,
     },
@@ -59,16 +59,8 @@ pub(crate) fn at(
     path: &AssetPath,
     query: Option<&str>,
 ) -> Option<Representation> {
-    let (found, segment) = match assets.find(path) {
-        Some(found) => (found, None),
-        None => {
-            let (image, segment) = path.as_str().rsplit_once('/')?;
-            (assets.find(&AssetPath::from_name(image).ok()?)?, Some(segment))
-        }
-    };
-    if !super::is_negotiated(&found.name) {
-        return None;
-    }
+    let (found, segment) = located(assets, path)?;
+    let content = assets.files().get(&found.name).filter(|content| codec::is_converted(&content.bytes))?.clone();
     let wanted = match (segment, query.unwrap_or_default()) {
         (Some(segment), "") => engine.menu.read_segment(segment),
         (Some(_), _) => Err("The parameters of an image stand in its path or in the query.\n".into()),
@@ -78,7 +70,6 @@ pub(crate) fn at(
         Ok(wanted) => wanted,
         Err(why) => return Some(refused(why)),
     };
-    let content = assets.files().get(&found.name)?.clone();
     let source = Source { bytes: content.bytes, digest: content.digest };
     match engine.header(&source) {
         Ok(header) => {
@@ -89,12 +80,18 @@ pub(crate) fn at(
         }
         Err(why) => {
             tracing::debug!(file = found.name, %why, "an image is served as it is");
-            match codec::sniff(&source.bytes) {
-                Kind::Jpeg | Kind::Png | Kind::Webp => Some(unconverted(source, found.policy())),
-                _ => assets::represent(assets.clone(), found),
-            }
+            Some(unconverted(source, found.policy()))
         }
     }
+}
+
+/// The file that a path means, and what stands behind its name.
+pub(crate) fn located<'a>(assets: &Assets, path: &'a AssetPath) -> Option<(Found, Option<&'a str>)> {
+    if let Some(found) = assets.find(path) {
+        return Some((found, None));
+    }
+    let (image, segment) = path.as_str().rsplit_once('/')?;
+    Some((assets.find(&AssetPath::from_name(image).ok()?)?, Some(segment)))
 }
 
 /// A file that is too large or broken: what can be told from it about who took it where is removed all the same.
@@ -282,7 +279,7 @@ pub(crate) fn described(image: Representation) -> Representation {
     image.with_type_of(media_type::sniff).with_methods([Method::GET]).with_ranges(true)
 }
 
-pub(crate) fn formats(wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
+fn formats(wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
     match wanted.format {
         Some(format) => format.alone(),
         None => Bucket::of(fields).formats(),

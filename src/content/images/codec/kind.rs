@@ -58,15 +58,28 @@ impl Kind {
     }
 }
 
+/// Whether a file with this beginning is converted. Its bytes decide, whatever it is called: the server, pages, build steps
+/// and checks all ask this.
+pub(crate) fn is_converted(bytes: &[u8]) -> bool {
+    converted(bytes).is_some()
+}
+
+/// The kinds that are converted.
+fn converted(bytes: &[u8]) -> Option<Kind> {
+    match bytes {
+        [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Kind::Png),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Kind::Webp),
+        _ => None,
+    }
+}
+
 /// The kind of the file that starts with (or is) these bytes.
 pub(crate) fn sniff(bytes: &[u8]) -> Kind {
-    if let Some(kind) = by_brand(bytes) {
+    if let Some(kind) = converted(bytes).or_else(|| by_brand(bytes)) {
         return kind;
     }
     match infer::get(bytes).map(|kind| kind.mime_type()) {
-        Some("image/jpeg") => Kind::Jpeg,
-        Some("image/png") => Kind::Png,
-        Some("image/webp") => Kind::Webp,
         Some("image/gif") => Kind::Gif,
         Some("image/avif") => Kind::Avif,
         Some("image/heif") => Kind::Heif,

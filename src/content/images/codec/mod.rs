@@ -46,7 +46,7 @@ pub(crate) use decode::decode;
 pub use encode::Format;
 pub(crate) use encode::Tier;
 pub(crate) use header::{Header, probe};
-pub(crate) use kind::{Kind, sniff};
+pub(crate) use kind::{Kind, is_converted, sniff};
 pub use limits::ImageLimits;
 pub(crate) use measure::measure;
 pub(crate) use refusal::Refusal;
