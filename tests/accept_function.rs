@@ -86,7 +86,7 @@ impl Site {
 
     async fn tag(&self, lines: &[String]) -> String {
         let mut request =
-            Request::get("/static/img/logo.png").header(header::IF_NONE_MATCH, "*").body(()).expect("a request");
+            Request::get("/static/img/gallery/mug.jpg").header(header::IF_NONE_MATCH, "*").body(()).expect("a request");
         for line in lines {
             request.headers_mut().append(header::ACCEPT, HeaderValue::from_bytes(line.as_bytes()).expect("a field"));
         }

@@ -58,11 +58,14 @@ ENCODERS = {
     "png": {},
 }
 
+FIXTURES_BEYOND_WHITE = [path.name for path in FIXTURES.glob("hdr-*.png")]
+
 # Where something else holds. Who resizes first and applies the profile after differs at edges, the more so the smaller
 # the picture and the further its gamma is from a screen's.
 FIXTURE = {name: Allowed(1.3, 2.5, 4) for name in ("p3.png", "cicp-p3.png", "chrm-gama.png")}
 FIXTURE["gama-1.png"] = Allowed(1.3, 4, 5)
-FIXTURE |= {name: Allowed(1.3, 2, 4) for name in ("cmyk-icc.jpg", "ycck-icc-orientation-8.jpg")}
+FIXTURE |= {name: Allowed(1.3, 2, 4) for name in ("cmyk-icc.jpg", "ycck-icc-orientation-8.jpg", "cmyk-unmarked-icc.jpg")}
+FIXTURE |= {name: Allowed(1.3, 4, 5) for name in FIXTURES_BEYOND_WHITE}
 # A large JPEG comes out of its decoder smaller, and is resized from there.
 FIXTURE["photo.jpg"] = Allowed(1.3, 2.5, 2.5)
 
@@ -129,6 +132,46 @@ def profile_of(image, data):
     return containers.rgb_profile("By numbers", *to_d50(red, green, blue, white), containers.tag_gamma(gamma))
 
 
+def beyond_white(image, data):
+    """The curve and primaries of a PNG that is brighter than white, by cICP."""
+    found = dict(chunks(data)).get(b"cICP", b"") if image.format == "PNG" else b""
+    return tuple(found[:2]) if len(found) == 4 and found[1] in (16, 18) else None
+
+
+# Linear light of these primaries into that of sRGB's.
+PRIMARIES = {
+    9: [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
+    12: [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]],
+}
+
+
+def with_tones_of_a_screen(image, primaries, curve):
+    """Half the light up to white, and above it what Chromium measures as: a bend towards 1000 candela."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image, float) / 257).round().astype(np.uint8))
+    alpha = image.getchannel("A") if "A" in image.getbands() else None
+    value = np.asarray(image.convert("RGB"), float) / 255
+    if curve == 16:
+        power = value ** (32 / 2523)
+        light = (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (8192 / 1305) * 10_000
+    else:
+        low, high = value**2 / 3, (np.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
+        scene = np.where(value <= 0.5, low, high)
+        light = scene * (scene @ [0.2627, 0.678, 0.0593])[..., None] ** 0.2 * 1000
+    light = light / 203
+    brightest = np.minimum(light.max(axis=-1, keepdims=True), 1000 / 203)
+    over, room = brightest - 1, 1000 / 203 - 1
+    bend = room / (room - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(over <= 0, 0.5, 0.5 * (1 + over * bend / (over + bend)) / brightest)
+    linear = np.clip((light * share) @ np.array(PRIMARIES[primaries]).T, 0, 1)
+    shown = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    toned = Image.fromarray((shown * 255).round().astype(np.uint8))
+    if alpha:
+        toned.putalpha(alpha)
+    return toned
+
+
 def to_srgb(image, profile):
     """As RGB or RGBA in sRGB. A profile that is broken or for other channels than the picture's is none."""
     if image.mode.startswith("I"):
@@ -160,7 +203,8 @@ def reference(data, size=None, frame=0):
     profile, turn = profile_of(image, data), orientation(image)
     image.seek(frame)
     image.load()
-    image = to_srgb(image, profile)
+    beyond = beyond_white(image, data)
+    image = with_tones_of_a_screen(image, *beyond) if beyond else to_srgb(image, profile)
     if turn != 1:
         image = image.transpose(UPRIGHT[turn])
     return image if size in (None, image.size) else image.resize(size, Image.Resampling.LANCZOS)

@@ -110,6 +110,62 @@ fn each_client_gets_what_it_takes() {
     });
 }
 
+/// WebP and AVIF go to clients that name them, and to everyone else what the image is: a JPEG never stands for a PNG.
+#[test]
+fn who_names_no_format_of_our_time_gets_the_images_own() {
+    let (_folders, content) = site(&["photo.jpg", "rgb.png", "rgba.png", "logo.png", "grey.png", "lossy.webp"]);
+    let app = files_app(&content);
+    let fields = ["", "*/*", "image/*", OLD, "image/jpeg", "text/html", "image/jpeg,image/png;q=0.5", "image/webp;q=0"];
+    run(async {
+        for (name, own) in [
+            ("photo.jpg", "image/jpeg"),
+            ("rgb.png", "image/png"),
+            ("rgba.png", "image/png"),
+            ("logo.png", "image/png"),
+            ("grey.png", "image/png"),
+            ("lossy.webp", "image/jpeg"),
+        ] {
+            for query in ["", "?w=32", "?w=32&q=50"] {
+                let url = format!("/static/{name}{query}");
+                for accept in fields {
+                    let answer = fetch(&app, &url, accept).await;
+                    assert_eq!((answer.status.as_u16(), answer.line("content-type")), (200, own), "{url} {accept}");
+                    assert_eq!(answer.line("vary"), "accept");
+                }
+                let silent = get(&app, &url).send().await;
+                assert_eq!(silent.line("content-type"), own, "{url} without Accept");
+                if query.is_empty() && own == "image/png" {
+                    assert_eq!(silent.body, fixture(name), "nothing is lost");
+                }
+                for (accept, best) in [(WEBP, "image/webp"), (AVIF, best())] {
+                    // Where WebP would be larger than such a small PNG, that is sent.
+                    let answer = fetch(&app, &url, accept).await;
+                    let media_type = answer.line("content-type");
+                    let expected = [best, "image/webp", if own == "image/png" { own } else { best }];
+                    assert!(expected.contains(&media_type), "{url} {accept}: {media_type}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn without_time_for_webp_a_png_stays_one() {
+    let (folders, _) = site(&["rgb.png", "logo.png"]);
+    for time in [0, 1, 5, 20] {
+        let images = Images::new().with_time(Duration::from_millis(time));
+        let app = files_app(&folders.content().with_images(images));
+        run(async {
+            for url in ["/static/rgb.png?w=32", "/static/logo.png?w=128", "/static/rgb.png"] {
+                for accept in [AVIF, WEBP, OLD] {
+                    let answer = fetch(&app, url, accept).await;
+                    assert_ne!(answer.line("content-type"), "image/jpeg", "{url} {accept} {time}");
+                }
+            }
+        });
+    }
+}
+
 /// The page, the server, the build step and `check` go by a file's bytes.
 #[test]
 fn an_image_is_what_its_bytes_say_whatever_it_is_called() {

@@ -16,11 +16,11 @@ pub(crate) enum Bucket {
     Webp,
     /// Takes PNG and no JPEG.
     Png,
-    /// Everyone else: what browsers have always shown.
-    Jpeg,
+    /// Everyone else: gets what the image is, where browsers have always shown that.
+    Old,
 }
 
-/// Who is in a class; whoever is in none is in the last one, [`Bucket::Jpeg`].
+/// Who is in a class; whoever is in none is in the last one, [`Bucket::Old`].
 ///
 /// NOTE: this is the one place where classes are defined. The function that CloudFront runs ([`edge`](super::edge)) is made
 /// of it.
@@ -68,7 +68,7 @@ pub(crate) const CLASSES: [Class; 4] = [
         not_against: &[],
         without: &["image/jpeg"],
     },
-    Class { bucket: Bucket::Jpeg, accept: "*/*", takes: "*/*", no_less_than: &[], not_against: &[], without: &[] },
+    Class { bucket: Bucket::Old, accept: "*/*", takes: "*/*", no_less_than: &[], not_against: &[], without: &[] },
 ];
 
 /// The ranges of an Accept field that speak of a type, the most precise first.
@@ -95,7 +95,7 @@ impl Bucket {
                 && class.not_against.iter().all(|other| weight(other) != Some(0))
                 && class.without.iter().all(|other| weight(other).unwrap_or(0) == 0)
         };
-        CLASSES.iter().find(has).map_or(Self::Jpeg, |class| class.bucket)
+        CLASSES.iter().find(has).map_or(Self::Old, |class| class.bucket)
     }
 
     /// JPEG or PNG, where an Accept field names one of them: the one that is wanted more.
@@ -109,13 +109,16 @@ impl Bucket {
         named.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, format)| format)
     }
 
-    /// What may be sent to this class, the smallest first.
-    pub(crate) fn formats(self) -> &'static [Format] {
-        match self {
-            Self::Avif => &[Format::Avif, Format::Webp, Format::Jpeg, Format::Png],
-            Self::Webp => &[Format::Webp, Format::Jpeg, Format::Png],
-            Self::Png => &[Format::Png],
-            Self::Jpeg => &[Format::Jpeg, Format::Png],
+    /// What may be sent to this class of an image that is in this format, the smallest first. A PNG never becomes a JPEG:
+    /// who made one wants nothing lost. WebP and AVIF are for clients that name them.
+    pub(crate) fn formats(self, own: Option<Format>) -> &'static [Format] {
+        match (self, own) {
+            (Self::Avif, Some(Format::Png)) => &[Format::Avif, Format::Webp, Format::Png],
+            (Self::Avif, _) => &[Format::Avif, Format::Webp, Format::Jpeg, Format::Png],
+            (Self::Webp, Some(Format::Png)) => &[Format::Webp, Format::Png],
+            (Self::Webp, _) => &[Format::Webp, Format::Jpeg, Format::Png],
+            (Self::Png, _) | (Self::Old, Some(Format::Png)) => &[Format::Png],
+            (Self::Old, _) => &[Format::Jpeg, Format::Png],
         }
     }
 }
@@ -137,11 +140,11 @@ mod tests {
     #[test]
     fn accept_is_read_as_rfc_9110_12_5_1_says() {
         for (lines, expected) in [
-            (&[][..], Bucket::Jpeg),
-            (&[""], Bucket::Jpeg),
-            (&["*/*"], Bucket::Jpeg),
-            (&["image/*"], Bucket::Jpeg),
-            (&["text/html"], Bucket::Jpeg),
+            (&[][..], Bucket::Old),
+            (&[""], Bucket::Old),
+            (&["*/*"], Bucket::Old),
+            (&["image/*"], Bucket::Old),
+            (&["text/html"], Bucket::Old),
             // Chrome, Firefox, Safari of today, Safari and Firefox of old, curl with one type
             (&["image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"], Bucket::Avif),
             (&["image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"], Bucket::Avif),
@@ -149,11 +152,11 @@ mod tests {
                 &["image/webp,image/avif,image/jxl,image/heic,image/heic-sequence,video/*;q=0.8,image/png,*/*;q=0.5"],
                 Bucket::Avif,
             ),
-            (&["image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5"], Bucket::Jpeg),
+            (&["image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5"], Bucket::Old),
             (&["image/webp,*/*"], Bucket::Webp),
             (&["image/avif"], Bucket::Avif),
             (&["image/webp"], Bucket::Webp),
-            (&["image/jpeg"], Bucket::Jpeg),
+            (&["image/jpeg"], Bucket::Old),
             (&["image/png"], Bucket::Png),
             // order, case, blanks, repeated lines
             (&["*/*;q=0.1, IMAGE/WebP"], Bucket::Webp),
@@ -161,15 +164,15 @@ mod tests {
             (&["image/png", "image/avif"], Bucket::Avif),
             // weights
             (&["image/avif;q=0, image/webp"], Bucket::Webp),
-            (&["image/avif;q=0, image/webp;q=0, */*"], Bucket::Jpeg),
-            (&["image/avif, image/webp;q=0, image/jpeg"], Bucket::Jpeg),
+            (&["image/avif;q=0, image/webp;q=0, */*"], Bucket::Old),
+            (&["image/avif, image/webp;q=0, image/jpeg"], Bucket::Old),
             (&["image/avif;q=0.5, image/webp;q=0.9"], Bucket::Webp),
-            (&["image/webp;q=0.5, image/jpeg"], Bucket::Jpeg),
-            (&["image/webp;q=0.5, */*;q=0.8"], Bucket::Jpeg),
+            (&["image/webp;q=0.5, image/jpeg"], Bucket::Old),
+            (&["image/webp;q=0.5, */*;q=0.8"], Bucket::Old),
             (&["image/webp;q=0.5, */*;q=0.5"], Bucket::Webp),
             (&["image/jpeg;q=0, image/*"], Bucket::Png),
-            (&["image/jpeg;q=0.2, image/png"], Bucket::Jpeg),
-            (&["image/*;q=0"], Bucket::Jpeg),
+            (&["image/jpeg;q=0.2, image/png"], Bucket::Old),
+            (&["image/*;q=0"], Bucket::Old),
             // what can't be read doesn't count
             (&["image/avif;q=2, image/webp"], Bucket::Webp),
             (&["image/avif;q, image/webp"], Bucket::Webp),

@@ -55,7 +55,9 @@ impl ContentManager {
     /// called `photo.jpg` is sent as it is. [`check`](Self::check) names both.
     ///
     /// The format is chosen by Accept among AVIF (feature `avif`), WebP, JPEG and PNG, in four classes of clients, with `Vary:
-    /// accept`. The URL's parameters are `w` (a width of [`Images::with_widths`]; never wider than the image), `dpr` (1, 1.5,
+    /// accept`. AVIF and WebP are for clients that name them. Everyone else, `*/*` and a request without Accept among them, gets
+    /// a JPEG as JPEG, a PNG as PNG, and a WebP as either, by what it holds. A PNG is never sent as JPEG but by its URL (`fmt=jpg`).
+    /// The URL's parameters are `w` (a width of [`Images::with_widths`]; never wider than the image), `dpr` (1, 1.5,
     /// 2 or 3), `q` and `fmt` (`avif`, `webp`, `jpg`, `png`: no negotiation then); or the same as a last segment of the path,
     /// `hero.jpg/w640-q75.webp`. Any other parameter is answered with 400.
     ///
@@ -200,8 +202,8 @@ impl ContentManager {
         let mut fields = HeaderMap::new();
         fields.extend(HeaderValue::from_str(accept).ok().map(|accept| (header::ACCEPT, accept)));
         let best = match Bucket::of(&fields) {
-            Bucket::Jpeg => Bucket::named(&fields).unwrap_or(default),
-            bucket => bucket.formats().iter().copied().find(|format| format.is_built()).unwrap_or(default),
+            Bucket::Old => Bucket::named(&fields).unwrap_or(default),
+            bucket => bucket.formats(None).iter().copied().find(|format| format.is_built()).unwrap_or(default),
         };
         let (limits, quality) = (*engine.limits(), engine.menu.quality);
         let header = probe(&bytes, &limits).map_err(failed)?;

@@ -158,7 +158,8 @@ impl Variant {
     fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> (Choice, Vec<Candidate>) {
         let Self { engine, source, header, .. } = self;
         let image = (header.upright().0, header.format());
-        let plans = Plan::of(image, self.wanted, formats(self.wanted, fields), engine.menu.quality);
+        let formats = formats(header.format(), self.wanted, fields);
+        let plans = Plan::of(image, self.wanted, formats, engine.menu.quality);
         let candidate = |plan| {
             let job = engine.job(source, header, plan);
             let made = made(&job);
@@ -250,10 +251,11 @@ impl Unloaded<'_> {
         if ![header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| fields.contains_key(name)) {
             return Vec::new();
         }
-        let formats = formats(self.wanted, fields);
         let quality = self.wanted.quality.unwrap_or(self.engine.menu.quality);
-        // It may be narrower than what is wanted, and is never widened.
-        let plans = [self.wanted.width, None].into_iter().flat_map(|width| Plan::ladder(formats, width, quality));
+        // It may be a PNG or not. It may be narrower than what is wanted, and is never widened.
+        let formats = [None, Some(Format::Png)].map(|own| formats(own, self.wanted, fields));
+        let ways = [self.wanted.width, None].into_iter().flat_map(|width| formats.map(|formats| (width, formats)));
+        let plans = ways.flat_map(|(width, formats)| Plan::ladder(formats, width, quality));
         let keys = plans.map(|plan| self.engine.key(plan, &self.identity)).chain([key_of_original(&self.identity)]);
         keys.map(|key| EntityTag::of_digest(&key)).collect()
     }
@@ -279,10 +281,11 @@ pub(crate) fn described(image: Representation) -> Representation {
     image.with_type_of(media_type::sniff).with_methods([Method::GET]).with_ranges(true)
 }
 
-fn formats(wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
+/// What may be sent of an image in this format.
+fn formats(own: Option<Format>, wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
     match wanted.format {
         Some(format) => format.alone(),
-        None => Bucket::of(fields).formats(),
+        None => Bucket::of(fields).formats(own),
     }
 }
 

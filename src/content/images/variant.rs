@@ -165,7 +165,8 @@ impl Plan {
         let plan = |formats, tier| Self { formats, width, quality, tier };
         let mut ladder = vec![plan(formats, Tier::Good)];
         let mut cheaper = formats;
-        while !cheaper.is_empty() && cheaper.first() != Some(&Format::Png) {
+        // PNG is no cheaper than JPEG.
+        while !cheaper.is_empty() && (cheaper != [Format::Png] || !formats.contains(&Format::Jpeg)) {
             ladder.push(plan(cheaper, Tier::Fast));
             cheaper = rest(cheaper);
         }
