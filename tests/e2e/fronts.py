@@ -36,9 +36,12 @@ def answers(front, files):
 
 
 def comparable(answer):
-    """All of an answer but its time, and but what a REST API renames."""
-    fields = sorted((name.lower(), value) for name, value in answer.headers.items())
-    fields = [field for field in fields if field[0] != "date" and not field[0].startswith("x-amzn-remapped-")]
+    """All of an answer but its time, and but what a REST API renames. Lines of one field are one list (RFC 9110 §5.3)."""
+    fields = {}
+    for name, value in answer.headers.items():
+        fields.setdefault(name.lower(), []).append(value)
+    fields = {name: lines if name == "set-cookie" else ", ".join(lines) for name, lines in fields.items()}
+    fields = {name: value for name, value in fields.items() if name != "date" and not name.startswith("x-amzn-remapped-")}
     return answer.status, fields, answer.body
 
 
