@@ -74,7 +74,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Runtime`] where the loop or the local server can't go on, [`ErrorKind::Configuration`] for a setting that
+/// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) where the loop or the local server can't go on, [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a setting that
 /// can't be read.
 ///
 /// # Examples
@@ -258,7 +258,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Event`] for an event that nothing here serves, and whatever the handler of an event failed with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
+    /// [`ErrorKind::Event`](crate::ErrorKind::Event) for an event that nothing here serves, and whatever the handler of an event failed with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
     /// is one that the reply names.
     pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
         match Event::parse(event) {

@@ -41,7 +41,7 @@ const INLINE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// post. Region, credentials and endpoint are those of the AWS configuration: `AWS_REGION`, `AWS_ENDPOINT_URL_SQS`.
 /// Nothing of this happens before the first post.
 ///
-/// In development ([`Stage`]) and not on Lambda, a name for which neither that variable nor `AWS_ENDPOINT_URL_SQS` or
+/// In development ([`Stage`](crate::Stage)) and not on Lambda, a name for which neither that variable nor `AWS_ENDPOINT_URL_SQS` or
 /// `AWS_ENDPOINT_URL` is set (a warning says so where `STAGE` is not) means a [`LocalQueue`] with a worker of its own, in this process: tasks really run after the
 /// response, with SQS's rules and through the same code.
 ///
