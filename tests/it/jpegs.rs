@@ -37,6 +37,8 @@ pub(crate) struct Jpeg {
     pub(crate) parameters: [u8; 3],
     /// Segments behind the start of the image, each whole.
     pub(crate) segments: Vec<Vec<u8>>,
+    /// Segments before each scan but the first.
+    pub(crate) between: Vec<Vec<u8>>,
 }
 
 /// A marker segment with its length.
@@ -75,6 +77,7 @@ impl Jpeg {
             restarts: 0,
             parameters: [0, 63, 0],
             segments: Vec::new(),
+            between: Vec::new(),
         }
     }
 
@@ -194,6 +197,9 @@ impl Jpeg {
         parameters: [u8; 3],
         band: std::ops::Range<usize>,
     ) {
+        if file.windows(2).any(|marker| marker == [0xff, 0xda]) {
+            self.between.iter().for_each(|segment| file.extend_from_slice(segment));
+        }
         let mut header = vec![scan.len() as u8];
         scan.iter().for_each(|component| header.extend([self.names[*component], 0]));
         header.extend(parameters);
