@@ -150,11 +150,13 @@ impl Structure {
         let between =
             self.alone && sampling.iter().any(|own| (0..2).any(|side| 1 < own[side] && own[side] < most[side]));
         let thorough = !(self.disordered || between || self.unit > LARGEST_UNIT);
-        let usual = sampling.first() == Some(&most) && most.iter().all(|most| *most <= 2);
-        match usual && !self.partial {
-            true => Ok((Reader::Fast, thorough && ratios.iter().all(|ratio| *ratio <= 2))),
-            false if thorough => Ok((Reader::Thorough, ratios.iter().all(|ratio| *ratio <= 2))),
-            false => Err(Refusal::Unsupported(Kind::Jpeg)),
+        let (fine, whole) = (sampling.first() == Some(&most), !self.partial);
+        let shrinks = thorough && ratios.iter().all(|ratio| *ratio <= 2);
+        match most {
+            [1 | 2, 1 | 2] if fine && whole => Ok((Reader::Fast, shrinks)),
+            _ if thorough => Ok((Reader::Thorough, shrinks)),
+            [4, 1] if fine && whole => Ok((Reader::Fast, false)),
+            _ => Err(Refusal::Unsupported(Kind::Jpeg)),
         }
     }
 }
