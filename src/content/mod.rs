@@ -5,8 +5,8 @@
 //! 3. [`static_files`], from [`assets`], [`compressed`], [`media_type`] and [`negotiate`]: static files, their URLs, their
 //!    types, their compressed forms
 //! 4. [`templates`] rendering, for the site's [public origin](public_origin)
-//! 5. [`page_tag`], from [`syntax`], [`reads`], [`lookups`] and [`canonical`]: the tag of a page without rendering it;
-//!    [`watch`] whether a page shows more than its tag covers, [`shallow`] how deep its arguments may lie
+//! 5. [`page_tag`], from [`syntax`], [`reads`], [`lookups`], [`canonical`] and [`build_id`]: the tag of a page without
+//!    rendering it; [`watch`] whether a page shows more than its tag covers, [`shallow`] how deep its arguments may lie
 //! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
 //! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
 //! 8. `forms`: what visitors send
@@ -15,6 +15,7 @@
 //! It does not know requests beyond what selects a representation, nor caches.
 
 mod assets;
+mod build_id;
 mod canonical;
 mod check;
 mod compressed;

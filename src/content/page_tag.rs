@@ -10,18 +10,16 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs::File,
-    io::{BufReader, Read},
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use minijinja::value::Value;
-use object::{Object, read::ReadCache};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
     assets::Assets,
+    build_id::build_id,
     canonical::{self, Stream, Untaggable},
     explain::{Explanation, Parts},
     images, lookups, media_type,
@@ -33,7 +31,6 @@ use super::{
 use crate::{
     EntityTag,
     defects::{Defect, is_any_seeded, seeded},
-    entity_tag::hex,
     inline::Inline,
 };
 
@@ -121,7 +118,7 @@ impl Closure {
         let texts = [
             ("the version of page tags", VERSION),
             ("the version of chalice_http_toolkit", env!("CARGO_PKG_VERSION")),
-            ("the build id", build_id(site.settings)),
+            ("the build id", build_id(site.settings.build_id.as_deref())),
             ("the prefix of static files", &site.settings.static_prefix),
             ("the template that is rendered", name),
         ];
@@ -361,47 +358,4 @@ fn feed_parts(hash: &mut Stream, parts: &Parts) {
 fn feed(hash: &mut Stream, text: &[u8]) {
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text);
-}
-
-/// What stands for the application's own code: filters, functions, settings of the engine. Given by the site, else the
-/// linker's id of the executable, else a hash of it.
-fn build_id(settings: &Settings) -> &str {
-    static EXECUTABLE: OnceLock<String> = OnceLock::new();
-    settings.build_id.as_deref().unwrap_or_else(|| EXECUTABLE.get_or_init(executable_id))
-}
-
-fn executable_id() -> String {
-    let open = || File::open(std::env::current_exe()?);
-    let linked = open().ok().and_then(|file| {
-        let cache = ReadCache::new(file);
-        let id = object::File::parse(&cache).ok()?.build_id().ok()??.to_vec();
-        Some(hex(&id))
-    });
-    linked.or_else(|| open().and_then(hash_file).ok()).unwrap_or_else(|| {
-        tracing::warn!("the executable can't be read: page tags will not outlive this process; set a build id");
-        format!("{:?} {}", std::time::SystemTime::now(), std::process::id())
-    })
-}
-
-fn hash_file(file: File) -> std::io::Result<String> {
-    let mut reader = BufReader::with_capacity(1 << 16, file);
-    let mut hash = Sha256::new();
-    let mut chunk = [0; 1 << 14];
-    loop {
-        match reader.read(&mut chunk)? {
-            0 => return Ok(hex(&hash.finalize())),
-            read => hash.update(&chunk[..read]),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_executable_has_an_id_that_stays() {
-        assert!(executable_id().len() >= 32);
-        assert_eq!(executable_id(), executable_id());
-    }
 }

@@ -86,7 +86,7 @@ fn each_foreign_crate_has_one_owner() {
         ("libwebp_sys", &["content/images/codec/encode/webp.rs"]),
         ("mime_guess", &["content/media_type.rs"]),
         ("include_dir", &["content/source.rs", "lib.rs"]),
-        ("object", &["content/page_tag.rs"]),
+        ("object", &["content/build_id.rs"]),
         ("httpdate", &["cloudfront/"]),
         ("subtle", &["cloudfront/origin.rs"]),
         ("lambda_http", &["runtime/"]),
