@@ -99,6 +99,9 @@ use crate::{
 /// - `absolute_url('/products')`: the same with the [public origin](Self::with_public_origin) before it, for feeds, sitemaps
 ///   and `og:image`. It takes what `static()` gives too.
 ///
+/// What they give is percent-encoded where it has to be, so that in JSON it stands between quotation marks of the template's
+/// own: `"start_url": "{{ url('/?source=app') }}"`.
+///
 /// # Examples
 ///
 /// ```

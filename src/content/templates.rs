@@ -68,14 +68,16 @@ impl Templates {
         settings.images.add_functions(&mut environment, &assets, settings);
         let urls = settings.clone();
         environment.add_function(syntax::STATIC, move |state: &State<'_, '_>, name: &str| {
-            link(static_url(&assets, &urls, state.name(), name))
+            link(state, static_url(&assets, &urls, state.name(), name))
         });
-        environment.add_function("url", |path: &str| {
-            let within = SCRIPT_ROOT.with_borrow(|root| links::within(root, path));
-            within.map(link).ok_or_else(|| leads_away(path))
+        environment.add_function("url", |state: &State<'_, '_>, path: &str| {
+            let within = SCRIPT_ROOT.with_borrow(|root| links::within(root, path)).ok_or_else(|| leads_away(path))?;
+            Ok::<_, minijinja::Error>(link(state, links::encoded(&within)))
         });
         let origin = settings.public_origin.clone();
-        environment.add_function(ABSOLUTE_URL, move |path: &str| absolute_url(origin.as_deref(), path));
+        environment.add_function(ABSOLUTE_URL, move |state: &State<'_, '_>, path: &str| {
+            absolute_url(origin.as_deref(), path).map(|url| link(state, url))
+        });
         Self { files, environment }
     }
 
@@ -278,22 +280,24 @@ pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, t
     SCRIPT_ROOT.with_borrow(|root| format!("{root}{}/{path}{rest}", settings.static_prefix))
 }
 
-/// A link. Without a character that means something in HTML it needs no escaping.
-fn link(link: String) -> Value {
-    if link.contains(['&', '<', '>', '"', '\'']) { Value::from(link) } else { Value::from_safe_string(link) }
+/// A link that is encoded. Without a character that means something in HTML it needs no escaping. In JSON none means
+/// something, and the quotation marks around it are the template's.
+fn link(state: &State<'_, '_>, link: String) -> Value {
+    let is_safe = matches!(state.auto_escape(), AutoEscape::Json) || !link.contains(['&', '\'']);
+    if is_safe { Value::from_safe_string(link) } else { Value::from(link) }
 }
 
 /// The function that makes absolute URLs: pages that name it depend on the public origin.
 pub(crate) const ABSOLUTE_URL: &str = "absolute_url";
 
-fn absolute_url(origin: Option<&str>, path: &str) -> Result<Value, minijinja::Error> {
+fn absolute_url(origin: Option<&str>, path: &str) -> Result<String, minijinja::Error> {
     let failed = |message| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message);
     let unknown =
         || failed("absolute_url() needs the site's address: ContentManager::with_public_origin tells it".into());
     let origin = origin.ok_or_else(unknown)?;
     let url = SCRIPT_ROOT.with_borrow(|root| links::absolute(origin, root, path));
     let shown = || failed(format!("absolute_url() takes a path of the site, and not {}", links::shown(path)));
-    url.map(link).ok_or_else(shown)
+    url.ok_or_else(shown)
 }
 
 fn leads_away(path: &str) -> minijinja::Error {

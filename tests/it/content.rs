@@ -114,6 +114,34 @@ async fn what_is_safe_is_not_escaped_again() {
     assert_eq!((before, &*after[20..].replace("&#x2f;", "/")), ("<b>", ".css /x?a=1&amp;b=2 &#x27;"));
 }
 
+/// In a web app's manifest a link stands between quotation marks: whatever is in it, it is JSON, and leads to the same place.
+#[tokio::test]
+async fn a_link_stands_in_json_as_in_html() {
+    let folders = folders(&[
+        ("templates/a.webmanifest", r#"["{{ url(to) }}", "{{ absolute_url(to) }}", "{{ static('a.svg' ~ to) }}"]"#),
+        ("templates/a.html", "<a href='{{ url(to) }}'>{{ absolute_url(to) }}</a>"),
+        ("static/a.svg", "<svg/>"),
+    ]);
+    let content = folders.content().with_public_origin("https://shop.example").expect("an origin");
+    for (to, expected) in [
+        ("/?source=pwa", "/?source=pwa"),
+        ("/?a=1&b=2#c", "/?a=1&b=2#c"),
+        ("/a\"b", "/a%22b"),
+        ("/it's", "/it's"),
+        ("/a\\b\nc", "/a%5Cb%0Ac"),
+        ("/é <b>", "/%C3%A9%20%3Cb%3E"),
+        ("/%20%22", "/%20%22"),
+    ] {
+        let app = pages(&content, json!({ "to": to }));
+        let links: Vec<String> = serde_json::from_str(&page(&app, "/a.webmanifest").await).expect("JSON");
+        assert_eq!(links[..2], [expected.to_owned(), format!("https://shop.example{expected}")], "{to}");
+        assert!(links[2].starts_with("/static/a."), "{to}: {}", links[2]);
+        let escaped = expected.replace('&', "&amp;").replace('\'', "&#x27;");
+        let html = page(&app, "/a.html").await.replace("&#x2f;", "/");
+        assert_eq!(html, format!("<a href='{escaped}'>https://shop.example{escaped}</a>"), "{to}");
+    }
+}
+
 /// As some editors save UTF-8. Before a doctype it would be quirks mode, in JSON an error (RFC 8259 §8.1).
 #[tokio::test]
 async fn a_byte_order_mark_of_a_template_is_no_part_of_the_page() {
