@@ -3,6 +3,8 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::web_origin::WebOrigin;
+
 /// A target with the prefix under which the site is mounted; `None` where a browser would leave the site for it.
 ///
 /// A path gets the prefix, and so does nothing at all, which is the root. Any other relative reference (`?page=2`, `next`)
@@ -28,6 +30,17 @@ pub(crate) fn absolute(origin: &str, root: &str, path: &str) -> Option<String> {
     let root = if has_root { "" } else { root };
     let path = if path.is_empty() && root.is_empty() { "/" } else { &path };
     Some(format!("{origin}{root}{path}"))
+}
+
+/// An absolute URL of the site's own origin, which has the prefix already; `None` for any other target.
+///
+/// SECURITY: what stands before the path must be an origin to the letter: no user, no backslash, no tab.
+pub(crate) fn own(origin: &str, target: &str) -> Option<String> {
+    let target = target.trim_matches(is_stripped);
+    let host = target.find("://")? + "://".len();
+    let end = target[host..].find(['/', '?', '#']).map_or(target.len(), |length| host + length);
+    let (asked, rest) = target.split_at(end);
+    (WebOrigin::parse(asked).ok()?.to_string() == origin).then(|| format!("{origin}{rest}"))
 }
 
 /// SECURITY: browsers take a backslash for a slash and pass over tabs and line breaks, wherever they stand, so that
@@ -153,7 +166,52 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_absolute_url_of_the_own_origin_is_known() {
+        for (target, expected) in [
+            ("https://shop.example", Some("")),
+            ("https://shop.example/", Some("/")),
+            (" HTTPS://Shop.Example:443/cart?a=//b#c ", Some("/cart?a=//b#c")),
+            ("https://shop.example?page=2", Some("?page=2")),
+            ("https://shop.example#top", Some("#top")),
+            ("https://shop.example//evil.example", Some("//evil.example")),
+            ("http://shop.example/", None),
+            ("https://shop.example:8443/", None),
+            ("https://shop.example.evil.example/", None),
+            ("https://shop.example@evil.example/", None),
+            ("https://shop.example:443@evil.example/", None),
+            ("https://user@shop.example/", None),
+            ("https://evil.example\\@shop.example/", None),
+            ("https://shop.example\\.evil.example/", None),
+            ("https://shop.example\t.evil.example/", None),
+            ("https://shop.example%2eevil.example/", None),
+            ("https://shop.example./", None),
+            ("https://evil.example/https://shop.example/", None),
+            ("https:/shop.example/", None),
+            ("https:shop.example/", None),
+            ("https:///shop.example/", None),
+            ("https:\\\\shop.example/", None),
+            ("//shop.example/", None),
+            ("javascript://shop.example/%0aalert(1)", None),
+            ("shop.example", None),
+        ] {
+            let expected = expected.map(|rest| format!("https://shop.example{rest}"));
+            assert_eq!(own("https://shop.example", target), expected, "{target:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_taken_for_the_own_origin_is_of_it(target in "(https|HTTPS|http)?:?/{0,3}(shop\\.example)?[:@.\\\\/?#\t0-9a%-]{0,6}(shop\\.example|evil\\.example)?[:@/?#\\\\\t]{0,3}") {
+            if let Some(taken) = own("https://shop.example", &target) {
+                for read in [encoded(&taken), taken, target] {
+                    let read = url::Url::parse(&read).unwrap();
+                    prop_assert_eq!(read.origin().ascii_serialization(), "https://shop.example");
+                    prop_assert_eq!(read.username(), "");
+                }
+            }
+        }
+
         /// As another reader of URLs, by the same standard, sees it: as it was meant, and as the field has it.
         #[test]
         fn no_target_within_the_site_leads_off_it(target in "[/\\\\:a\t\n\r .?#@%\u{1}]{0,8}|(https?|ws|file|//|\\\\)?:?[/\\\\a\t]{0,4}") {

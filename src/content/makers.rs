@@ -56,8 +56,9 @@ impl ContentManager {
     ///
     /// It never leads to another site, whoever wrote the target: what a browser would take for one (`//evil.example`,
     /// `/\evil.example`, `https:evil.example`, the same with tabs and line breaks in between) is refused with 400. So a
-    /// target may come out of the request. An absolute URL is refused too, were it the site's own, which nothing here knows:
-    /// its path will do. Where the site means another one, it says [`redirect_external`](Self::redirect_external).
+    /// target may come out of the request. An absolute URL is refused too, unless it is of the site's
+    /// [public origin](Self::with_public_origin): that one is sent as it is. Where the site means another one, it says
+    /// [`redirect_external`](Self::redirect_external).
     ///
     /// # Errors
     ///
@@ -84,10 +85,11 @@ impl ContentManager {
     /// # }).unwrap();
     /// ```
     pub fn redirect(&self, location: &str) -> Representation {
-        let target = location.to_owned();
+        let (target, origin) = (location.to_owned(), self.public_origin().map(str::to_owned));
         Representation::select(move |selection| {
             let root = utf8_percent_encode(selection.script_root, NOT_IN_PATH).to_string();
-            let location = links::within(&root, &target).ok_or_else(|| leads_away(&target))?;
+            let own = || links::own(origin.as_deref()?, &target);
+            let location = links::within(&root, &target).or_else(own).ok_or_else(|| leads_away(&target))?;
             found(if location.is_empty() { "/" } else { &location })
         })
         .with_status(StatusCode::FOUND)

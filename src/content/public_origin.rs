@@ -13,7 +13,8 @@ impl ContentManager {
     /// The origin at which visitors reach the site, `https://www.shop.example`, for URLs that must be absolute: in feeds,
     /// sitemaps, `og:image`, canonical links and mails. Templates make them by `absolute_url('/path')`; it takes what `url()` and
     /// `static()` give too, and carries the prefix under which the site is mounted once. The tag of a page that uses it
-    /// covers the origin. Default: none, and `absolute_url` is an error that says so.
+    /// covers the origin. [`redirect`](Self::redirect) takes absolute URLs of it. Default: none, and `absolute_url` is an error
+    /// that says so.
     ///
     /// A request cannot say it: behind CloudFront its Host is the API's, and anybody may send another.
     ///

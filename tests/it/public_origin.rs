@@ -152,6 +152,28 @@ fn what_is_no_origin_is_refused_with_the_reason() {
     assert_eq!(content().public_origin(), None);
 }
 
+/// As a Referer field has it, or a `?next=` that a client built from `location.href`.
+#[tokio::test]
+async fn a_redirect_takes_an_absolute_url_of_the_public_origin() {
+    let folders = folders(&[]);
+    for (content, status) in [(at(&folders, ORIGIN), 302), (folders.content(), 400)] {
+        let app = app(move |request| {
+            let referer = request.headers()["referer"].to_str().expect("a text");
+            content.redirect(referer)
+        });
+        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+            let own = "https://www.shop.example/shop/cart?a=b";
+            let answer = get(&app, "/").header("referer", own).through(front).send().await;
+            let location = if status == 302 { own } else { "" };
+            assert_eq!((answer.status.as_u16(), answer.header("location")), (status, location), "{front:?}");
+            for other in ["https://www.shop.example.evil.example/", "https://www.shop.example@evil.example/"] {
+                let answer = get(&app, "/").header("referer", other).through(front).send().await;
+                assert_eq!((answer.status.as_u16(), answer.header("location")), (400, ""), "{front:?} {other}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn redirects_name_no_host_that_a_request_says() {
     let content = folders(&[]).content();
