@@ -100,6 +100,8 @@ fn multipart_forms_are_read_as_senders_write_them() {
         (disposition("name=\"f\"; filename=\"../../etc/passwd\"\r\n\r\n."), &["f@../../etc/passwd[-]."]),
         (disposition("name=\"f\"; filename*=UTF-8''caf%C3%A9.txt\r\n\r\n."), &["f@café.txt[-]."]),
         (disposition("name=\"f\"; filename=\"a\"; filename*=UTF-8''b\r\n\r\n."), &["f@a[-]."]),
+        (disposition("name*=utf-8''pr%C3%A9nom; filename*=utf-8''caf%C3%A9\r\n\r\n."), &["prénom@café[-]."]),
+        (disposition("name=_charset_\r\n\r\nUTF-8"), &["_charset_=UTF-8"]),
         // What only looks like the boundary.
         (disposition("name=\"a\"\r\n\r\nx--b\r\n-b--\r\n--\r\n"), &["a=x--b\r\n-b--\r\n--\r\n"]),
     ] {
@@ -391,6 +393,7 @@ struct Everything {
     sizes: Vec<Size>,
     numbers: Vec<u8>,
     pair: (u8, u8),
+    single: [u8; 1],
     number: Option<Number>,
     nonzero: Option<std::num::NonZeroU8>,
     address: Option<std::net::IpAddr>,
@@ -480,11 +483,53 @@ fn an_error_of_a_form_names_the_field_and_what_is_expected() {
         ("number=secret", "number", "a whole number from 0 to 65535 is expected"),
         ("nonzero=0", "nonzero", "a nonzero u8 is expected"),
         ("map=secret", "map", "a map is expected"),
+        ("single=1&single=2", "single", "one value is expected"),
         ("quantity=1&qty=2", "quantity", "it came more than once"),
     ] {
         let error = of_query(query).deserialize::<Everything>().expect_err(query);
         assert_eq!((error.kind(), error.field()), (ErrorKind::Form, Some((field, problem))), "{query}");
         assert_eq!(error.to_string(), format!("a form is not what was expected: the field `{field}`: {problem}"));
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    }
+}
+
+/// serde reads such fields ahead, and forgets their names. The text that is refused tells which it was.
+#[test]
+fn an_error_in_what_is_read_ahead_names_the_field_that_has_the_text() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "it is only read")]
+    struct Outer {
+        name: String,
+        #[serde(flatten)]
+        inner: Inner,
+    }
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "it is only read")]
+    struct Inner {
+        size: Size,
+        #[serde(default)]
+        count: u8,
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "kind", rename_all = "kebab-case")]
+    #[allow(dead_code, reason = "it is only read")]
+    enum Tagged {
+        Parcel { size: Size },
+    }
+    let of_outer = |query: &str| of_query(query).deserialize::<Outer>().expect_err(query);
+    let of_tagged = |query: &str| of_query(query).deserialize::<Tagged>().expect_err(query);
+    let sizes = "one of `small`, `very-large` is expected";
+    for (error, expected) in [
+        (of_outer("name=a&size=secret"), Some(("size", sizes))),
+        (of_outer("name=a&size=small&count=secret"), Some(("count", "u8 is expected"))),
+        (of_outer("name=a"), Some(("size", "it is missing"))),
+        (of_outer("name=secret&size=secret"), None),
+        (of_tagged("kind=parcel&size=secret"), Some(("size", sizes))),
+        (of_tagged("kind=secret&size=small"), Some(("kind", "`parcel`"))),
+    ] {
+        let field = error.field();
+        assert_eq!(field.map(|(name, _)| name), expected.map(|(name, _)| name), "{error:?}");
+        assert!(expected.is_none_or(|(_, problem)| field.is_some_and(|(_, said)| said.contains(problem))), "{error:?}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 }

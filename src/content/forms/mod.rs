@@ -227,7 +227,7 @@ impl Form {
     /// Fields with one name become a `Vec`, which needs `#[serde(default)]` where there may be none. An `Option` is `None`
     /// where its field is missing or empty. A `bool` is `true` or `on`, as a checkbox sends it, or `false`; a number is
     /// finite; an enum is the name of one of its variants. A struct inside of a struct has no place in a form, but for
-    /// `#[serde(flatten)]`, in which all fields are texts.
+    /// `#[serde(flatten)]`. In that, and in an enum with a `tag`, all fields are texts, and an empty one is no `None`.
     ///
     /// # Errors
     ///

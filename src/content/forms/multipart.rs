@@ -144,11 +144,12 @@ impl Header {
         if !kind.eq_ignore_ascii_case("form-data") {
             return Err(malformed("a part of it is no form-data"));
         }
+        // RFC 7578 §4.2 forbids `filename*`, and some libraries send it and `name*` all the same, and nothing else.
+        let extended = |name: &str| parameters.value_of(name).map(|value| parameters::extended(&value));
         let named = |name: &str| parameters.value_of(name).map(|value| value.replace("%22", "\""));
-        let name = named("name").ok_or_else(|| malformed("a part of it has no name"))?;
-        // RFC 7578 §4.2 forbids `filename*`, and some libraries send it all the same, and nothing else.
-        let extended = || parameters.value_of("filename*").map(|value| parameters::extended(&value));
-        let file_name = named("filename").or_else(extended);
+        let name = named("name").or_else(|| extended("name*"));
+        let name = name.ok_or_else(|| malformed("a part of it has no name"))?;
+        let file_name = named("filename").or_else(|| extended("filename*"));
         Ok(Self { name, file_name, content_type })
     }
 

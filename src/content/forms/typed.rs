@@ -21,7 +21,8 @@ use serde::{
 use crate::error::{Error, Result};
 
 pub(super) fn deserialize<'a, T: DeserializeOwned>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<T> {
-    T::deserialize(Texts(texts.collect())).map_err(Refused::into_error)
+    let texts: Vec<_> = texts.collect();
+    T::deserialize(Texts(texts.clone())).map_err(|refused| refused.found_in(&texts).into_error())
 }
 
 /// All texts of a form, with their names.
@@ -49,6 +50,8 @@ struct Elements<'a, 'de>(slice::Iter<'a, &'de str>);
 struct Refused {
     field: Option<String>,
     problem: String,
+    /// The text that is refused, where serde tells it: what it reads ahead (a flattened struct, a tagged enum) has no name.
+    text: Option<String>,
     /// Whether the words are ours, or those of a type of the site's that may repeat what the visitor wrote.
     is_ours: bool,
 }
@@ -240,7 +243,8 @@ impl<'de> Deserializer<'de> for Values<'_, 'de> {
 
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Refused> {
         if self.0.len() != length {
-            return Err(Refused::because(format!("{length} values are expected")));
+            let values = if length == 1 { "one value is".to_owned() } else { format!("{length} values are") };
+            return Err(Refused::because(values + " expected"));
         }
         self.deserialize_seq(visitor)
     }
@@ -284,7 +288,24 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 
 impl Refused {
     fn because(problem: impl Into<String>) -> Self {
-        Self { field: None, problem: problem.into(), is_ours: true }
+        Self { field: None, problem: problem.into(), text: None, is_ours: true }
+    }
+
+    fn at(unexpected: Unexpected<'_>, problem: String) -> Self {
+        let text = match unexpected {
+            Unexpected::Str(text) => Some(text.to_owned()),
+            _ => None,
+        };
+        Self { text, ..Self::because(problem) }
+    }
+
+    /// The same with the name of the one field that has the text which is refused.
+    fn found_in(self, texts: &[(&str, &str)]) -> Self {
+        let mut holders = texts.iter().filter(|(_, text)| self.text.as_deref() == Some(*text));
+        match (holders.next(), holders.next()) {
+            (Some((name, _)), None) => self.of(name),
+            _ => self,
+        }
     }
 
     /// The innermost name is the one.
@@ -303,20 +324,20 @@ impl de::Error for Refused {
         Self { is_ours: false, ..Self::because(message.to_string()) }
     }
 
-    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::because(format!("{expected} is expected"))
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::at(unexpected, format!("{expected} is expected"))
     }
 
-    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::because(format!("{expected} is expected"))
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::at(unexpected, format!("{expected} is expected"))
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
         Self::because(format!("{expected} is expected"))
     }
 
-    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::because(format!("one of `{}` is expected", expected.join("`, `")))
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::at(Unexpected::Str(variant), format!("one of `{}` is expected", expected.join("`, `")))
     }
 
     fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
