@@ -34,6 +34,9 @@ impl ContentManager {
     /// ones of its template, and a line in the log says which name it was. Default: those of `minijinja-contrib`'s
     /// `dateformat`, `datetimeformat`, `timeformat` and `truncate`.
     ///
+    /// A filter that makes URLs by `static`, which it looks up too, declares `&["static"]`: the page is taken to name all
+    /// static files.
+    ///
     /// # Examples
     ///
     /// ```

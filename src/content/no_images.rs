@@ -32,6 +32,10 @@ impl Setting {
         false
     }
 
+    pub(crate) fn queries(&self) -> Option<String> {
+        None
+    }
+
     pub(crate) fn misnamed(&self, _: &Assets) -> Vec<(String, String)> {
         Vec::new()
     }

@@ -65,6 +65,8 @@ pub(crate) struct Closure {
     reads: Reads,
     /// What its templates mention by name.
     names: Arc<BTreeSet<String>>,
+    /// What static files they name.
+    files: Arc<BTreeSet<Reference>>,
     /// Whether functions of the site's own may look at more than the templates do.
     is_watched: bool,
     /// What they were seen to look at.
@@ -122,8 +124,8 @@ impl Closure {
             ("the prefix of static files", &site.settings.static_prefix),
             ("the template that is rendered", name),
         ];
-        let images = images_of(site, &mentions);
-        let shows_images = images.is_some();
+        let shows_images = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
+        let images = images_of(site, &mentions, shows_images);
         let texts = texts.into_iter().chain(images.as_deref().map(|settings| ("the settings of images", settings)));
         let is_absolute = mentions.names.contains(ABSOLUTE_URL);
         let origin = site.settings.public_origin.as_deref().filter(|_| is_absolute);
@@ -135,9 +137,21 @@ impl Closure {
         feed_parts(&mut hash, &parts);
         let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
         let reads = Reads::of(&mentions.uses);
-        let (names, looked_up) = (Arc::new(mentions.names), OnceLock::new());
+        let (names, files) = (Arc::new(mentions.names), Arc::new(mentions.files));
+        let looked_up = OnceLock::new();
         let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
-        Self { parts, digest: hash.finalize(), reads, names, is_watched, looked_up, verdict, shows_images, inline }
+        Self {
+            parts,
+            digest: hash.finalize(),
+            reads,
+            names,
+            files,
+            is_watched,
+            looked_up,
+            verdict,
+            shows_images,
+            inline,
+        }
     }
 
     /// What of the arguments the tag covers, where a function of the site's own may look at more.
@@ -152,7 +166,7 @@ impl Closure {
 
     /// Watches over what a page with a tag is rendered from.
     pub(crate) fn watch(&self, covered: Reads) -> Watch {
-        Watch::new(covered, self.names.clone())
+        Watch::new(covered, self.names.clone(), self.files.clone())
     }
 
     /// From now on the page is rendered to know its tag: what it shows does not come from what the tag covers alone.
@@ -265,6 +279,10 @@ fn look_up(settings: &Settings, mentions: &mut Mentions) {
     let names: Vec<&str> = functions.flat_map(|function| lookups::of(settings, function)).collect();
     let whole = |name: &&str| Access { path: ((*name).to_owned(), Vec::new()), what: What::Whole };
     mentions.uses.accesses.extend(names.iter().map(whole));
+    if names.iter().any(|name| syntax::names_files(name)) {
+        // It may be called with any name.
+        mentions.files.insert(Reference::StartsWith(String::new()));
+    }
     mentions.names.extend(names.into_iter().map(str::to_owned));
 }
 
@@ -296,11 +314,17 @@ fn files(assets: &Assets, mentions: &Mentions) -> Parts {
     mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
 }
 
-/// What else than the files shapes the markup of images, where there is any.
-fn images_of(site: Site<'_>, mentions: &Mentions) -> Option<String> {
-    let shown = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
-    let names = mentions.files.iter().flat_map(|reference| meant(site.assets, reference));
-    shown.then(|| site.settings.images.description(site.assets, names))
+/// What else than the files shapes the markup and the URLs of images, where there are any.
+fn images_of(site: Site<'_>, mentions: &Mentions, shows_images: bool) -> Option<String> {
+    if shows_images {
+        let names = mentions.files.iter().flat_map(|reference| meant(site.assets, reference));
+        return Some(site.settings.images.description(site.assets, names));
+    }
+    let may_have_query = |reference: &Reference| match reference {
+        Reference::Name { name, .. } => name.contains('?'),
+        Reference::StartsWith(_) => true,
+    };
+    site.settings.images.queries().filter(|_| mentions.files.iter().any(may_have_query))
 }
 
 fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {

@@ -66,6 +66,14 @@ pub(crate) enum Reference {
 }
 
 impl Reference {
+    /// Whether a name that is given later is one of those that this stands for.
+    pub(crate) fn is_of(&self, given: &str) -> bool {
+        match self {
+            Self::Name { name, .. } => name == given,
+            Self::StartsWith(start) => given.starts_with(start),
+        }
+    }
+
     fn full_name(&self) -> Option<String> {
         match self {
             Self::Name { name, .. } => Some(name.clone()),
@@ -78,7 +86,7 @@ impl Reference {
 pub(crate) const STATIC: &str = "static";
 
 /// Whether a function's first argument is the name of a static file.
-fn names_files(function: &str) -> bool {
+pub(crate) fn names_files(function: &str) -> bool {
     function == STATIC || images::FUNCTIONS.contains(&function)
 }
 

@@ -116,7 +116,7 @@ impl Templates {
 
     /// Renders a template for a site that is mounted at `script_root`.
     pub(crate) fn render(&self, name: &str, arguments: &impl Serialize, script_root: &str) -> Result<Bytes> {
-        self.render_value(name, value_of(name, arguments)?, script_root)
+        self.render_value(name, value_of(name, arguments)?, script_root, None)
     }
 
     /// The same, unless more than what `watch` covers is looked at: then nothing of it is given.
@@ -128,17 +128,21 @@ impl Templates {
         watch: Option<Watch>,
     ) -> Result<Watched> {
         let arguments = value_of(name, arguments)?;
-        let Some(watch) = watch else { return Ok(Watched::Covered(self.render_value(name, arguments, script_root)?)) };
-        let page = self.render_value(name, watch.arguments(arguments.clone()), script_root);
+        let Some(watch) = watch else {
+            return Ok(Watched::Covered(self.render_value(name, arguments, script_root, None)?));
+        };
+        let page = self.render_value(name, watch.arguments(arguments.clone()), script_root, Some(watch.clone()));
         match watch.found() {
             None => Ok(Watched::Covered(page?)),
             // Once more as it would be without a watch: its arguments are not of the types that a function may ask for.
-            Some(found) => Ok(Watched::Beyond(found.to_owned(), self.render_value(name, arguments, script_root)?)),
+            Some(found) => {
+                Ok(Watched::Beyond(found.to_owned(), self.render_value(name, arguments, script_root, None)?))
+            }
         }
     }
 
-    fn render_value(&self, name: &str, arguments: Value, script_root: &str) -> Result<Bytes> {
-        let _mounted = Mounted::at(script_root);
+    fn render_value(&self, name: &str, arguments: Value, script_root: &str, watch: Option<Watch>) -> Result<Bytes> {
+        let _mounted = Mounted::at(script_root, watch);
         let template = self.environment.get_template(name).map_err(|error| failed(name, error))?;
         let page = template.render(arguments).map_err(|error| failed(name, error))?;
         Ok(page.into())
@@ -264,6 +268,7 @@ fn without_marks(environment: &mut Environment<'static>) {
 /// The URL of the static file that a text names, fingerprinted, or plain where there is no such file. A query or fragment
 /// behind the name stays behind the URL; a query of another's invention (`?v=2`) for which an image would be refused does not.
 pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, text: &str) -> String {
+    WATCH.with_borrow(|watch| watch.iter().for_each(|watch| watch.file(text)));
     let (name, rest) = assets.named(text);
     let fingerprinted = assets.fingerprinted(name);
     if fingerprinted.is_none() {
@@ -318,22 +323,26 @@ thread_local! {
     /// NOTE: the engine's functions see no more than the arguments they are called with, and macros see not even the
     /// page's arguments. A render is synchronous and stays on its thread, so the mount prefix waits here for it.
     static SCRIPT_ROOT: RefCell<String> = const { RefCell::new(String::new()) };
+    /// What is told of the static files whose URLs are made.
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
-/// While it lives, links of this thread carry a prefix.
+/// While it lives, links of this thread carry a prefix, and are watched.
 struct Mounted {
-    before: String,
+    before: (String, Option<Watch>),
 }
 
 impl Mounted {
-    fn at(script_root: &str) -> Self {
+    fn at(script_root: &str, watch: Option<Watch>) -> Self {
         let prefix = utf8_percent_encode(script_root, SAFE_PATH).to_string();
-        Self { before: SCRIPT_ROOT.replace(prefix) }
+        Self { before: (SCRIPT_ROOT.replace(prefix), WATCH.replace(watch)) }
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        SCRIPT_ROOT.set(std::mem::take(&mut self.before));
+        let (prefix, watch) = std::mem::take(&mut self.before);
+        SCRIPT_ROOT.set(prefix);
+        WATCH.set(watch);
     }
 }

@@ -1,9 +1,10 @@
-//! What a page is rendered from, under watch: which parts of its arguments are looked at beyond those that its tag covers.
+//! What a page is rendered from, under watch: which parts of its arguments, and which static files, are looked at beyond
+//! those that its tag covers.
 //!
 //! The tag covers what its templates can read. A function of the site's own may see more: whatever it looks up in the
-//! engine's state, or asks of a value that it found there. Until then all that the page has come from is in the tag, so
-//! that each page with this tag comes to the same point: a tag whose page asks for nothing more is true, and none that
-//! asks for more is ever sent.
+//! engine's state, asks of a value that it found there, or calls `static` with. Until then all that the page has come from
+//! is in the tag, so that each page with this tag comes to the same point: a tag whose page asks for nothing more is true,
+//! and none that asks for more is ever sent.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +14,10 @@ use std::{
 
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value, ValueKind};
 
-use super::reads::{Parts, Reads};
+use super::{
+    reads::{Parts, Reads},
+    syntax::Reference,
+};
 
 /// What is covered, and what was looked at besides.
 #[derive(Clone, Debug)]
@@ -21,12 +25,21 @@ pub(crate) struct Watch {
     reads: Reads,
     /// Names that templates mention: arguments and globals.
     names: Arc<BTreeSet<String>>,
+    /// What static files templates name.
+    files: Arc<BTreeSet<Reference>>,
     found: Arc<OnceLock<String>>,
 }
 
 impl Watch {
-    pub(crate) fn new(reads: Reads, names: Arc<BTreeSet<String>>) -> Self {
-        Self { reads, names, found: Arc::default() }
+    pub(crate) fn new(reads: Reads, names: Arc<BTreeSet<String>>, files: Arc<BTreeSet<Reference>>) -> Self {
+        Self { reads, names, files, found: Arc::default() }
+    }
+
+    /// The URL of a static file is asked for.
+    pub(crate) fn file(&self, name: &str) {
+        if !self.files.iter().any(|reference| reference.is_of(name)) {
+            self.is_asked_for(|| format!("the static file `{name}`"));
+        }
     }
 
     /// These arguments, which tell when they are asked for what is not covered, and give it all the same.

@@ -118,6 +118,42 @@ async fn what_stands_behind_a_name_never_takes_the_file_out_of_the_tag() {
     }
 }
 
+/// What a function of the site's own asks `static` for is named by no template, in a macro either.
+#[tokio::test]
+async fn a_file_that_only_a_function_of_the_site_names_is_no_false_304() {
+    for (template, declared) in [
+        ("{{ 'a.css'|cdn }}", false),
+        ("{{ 'a.css'|cdn }}{{ static('b.css') }}", false),
+        ("{{ 'a.css'|cdn }}{{ static('b.css') }}", true),
+        ("{{ name|cdn }}{{ static('b' ~ name) }}", false),
+        ("{% macro m(name) %}{{ name|cdn }}{% endmacro %}{{ m('a.css') }}", false),
+        ("{% macro m(name) %}{{ name|cdn }}{{ static('b.css') }}{% endmacro %}{{ m('a.css') }}", true),
+        ("{% if static('b.css') %}{{ 'a.css#x'|cdn }}{% endif %}", false),
+    ] {
+        let folders = folders(&[("templates/a.html", template), ("static/b.css", "b")]);
+        let content = folders.content().with_reload(true).with_environment(|engine| {
+            engine.add_filter("cdn", |state: &mut minijinja::State<'_, '_>, name: &str| {
+                let url = state.lookup("static").expect("a function");
+                url.call(state, &[name.into()]).map(|url| format!("https://cdn.example{url}"))
+            });
+        });
+        let content = if declared { content.with_lookups("cdn", &["static"]) } else { content };
+        let app = site(&content, json!({ "name": "a.css" }));
+        let (mut seen, log) = (Vec::new(), Log::start());
+        for version in [None, Some("1"), Some("2")] {
+            version.into_iter().for_each(|css| folders.write("static/a.css", css.as_bytes()));
+            let answer = get(&app, "/").send().await;
+            assert!(answer.text().contains("https:&#x2f;&#x2f;cdn.example"), "{template}: {answer:?}");
+            assert!(
+                seen.iter().all(|(tag, _)| tag != answer.line("etag")),
+                "{template} {version:?}: {seen:?} {answer:?}"
+            );
+            seen.push((answer.line("etag").to_owned(), answer.text().to_owned()));
+        }
+        assert_eq!(log.lines(&["WARN", "rendered to know their tags"]).is_empty(), declared, "{template}");
+    }
+}
+
 #[test]
 fn a_check_looks_for_the_file_before_a_query_or_a_fragment() {
     const TEMPLATES: Embedded = Embedded::new(&[(
@@ -156,6 +192,32 @@ async fn pictures_are_found_before_a_query_or_a_fragment() {
     let (app, log) = (site(&folders.content().with_images(Images::new()), json!({})), Log::start());
     assert_eq!((page(&app).await, page(&app).await).0.len(), "/static/logo..png".len() + 20);
     assert_eq!(log.lines(&["WARN", "a.html", "?v=2"]).len(), 1);
+}
+
+/// Which queries stay behind the name of an image is a matter of its settings: the tag covers them.
+#[cfg(feature = "images")]
+#[tokio::test]
+async fn settings_of_images_that_change_a_url_change_the_tag() {
+    use chalice_http_toolkit::Images;
+
+    let logo = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/static/img/logo.png")).expect("a file");
+    for (template, is_moved) in [
+        ("{{ static('logo.png?w=384') }}", true),
+        ("{{ static('logo.png?' ~ query) }}", true),
+        ("{{ static(name) }}", true),
+        ("{% set s = static %}{{ s(name) }}", true),
+        ("{{ static('logo.png') }}", false),
+    ] {
+        let folders = folders(&[("templates/a.html", template)]);
+        folders.write("static/logo.png", &logo);
+        let mut tags = Vec::new();
+        for images in [Images::new(), Images::new().with_widths([16])] {
+            let content = folders.content().with_build_id("the same").with_images(images);
+            let app = site(&content, json!({ "query": "w=384", "name": "logo.png?w=384" }));
+            tags.push(get(&app, "/").send().await.line("etag").to_owned());
+        }
+        assert_eq!(tags[0] != tags[1], is_moved, "{template}");
+    }
 }
 
 // What is hidden

@@ -276,6 +276,11 @@ impl Setting {
         self.of_files.as_ref().is_some_and(refused)
     }
 
+    /// What decides which queries are refused, where any are.
+    pub(crate) fn queries(&self) -> Option<String> {
+        self.of_files.as_ref().map(|images| format!("{:?}", images.menu))
+    }
+
     /// The files whose names say another kind of image than they are, each with what is to be done.
     pub(crate) fn misnamed(&self, assets: &Assets) -> Vec<(String, String)> {
         if self.of_files.is_none() {
