@@ -102,7 +102,7 @@ pub enum ErrorKind {
     FormType,
     /// Another site's page made a visitor's browser send a request. Status 403.
     CrossOrigin,
-    /// A redirect that is meant to stay on the site leads off it. Status 400.
+    /// A redirect that is meant to stay on the site leads off it, or to a URL that is too long. Status 400.
     Redirect,
     /// A request is larger than its front door lets through.
     RequestTooLarge,

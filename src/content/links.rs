@@ -66,6 +66,9 @@ pub(crate) fn encoded(target: &str) -> String {
     utf8_percent_encode(target, NOT_IN_URI).to_string()
 }
 
+/// The bytes of the longest URL that CloudFront takes: a visitor who is sent on to a longer one never arrives.
+pub(crate) const LONGEST: usize = 8192;
+
 /// A target for the log or for a message. It may be a stranger's: cut short, on one line.
 pub(crate) fn shown(target: &str) -> String {
     let start: String = target.chars().take(LONGEST_SHOWN).collect();

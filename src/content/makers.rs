@@ -62,7 +62,8 @@ impl ContentManager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Redirect`], with status 400, when it is sent.
+    /// [`ErrorKind::Redirect`], with status 400, when it is sent; also for a target of more than 8,192 bytes, which is the
+    /// longest URL that CloudFront takes.
     ///
     /// # Examples
     ///
@@ -90,7 +91,12 @@ impl ContentManager {
             let root = utf8_percent_encode(selection.script_root, NOT_IN_PATH).to_string();
             let own = || links::own(origin.as_deref()?, &target);
             let location = links::within(&root, &target).or_else(own).ok_or_else(|| leads_away(&target))?;
-            found(if location.is_empty() { "/" } else { &location })
+            let location = links::encoded(if location.is_empty() { "/" } else { &location });
+            if location.len() > links::LONGEST {
+                let message = format!("a redirect's target has more than {} bytes, as no URL has", links::LONGEST);
+                return Err(Error::new(ErrorKind::Redirect, message));
+            }
+            found(&location)
         })
         .with_status(StatusCode::FOUND)
     }

@@ -781,6 +781,28 @@ async fn a_redirect_never_leads_off_the_site() {
     assert_eq!(log.lines(&["ERROR"]), [""; 0]);
 }
 
+/// A field of a form may be as long as its sender likes. Front doors take no field that is much longer.
+#[tokio::test]
+async fn a_redirect_to_what_is_no_url_for_its_length_is_refused() {
+    let content = ContentManager::new(NOTHING, NOTHING).unwrap();
+    for (target, status) in [
+        (format!("/{}", "a".repeat(8_191)), 302),
+        (format!("/{}", "a".repeat(8_192)), 400),
+        (format!("/{}", "é".repeat(2_000)), 400),
+        (format!("?q={}", "\"".repeat(100_000)), 400),
+    ] {
+        let content = content.clone();
+        let app = app(move |_| content.redirect(&target));
+        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+            let answer = get(&app, "/").through(front).send().await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("location").len()),
+                (status, if status == 302 { 8_192 } else { 0 })
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_redirect_to_another_site_is_made_by_name() {
     for url in ["https://pay.example/x?a=1", "//cdn.example.com/x", "app.example:/callback"] {
