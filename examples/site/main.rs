@@ -64,6 +64,7 @@ async fn main() -> Result<(), BoxError> {
         .route("/redirect", get(redirect))
         .route("/contact", get(contact::show).post(contact::send))
         .route("/static/{*path}", get(file))
+        .route("/.well-known/{*path}", get(file))
         .fallback(missing)
         .with_state(site);
     // For tests: every 304 is checked against the page.

@@ -57,7 +57,7 @@ use Content::{Bytes, Text};
 
 /// In the order in which they are listed. The manifest has another name here: a folder with a Cargo.toml would be no part
 /// of this package.
-const FILES: [(&str, Content); 14] = [
+const FILES: [(&str, Content); 15] = [
     (".gitignore", Text(include_str!("project/gitignore"))),
     ("Cargo.toml", Text(include_str!("project/manifest.toml"))),
     ("README.md", Text(include_str!("project/README.md"))),
@@ -70,6 +70,7 @@ const FILES: [(&str, Content); 14] = [
     ("templates/404.html", Text(include_str!("project/templates/404.html"))),
     ("templates/base.html", Text(include_str!("project/templates/base.html"))),
     ("templates/contact.html", Text(include_str!("project/templates/contact.html"))),
+    ("templates/error.html", Text(include_str!("project/templates/error.html"))),
     ("templates/index.html", Text(include_str!("project/templates/index.html"))),
     ("templates/thanks.html", Text(include_str!("project/templates/thanks.html"))),
 ];

@@ -109,6 +109,7 @@ fn app() -> Result<App, Error> {
         .route("/contact", get(contact).post(send))
         .route("/thanks", get(thanks))
         .route("/static/{*path}", get(file))
+        .route("/.well-known/{*path}", get(file))
         .fallback(missing)
         .with_state(state);
     // Only forms of this site's own pages, and only what came through CloudFront.
@@ -154,8 +155,11 @@ mod tests {
             let again = site().get(path).header("if-none-match", tag).send().await;
             assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
         }
-        let missing = site().get("/no-such-page").send().await;
-        assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+        for path in ["/no-such-page", "/.well-known/none.txt"] {
+            let missing = site().get(path).send().await;
+            assert_eq!(missing.status(), StatusCode::NOT_FOUND, "{path}");
+            assert!(missing.text().contains("There is no such page"), "{path}");
+        }
     }
 
     #[tokio::test]
@@ -165,6 +169,9 @@ mod tests {
         let taken = site.post("/contact").form(&message).send().await;
         assert_eq!(taken.status(), StatusCode::SEE_OTHER);
         assert_eq!(taken.header("location"), "/thanks");
+        let half = site.post("/contact").form(&message[..1]).send().await;
+        assert_eq!(half.status(), StatusCode::BAD_REQUEST);
+        assert!(half.text().contains("text: it is missing"));
         let other = site.post("/contact").header("sec-fetch-site", "cross-site");
         assert_eq!(other.send().await.status(), StatusCode::FORBIDDEN);
     }
