@@ -29,8 +29,9 @@ impl TaskingController {
     /// they fit then, otherwise in this bucket, with a pointer in the format of Amazon's extended client for Java. Workers
     /// of the queue need the same setting. Bodies that fit are sent as they are. Default: they are refused.
     ///
-    /// A bucket of its own is best; else give a prefix of its keys after a `/`: a pointer to anything else is not followed, whoever has
-    /// written it, and its message fails. So change them only while the queue is empty.
+    /// A bucket of its own is best; else give a prefix of its keys after a `/`. The prefix is a folder, with or without a
+    /// `/` at its end. A pointer to anything else is not followed, whoever has written it, and its message fails. So
+    /// change them only while the queue is empty.
     ///
     /// Objects are never deleted, since a message may come again: give the bucket a lifecycle rule that keeps them longer
     /// than the queue and its dead-letter queue keep messages. Needs `s3:PutObject` to post and `s3:GetObject` to work.
@@ -105,7 +106,9 @@ impl S3Offload {
     /// A bucket, or a bucket and a prefix: no bucket has a `/` in its name.
     fn new(place: String) -> Self {
         let (bucket, prefix) = place.split_once('/').unwrap_or((&place, ""));
-        Self { bucket: bucket.to_owned(), prefix: prefix.to_owned(), client: OnceCell::new() }
+        // Else `tasks` would let pointers lead to `tasks-of-others/`.
+        let end = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+        Self { bucket: bucket.to_owned(), prefix: format!("{prefix}{end}"), client: OnceCell::new() }
     }
 
     async fn client(&self) -> &Client {
@@ -310,13 +313,16 @@ mod tests {
             ("bodies", "tasks/2026/k", true),
             ("bodies", "other/k", false),
             ("bodies", "tasks", false),
+            ("bodies", "tasks-of-others/k", false),
             ("bodies", "tasks/../other/k", false),
             ("bodies", "tasks/./k", false),
             ("Bodies", "tasks/k", false),
             ("bodies2", "tasks/k", false),
             ("", "tasks/k", false),
         ] {
-            assert_eq!(locate(offload(), bucket, key), followed, "{bucket} {key}");
+            for place in ["bodies/tasks/", "bodies/tasks"] {
+                assert_eq!(locate(S3Offload::new(place.into()), bucket, key), followed, "{place} {bucket} {key}");
+            }
         }
         assert!(locate(S3Offload::new("bodies".into()), "bodies", "k"));
         assert!(!locate(S3Offload::new("bodies".into()), "other", "k"));
