@@ -69,7 +69,7 @@ pub(crate) fn not_modified(mut headers: HeaderMap) -> Response<Full<Bytes>> {
     response(StatusCode::NOT_MODIFIED, headers, Bytes::new())
 }
 
-/// An answer in place of the representation, with a plain sentence: what has been put around the representation stays.
+/// An answer in place of the representation, with a plain sentence. Fields that layers have added stay.
 pub(crate) fn refuse(status: StatusCode, mut headers: HeaderMap, text: &'static str) -> Response<Full<Bytes>> {
     owners::remove(&mut headers, &OF_REPRESENTATION);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -87,7 +87,7 @@ pub(crate) fn changed(headers: HeaderMap) -> Response<Full<Bytes>> {
     refuse(StatusCode::PRECONDITION_FAILED, headers, "The page has changed meanwhile.\n")
 }
 
-/// What has content says that its type is no guess. A 304 has none.
+/// An answer with content tells browsers not to guess its type. A 304 has no content.
 pub(crate) fn no_sniffing(headers: &mut HeaderMap) {
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
 }

@@ -3,7 +3,7 @@
 //! 1. [`CloudFront::respond`]: a request and a representation come in; [`origin`] tells whether it came through CloudFront
 //! 2. [`preconditions`] the conditions of the request against the validators (RFC 9110 §13)
 //! 3. the body is made, if it is needed; [`range`] finds the parts of it that were asked for (RFC 9110 §14)
-//! 4. [`plan`] what was decided is done: [`answer`] writes the response
+//! 4. [`plan`] carries the decision out: [`answer`] writes the response
 //! 5. [`verify`] tells whether 304s were true, where that is asked for
 //! 6. [`layer`]: the same for a whole service
 //!

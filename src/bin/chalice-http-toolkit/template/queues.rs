@@ -99,7 +99,7 @@ fn task_queue(template: &Template, queue: Resource<'_>, function: Function<'_>) 
     found
 }
 
-/// The worker sends there what has had its attempts; the queue does what comes to no end.
+/// The worker sends a task to the dead letters after its last attempt. The queue does so for tasks whose worker crashes.
 fn dead_letters(template: &Template, redrive: &Node, function: Function<'_>) -> Vec<Problem> {
     let mut found = Vec::new();
     let receives = redrive.get("maxReceiveCount");
