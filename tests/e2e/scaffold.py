@@ -3,7 +3,8 @@ and becomes a `bootstrap` that serves everything alone.
 
 Builds are what this costs. So there is one target folder, the crate's own lock file (equal dependencies), and no
 optimisation, whatever the project's manifest says: most of the time goes into it, and it changes nothing that is looked at
-here. The project with most in it is built for arm64 too.
+here. The function is the program of `cargo build`; of the project with most in it, it is that of `cargo lambda build --release`,
+which is built for arm64 too.
 """
 
 import contextlib
@@ -213,5 +214,5 @@ with tempfile.TemporaryDirectory() as folder, cloud() as aws:
         timed("cargo test", ["cargo", "test", "--quiet"], cwd=project, stdout=subprocess.DEVNULL)
         here(project)
         watched(project, name, aws)
-        alone(built(project, name, "x86_64"), name, aws)
+        alone(built(project, name, "x86_64") if extras == EXTRAS[-1] else TARGET / "debug" / name, name, aws)
     built(project, name, "arm64")
