@@ -69,6 +69,30 @@ fn arrows_point_down() {
     }
 }
 
+/// The picture of the source in CONTRIBUTING.md names each folder down to the second level below `src`, and none that is gone.
+#[test]
+fn contributors_find_each_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("CONTRIBUTING.md")).expect("the page");
+    let named: Vec<&str> = page.lines().filter_map(|line| line.split_whitespace().next()?.strip_suffix('/')).collect();
+    for folder in &named {
+        assert!(root.join(folder).is_dir(), "CONTRIBUTING.md names {folder}, which is no folder");
+    }
+    let mut areas: Vec<String> = sources().iter().filter_map(|(name, _)| area(name)).collect();
+    areas.sort();
+    areas.dedup();
+    for area in areas {
+        assert!(named.contains(&area.as_str()), "CONTRIBUTING.md does not say what is in {area}");
+    }
+}
+
+/// The folder of a source file, at most two levels below `src`.
+fn area(name: &str) -> Option<String> {
+    let (folder, _) = name.rsplit_once('/')?;
+    let levels: Vec<&str> = folder.split('/').take(2).collect();
+    Some(format!("src/{}", levels.join("/")))
+}
+
 #[test]
 fn each_foreign_crate_has_one_owner() {
     for (krate, owners) in [
