@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::{
     owners::{self, Owner},
@@ -205,9 +205,10 @@ pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
         let mut names = names.trim_matches('"').split(',').map(ows::trim);
         names.any(|name| name.eq_ignore_ascii_case(header::SET_COOKIE.as_str()))
     };
-    !policy(headers).iter().any(|(name, argument)| match argument {
-        None => name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"),
-        Some(argument) => name.eq_ignore_ascii_case("private") && names_cookie(argument),
+    !policy(headers).iter().any(|directive @ (name, argument)| {
+        is_private(directive)
+            || is_alone(directive, "no-store")
+            || (name.eq_ignore_ascii_case("private") && argument.is_some_and(names_cookie))
     })
 }
 
@@ -225,10 +226,38 @@ pub(crate) fn set_policy(headers: &mut HeaderMap, policy: &'static str) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
 }
 
-/// SECURITY: a shared cache never keeps what sets a cookie. Without a policy of its own such an answer is not stored at all;
-/// with one that would let it be shared, it is the visitor's alone. A field for caches of a CDN counts before Cache-Control
-/// (RFC 9213 §2.2), so it goes in any case.
-pub(crate) fn guard_cookie(headers: &mut HeaderMap) {
+/// In the extensions of a response: what it says was made for one visitor
+/// ([`with_personal`](crate::Representation::with_personal)).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Personal;
+
+/// In the extensions of a response: the site lets shared caches keep it though it sets a cookie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SharedCookies;
+
+/// SECURITY: keeps shared caches from what is one visitor's. Each answer comes this way when nothing changes it any more.
+pub(crate) fn guard<B>(response: &mut Response<B>) {
+    let extensions = response.extensions();
+    let (personal, shared_cookies) =
+        (extensions.get::<Personal>().is_some(), extensions.get::<SharedCookies>().is_some());
+    guard_fields(response.headers_mut(), personal, shared_cookies);
+}
+
+/// The same for the fields of an answer. A field for caches of a CDN counts before Cache-Control (RFC 9213 §2.2), so it goes
+/// from what is private. It stays beside `no-store` alone, which may be meant for browsers.
+pub(crate) fn guard_fields(headers: &mut HeaderMap, personal: bool, shared_cookies: bool) {
+    if personal {
+        make_personal(headers);
+    } else if !shared_cookies && headers.contains_key(header::SET_COOKIE) {
+        guard_cookie(headers);
+    } else if names_private(headers) && policy(headers).iter().any(is_private) {
+        owners::remove(headers, &[Owner::Cdn]);
+    }
+}
+
+/// A shared cache never keeps what sets a cookie. Without a policy of its own such an answer is not stored at all; with one
+/// that would let it be shared, it is the visitor's alone.
+fn guard_cookie(headers: &mut HeaderMap) {
     owners::remove(headers, &[Owner::Cdn]);
     if is_shared_cacheable(headers) {
         let stored = headers.contains_key(header::CACHE_CONTROL);
@@ -236,13 +265,11 @@ pub(crate) fn guard_cookie(headers: &mut HeaderMap) {
     }
 }
 
-/// SECURITY: makes what these fields come with one visitor's own. A policy that keeps every shared cache out stays as it is
+/// Makes what these fields come with one visitor's own. A policy that keeps every shared cache out stays as it is
 /// unless a cookie is set; any other is replaced. A `private` that names fields keeps nobody out (RFC 9111 §5.2.2.7).
 pub(crate) fn make_personal(headers: &mut HeaderMap) {
     owners::remove(headers, &[Owner::Cdn]);
-    let keeps_out = policy(headers).iter().any(|(name, argument)| {
-        argument.is_none() && (name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("private"))
-    });
+    let keeps_out = policy(headers).iter().any(|directive| is_private(directive) || is_alone(directive, "no-store"));
     // What sets a cookie is about that one moment: not even a page that is gone back to should show it again.
     if headers.contains_key(header::SET_COOKIE) {
         set_policy(headers, "private, no-store");
@@ -250,6 +277,21 @@ pub(crate) fn make_personal(headers: &mut HeaderMap) {
         set_policy(headers, "private, no-cache");
     }
     owners::vary_by(headers, "cookie");
+}
+
+/// Whether the word stands anywhere: most answers do not have it, and need not be read any further.
+fn names_private(headers: &HeaderMap) -> bool {
+    let words = |line: &HeaderValue| line.as_bytes().windows(7).any(|word| word.eq_ignore_ascii_case(b"private"));
+    headers.get_all(header::CACHE_CONTROL).iter().any(words)
+}
+
+fn is_private(directive: &(&str, Option<&str>)) -> bool {
+    is_alone(directive, "private")
+}
+
+/// Whether a directive is this one, without an argument: with one it speaks of the fields that are named there.
+fn is_alone((name, argument): &(&str, Option<&str>), wanted: &str) -> bool {
+    argument.is_none() && name.eq_ignore_ascii_case(wanted)
 }
 
 /// The directives of all lines with their arguments. None at all where a line can't be read, as where a quoted string is not

@@ -39,7 +39,7 @@ impl Owner {
         match name.as_str() {
             "content-location" | "etag" | "last-modified" => Self::State,
             "cache-control" | "expires" | "pragma" | "age" | "warning" => Self::Cache,
-            "surrogate-key" | "cache-tag" | "edge-control" | "x-accel-expires" | "xkey" => Self::Cdn,
+            "edge-control" | "x-accel-expires" => Self::Cdn,
             "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade" => {
                 Self::Connection
             }
@@ -50,13 +50,17 @@ impl Owner {
             name if name.starts_with("content-security-policy") => Self::Other,
             name if name.starts_with("content-") => Self::Content,
             // Targeted fields are called so by convention: CDN-Cache-Control, Vercel-CDN-Cache-Control, Surrogate-Control …
-            name if CDN.iter().any(|suffix| name.ends_with(suffix)) => Self::Cdn,
+            name if TARGETED.iter().any(|end| name.ends_with(end)) => Self::Cdn,
+            name if TAGS.iter().any(|end| name.ends_with(end)) => Self::Cdn,
             _ => Self::Other,
         }
     }
 }
 
-const CDN: [&str; 3] = ["-cache-control", "surrogate-control", "-cache-tag"];
+const TARGETED: [&str; 2] = ["-cache-control", "surrogate-control"];
+
+/// Cache-Tag, Edge-Cache-Tag, Netlify-Cache-Tag, X-Cache-Tags, Surrogate-Key, CDN-Tag, xkey …
+const TAGS: [&str; 6] = ["cache-tag", "cache-tags", "surrogate-key", "cdn-tag", "litespeed-tag", "xkey"];
 
 /// All that an answer without the representation lacks.
 pub(crate) const OF_REPRESENTATION: [Owner; 5] =
@@ -76,10 +80,36 @@ pub(crate) fn replaced(mut old: HeaderMap, new: HeaderMap, same_status: bool) ->
     if !same_status {
         remove(&mut old, &[Owner::Outcome]);
     }
-    for (name, value) in &new {
-        old.insert(name, value.clone());
+    for line in lines(new) {
+        match line {
+            Line::Only(name, value) => _ = old.insert(name, value),
+            Line::Further(name, value) if old.get_all(&name).iter().any(|line| *line == value) => {}
+            Line::Further(name, value) => _ = old.append(name, value),
+        }
     }
     old
+}
+
+/// A line of fields that are put over others.
+pub(crate) enum Line {
+    /// It takes the place of all lines of its name.
+    Only(HeaderName, HeaderValue),
+    /// It is added to the lines of its name.
+    Further(HeaderName, HeaderValue),
+}
+
+/// The lines of fields that are put over others: cookies, Vary and links add to what is there, and each other field takes the
+/// place of the one of its name.
+pub(crate) fn lines(fields: HeaderMap) -> impl Iterator<Item = Line> {
+    let mut last = None;
+    // Only the first line of a field comes with its name.
+    fields.into_iter().filter_map(move |(name, value)| {
+        let is_first = name.is_some();
+        last = name.or(last.take());
+        let name = last.clone()?;
+        let adds = [header::SET_COOKIE, header::VARY, header::LINK].contains(&name);
+        Some(if is_first && !adds { Line::Only(name, value) } else { Line::Further(name, value) })
+    })
 }
 
 /// Says in Vary that an answer depends on this field of the request, unless it is said already (RFC 9110 §12.5.5).
@@ -131,6 +161,14 @@ mod tests {
                     "cache-tag",
                     "edge-cache-tag",
                     "netlify-cache-tag",
+                    "vercel-cache-tag",
+                    "cache-tags",
+                    "x-cache-tags",
+                    "cdn-tag",
+                    "x-litespeed-tag",
+                    "x-litespeed-cache-control",
+                    "fastly-surrogate-control",
+                    "xkey",
                 ],
             ),
             (Owner::Connection, &["connection", "keep-alive", "trailer", "transfer-encoding", "upgrade", "te"]),
@@ -150,6 +188,13 @@ mod tests {
                     "date",
                     "link",
                     "nel",
+                    // They say what a copy is found by, as Vary does, and nothing of how long it is kept.
+                    "netlify-vary",
+                    "no-vary-search",
+                    // What caches on the way have done.
+                    "cache-status",
+                    "cdn-cache",
+                    "x-cache",
                     "permissions-policy",
                     "retry-after",
                     "server-timing",
@@ -186,15 +231,36 @@ mod tests {
             ("set-cookie", "a=1"),
             ("set-cookie", "b=2"),
             ("vary", "origin"),
+            ("vary", "accept"),
+            ("link", "</a.css>; rel=preload"),
             ("x-frame-options", "DENY"),
+            ("x-twice", "old"),
         ]);
-        let new = map(&[("content-type", "text/html"), ("x-frame-options", "SAMEORIGIN")]);
+        let new = map(&[
+            ("content-type", "text/html"),
+            ("x-frame-options", "SAMEORIGIN"),
+            ("x-twice", "1"),
+            ("x-twice", "2"),
+            ("set-cookie", "c=3"),
+            ("vary", "accept"),
+            ("vary", "cookie"),
+            ("link", "</b.css>; rel=preload"),
+            ("link", "</c.css>; rel=preload"),
+        ]);
         let mut expected = map(&[
             ("content-type", "text/html"),
             ("set-cookie", "a=1"),
             ("set-cookie", "b=2"),
+            ("set-cookie", "c=3"),
             ("vary", "origin"),
+            ("vary", "accept"),
+            ("vary", "cookie"),
+            ("link", "</a.css>; rel=preload"),
+            ("link", "</b.css>; rel=preload"),
+            ("link", "</c.css>; rel=preload"),
             ("x-frame-options", "SAMEORIGIN"),
+            ("x-twice", "1"),
+            ("x-twice", "2"),
         ]);
         assert_eq!(replaced(old.clone(), new.clone(), false), expected);
         expected.insert("location", HeaderValue::from_static("/"));

@@ -242,7 +242,8 @@ impl Representation {
     /// Says that it is made for one visitor, by whatever the site knows them: a session, a certificate, an address. It is
     /// sent with `Vary: cookie`, and no shared cache keeps it, whatever its Cache-Control says: a policy that would let one
     /// becomes `private, no-cache`, and any policy `private, no-store` where it sets a cookie. Fields for caches of a CDN alone
-    /// (`CDN-Cache-Control`, `Surrogate-Control` and their like, RFC 9213) go. That holds for a 304 too. Default: not;
+    /// (`CDN-Cache-Control`, `Surrogate-Control` and their like, RFC 9213) go. That holds for a 304 too, and in an
+    /// [`App`](crate::App) for what layers outside of the `CloudFront` layer say. Default: not;
     /// what reads a cookie from `CookieJar` (feature `cookies`) is so by itself.
     ///
     /// # Examples
@@ -377,10 +378,6 @@ impl Pending {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|representation| representation.status)
     }
 }
-
-/// In the extensions of a response: what it says was made for one visitor ([`Representation::with_personal`]).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Personal;
 
 impl<B: Default> From<Representation> for Response<B> {
     fn from(representation: Representation) -> Self {

@@ -22,12 +22,12 @@ use super::{
 use crate::{
     EntityTag, Representation, ScriptRoot,
     body::{Head, Limit, whole},
-    cache_control::make_personal,
+    cache_control::{Personal, SharedCookies, guard},
     error::{BoxError, Error, Result},
     error_response::panicked,
-    owners::{self, OF_REPRESENTATION},
+    owners::{self, Line, OF_REPRESENTATION},
     refusals::{self, Refusal},
-    representation::{Pending, Personal},
+    representation::Pending,
 };
 
 /// A service whose answers [`CloudFront`] decides on: what its layer makes.
@@ -148,6 +148,7 @@ where
 {
     let (mut parts, body) = response.into_parts();
     let personal = parts.extensions.remove::<Personal>().is_some();
+    parts.extensions.remove::<SharedCookies>(); // it is for this layer to say
     let page = parts.extensions.remove::<Pending>().and_then(|pending| pending.take());
     let body = match &page {
         Some(_) => Ok(Bytes::new()),
@@ -164,8 +165,9 @@ where
         let headers = std::mem::take(response.headers_mut());
         *response.headers_mut() = owners::replaced(around, headers, false);
         if personal {
-            make_personal(response.headers_mut());
+            response.extensions_mut().insert(Personal);
         }
+        guard(&mut response);
         response
     })
 }
@@ -187,8 +189,8 @@ async fn decide(
         Ok(representation) => dressed(representation, parts),
         Err(body) => {
             if is_decided(parts.status) {
-                cloudfront.complete_decided(&mut parts, personal);
                 parts.extensions = extensions;
+                cloudfront.complete_decided(&mut parts, personal);
                 return Ok(Response::from_parts(parts, Full::new(body)));
             }
             if asked.method() == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {
@@ -216,18 +218,12 @@ fn dressed(mut representation: Representation, parts: Parts) -> Representation {
     if parts.status != StatusCode::OK {
         representation = representation.with_status(parts.status);
     }
-    let mut set = std::collections::HashSet::new();
-    for (name, value) in &parts.headers {
-        if name == header::CONTENT_LENGTH {
-            continue; // of the empty body that stood in for it
-        }
-        let adds = [header::SET_COOKIE, header::VARY, header::LINK].contains(name) || !set.insert(name);
-        representation = match adds {
-            true => representation.with_added_header(name.clone(), value.clone()),
-            false => representation.with_header(name.clone(), value.clone()),
-        };
-    }
-    representation
+    let mut fields = parts.headers;
+    fields.remove(header::CONTENT_LENGTH); // of the empty body that stood in for it
+    owners::lines(fields).fold(representation, |representation, line| match line {
+        Line::Only(name, value) => representation.with_header(name, value),
+        Line::Further(name, value) => representation.with_added_header(name, value),
+    })
 }
 
 /// An ordinary response as a representation: with the validators it has, else tagged by its bytes.

@@ -22,7 +22,7 @@ use std::{future::Future, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{self, HeaderName},
     response::Parts,
 };
@@ -40,7 +40,7 @@ use self::{
 };
 use crate::{
     CacheControl, Representation, ScriptRoot,
-    cache_control::{guard_cookie, make_personal},
+    cache_control::{Personal, SharedCookies, guard, guard_fields},
     error::Result,
     owners::{self, Owner},
     refusals::Refusal,
@@ -57,7 +57,8 @@ use crate::{
 ///
 /// - `Cache-Control`: the representation's own, else the default policy. 404 has `no-cache`, other errors and answers to
 ///   unsafe methods `no-store`. A response that sets a cookie is `private, no-store` by default, and a shared policy on it
-///   becomes private: see [`with_shared_cookies`](Self::with_shared_cookies).
+///   becomes private, in an [`App`](crate::App) whichever layer sets it: see [`with_shared_cookies`](Self::with_shared_cookies).
+///   What is private has no field for caches of a CDN alone (`CDN-Cache-Control`, RFC 9213).
 /// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304,
 ///   `X-Content-Type-Options: nosniff` on all but 304.
 /// - 304 or 412 as §13.2.2 orders; 206, 416 and `multipart/byteranges` where the representation offers ranges; 405 with
@@ -130,8 +131,8 @@ impl CloudFront {
         self
     }
 
-    /// Lets shared caches keep responses that set a cookie, which then reaches every visitor. Default: not, whatever
-    /// Cache-Control says.
+    /// Lets shared caches keep responses that set a cookie, which then reaches every visitor: those that layers outside set, too.
+    /// Default: not, whatever Cache-Control says.
     ///
     /// # Examples
     ///
@@ -190,11 +191,19 @@ impl CloudFront {
         request: &Request<B>,
         representation: Representation,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<B> {
-        let plan = match self.refuse_stranger(request) {
-            Some(refused) => Ok(Plan::Ready(refused)),
+        let decided = match self.refuse_stranger(request) {
+            Some(refused) => Ok((Plan::Ready(refused), false)),
             None => self.decide(Asking::of(request), representation, SystemTime::now()),
         };
-        async move { plan?.make().await }
+        let shared_cookies = self.shared_cookies;
+        async move {
+            let (plan, personal) = decided?;
+            let mut response = plan.make().await?;
+            mark(response.extensions_mut(), personal, shared_cookies);
+            // A body may have turned out to be another one, with a policy of its own.
+            guard(&mut response);
+            Ok(response)
+        }
     }
 
     /// The answer to a request that went around the distribution. It says nothing of why.
@@ -211,16 +220,22 @@ impl CloudFront {
         Some(forbidden)
     }
 
-    fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Plan> {
-        let Asking { method, url, headers, script_root } = asking;
-        let mut selected = representation.selected(&Selection { script_root, headers })?;
+    /// The plan for an answer, and whether that is one visitor's.
+    fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<(Plan, bool)> {
+        let Asking { headers, script_root, .. } = asking;
+        let selected = representation.selected(&Selection { script_root, headers })?;
+        let personal = selected.personal;
+        Ok((self.plan(asking, selected, now), personal))
+    }
+
+    fn plan(&self, Asking { method, url, headers, .. }: Asking<'_>, mut selected: Selected, now: SystemTime) -> Plan {
         if let Some(refused) = refuse_method(method, &mut selected) {
-            return Ok(Plan::Ready(refused));
+            return Plan::Ready(refused);
         }
         self.complete(&mut selected, method, now);
         let head = method == Method::HEAD;
         if selected.status != StatusCode::OK {
-            return Ok(Plan::Send { selected, range: None, if_match: None, head, watch: None });
+            return Plan::Send { selected, range: None, if_match: None, head, watch: None };
         }
         let watch = self.watch(url, &selected);
         let state = State { validators: &selected.validators, as_good: &selected.as_good };
@@ -229,14 +244,14 @@ impl CloudFront {
         let sets_cookie = selected.headers.contains_key(header::SET_COOKIE);
         match outcome {
             Outcome::NotModified if !sets_cookie => match watch.filter(Watch::is_due) {
-                Some(watch) => Ok(Plan::Verify { selected, head, watch }),
-                None => Ok(Plan::Ready(not_modified(selected.headers))),
+                Some(watch) => Plan::Verify { selected, head, watch },
+                None => Plan::Ready(not_modified(selected.headers)),
             },
             Outcome::AsGood(tag) if !sets_cookie => {
                 insert(&mut selected.headers, header::ETAG, tag.to_string());
-                Ok(Plan::Ready(not_modified(selected.headers)))
+                Plan::Ready(not_modified(selected.headers))
             }
-            Outcome::Failed => Ok(Plan::Ready(changed(selected.headers))),
+            Outcome::Failed => Plan::Ready(changed(selected.headers)),
             Outcome::Proceed | Outcome::NotModified | Outcome::AsGood(_) => {
                 // Range is defined for GET alone (§14.2).
                 let asked = selected.ranges && method == Method::GET && headers.contains_key(header::RANGE);
@@ -244,7 +259,7 @@ impl CloudFront {
                 let range = applies.then(|| lines_of(headers, &header::RANGE));
                 let tag_is_to_come = selected.validators.entity_tag.is_none() && !selected.as_good.is_empty();
                 let if_match = tag_is_to_come.then(|| lines_of(headers, &header::IF_MATCH));
-                Ok(Plan::Send { selected, range, if_match, head, watch })
+                Plan::Send { selected, range, if_match, head, watch }
             }
         }
     }
@@ -280,17 +295,14 @@ impl CloudFront {
             _ => no_sniffing(&mut parts.headers),
         }
         self.complete_headers(&mut parts.headers, parts.status, true, personal);
+        mark(&mut parts.extensions, personal, self.shared_cookies);
     }
 
     /// The policy that every response has, whoever made it.
     fn complete_headers(&self, headers: &mut HeaderMap, status: StatusCode, safe: bool, personal: bool) {
-        if personal && headers.contains_key(header::CACHE_CONTROL) {
-            make_personal(headers);
-        }
-        if headers.contains_key(header::SET_COOKIE) && !self.shared_cookies {
-            guard_cookie(headers);
-        }
-        if !headers.contains_key(header::CACHE_CONTROL) {
+        // What sets a cookie gets its policy from the guard.
+        let sets_cookie = headers.contains_key(header::SET_COOKIE) && !self.shared_cookies;
+        if !sets_cookie && !headers.contains_key(header::CACHE_CONTROL) {
             let keeps = status.is_success() || status.is_redirection();
             let policy = match status {
                 _ if safe && keeps => self.default_cache_control.clone(),
@@ -301,12 +313,20 @@ impl CloudFront {
             };
             headers.insert(header::CACHE_CONTROL, policy);
         }
-        if headers[header::CACHE_CONTROL].is_empty() {
+        if headers.get(header::CACHE_CONTROL).is_some_and(HeaderValue::is_empty) {
             headers.remove(header::CACHE_CONTROL);
         }
-        if personal {
-            make_personal(headers);
-        }
+        guard_fields(headers, personal, self.shared_cookies);
+    }
+}
+
+/// Says to whoever guards the answer after later layers how it is to be guarded.
+fn mark(extensions: &mut Extensions, personal: bool, shared_cookies: bool) {
+    if personal {
+        extensions.insert(Personal);
+    }
+    if shared_cookies {
+        extensions.insert(SharedCookies);
     }
 }
 

@@ -20,10 +20,10 @@ use super::{
 use crate::{
     Stage,
     body::{Head, Limit},
-    cache_control::make_personal,
+    cache_control::{Personal, guard},
     error::{BoxError, Error, Result},
     error_response::Panicked,
-    representation::{Pending, Personal},
+    representation::Pending,
 };
 
 /// Cookies that the site can trust: signed with a secret, and encrypted by choice. It is a [`tower::Layer`] inside of the
@@ -246,7 +246,7 @@ fn sent<RB>(mut response: Response<RB>, closed: Closed) -> Response<RB> {
     response.extensions_mut().insert(Personal);
     if response.extensions().get::<Pending>().is_none() {
         // What is decided on already may meet no such layer any more.
-        make_personal(response.headers_mut());
+        guard(&mut response);
     }
     response
 }

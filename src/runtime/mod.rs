@@ -66,6 +66,7 @@ use self::{
 use crate::{
     ContentManager, ScriptRoot, SecurityHeaders, Stage,
     body::whole,
+    cache_control::guard,
     content::prefers_problem,
     error::{BoxError, Error, Result},
 };
@@ -115,8 +116,10 @@ where
 /// read, be it malformed, of another type, or a text that is no Unicode (`"\ud800"`), and what can't be read of all else is
 /// left out; the error page for what the service fails or panics with (the process lives), and for what nobody has written a page
 /// for ([`with_error_pages`](Self::with_error_pages)); 500 for a reply that its front door would not take, which is logged with
-/// path, size
-/// and limit; 413 for a request that is too large.
+/// path, size and limit; 413 for a request that is too large.
+///
+/// SECURITY: what an answer is kept from shared caches by is seen to here, behind all layers: one that sets a cookie or is one
+/// visitor's ([`with_personal`](crate::Representation::with_personal)) is private, and has no field for caches of a CDN alone.
 ///
 /// # Examples
 ///
@@ -273,6 +276,8 @@ impl App {
         let root = event.script_root(&self.mount);
         let mut at = At { method: &method, path: &path, root, wants_problem: false };
         let reply = |mut response| {
+            // A layer outside of all others may have set a cookie, or said how long the answer may be kept.
+            guard(&mut response);
             self.security_headers.iter().for_each(|headers| headers.apply(&mut response));
             self.warnings.of(door, response.headers());
             HttpReply::new(door, multi_value, bodiless(&method, response))

@@ -1,10 +1,12 @@
 //! Who owns which field of an answer: what stays on 304, 405, 412 and 416, whoever has put it there, and what goes. Sections
 //! are of RFC 9110 where no other is named.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{Router, response::IntoResponse, routing::any};
-use chalice_http_toolkit::{App, CacheControl, CloudFront, ContentManager, Embedded, EntityTag, Representation};
+use chalice_http_toolkit::{
+    App, CacheControl, CloudFront, ContentManager, Embedded, EntityTag, Error, Front, Representation,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -320,4 +322,128 @@ async fn outside_of_an_app_a_failure_passes_the_layer() {
     let mut service = CloudFront::new().layer(failing);
     let error = service.ready().await.expect("ready").call(Request::new(())).await.expect_err("it fails");
     assert_eq!(error.to_string(), "the database is away");
+}
+
+type Fields = &'static [(&'static str, &'static str)];
+
+/// What of an answer makes it one visitor's, or lets a shared cache keep it; and the policy that it has in the end.
+const GUARDED: [(&str, Fields, &str); 12] = [
+    ("/personal", &[("cache-control", "public, max-age=60")], "private, no-cache"),
+    ("/personal", &[("cdn-cache-control", "max-age=60")], "private, no-cache"),
+    ("/personal", &[("set-cookie", "a=1"), ("cache-control", "max-age=60")], "private, no-store"),
+    ("/cookie", &[("cache-control", "public, max-age=60"), ("x-accel-expires", "60")], "private, no-cache"),
+    ("/cookie", &[("surrogate-control", "max-age=60")], "private, no-store"),
+    ("/private", &[("cdn-cache-control", "max-age=60"), ("surrogate-control", "max-age=60")], "private, max-age=5"),
+    ("/private", &[("set-cookie", "a=1"), ("vercel-cdn-cache-control", "max-age=60")], "private, max-age=5"),
+    ("/public", &[("set-cookie", "a=1"), ("netlify-cdn-cache-control", "max-age=60")], "private, no-cache"),
+    ("/public", &[("cache-control", "private"), ("fastly-surrogate-control", "max-age=60")], "private"),
+    ("/file", &[("set-cookie", "a=1")], "private, no-cache"),
+    ("/nowhere", &[("set-cookie", "a=1"), ("cdn-cache-control", "max-age=60")], "private, no-cache"),
+    ("/fails", &[("set-cookie", "a=1"), ("cache-control", "public, max-age=60")], "private, no-store"),
+];
+
+fn guarded_site(fields: Fields) -> App {
+    let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[("a.txt", b"a")])).expect("content");
+    let service = service_fn(move |request: lambda_http::Request| {
+        let page = || Representation::new("text/plain", "x").with_entity_tag(EntityTag::strong("now"));
+        let answer = match request.uri().path() {
+            "/personal" => page().with_personal(),
+            "/cookie" => page().with_header(http::header::SET_COOKIE, HeaderValue::from_static("b=2")),
+            "/private" => {
+                page().with_cache_control(CacheControl::new().with_private().with_max_age(Duration::from_secs(5)))
+            }
+            "/public" => page().with_cache_control(CacheControl::immutable()),
+            "/file" => content.static_file("a.txt"),
+            "/fails" => Representation::lazy("text/plain", async { Err(Error::handler("x")) }),
+            _ => page().with_status(StatusCode::NOT_FOUND),
+        };
+        async { Ok::<Response<String>, Infallible>(answer.into()) }
+    });
+    let outside =
+        tower::util::MapResponseLayer::new(move |mut response: Response<http_body_util::Full<bytes::Bytes>>| {
+            put(response.headers_mut(), fields);
+            response
+        });
+    App::new(outside.layer(CloudFront::new().layer(service)))
+}
+
+/// SECURITY: a layer outside of the `CloudFront` layer sets a session's cookie, or says how long everything may be kept.
+#[tokio::test]
+async fn what_is_one_visitors_is_kept_from_shared_caches_whichever_layer_says_so() {
+    for (target, fields, policy) in GUARDED {
+        let app = guarded_site(fields);
+        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+            for (method, tag) in [("GET", ""), ("HEAD", ""), ("GET", "\"now\"")] {
+                let answer = ask(&app, method, target).through(front).header("if-none-match", tag).send().await;
+                let what = format!("{front:?} {method} {target} {tag} {fields:?}: {answer:?}");
+                assert_eq!(answer.line("cache-control"), policy, "{what}");
+                let targeted = |name: &&str| name.ends_with("-control") || name.starts_with("x-accel");
+                let left: Vec<&str> = answer.names().into_iter().filter(targeted).collect();
+                assert_eq!(left, ["cache-control"], "{what}");
+                if target == "/personal" {
+                    assert!(answer.header("vary").contains("cookie"), "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// `no-store` may be meant for browsers while a CDN keeps the answer (RFC 9213 §1).
+#[tokio::test]
+async fn what_nobody_calls_private_keeps_what_is_for_caches() {
+    const FIELDS: [(&str, &str); 3] =
+        [("cdn-cache-control", "max-age=60"), ("surrogate-key", "a"), ("cache-control", "no-store")];
+    for (app, policy) in [
+        (guarded_site(&FIELDS), "no-store"),
+        (guarded_site(&[FIELDS[0], FIELDS[1], ("cache-control", "public, x=\"private\"")]), "public, x=\"private\""),
+        (guarded_site(&[FIELDS[0], FIELDS[1], ("cache-control", "private=\"x-own\"")]), "private=\"x-own\""),
+    ] {
+        let answer = get(&app, "/public").send().await;
+        assert_eq!(answer.line("cache-control"), policy);
+        assert_eq!((answer.line("cdn-cache-control"), answer.line("surrogate-key")), ("max-age=60", "a"));
+    }
+}
+
+/// A site may let its cookies be shared, and then a layer outside may set them too.
+#[tokio::test]
+async fn cookies_that_all_visitors_may_have_stay_shared() {
+    let service = service_fn(async |_: lambda_http::Request| {
+        let page = Representation::new("text/plain", "x").with_cache_control(CacheControl::immutable());
+        let page = page.with_header(http::header::SET_COOKIE, HeaderValue::from_static("theme=dark"));
+        Ok::<Response<String>, Infallible>(page.into())
+    });
+    let decided = service_fn(async |_: lambda_http::Request| {
+        let part = Response::builder().status(206).header("cache-control", "public").header("set-cookie", "theme=dark");
+        part.body(String::new())
+    });
+    let shared = || CloudFront::new().with_shared_cookies(true);
+    for (app, policy) in [
+        (App::new(shared().layer(service)), "public, max-age=31536000, immutable"),
+        (App::new(shared().layer(decided)), "public"),
+        (App::new(CloudFront::new().layer(shared().layer(service))), "private, no-cache"),
+        (App::new(CloudFront::new().layer(shared().layer(decided))), "private, no-cache"),
+    ] {
+        assert_eq!(get(&app, "/").send().await.line("cache-control"), policy);
+    }
+}
+
+/// An app without the layer.
+#[tokio::test]
+async fn a_cookie_is_kept_from_shared_caches_without_the_layer_too() {
+    for (policy, expected) in [
+        ("", "private, no-store"),
+        ("public, max-age=60", "private, no-cache"),
+        ("private, max-age=60", "private, max-age=60"),
+    ] {
+        let service = service_fn(move |_: lambda_http::Request| {
+            let mut response =
+                Response::builder().header("set-cookie", "a=1").header("cdn-cache-control", "max-age=60");
+            if !policy.is_empty() {
+                response = response.header("cache-control", policy);
+            }
+            async move { response.body(String::new()) }
+        });
+        let answer = get(&App::new(service), "/").send().await;
+        assert_eq!((answer.line("cache-control"), answer.header("cdn-cache-control")), (expected, ""), "{policy}");
+    }
 }
