@@ -64,7 +64,7 @@ use self::{
     uri::BadRequest,
 };
 use crate::{
-    ContentManager, ScriptRoot, SecurityHeaders, Stage,
+    ContentManager, SecurityHeaders, Stage,
     body::whole,
     cache_control::guard,
     content::prefers_problem,
@@ -118,8 +118,8 @@ where
 /// for ([`with_error_pages`](Self::with_error_pages)); 500 for a reply that its front door would not take, which is logged with
 /// path, size and limit; 413 for a request that is too large.
 ///
-/// SECURITY: what an answer is kept from shared caches by is seen to here, behind all layers: one that sets a cookie or is one
-/// visitor's ([`with_personal`](crate::Representation::with_personal)) is private, and has no field for caches of a CDN alone.
+/// Behind all layers it keeps shared caches from what is one visitor's: an answer that sets a cookie, or is
+/// [personal](crate::Representation::with_personal), is private and has no field for the caches of a CDN alone.
 ///
 /// # Examples
 ///
@@ -224,6 +224,11 @@ impl App {
     /// API leaves the mapping out of the path by itself, so that no route of the site may begin with the same segments. A
     /// stage in the path is found without. Default: none.
     ///
+    /// It is a path as URLs have it: `/shop`, `/shop/v1`, or with percent-encodings, `/caf%C3%A9`. The slash at its start may be
+    /// left out, and slashes at its end count for nothing. For what is no such path (a `?` or `#`, blanks, letters beyond ASCII,
+    /// `.` and `..`, empty segments, a whole URL) [`run`](Self::run) and [`invoke`](Self::invoke) fail with
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) and the reason.
+    ///
     /// # Examples
     ///
     /// ```
@@ -246,14 +251,16 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_base_path(mut self, prefix: &str) -> Self {
-        self.mount.base_path = ScriptRoot::new(prefix);
+        self.mount = self.mount.with_base_path(prefix);
         self
     }
 
     /// The prefix that visitors' URLs carry, for links and redirects, where it is not the one that events show: empty
-    /// behind a CloudFront distribution with an origin path. Default: the stage and the base path.
+    /// behind a CloudFront distribution with an origin path. It is written as the
+    /// [base path](Self::with_base_path), and the scheme and host before it are for
+    /// [`with_public_origin`](ContentManager::with_public_origin). Default: the stage and the base path.
     pub fn with_public_root(mut self, prefix: &str) -> Self {
-        self.mount.public_root = Some(ScriptRoot::new(prefix));
+        self.mount = self.mount.with_public_root(prefix);
         self
     }
 
@@ -261,9 +268,11 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Event`](crate::ErrorKind::Event) for an event that nothing here serves, and whatever the handler of an event failed with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
+    /// [`ErrorKind::Event`](crate::ErrorKind::Event) for an event that nothing here serves,
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a base path or public root that is none, and whatever the handler of an event failed with: Lambda then counts a failed invocation. Whatever goes wrong with a request is a reply, and a task that fails
     /// is one that the reply names.
     pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
+        self.mount.checked()?;
         match Event::parse(event) {
             Some(request) => Ok(self.reply(request, event.len(), context).await),
             None => self.triggered(event, context.as_ref()).await.map(Reply::json),

@@ -1,10 +1,15 @@
 //! Where a site is mounted: which part of an event's path is the prefix of a stage or a base path, and which the site's
-//! routes see. It works on paths as text and decodes nothing.
+//! routes see. It works on paths as text, and decodes nothing of a request.
 
 use std::borrow::Cow;
 
-use super::door::{Door, StagePlace};
-use crate::ScriptRoot;
+use percent_encoding::percent_decode_str;
+
+use super::door::{Door, PathForm, StagePlace};
+use crate::{
+    ScriptRoot,
+    error::{Error, ErrorKind, Result},
+};
 
 /// What the place of a site is derived from, as its event says it.
 #[derive(Debug)]
@@ -23,12 +28,41 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Mount {
     /// The prefix that the site's routes lack and visitors' URLs have: an API mapping of a custom domain, a path rule of an
     /// ALB. Paths of events have it or not.
-    pub(crate) base_path: ScriptRoot,
+    base_path: ScriptRoot,
     /// The prefix that visitors' URLs carry, where it is not the one that events show.
-    pub(crate) public_root: Option<ScriptRoot>,
+    public_root: Option<ScriptRoot>,
+    /// What is no prefix, for the site not to start.
+    mistake: Option<Error>,
 }
 
 impl Mount {
+    pub(crate) fn with_base_path(mut self, prefix: &str) -> Self {
+        self.base_path = self.read("base path", prefix);
+        self
+    }
+
+    pub(crate) fn with_public_root(mut self, prefix: &str) -> Self {
+        self.public_root = Some(self.read("public root", prefix));
+        self
+    }
+
+    fn read(&mut self, what: &str, prefix: &str) -> ScriptRoot {
+        ScriptRoot::parse(prefix).unwrap_or_else(|why| {
+            // What stands before an `@` may be a password.
+            let shown = prefix.rsplit('@').next().unwrap_or_default();
+            let message = format!("the {what} {shown:?} is no path such as `/shop`: {why}");
+            self.mistake = Some(Error::new(ErrorKind::Configuration, message));
+            ScriptRoot::default()
+        })
+    }
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where the site has named a prefix that is none.
+    pub(crate) fn checked(&self) -> Result<()> {
+        self.mistake.clone().map_or(Ok(()), Err)
+    }
+
     /// The prefix for links and the path for routes.
     pub(crate) fn split<'a>(&self, place: &'a Place<'_>) -> (ScriptRoot, &'a str) {
         let (stage_root, path) = match place.door.stage {
@@ -36,8 +70,16 @@ impl Mount {
             StagePlace::InPath | StagePlace::InPathOfOwnDomain => root_in_path(place),
             StagePlace::Nowhere => ("", &*place.path),
         };
-        let path = without_prefix(path, self.base_path.as_str()).unwrap_or(path);
+        let path = self.without_base(place.door, path).unwrap_or(path);
         (self.root(stage_root), if path.is_empty() { "/" } else { path })
+    }
+
+    fn without_base<'a>(&self, door: &Door, path: &'a str) -> Option<&'a str> {
+        let base = self.base_path.as_str();
+        match door.path {
+            PathForm::Decoded => without_prefix(path, &percent_decode_str(base).decode_utf8_lossy()),
+            PathForm::AsSent | PathForm::OneLeadingSlash => without_prefix(path, base),
+        }
     }
 
     /// The prefix for links where nothing is known of a request's path.
@@ -124,6 +166,8 @@ mod tests {
             (&HTTP, "/prod/hello", None, "prod", custom, "shop", "/shop", "/hello"),
             (&HTTP, "/", None, "prod", custom, "/shop/v1", "/shop/v1", "/"),
             (&HTTP, "/shop/v1/a", None, "prod", custom, "/shop/v1", "/shop/v1", "/a"),
+            (&HTTP, "/café/a", None, "prod", custom, "/caf%C3%A9", "/caf%C3%A9", "/a"),
+            (&URL, "/caf%C3%A9/a", None, "$default", None, "/caf%C3%A9", "/caf%C3%A9", "/a"),
             (&HTTP, "/shopping", None, "prod", custom, "shop", "/shop", "/shopping"),
             (&HTTP_V1, "/hello", Some("/hello"), "$default", gateway, "", "", "/hello"),
             (&HTTP_V1, "/prod/hello", Some("/prod/hello"), "prod", gateway, "", "/prod", "/hello"),
@@ -142,14 +186,14 @@ mod tests {
             let (path, context_path) = (path.into(), context_path.map(Cow::Borrowed));
             let place =
                 Place { door, path, context_path, stage: Some(stage.into()), domain: domain.map(Cow::Borrowed) };
-            let mount = Mount { base_path: ScriptRoot::new(base), public_root: None };
+            let mount = Mount::default().with_base_path(base);
             assert_eq!(mount.split(&place), (ScriptRoot::new(root), rest), "{place:?} {base}");
         }
     }
 
     #[test]
     fn a_public_root_replaces_what_the_event_shows() {
-        let mount = Mount { public_root: Some(ScriptRoot::default()), base_path: ScriptRoot::new("/shop") };
+        let mount = Mount::default().with_base_path("/shop").with_public_root("");
         for path in ["/a", "/shop/a"] {
             let context_path = Some(format!("/prod{path}").into());
             let door = &crate::runtime::door::REST;

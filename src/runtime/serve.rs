@@ -38,6 +38,7 @@ impl App {
     ///
     /// As [`run`](crate::run).
     pub async fn run(self) -> Result<()> {
+        self.mount.checked()?;
         self.tasks.start();
         if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
             self.run_lambda().await

@@ -266,3 +266,37 @@ async fn a_base_path_is_taken_off_and_put_before_links() {
     assert_eq!(other.text(), "/next /static/a.e3b0c44298fc1c149afb.css");
     assert_ne!(page.header("etag"), other.header("etag"), "a page's links are in its tag");
 }
+
+/// A link with a query or a host in the middle would lead nowhere, or off the site.
+#[tokio::test]
+async fn what_is_no_prefix_is_an_error_with_the_reason_before_a_request_is_answered() {
+    let app = || crate::support::app(|_| chalice_http_toolkit::Representation::new("text/plain", "x"));
+    let event = get(&app(), "/").event().to_string();
+    for prefix in ["/shop", "shop", "/shop/", "", "/", "/shop/v1", "/caf%C3%A9", "/$stage"] {
+        for app in [app().with_base_path(prefix), app().with_public_root(prefix)] {
+            assert_eq!(app.invoke(&event, None).await.expect(prefix).status(), 200, "{prefix}");
+        }
+    }
+    for (prefix, why) in [
+        ("https://user:hunter2@www.shop.example/shop", "whole URL"),
+        ("/shop?a", "`?`"),
+        ("/shop#a", "`#`"),
+        ("/\\evil.example", "`\\`"),
+        ("/a//b", "two slashes"),
+        ("/../shop", "`..`"),
+        ("/%2e%2e/shop", "`..`"),
+        ("/my shop", "percent-encoded"),
+        ("/café", "percent-encoded"),
+        ("/shop\r\nset-cookie: a=1", "percent-encoded"),
+    ] {
+        for (app, what) in
+            [(app().with_base_path(prefix), "base path"), (app().with_public_root(prefix), "public root")]
+        {
+            let refused = app.invoke(&event, None).await.expect_err(prefix);
+            assert_eq!(app.run().await.expect_err(prefix).to_string(), refused.to_string());
+            assert_eq!(refused.kind(), chalice_http_toolkit::ErrorKind::Configuration);
+            let told = refused.to_string();
+            assert!(told.contains(what) && told.contains(why) && !told.contains("hunter2"), "{told}");
+        }
+    }
+}
