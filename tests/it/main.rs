@@ -49,6 +49,7 @@ mod tasks_rules;
 mod tasks_store;
 #[cfg(feature = "tasking")]
 mod tasks_values;
+mod template_sets;
 #[cfg(feature = "testing")]
 mod testing;
 mod tidy;
