@@ -40,14 +40,17 @@ struct Inner {
 enum Detail {
     None,
     Template(String, Option<usize>),
-    #[cfg_attr(not(feature = "forms"), allow(dead_code, reason = "only forms have fields"))]
+    #[cfg_attr(
+        not(any(feature = "forms", feature = "images")),
+        allow(dead_code, reason = "only forms and uploads have it")
+    )]
     Field(Field),
     #[cfg_attr(not(feature = "tasking"), allow(dead_code, reason = "only what is sent can be lost on the way"))]
     MaybeSent,
     RetryAfter(Duration),
 }
 
-/// What is wrong with a field of a form.
+/// What is wrong with a field of a form, or with an upload.
 struct Field {
     name: Option<String>,
     problem: String,
@@ -84,7 +87,8 @@ pub enum ErrorKind {
     Serialization,
     /// A closure of the site (an asset's tag or body) failed.
     Asset,
-    /// An image is broken, too large or none.
+    /// An image is broken, too large or none. Status 400 where it is looked at for whoever sent it (`Images::inspect`), else
+    /// 500.
     Image,
     /// A body could not be read to its end.
     Body,
@@ -217,6 +221,13 @@ impl Error {
         Self::build(ErrorKind::Form, "a form is not what was expected".to_owned(), detail, None)
     }
 
+    /// For an upload that is not taken.
+    #[cfg(feature = "images")]
+    pub(crate) fn refused_image(problem: String) -> Self {
+        let detail = Detail::Field(Field { name: None, problem, is_for_log: true });
+        Self::build(ErrorKind::Image, "an image is refused".to_owned(), detail, None)
+    }
+
     fn build(kind: ErrorKind, context: String, detail: Detail, source: Option<BoxError>) -> Self {
         Self(Arc::new(Inner { kind, context, detail, source }))
     }
@@ -262,8 +273,21 @@ impl Error {
         }
     }
 
-    /// What whoever sent the request is told besides the status: what is wrong with a form's field.
-    pub(crate) fn told(&self) -> Option<String> {
+    /// What whoever sent the request is told besides the status, in a sentence: what is wrong with a form's
+    /// [field](Self::field), or with an image that they sent. The site's error page has it already; a handler that shows
+    /// the form once more takes it from here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "images")] {
+    /// use chalice_http_toolkit::Images;
+    ///
+    /// let error = Images::inspect(b"a letter").unwrap_err();
+    /// assert_eq!(error.for_visitor().as_deref(), Some("the file is not an image"));
+    /// # }
+    /// ```
+    pub fn for_visitor(&self) -> Option<String> {
         match &self.0.detail {
             Detail::Field(Field { name: Some(name), problem, .. }) => Some(format!("{}: {problem}", shown(name))),
             Detail::Field(Field { name: None, problem, .. }) => Some(problem.clone()),
@@ -304,11 +328,12 @@ impl Error {
         }
     }
 
-    /// The status that a client is answered with: 400, 413 or 415 for a form that can't be taken, 400 for a redirect
-    /// off the site, 413 for a request that is too large, 403 for one from another site's page, else 500.
+    /// The status that a client is answered with: 400, 413 or 415 for a form that can't be taken, 400 for an upload that is no
+    /// image and for a redirect off the site, 413 for a request that is too large, 403 for one from another site's page, else 500.
     pub fn status(&self) -> StatusCode {
         match self.kind() {
             ErrorKind::Form | ErrorKind::Redirect => StatusCode::BAD_REQUEST,
+            ErrorKind::Image if self.for_visitor().is_some() => StatusCode::BAD_REQUEST,
             ErrorKind::CrossOrigin => StatusCode::FORBIDDEN,
             ErrorKind::FormTooLarge | ErrorKind::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorKind::FormType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

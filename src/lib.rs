@@ -133,7 +133,7 @@ pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 #[cfg(feature = "images")]
-pub use content::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
+pub use content::{ConvertedImage, ImageFormat, ImageInfo, ImageKind, ImageLimits, Images, Prebuilt};
 #[cfg(feature = "forms")]
 pub use content::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "cookies")]

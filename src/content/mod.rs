@@ -61,7 +61,7 @@ pub use explain::Explanation;
 #[cfg(feature = "forms")]
 pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
-pub use images::{ConvertedImage, ImageFormat, ImageLimits, Images, Prebuilt};
+pub use images::{ConvertedImage, ImageFormat, ImageInfo, ImageKind, ImageLimits, Images, Prebuilt};
 pub(crate) use negotiate::prefers_problem;
 pub(crate) use path::{NOT_IN_PATH, is_well_encoded};
 #[cfg(feature = "dev-server")]
@@ -267,7 +267,7 @@ impl ContentManager {
 
     /// Looks for what would fail at run time: templates that don't compile, templates and static files that are named and
     /// not there, compressed files that are not what their plain ones compress to, and where images are converted those whose
-    /// names say another kind than they are. Nothing is rendered. A test of a site asserts that there is nothing to find.
+    /// names say another kind than they are, and URLs of images of which a template does not say the size. Nothing is rendered. A test of a site asserts that there is nothing to find.
     ///
     /// # Examples
     ///

@@ -92,7 +92,7 @@ impl App {
         at: &At<'_>,
     ) -> Response<Bytes> {
         log(error, at);
-        let detail = error.told().or_else(|| self.development.then(|| error.chain()));
+        let detail = error.for_visitor().or_else(|| self.development.then(|| error.chain()));
         self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, at).await
     }
 

@@ -9,7 +9,8 @@ use super::super::media_type;
 /// A file that came with a [`Form`](crate::Form).
 ///
 /// Its name and its type are whatever the sender wrote. SECURITY: store a file under a name of your own (an id, a hash) and
-/// keep the sender's as text; decide by [`media_type`](Self::media_type) what it is.
+/// keep the sender's as text; decide by [`media_type`](Self::media_type) what it is, and whether it is an image by
+/// `Images::inspect`, as the first bytes of one are none.
 ///
 /// # Examples
 ///

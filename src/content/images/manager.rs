@@ -70,11 +70,11 @@ impl ContentManager {
     }
 
     /// An image that is there as bytes, such as an upload: negotiated and resized like a static one, by the parameters of the
-    /// request's URL. Animations are sent without their metadata; GIF, SVG, AVIF and other kinds as they are.
+    /// request's URL, as `picture('/avatar', size=(256, 256), alt='')` writes them in a template. Animations are sent without their metadata; GIF, SVG, AVIF and other kinds as they are.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Image`] where the bytes are broken, too large or no image: ask before you store them.
+    /// [`ErrorKind::Image`] where the bytes are broken, too large or no image: ask [`Images::inspect`] before you store them.
     ///
     /// # Examples
     ///
@@ -93,7 +93,7 @@ impl ContentManager {
     /// ```
     pub fn image(&self, uri: &Uri, bytes: impl Into<Bytes>) -> Result<Representation> {
         let engine = self.engine();
-        let wanted = match engine.menu.read_query(uri.query().unwrap_or_default()) {
+        let wanted = match self.wanted_of(uri) {
             Ok(wanted) => wanted,
             Err(why) => return Ok(refused(why)),
         };
@@ -159,7 +159,7 @@ impl ContentManager {
         let engine = self.engine();
         let version = etag().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's etag failed", error))?;
         let Some(version) = version else { return Ok(self.not_found()) };
-        let wanted = match engine.menu.read_query(uri.query().unwrap_or_default()) {
+        let wanted = match self.wanted_of(uri) {
             Ok(wanted) => wanted,
             Err(why) => return Ok(refused(why)),
         };
@@ -220,6 +220,16 @@ impl ContentManager {
             width: converted.width,
             height: converted.height,
         })
+    }
+
+    /// What a URL asks for: in its query, or where the site's pages write paths, in its last segment. What is no list of
+    /// parameters there is a part of the image's own path.
+    fn wanted_of(&self, uri: &Uri) -> Result<Wanted, String> {
+        let images = self.setup.settings.images.any();
+        let menu = &images.engine.menu;
+        let segment = uri.path().rsplit('/').next().filter(|_| images.path_urls && uri.query().is_none());
+        let in_path = segment.and_then(|segment| menu.read_segment(segment).ok());
+        in_path.map_or_else(|| menu.read_query(uri.query().unwrap_or_default()), Ok)
     }
 
     fn engine(&self) -> Arc<Engine> {

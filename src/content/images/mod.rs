@@ -7,6 +7,7 @@
 //!    [`ownership`] is looked at
 //! 5. [`codec`] pixels
 //! 6. [`markup`] what templates show, and its [`placeholder`]
+//! 7. [`inspect`] what an upload is
 //!
 //! It does not know routes or caches in front.
 
@@ -15,6 +16,7 @@ mod codec;
 mod disk;
 mod edge;
 mod engine;
+mod inspect;
 mod manager;
 mod markup;
 #[cfg(unix)]
@@ -36,13 +38,13 @@ use std::{
 
 use minijinja::Environment;
 
-pub use codec::{Format as ImageFormat, ImageLimits};
+pub use codec::{Format as ImageFormat, ImageLimits, Kind as ImageKind};
 pub(crate) use engine::render;
+pub use inspect::ImageInfo;
 pub use manager::ConvertedImage;
 pub use prebuilt::Prebuilt;
 
 use self::{
-    codec::Kind,
     engine::{Engine, Means},
     variant::Menu,
 };
@@ -321,20 +323,23 @@ fn may_be_converted(name: &str) -> bool {
     media_type::of_image(name).is_some_and(|said| CONVERTED.iter().any(|kind| kind.media_type() == said))
 }
 
-const CONVERTED: [Kind; 3] = [Kind::Jpeg, Kind::Png, Kind::Webp];
+const CONVERTED: [ImageKind; 3] = [ImageKind::Jpeg, ImageKind::Png, ImageKind::Webp];
 
 /// What is wrong with the name of an image, where its bytes or its name are of a kind that is converted.
 fn misnomer(name: &str, bytes: &[u8]) -> Option<String> {
     // An animated PNG has two names.
     let said = media_type::of_image(name).map(|said| if said == "image/apng" { "image/png" } else { said })?;
-    let is = codec::sniff(bytes);
-    let concerns = may_be_converted(name) || codec::is_converted(bytes);
-    let is_text = is == Kind::Other && media_type::sniff(bytes).starts_with("text/");
-    (concerns && is.media_type() != said && (is_text || is != Kind::Other)).then(|| match is {
-        Kind::Other => format!("its name says {said}, and its content is text"),
-        is if codec::is_converted(bytes) => {
-            format!("its name says {said}, and its content is {}, as which it is converted: rename it", is.name())
+    let is_converted = codec::is_converted(bytes);
+    let concerns = may_be_converted(name) || is_converted;
+    match codec::sniff(bytes).filter(|_| concerns) {
+        Some(is) if is.media_type() == said => None,
+        Some(is) => {
+            let then = if is_converted { "as which it is converted" } else { "which is not converted" };
+            Some(format!("its name says {said}, and its content is {}, {then}: rename it", is.name()))
         }
-        is => format!("its name says {said}, and its content is {}, which is not converted: rename it", is.name()),
-    })
+        None => {
+            let is_text = concerns && media_type::sniff(bytes).starts_with("text/");
+            is_text.then(|| format!("its name says {said}, and its content is text"))
+        }
+    }
 }

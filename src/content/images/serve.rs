@@ -264,7 +264,7 @@ impl Unloaded<'_> {
 /// An image that is sent as it is, with its own tag among the fields.
 pub(crate) fn whole(source: &Source, identity: &[u8; 32], why: &Refusal) -> Body {
     tracing::debug!(%why, "an image is sent as it is");
-    let media_type = codec::sniff(&source.bytes).media_type();
+    let media_type = codec::sniff(&source.bytes).map_or("application/octet-stream", codec::Kind::media_type);
     let tag = EntityTag::of_digest(&key_of_original(identity));
     let mut headers = tagged(&tag, media_type);
     media_type::disarm(&mut headers);

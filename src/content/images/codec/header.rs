@@ -109,16 +109,22 @@ impl Header {
 pub(crate) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
     within("bytes", bytes.len() as u64, limits.bytes as u64)?;
     let header = guarded(|| match sniff(bytes) {
-        Kind::Jpeg => files::jpeg::probe(bytes, limits),
-        Kind::Png => files::png::probe(bytes, limits),
-        Kind::Webp => files::webp::probe(bytes, limits),
-        Kind::Other => Err(Refusal::NotAnImage),
-        kind => Err(Refusal::Unsupported(kind)),
+        Some(Kind::Jpeg) => files::jpeg::probe(bytes, limits),
+        Some(Kind::Png) => files::png::probe(bytes, limits),
+        Some(Kind::Webp) => files::webp::probe(bytes, limits),
+        Some(kind) => Err(Refusal::Unsupported(kind)),
+        None => Err(Refusal::NotAnImage),
     })?;
-    if header.width == 0 || header.height == 0 {
-        return Err(Refusal::broken("it has no pixels"));
+    header.within(limits)
+}
+
+impl Header {
+    pub(super) fn within(self, limits: &ImageLimits) -> Result<Self, Refusal> {
+        if self.width == 0 || self.height == 0 {
+            return Err(Refusal::broken("it has no pixels"));
+        }
+        within("pixels on a side", u64::from(self.width.max(self.height)), u64::from(limits.side))?;
+        within("pixels", self.pixels(), limits.pixels)?;
+        Ok(self)
     }
-    within("pixels on a side", u64::from(header.width.max(header.height)), u64::from(limits.side))?;
-    within("pixels", header.pixels(), limits.pixels)?;
-    Ok(header)
 }

@@ -1,29 +1,50 @@
 //! What a file is, by its bytes alone: a name or a declared type is never believed. It does not know whether the file is
 //! sound.
 
-use super::bytes::{be32, slice};
+use super::bytes::{be32, le32, slice};
 
-/// The kinds of files that are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+/// The formats of images that are told apart, by their content.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ImageKind, Images};
+///
+/// let info = Images::inspect(&std::fs::read("static/img/logo.png")?)?;
+/// assert_eq!(info.format, ImageKind::Png);
+/// assert_eq!((info.format.name(), info.format.media_type()), ("PNG", "image/png"));
+/// # Ok::<(), chalice_http_toolkit::BoxError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// JPEG.
     Jpeg,
+    /// PNG, moving ones too.
     Png,
+    /// WebP.
     Webp,
+    /// GIF.
     Gif,
+    /// AV1 Image File Format.
     Avif,
+    /// What iPhones store: HEIC. Only Safari shows it.
     Heif,
+    /// JPEG XL. Only Safari shows it.
     Jxl,
+    /// SVG, which may bring a script.
     Svg,
+    /// Windows bitmap.
     Bmp,
+    /// TIFF.
     Tiff,
+    /// Windows icon.
     Ico,
-    /// No image, or none that is known.
-    Other,
 }
 
 impl Kind {
-    /// What it is called in a sentence.
-    pub(crate) const fn name(self) -> &'static str {
+    /// What it is called in a sentence: `JPEG`, `WebP`.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "JPEG",
             Self::Png => "PNG",
@@ -36,11 +57,11 @@ impl Kind {
             Self::Bmp => "BMP",
             Self::Tiff => "TIFF",
             Self::Ico => "ICO",
-            Self::Other => "unknown",
         }
     }
 
-    pub(crate) const fn media_type(self) -> &'static str {
+    /// For Content-Type.
+    pub const fn media_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
@@ -53,7 +74,6 @@ impl Kind {
             Self::Bmp => "image/bmp",
             Self::Tiff => "image/tiff",
             Self::Ico => "image/vnd.microsoft.icon",
-            Self::Other => "application/octet-stream",
         }
     }
 }
@@ -74,22 +94,19 @@ fn converted(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
-/// The kind of the file that starts with (or is) these bytes.
-pub(crate) fn sniff(bytes: &[u8]) -> Kind {
-    if let Some(kind) = converted(bytes).or_else(|| by_brand(bytes)) {
-        return kind;
-    }
-    match infer::get(bytes).map(|kind| kind.mime_type()) {
-        Some("image/gif") => Kind::Gif,
-        Some("image/avif") => Kind::Avif,
-        Some("image/heif") => Kind::Heif,
-        Some("image/jxl") => Kind::Jxl,
-        Some("image/bmp") => Kind::Bmp,
-        Some("image/tiff") => Kind::Tiff,
-        Some("image/vnd.microsoft.icon") => Kind::Ico,
-        _ if is_svg(bytes) => Kind::Svg,
-        _ => Kind::Other,
-    }
+/// The kind of the file that starts with (or is) these bytes, where it is an image.
+pub(crate) fn sniff(bytes: &[u8]) -> Option<Kind> {
+    converted(bytes).or_else(|| by_brand(bytes)).or_else(|| match infer::get(bytes).map(|kind| kind.mime_type()) {
+        Some("image/gif") if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => Some(Kind::Gif),
+        Some("image/avif") => Some(Kind::Avif),
+        Some("image/heif") => Some(Kind::Heif),
+        Some("image/jxl") => Some(Kind::Jxl),
+        // Two letters begin many a text.
+        Some("image/bmp") if matches!(le32(bytes, 14), Some(12 | 40 | 52 | 56 | 64 | 108 | 124)) => Some(Kind::Bmp),
+        Some("image/tiff") => Some(Kind::Tiff),
+        Some("image/vnd.microsoft.icon") => Some(Kind::Ico),
+        _ => is_svg(bytes).then_some(Kind::Svg),
+    })
 }
 
 /// Files of the ISO base media format say in their `ftyp` box what they are. The major brand may be the general `mif1`, so
@@ -98,16 +115,24 @@ fn by_brand(bytes: &[u8]) -> Option<Kind> {
     if slice(bytes, 4, 4)? != b"ftyp" {
         return None;
     }
-    let length = be32(bytes, 0)?.min(256) as usize;
-    let brands = bytes.get(8..length.min(bytes.len()))?;
-    let has = |wanted: &[&[u8]]| brands.chunks_exact(4).any(|brand| wanted.contains(&brand));
-    if has(&[b"avif", b"avis"]) {
+    if has_brand(bytes, &[b"avif", b"avis"]) {
         Some(Kind::Avif)
-    } else if has(&[b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"]) {
+    } else if has_brand(bytes, &[b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"]) {
         Some(Kind::Heif)
     } else {
         None
     }
+}
+
+fn has_brand(bytes: &[u8], wanted: &[&[u8]]) -> bool {
+    let length = be32(bytes, 0).unwrap_or(0).min(256) as usize;
+    let brands = bytes.get(8..length.min(bytes.len())).unwrap_or_default();
+    brands.chunks_exact(4).any(|brand| wanted.contains(&brand))
+}
+
+/// Whether a file that is not decoded says that it is a sequence of pictures.
+pub(super) fn moves(bytes: &[u8]) -> bool {
+    slice(bytes, 4, 4) == Some(b"ftyp") && has_brand(bytes, &[b"avis", b"msf1", b"hevc"])
 }
 
 /// White space in XML (XML 1.0 §2.3).

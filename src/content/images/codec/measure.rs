@@ -2,13 +2,13 @@
 //! file is sound: it only reads where a size would stand.
 
 use super::{
-    bytes::{be32, le16, le32, slice},
+    bytes::{array, be32, le16, le32, slice},
     kind::{Kind, XML_SPACE, sniff},
 };
 
 /// Width and height of a file of any kind that says so near its beginning, as it is seen.
 pub(crate) fn measure(bytes: &[u8]) -> Option<(u32, u32)> {
-    let size = match sniff(bytes) {
+    let size = match sniff(bytes)? {
         Kind::Gif => le16(bytes, 6).zip(le16(bytes, 8)).map(|(width, height)| (width.into(), height.into())),
         Kind::Bmp => {
             le32(bytes, 18).zip(le32(bytes, 22)).map(|(width, height)| (width, height.cast_signed().unsigned_abs()))
@@ -30,6 +30,24 @@ fn item_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let (width, height) = sizes.max_by_key(|(width, height)| u64::from(*width) * u64::from(*height))?;
     let quarters = boxes(properties).find(|(name, _)| *name == b"irot").and_then(|(_, angle)| angle.first().copied());
     Some(if quarters.is_some_and(|angle| angle % 2 == 1) { (height, width) } else { (width, height) })
+}
+
+/// Whether the boxes of a file are all there, pixels among them. The last one may go to the end, and a long one has its
+/// length in 64 bits.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    let (mut rest, mut has_data) = (bytes, false);
+    while let Some(length) = be32(rest, 0) {
+        has_data |= slice(rest, 4, 4) == Some(b"mdat");
+        let length = match length {
+            0 => return has_data,
+            1 => array(rest, 8).map_or(0, u64::from_be_bytes),
+            length => length.into(),
+        };
+        let after = usize::try_from(length).ok().filter(|length| *length >= 8).and_then(|length| rest.get(length..));
+        let Some(after) = after else { return false };
+        rest = after;
+    }
+    rest.is_empty() && has_data
 }
 
 /// The boxes that follow one another here: name and content (ISO/IEC 14496-12 §4.2).

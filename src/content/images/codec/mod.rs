@@ -7,7 +7,7 @@
 //! 5. [`encode`] a file for a browser
 //! 6. [`convert`] all of these in their order; [`cost`] what it would take; [`version`] which encoders do it
 //!
-//! Beside them, [`measure`] how large files are that are not decoded.
+//! Beside them, [`measure`] how large files are that are not decoded, and [`inspect`] what a stranger's file is.
 //!
 //! Files come from strangers: only decoders that are memory-safe see them, behind limits that are checked first, and a
 //! panic of theirs is a [`Refusal`]. Code in C sees nothing but pixels that were made here.
@@ -24,6 +24,7 @@ mod files;
 mod graphic;
 mod hdr;
 mod header;
+mod inspect;
 mod kind;
 mod limits;
 mod measure;
@@ -46,7 +47,9 @@ pub(crate) use decode::decode;
 pub use encode::Format;
 pub(crate) use encode::Tier;
 pub(crate) use header::{Header, probe};
-pub(crate) use kind::{Kind, is_converted, sniff};
+pub(crate) use inspect::inspect;
+pub use kind::Kind;
+pub(crate) use kind::{is_converted, sniff};
 pub use limits::ImageLimits;
 pub(crate) use measure::measure;
 pub(crate) use refusal::Refusal;

@@ -28,7 +28,7 @@ pub(crate) fn strip(bytes: &[u8], header: &Header) -> Option<Vec<u8>> {
 pub(crate) fn strip_unconverted(bytes: &[u8]) -> Option<Vec<u8>> {
     match probe(bytes, &ImageLimits::NONE) {
         Ok(header) => strip(bytes, &header),
-        Err(_) if sniff(bytes) == Kind::Jpeg => files::jpeg::stripped(bytes, files::jpeg::orientation(bytes)),
+        Err(_) if sniff(bytes) == Some(Kind::Jpeg) => files::jpeg::stripped(bytes, files::jpeg::orientation(bytes)),
         Err(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The parts of which image files consist: their headers, and what may be left out without touching a pixel. No decoder is
 //! called here.
 
+pub(super) mod gif;
 pub(super) mod jpeg;
 pub(super) mod png;
 pub(super) mod webp;
