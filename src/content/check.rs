@@ -137,6 +137,9 @@ fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Findin
             }
         }
     }
+    for (line, url) in &mentions.unsized_images {
+        findings.push(finding(*line, format!("the image at `{url}` needs size=(width, height)")));
+    }
     findings.sort_by_key(|finding| finding.line);
     findings
 }

@@ -47,6 +47,8 @@ pub(crate) struct Mentions {
     pub(crate) wanted: Vec<Wanted>,
     /// Static files, by the prefix of their name that is known.
     pub(crate) files: BTreeSet<Reference>,
+    /// URLs of images whose size is not said, each with its line: no page can show them.
+    pub(crate) unsized_images: BTreeSet<(usize, String)>,
     /// Scripts and styles.
     pub(crate) inline: inline::Found,
 }
@@ -71,6 +73,13 @@ impl Reference {
         match self {
             Self::Name { name, .. } => name == given,
             Self::StartsWith(start) => given.starts_with(start),
+        }
+    }
+
+    /// Whether it is a URL of the site's own: no file's name begins with a slash.
+    pub(crate) fn is_url(&self) -> bool {
+        match self {
+            Self::Name { name: text, .. } | Self::StartsWith(text) => text.starts_with('/'),
         }
     }
 

@@ -305,6 +305,12 @@ fn absolute_url(origin: Option<&str>, path: &str) -> Result<String, minijinja::E
     url.ok_or_else(shown)
 }
 
+/// The URL of a path of the site, which has the prefix under which it is mounted already or not.
+#[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only images have URLs of their own"))]
+pub(crate) fn site_url(path: &str) -> Result<String, minijinja::Error> {
+    SCRIPT_ROOT.with_borrow(|root| links::absolute("", root, path)).ok_or_else(|| leads_away(path))
+}
+
 fn leads_away(path: &str) -> minijinja::Error {
     let shown = links::shown(path);
     let message = format!("url() makes links within the site, and {shown} leads off it: write such a link as it is");

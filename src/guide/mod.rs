@@ -1,14 +1,18 @@
 //! The guide: from the idea to a deployed site, in pages that can be read one after the other. Each example runs.
 //!
 //! 1. [`tour`]: the smallest site, templates, static files, images, forms, tasks, tests, deployment
-//! 2. [`caching`]: the way of a request through CloudFront, and what each header does there
-//! 3. [`limits`]: what is refused, cut or kept, and where
-//! 4. [`from_flask`] and [`from_chalice`]: the names that you know, and their names here
+//! 2. [`uploads`]: pictures that visitors send
+//! 3. [`caching`]: the way of a request through CloudFront, and what each header does there
+//! 4. [`limits`]: what is refused, cut or kept, and where
+//! 5. [`from_flask`] and [`from_chalice`]: the names that you know, and their names here
 //!
 //! It is in the documentation only: no program contains it.
 
 #[doc = include_str!("tour.md")]
 pub mod tour {}
+
+#[doc = include_str!("uploads.md")]
+pub mod uploads {}
 
 #[doc = include_str!("caching.md")]
 pub mod caching {}

@@ -54,3 +54,5 @@ mod template_sets;
 mod testing;
 mod tidy;
 mod triggers;
+#[cfg(feature = "images")]
+mod uploads;

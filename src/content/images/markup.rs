@@ -18,7 +18,7 @@ use super::{
 };
 use crate::content::{
     assets::Assets,
-    templates::{Settings, static_url},
+    templates::{Settings, site_url, static_url},
 };
 
 pub(crate) fn add_functions(
@@ -31,14 +31,15 @@ pub(crate) fn add_functions(
     let gallery = Gallery { images: images.clone(), assets: assets.clone(), settings: settings.clone() };
     let shown = gallery.clone();
     environment.add_function(picture, move |state: &State<'_, '_>, name: &str, options: Kwargs| {
-        let markup = shown.find(state, name).picture(&Options::read(&shown.images, &options)?)?;
+        let asked = Options::read(&shown.images, &options)?;
         options.assert_all_used()?;
+        let markup = shown.find(state, name, asked.size)?.picture(&asked)?;
         Ok::<_, Error>(Value::from_safe_string(markup))
     });
     environment.add_function(srcset, move |state: &State<'_, '_>, name: &str, options: Kwargs| {
         let asked = Options::of_srcset(&gallery.images, &options)?;
         options.assert_all_used()?;
-        let shown = gallery.find(state, name);
+        let shown = gallery.find(state, name, asked.size)?;
         let list = shown.srcset(&shown.widths(&asked.widths), asked.wanted);
         Ok::<_, Error>(Value::from_safe_string(escaped(&list)))
     });
@@ -52,7 +53,7 @@ struct Gallery {
     settings: Arc<Settings>,
 }
 
-/// One of them: its URL, and what its header says where it is converted.
+/// One of them: its URL, and what is known of it.
 struct Shown<'a> {
     images: &'a Images,
     assets: &'a Assets,
@@ -60,12 +61,16 @@ struct Shown<'a> {
     url: String,
     file: Option<(Source, Header)>,
     size: Option<(u32, u32)>,
+    /// Whether its URL takes parameters.
+    scales: bool,
 }
 
 /// What a template says about an image.
 #[derive(Default)]
 struct Options {
     alt: String,
+    /// What the template says of an image that is no file.
+    size: Option<(u32, u32)>,
     widths: Vec<u32>,
     sizes: Option<String>,
     wanted: Wanted,
@@ -115,7 +120,17 @@ impl Options {
                 menu.qualities
             )));
         }
-        Ok(Self { widths, wanted: Wanted { quality, ..Wanted::default() }, ..Self::default() })
+        let size = given.get::<Option<Value>>("size")?.map(size_of).transpose()?;
+        Ok(Self { size, widths, wanted: Wanted { quality, ..Wanted::default() }, ..Self::default() })
+    }
+}
+
+/// Two numbers of pixels: a tuple or a list.
+fn size_of(given: Value) -> Result<(u32, u32), Error> {
+    let side = |at: usize| given.get_item_by_index(at).ok().and_then(|side| u32::try_from(side).ok());
+    match (given.len(), side(0), side(1)) {
+        (Some(2), Some(width @ 1..), Some(height @ 1..)) => Ok((width, height)),
+        _ => Err(invalid(&format!("size is (width, height) in pixels, and not {given}"))),
     }
 }
 
@@ -124,7 +139,25 @@ fn invalid(why: &str) -> Error {
 }
 
 impl Gallery {
-    fn find<'a>(&'a self, state: &State<'_, '_>, text: &'a str) -> Shown<'a> {
+    /// The image of a name, or of a URL of the site's own, which begins with a slash as no name does.
+    fn find<'a>(&'a self, state: &State<'_, '_>, text: &'a str, size: Option<(u32, u32)>) -> Result<Shown<'a>, Error> {
+        match (text.starts_with('/'), size) {
+            (false, None) => Ok(self.file(state, text)),
+            (true, Some(size)) => {
+                let url = site_url(text)?;
+                let (images, assets) = (&self.images, &self.assets);
+                Ok(Shown { images, assets, name: text, url, file: None, size: Some(size), scales: true })
+            }
+            (true, None) => Err(invalid(&format!(
+                "`{text}` is a URL of the site's own: say size=(width, height) of its image, as Images::inspect tells it"
+            ))),
+            (false, Some(_)) => Err(invalid(&format!(
+                "size=(…) is for URLs, which begin with a slash: what `{text}` measures is read from the static file"
+            ))),
+        }
+    }
+
+    fn file<'a>(&'a self, state: &State<'_, '_>, text: &'a str) -> Shown<'a> {
         let (name, _) = self.assets.named(text);
         let content = self.assets.files().get(name);
         let source = content.map(|content| Source { bytes: content.bytes.clone(), digest: content.digest });
@@ -138,7 +171,8 @@ impl Gallery {
         });
         // What is converted has a query of its own; a symbol of an SVG image is named behind its URL.
         let url = static_url(&self.assets, &self.settings, state.name(), if file.is_some() { name } else { text });
-        Shown { images: &self.images, assets: &self.assets, name, url, file, size }
+        let scales = file.is_some();
+        Shown { images: &self.images, assets: &self.assets, name, url, file, size, scales }
     }
 }
 
@@ -188,6 +222,9 @@ impl Shown<'_> {
     /// The placeholder goes ahead of what the template says.
     fn style(&self, options: &Options) -> Result<Option<String>, Error> {
         let own = options.more.iter().find(|(name, _)| *name == "style").map(|(_, style)| style.clone());
+        if options.placeholder.is_some() && options.size.is_some() {
+            return Err(invalid("placeholder is for static files: a page does not know the pixels of a URL"));
+        }
         let (Some(placeholder), Some((source, header))) = (options.placeholder, &self.file) else { return Ok(own) };
         let ahead = prebuilt::placeholder(self.assets, self.name, placeholder, &source.digest);
         let style = ahead.unwrap_or_else(|| placeholder.style(&self.images.engine, source, header));
@@ -200,8 +237,7 @@ impl Shown<'_> {
     /// The widths to ask for, and how wide the image then comes: up to the first that is no narrower than the image, which
     /// comes in its own width.
     fn widths(&self, asked: &[u32]) -> Vec<(u32, u32)> {
-        let Some((_, header)) = &self.file else { return Vec::new() };
-        let (full, _) = header.upright();
+        let Some((full, _)) = self.size.filter(|_| self.scales) else { return Vec::new() };
         let mut widths = if asked.is_empty() { self.images.menu.widths.clone() } else { asked.to_vec() };
         if asked.is_empty() {
             widths.retain(|width| *width >= SMALLEST_BY_DEFAULT);
@@ -224,23 +260,30 @@ impl Shown<'_> {
     }
 
     fn url(&self, wanted: Wanted) -> String {
-        let (url, any) = (&self.url, wanted != Wanted::default());
-        match &self.file {
-            Some(_) if any && self.images.path_urls => format!("{url}/{}", wanted.to_segment()),
-            Some(_) => format!("{url}{}", wanted.to_query()),
-            None => url.clone(),
+        if !self.scales || wanted == Wanted::default() {
+            return self.url.clone();
+        }
+        let (url, fragment) = self.url.split_at(self.url.find('#').unwrap_or(self.url.len()));
+        match url.contains('?') {
+            false if self.images.path_urls => format!("{url}/{}{fragment}", wanted.to_segment()),
+            false => format!("{url}{}{fragment}", wanted.to_query()),
+            // The site's own query comes first.
+            true => format!("{url}&{}{fragment}", wanted.to_query().trim_start_matches('?')),
         }
     }
 
     /// The formats that the page itself offers: where the CDN can't tell clients apart, the browser chooses.
     fn sources(&self) -> Vec<Format> {
         let offered = [Format::Avif, Format::Webp].into_iter().filter(|format| format.is_built());
-        if self.images.path_urls && self.file.is_some() { offered.collect() } else { Vec::new() }
+        if self.images.path_urls && self.scales { offered.collect() } else { Vec::new() }
     }
 
     fn last_resort(&self) -> Option<Format> {
-        let (_, header) = self.file.as_ref().filter(|_| self.images.path_urls)?;
-        Some(last_resort(header))
+        if !self.images.path_urls || !self.scales {
+            return None;
+        }
+        let by_name = if self.name.ends_with(".png") { Format::Png } else { Format::Jpeg };
+        Some(self.file.as_ref().map_or(by_name, |(_, header)| last_resort(header)))
     }
 }
 

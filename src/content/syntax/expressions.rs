@@ -8,7 +8,10 @@ use super::{
     names::{path_of, references},
     names_files,
 };
-use crate::content::reads::{Access, Binding, Callee, Place, What};
+use crate::content::{
+    images,
+    reads::{Access, Binding, Callee, Place, What},
+};
 
 /// The engine takes blanks around the dots of a filter's name for none.
 fn undotted(name: &str) -> String {
@@ -96,7 +99,7 @@ impl<'t, 's> Walk<'t, 's> {
         let callee = match (&call.expr, call.args.as_slice()) {
             (Expr::Var(function), [CallArg::Pos(name), ..]) if names_files(function.id) => {
                 self.found.names.insert(function.id.into());
-                self.found.files.extend(references(name, line));
+                self.shown(function.id, references(name, line), &call.args);
                 // An argument of that name would be called instead.
                 let path = (function.id.to_owned(), Vec::new());
                 self.found.uses.accesses.insert(Access { path, what: What::Whole });
@@ -127,6 +130,35 @@ impl<'t, 's> Walk<'t, 's> {
         match callee {
             Some(callee) if !call.args.iter().any(spread) => self.passed(&callee, &call.args),
             _ => self.arguments(&call.args),
+        }
+    }
+
+    /// What the first argument of a function names: a static file, or where images are shown a URL of the site's own. Those
+    /// come with their size, which static files do not: with one that can't be `none`, no file is looked at.
+    fn shown(&mut self, function: &str, references: Vec<Reference>, arguments: &[CallArg<'_>]) {
+        if !images::FUNCTIONS.contains(&function) {
+            return self.found.files.extend(references);
+        }
+        let is_given = |size: &Expr<'_>| {
+            matches!(size, Expr::Tuple(_) | Expr::List(_)) || size.as_const().is_some_and(|size| !size.is_none())
+        };
+        let (mut may_have_size, mut has_size) = (false, false);
+        for argument in arguments {
+            match argument {
+                CallArg::Kwarg("size", size) => (may_have_size, has_size) = (true, is_given(size)),
+                CallArg::Pos(_) | CallArg::Kwarg(..) => {}
+                _ => may_have_size = true,
+            }
+        }
+        for reference in references {
+            match reference {
+                Reference::Name { name, line } if name.starts_with('/') && !may_have_size => {
+                    self.found.unsized_images.insert((line, name));
+                }
+                url if url.is_url() => {}
+                Reference::StartsWith(start) if start.is_empty() && has_size => {}
+                file => _ = self.found.files.insert(file),
+            }
         }
     }
 
