@@ -117,6 +117,7 @@ mod error_response;
 pub mod guide;
 mod hidden;
 mod inline;
+mod json;
 mod owners;
 mod ows;
 mod refusals;

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use lambda_http::{Body, Request, RequestExt, aws_lambda_events as events, request::RequestContext};
 use percent_encoding::utf8_percent_encode;
-use serde::{Deserialize, de};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
@@ -17,85 +17,31 @@ use super::{
     mount::{Mount, Place},
     uri::{self, BadRequest, NOT_IN_COMPONENT, NOT_IN_QUERY},
 };
-use crate::{ScriptRoot, body::Limit, hidden::is_secret, ows};
+use crate::{
+    ScriptRoot,
+    body::Limit,
+    hidden::is_secret,
+    json::{Object, readable, text},
+    ows,
+};
 
-/// An event of a front door, with its parts not yet read.
+/// An event of a front door. Each part is read when it is needed and by itself, so that an odd one spoils nothing else.
 pub(crate) struct Event<'a> {
     pub(crate) door: &'static Door,
-    wire: Wire<'a>,
-    context: Context<'a>,
-}
-
-/// The fields of all four forms. Each is read later and by itself, so that an odd one spoils nothing else.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire<'a> {
-    #[serde(borrow, default)]
-    version: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    raw_path: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    raw_query_string: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    path: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    http_method: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    headers: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    multi_value_headers: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    query_string_parameters: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    multi_value_query_string_parameters: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    path_parameters: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    stage_variables: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    cookies: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    body: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    is_base64_encoded: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    request_context: Option<&'a RawValue>,
-}
-
-/// What of `requestContext` decides the front door and the place of the site.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Context<'a> {
-    #[serde(borrow)]
-    request_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    path: Option<&'a RawValue>,
-    #[serde(borrow)]
-    domain_name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    http_method: Option<&'a RawValue>,
-    #[serde(borrow)]
-    http: Option<HttpContext<'a>>,
-    elb: Option<de::IgnoredAny>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct HttpContext<'a> {
-    #[serde(borrow)]
-    method: Option<&'a RawValue>,
-    #[serde(borrow)]
-    path: Option<&'a RawValue>,
+    fields: Object<'a>,
+    context: Object<'a>,
+    /// `requestContext.http`.
+    http: Object<'a>,
 }
 
 impl<'a> Event<'a> {
     /// Tells which front door an event comes from, by its fields; `None` where it is none's.
     pub(crate) fn parse(json: &'a str) -> Option<Self> {
-        let wire: Wire<'_> = serde_json::from_str(json).ok()?;
-        let context: Context<'_> = serde_json::from_str(wire.request_context?.get()).ok()?;
-        Some(Self { door: door(&wire, &context)?, wire, context })
+        let fields = Object::parse(json)?;
+        let context = fields.object("requestContext").unwrap_or_default();
+        let http = context.object("http");
+        let door = door(&fields, &context, http.is_some())?;
+        Some(Self { door, fields, context, http: http.unwrap_or_default() })
     }
 
     /// Whether lines of a field stand in lists. An ALB has them so if its target group says so, and then reads nothing else.
@@ -103,18 +49,18 @@ impl<'a> Event<'a> {
         match self.door.payload {
             Payload::V1 => true,
             Payload::V2 => false,
-            Payload::Alb => self.wire.multi_value_headers.is_some_and(json::is_there),
+            Payload::Alb => self.fields.get("multiValueHeaders").is_some(),
         }
     }
 
     /// The method and the path for a log, as far as they can be read.
     pub(crate) fn summary(&self) -> (Cow<'a, str>, Cow<'a, str>) {
-        (json::any_text(self.raw_method()).unwrap_or_default(), json::any_text(self.raw_path()).unwrap_or_default())
+        (self.raw_method().and_then(text).unwrap_or_default(), self.raw_path().and_then(text).unwrap_or_default())
     }
 
     /// What the front door calls this request; empty where it has no name for it.
     pub(crate) fn request_id(&self) -> Cow<'a, str> {
-        json::any_text(self.context.request_id).unwrap_or_default()
+        self.context.text("requestId").unwrap_or_default()
     }
 
     /// The prefix that links of this request's answer carry.
@@ -126,18 +72,25 @@ impl<'a> Event<'a> {
         Ok(Place {
             door: self.door,
             path: json::text(self.raw_path(), "the path can't be read")?.unwrap_or_default(),
-            context_path: json::text(self.context.path, "the path with its stage can't be read")?,
-            stage: json::text(self.context.stage, "the stage can't be read")?,
-            domain: json::text(self.context.domain_name, "the domain name can't be read")?,
+            context_path: json::text(self.context.get("path"), "the path with its stage can't be read")?,
+            stage: json::text(self.context.get("stage"), "the stage can't be read")?,
+            domain: json::text(self.context.get("domainName"), "the domain name can't be read")?,
         })
     }
 
     /// The request that the site's service gets.
     pub(crate) fn to_request(&self, mount: &Mount) -> Result<Request, BadRequest> {
+        if self.door.payload == Payload::V1 {
+            // It tells an HTTP API, which decodes paths, from a REST API.
+            json::text(self.fields.get("version"), "the version of the payload can't be read")?;
+        }
         let unreadable = "the method can't be read";
         let method = json::text(self.raw_method(), unreadable)?.ok_or(BadRequest("the request has no method"))?;
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| BadRequest(unreadable))?;
         let headers = self.headers()?;
+        if self.raw_path().is_none() {
+            return Err(BadRequest("the request has no path"));
+        }
         let place = self.place()?;
         let (root, path) = mount.split(&place);
         let path = match self.door.path {
@@ -166,15 +119,16 @@ impl<'a> Event<'a> {
         let map = |raw| json::pairs(raw, "").unwrap_or_default().into_iter().collect::<HashMap<String, Vec<String>>>();
         request
             .with_query_string_parameters(parameters)
-            .with_path_parameters(map(self.wire.path_parameters))
-            .with_stage_variables(map(self.wire.stage_variables))
+            .with_path_parameters(map(self.fields.get("pathParameters")))
+            .with_stage_variables(map(self.fields.get("stageVariables")))
             .with_request_context(self.lambda_context())
     }
 
     /// The context in lambda_http's own types; empty where it has fields that they refuse.
     fn lambda_context(&self) -> RequestContext {
-        fn read<T: Default + de::DeserializeOwned>(raw: Option<&RawValue>) -> T {
-            let read = raw.map(|raw| serde_json::from_str(raw.get()).or_else(|_| json::without_nulls(raw)));
+        fn read<T: Default + DeserializeOwned>(raw: Option<&RawValue>) -> T {
+            let read =
+                raw.map(|raw| serde_json::from_str(raw.get()).or_else(|_| serde_json::from_value(readable(raw))));
             read.transpose()
                 .unwrap_or_else(|error| {
                     tracing::debug!(%error, "requestContext can't be read in full");
@@ -182,7 +136,7 @@ impl<'a> Event<'a> {
                 })
                 .unwrap_or_default()
         }
-        let raw = self.wire.request_context;
+        let raw = self.fields.get("requestContext");
         match self.door.payload {
             Payload::V1 => RequestContext::ApiGatewayV1(read::<events::apigw::ApiGatewayProxyRequestContext>(raw)),
             Payload::V2 => RequestContext::ApiGatewayV2(read::<events::apigw::ApiGatewayV2httpRequestContext>(raw)),
@@ -191,23 +145,21 @@ impl<'a> Event<'a> {
     }
 
     fn raw_method(&self) -> Option<&'a RawValue> {
-        let of_context = self.context.http.as_ref().and_then(|http| http.method);
-        let raw = [of_context, self.wire.http_method, self.context.http_method];
-        raw.into_iter().flatten().find(|raw| json::is_there(raw))
+        let of_event = || self.fields.get("httpMethod");
+        self.http.get("method").or_else(of_event).or_else(|| self.context.get("httpMethod"))
     }
 
     fn raw_path(&self) -> Option<&'a RawValue> {
-        let of_context = self.context.http.as_ref().and_then(|http| http.path);
-        let raw = [self.wire.raw_path, self.wire.path, of_context];
-        raw.into_iter().flatten().find(|raw| json::is_there(raw))
+        let of_context = || self.http.get("path");
+        self.fields.get("rawPath").or_else(|| self.fields.get("path")).or_else(of_context)
     }
 
     /// All lines of all fields. A REST API and an ALB with that setting have them in `multiValueHeaders`; `headers` then
     /// holds only the last line of each.
     pub(crate) fn headers(&self) -> Result<HeaderMap, BadRequest> {
         let unreadable = "the header fields can't be read";
-        let lines = match json::pairs(self.wire.multi_value_headers, unreadable)? {
-            many if many.is_empty() => json::pairs(self.wire.headers, unreadable)?,
+        let lines = match json::pairs(self.fields.get("multiValueHeaders"), unreadable)? {
+            many if many.is_empty() => json::pairs(self.fields.get("headers"), unreadable)?,
             many => many,
         };
         let mut headers = HeaderMap::with_capacity(lines.len());
@@ -222,7 +174,7 @@ impl<'a> Event<'a> {
                 headers.append(&name, value);
             }
         }
-        if let Some(raw) = self.wire.cookies {
+        if let Some(raw) = self.fields.get("cookies") {
             let cookies: Option<Vec<String>> =
                 serde_json::from_str(raw.get()).map_err(|_| BadRequest("the cookies can't be read"))?;
             if let Some(cookies) = cookies.filter(|cookies| !cookies.is_empty()) {
@@ -238,11 +190,11 @@ impl<'a> Event<'a> {
     /// The query in the order in which the event has it.
     fn query(&self) -> Result<String, BadRequest> {
         let unreadable = "the query can't be read";
-        if let Some(raw) = json::text(self.wire.raw_query_string, unreadable)? {
+        if let Some(raw) = json::text(self.fields.get("rawQueryString"), unreadable)? {
             return Ok(utf8_percent_encode(&raw, NOT_IN_QUERY).to_string());
         }
-        let parameters = match json::pairs(self.wire.multi_value_query_string_parameters, unreadable)? {
-            many if many.is_empty() => json::pairs(self.wire.query_string_parameters, unreadable)?,
+        let parameters = match json::pairs(self.fields.get("multiValueQueryStringParameters"), unreadable)? {
+            many if many.is_empty() => json::pairs(self.fields.get("queryStringParameters"), unreadable)?,
             many => many,
         };
         let set = match self.door.query {
@@ -262,8 +214,8 @@ impl<'a> Event<'a> {
     }
 
     fn body(&self) -> Result<Body, BadRequest> {
-        let is_encoded = json::flag(self.wire.is_base64_encoded, "whether the body is base64 can't be read")?;
-        match json::text(self.wire.body, "the body can't be read")? {
+        let is_encoded = json::flag(self.fields.get("isBase64Encoded"), "whether the body is base64 can't be read")?;
+        match json::text(self.fields.get("body"), "the body can't be read")? {
             None => Ok(Body::Empty),
             Some(body) if body.is_empty() => Ok(Body::Empty),
             Some(body) if is_encoded => {
@@ -275,20 +227,26 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The front door that makes such events.
-fn door(wire: &Wire<'_>, context: &Context<'_>) -> Option<&'static Door> {
-    let domain = json::any_text(context.domain_name).unwrap_or_default();
-    let has_method = wire.http_method.is_some() || context.http_method.is_some();
-    match (&context.elb, &context.http) {
-        (Some(_), _) => Some(&door::ALB),
-        (_, Some(_)) if domain.contains(".lambda-url.") => Some(&door::URL),
-        (_, Some(_)) if domain == "localhost" => Some(&door::EMULATED_HTTP),
-        (_, Some(_)) => Some(&door::HTTP),
-        (_, None) if has_method && wire.path.is_some() => {
-            // What a REST API makes has no version.
-            let is_http_api = json::any_text(wire.version).is_some_and(|version| version == "1.0");
-            Some(if is_http_api { &door::HTTP_V1 } else { &door::REST })
-        }
-        _ => None,
+/// The front door that makes such events. Where the context can't be read, what stands beside it tells.
+fn door(event: &Object<'_>, context: &Object<'_>, has_http: bool) -> Option<&'static Door> {
+    if context.get("elb").is_some() {
+        return Some(&door::ALB);
     }
+    if has_http || event.get("rawPath").is_some() {
+        return Some(match context.text("domainName").unwrap_or_default() {
+            domain if domain.contains(".lambda-url.") => &door::URL,
+            domain if domain == "localhost" => &door::EMULATED_HTTP,
+            _ => &door::HTTP,
+        });
+    }
+    let has_method = event.get("httpMethod").is_some() || context.get("httpMethod").is_some();
+    if !has_method || (context.is_empty() && event.get("path").is_none()) {
+        return None;
+    }
+    // What a REST API makes has a resource and no version.
+    Some(match event.text("version") {
+        Some(version) if version == "1.0" => &door::HTTP_V1,
+        _ if context.is_empty() && event.get("resource").is_none() => &door::ALB,
+        _ => &door::REST,
+    })
 }

@@ -1,7 +1,5 @@
-//! Single fields of an event's JSON, each read by itself, so that an odd one spoils nothing else. It knows no event.
-//!
-//! Missing and `null` mean the same. What is there and can't be read is a [`BadRequest`] and never taken for missing: a path
-//! with half of a surrogate pair (`\ud800`, RFC 8259 §8.2) would else be another path.
+//! The fields of an event that shape a request. What is there and can't be read is a [`BadRequest`] and never taken for
+//! missing: a path with half of a surrogate pair (`\ud800`, RFC 8259 §8.2) would else be another path. It knows no event.
 
 use std::{borrow::Cow, fmt};
 
@@ -9,31 +7,17 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::uri::BadRequest;
-
-/// Whether there is a value.
-pub(crate) fn is_there(raw: &RawValue) -> bool {
-    raw.get() != "null"
-}
+use crate::json;
 
 /// A text; `reason` is why the request is bad where it is none.
 pub(crate) fn text<'a>(raw: Option<&'a RawValue>, reason: &'static str) -> Result<Option<Cow<'a, str>>, BadRequest> {
-    let Some(raw) = raw.filter(|raw| is_there(raw)) else { return Ok(None) };
-    // Most texts have no escapes, and are borrowed.
-    if let Ok(text) = serde_json::from_str(raw.get()) {
-        return Ok(Some(Cow::Borrowed(text)));
-    }
-    serde_json::from_str(raw.get()).map(|text| Some(Cow::Owned(text))).map_err(|_| BadRequest(reason))
-}
-
-/// A text where there is one that can be read: for what shapes no request.
-pub(crate) fn any_text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    text(raw, "").ok().flatten()
+    raw.map(|raw| json::text(raw).ok_or(BadRequest(reason))).transpose()
 }
 
 /// `true` or `false`, which is meant where nothing is said.
 pub(crate) fn flag(raw: Option<&RawValue>, reason: &'static str) -> Result<bool, BadRequest> {
     match raw.map(RawValue::get) {
-        None | Some("null" | "false") => Ok(false),
+        None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => Err(BadRequest(reason)),
     }
@@ -44,23 +28,6 @@ pub(crate) fn pairs(raw: Option<&RawValue>, reason: &'static str) -> Result<Vec<
     let Some(raw) = raw else { return Ok(Vec::new()) };
     let pairs: Option<Pairs> = serde_json::from_str(raw.get()).map_err(|_| BadRequest(reason))?;
     Ok(pairs.map(|pairs| pairs.0).unwrap_or_default())
-}
-
-/// A value that may have nulls where its type has no place for them.
-pub(crate) fn without_nulls<T: de::DeserializeOwned>(raw: &RawValue) -> serde_json::Result<T> {
-    fn prune(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::Object(map) => {
-                map.retain(|_, value| !value.is_null());
-                map.values_mut().for_each(prune);
-            }
-            serde_json::Value::Array(list) => list.iter_mut().for_each(prune),
-            _ => {}
-        }
-    }
-    let mut value = serde_json::from_str(raw.get())?;
-    prune(&mut value);
-    serde_json::from_value(value)
 }
 
 struct Pairs(Vec<(String, Vec<String>)>);
@@ -131,7 +98,6 @@ mod tests {
     #[test]
     fn what_can_not_be_read_is_never_taken_for_missing() {
         for (json, expected) in [
-            ("null", Ok(None)),
             (r#""""#, Ok(Some(""))),
             (r#""a""#, Ok(Some("a"))),
             (r#""\u00e9\ud83d\ude00""#, Ok(Some("é😀"))),

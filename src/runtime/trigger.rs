@@ -1,11 +1,16 @@
 //! Events that are no requests: a queue's batch, a scheduled event, a ping that keeps the function warm, anything else. It
 //! tells which it is; what then runs is decided elsewhere.
 
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value, value::RawValue};
+use std::{borrow::Cow, fmt};
 
-use super::json::any_text;
-use crate::error::{Error, ErrorKind, Result};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    hidden::Length,
+    json::{Object, text},
+};
 
 /// What an event that is no request is.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ pub(crate) enum Trigger {
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ScheduledEvent {
     id: String,
     name: Option<String>,
@@ -47,6 +52,19 @@ pub struct ScheduledEvent {
     time: String,
     detail: Box<RawValue>,
     is_scheduled: bool,
+}
+
+/// Without the detail, which belongs in no log.
+impl fmt::Debug for ScheduledEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScheduledEvent")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("source", &self.source)
+            .field("time", &self.time)
+            .field("detail", &Length(self.detail.get().len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl ScheduledEvent {
@@ -99,7 +117,7 @@ impl ScheduledEvent {
     /// # }).unwrap();
     /// ```
     pub fn detail<T: DeserializeOwned>(&self) -> Result<T> {
-        if let Some(text) = any_text(Some(&self.detail))
+        if let Some(text) = text(&self.detail)
             && let Ok(detail) = serde_json::from_str(&text)
         {
             return Ok(detail);
@@ -125,101 +143,78 @@ impl ScheduledEvent {
     }
 }
 
-/// The fields that tell events apart. Each is read later and by itself, so that an odd one spoils nothing else.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Wire<'a> {
-    #[serde(borrow, rename = "Records")]
-    records: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    source: Option<&'a RawValue>,
-    #[serde(borrow, rename = "detail-type")]
-    detail_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    time: Option<&'a RawValue>,
-    #[serde(borrow)]
-    resources: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    #[serde(borrow)]
-    warmer: Option<&'a RawValue>,
-    #[serde(borrow, rename = "keep-warm")]
-    keep_warm: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Record<'a> {
-    #[serde(borrow, alias = "EventSource", rename = "eventSource")]
-    source: Option<&'a RawValue>,
-}
-
 impl Trigger {
     /// What an event is, which is known to be no request.
     pub(crate) fn parse(json: &str) -> Self {
-        let Ok(wire) = serde_json::from_str::<Wire<'_>>(json) else { return Self::Other };
-        let text = |raw| any_text(raw).unwrap_or_default().into_owned();
-        let is_true = |raw: Option<&RawValue>| raw.is_some_and(|raw| raw.get() == "true");
-        if wire.record_source().as_deref() == Some("aws:sqs") {
+        let Some(event) = Object::parse(json) else { return Self::Other };
+        let text = |name| event.text(name).unwrap_or_default().into_owned();
+        let is_true = |name| event.get(name).is_some_and(|raw| raw.get() == "true");
+        if record_sources(&event).iter().any(|source| source == QUEUE) {
             return Self::Queue;
         }
-        let (source, detail_type) = (text(wire.source), text(wire.detail_type));
-        if is_true(wire.warmer) || is_true(wire.keep_warm) || source == "serverless-plugin-warmup" {
+        let (source, detail_type) = (text("source"), text("detail-type"));
+        if is_true("warmer") || is_true("keep-warm") || source == "serverless-plugin-warmup" {
             return Self::KeepWarm;
         }
-        let name = wire.rule();
+        let name = rule(&event);
         if source.is_empty() && detail_type.is_empty() && name.is_none() {
             return Self::Other;
         }
         let clocks = ["aws.events", "aws.scheduler"];
         let is_scheduled = name.is_some() || clocks.contains(&&*source) || detail_type == "Scheduled Event";
-        let detail = wire.detail.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
-        let (id, time) = (text(wire.id), text(wire.time));
+        let detail = event.get("detail").unwrap_or(RawValue::NULL).to_owned();
+        let (id, time) = (text("id"), text("time"));
         Self::Bridge(ScheduledEvent { id, name, source, time, detail, is_scheduled })
     }
 }
 
-impl Wire<'_> {
-    /// Where the first record comes from.
-    fn record_source(&self) -> Option<String> {
-        let records: Vec<&RawValue> = serde_json::from_str(self.records?.get()).ok()?;
-        let record: Record<'_> = serde_json::from_str(records.first()?.get()).ok()?;
-        any_text(record.source).map(|source| source.into_owned())
-    }
+/// Where the records come from, as far as they say it; of a queue's also by its ARN.
+fn record_sources(event: &Object<'_>) -> Vec<String> {
+    let records = event.get("Records").and_then(|records| serde_json::from_str(records.get()).ok());
+    let source = |record: &RawValue| {
+        let record = Object::parse(record.get())?;
+        let is_of_queue = record.text("eventSourceARN").is_some_and(|arn| arn.split(':').nth(2) == Some("sqs"));
+        let said = record.text("eventSource").or_else(|| record.text("EventSource")).map(Cow::into_owned);
+        if is_of_queue { Some(QUEUE.to_owned()) } else { said }
+    };
+    let records: Vec<&RawValue> = records.unwrap_or_default();
+    records.into_iter().filter_map(source).collect()
+}
 
-    /// The name of the rule or schedule that the event is from.
-    fn rule(&self) -> Option<String> {
-        let resources = self.resources?;
-        let list: Vec<&RawValue> = serde_json::from_str(resources.get()).unwrap_or_else(|_| vec![resources]);
-        list.into_iter().find_map(|arn| name(&any_text(Some(arn))?))
-    }
+const QUEUE: &str = "aws:sqs";
+
+/// The name of the rule or schedule that the event is from.
+fn rule(event: &Object<'_>) -> Option<String> {
+    let resources = event.get("resources")?;
+    let list: Vec<&RawValue> = serde_json::from_str(resources.get()).unwrap_or_else(|_| vec![resources]);
+    list.into_iter().find_map(|arn| name(&text(arn)?))
 }
 
 /// Whether an event says nothing: `{}`, as the console gives a new schedule for its input.
 pub(crate) fn is_empty(json: &str) -> bool {
-    serde_json::from_str::<Map<String, Value>>(json).is_ok_and(|fields| fields.is_empty())
+    Object::parse(json).is_some_and(|fields| fields.is_empty())
 }
 
 /// The error for an event that nothing serves: what came, without its values, and what could have come.
 pub(crate) fn unknown(json: &str) -> Error {
-    let wire: Wire<'_> = serde_json::from_str(json).unwrap_or_default();
-    let source = any_text(wire.source).filter(|source| !source.is_empty());
-    let came = match (wire.record_source(), source, serde_json::from_str(json)) {
-        (Some(source), ..) => format!("this event has records of `{source}`"),
-        (None, Some(source), _) => format!("this event comes from `{source}`"),
-        (None, None, Ok(Value::Object(fields))) => with_fields(&fields),
-        (None, None, Ok(_)) => "this event is no JSON object".to_owned(),
-        (None, None, Err(_)) => "this event can't be read as JSON".to_owned(),
+    let event = Object::parse(json);
+    let came = match &event {
+        None if serde_json::from_str::<IgnoredAny>(json).is_err() => "this event can't be read as JSON".to_owned(),
+        None => "this event is no JSON object".to_owned(),
+        Some(event) => match (record_sources(event).first(), event.text("source").unwrap_or_default()) {
+            (Some(source), _) => format!("this event has records of `{source}`"),
+            (None, source) if !source.is_empty() => format!("this event comes from `{source}`"),
+            _ => with_fields(event),
+        },
     };
     Error::new(ErrorKind::Event, format!("{came}; expected an event of {SERVED}"))
 }
 
-fn with_fields(fields: &Map<String, Value>) -> String {
-    let names: Vec<String> = fields.keys().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
-    let more = if fields.len() > names.len() { " and others" } else { "" };
-    format!("this event is of no kind that is known: it has the fields {}{more}", names.join(", "))
+fn with_fields(event: &Object<'_>) -> String {
+    let mut names = event.fields().map(|(name, _)| format!("`{}`", name.escape_debug()));
+    let first: Vec<String> = names.by_ref().take(8).collect();
+    let more = if names.next().is_some() { " and others" } else { "" };
+    format!("this event is of no kind that is known: it has the fields {}{more}", first.join(", "))
 }
 
 const SERVED: &str = "an API Gateway REST or HTTP API, a function URL, an ALB, a queue of SQS, or a rule or schedule of \

@@ -1,7 +1,12 @@
 //! The JSON between Lambda and a worker: the event of a batch of messages, both ways, and the answer. A record that can't
 //! be read spoils no other. It does not know what a message is for.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    borrow::Cow,
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -9,12 +14,15 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
     message::{Attribute, Attributes},
-    post::{ID, KEY},
+    post::{ID, KEY, RAW, TASK},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    hidden::Length,
+    json::Object,
+};
 
 /// A received message, read as far as it can be.
-#[derive(Debug)]
 pub(crate) struct Record {
     /// Without it nothing can be said of this record.
     pub(crate) message_id: Option<String>,
@@ -31,6 +39,20 @@ pub(crate) struct Record {
     pub(crate) attributes: Attributes,
 }
 
+/// Without the body, which belongs in no log.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("message_id", &self.message_id)
+            .field("queue_arn", &self.queue_arn)
+            .field("group", &self.group)
+            .field("attempt", &self.attempt)
+            .field("body", &self.body.as_ref().map(|body| Length(body.len())))
+            .field("attributes", &self.attributes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Record {
     /// What the task is known by, within its queue, group and name: also in another message, which a post of the same task
     /// after the window of deduplication makes, or the way through the dead letters.
@@ -41,105 +63,65 @@ impl Record {
     }
 }
 
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, rename = "Records")]
-    records: Vec<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Wire {
-    message_id: Option<String>,
-    receipt_handle: Option<String>,
-    body: Option<String>,
-    attributes: System,
-    message_attributes: std::collections::BTreeMap<String, WireAttribute>,
-    #[serde(rename = "eventSourceARN")]
-    event_source_arn: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct System {
-    approximate_receive_count: Option<String>,
-    sent_timestamp: Option<String>,
-    sequence_number: Option<String>,
-    message_group_id: Option<String>,
-    message_deduplication_id: Option<String>,
-    #[serde(rename = "AWSTraceHeader")]
-    trace: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct WireAttribute {
-    string_value: Option<String>,
-    binary_value: Option<String>,
-    data_type: String,
-}
-
 /// The records of an event, in their order.
 pub(crate) fn records(event: &str) -> Result<Vec<Record>> {
-    let event: Event<'_> = serde_json::from_str(event)
-        .map_err(|error| Error::caused(ErrorKind::Event, "an event of a queue has no records", error))?;
-    Ok(event.records.into_iter().map(record).collect())
+    let unreadable = || Error::new(ErrorKind::Event, "an event of a queue has no records");
+    Ok(raw_records(event).ok_or_else(unreadable)?.into_iter().map(record).collect())
 }
 
-/// The queue that an event comes from, by its first record.
+fn raw_records(event: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(Object::parse(event)?.get("Records")?.get()).ok()
+}
+
+/// The queue that an event comes from, by the first record that names it.
 pub(crate) fn source_arn(event: &str) -> Option<String> {
-    let event: Event<'_> = serde_json::from_str(event).ok()?;
-    let first: Wire = serde_json::from_str(event.records.first()?.get()).ok()?;
-    first.event_source_arn
+    raw_records(event)?.into_iter().find_map(|raw| text(&Object::parse(raw.get())?, "eventSourceARN"))
 }
 
 fn record(raw: &RawValue) -> Record {
-    let wire: Wire = serde_json::from_str(raw.get()).unwrap_or_else(|_| identity(raw));
-    let system = wire.attributes;
-    let sent_at = system.sent_timestamp.and_then(|at| at.parse().ok());
-    let queue_arn = wire.event_source_arn.unwrap_or_default();
+    let wire = Object::parse(raw.get()).unwrap_or_default();
+    let system = wire.object("attributes").unwrap_or_default();
+    let own = wire.object("messageAttributes").unwrap_or_default();
+    let queue_arn = text(&wire, "eventSourceARN").unwrap_or_default();
     // Of a FIFO queue without groups, all is one group.
-    let group = system.message_group_id.or_else(|| queue_arn.ends_with(".fifo").then(String::new));
+    let group = text(&system, "MessageGroupId").or_else(|| queue_arn.ends_with(".fifo").then(String::new));
+    let attribute = |(name, raw): (&str, &RawValue)| Some((name.to_owned(), attribute(&Object::parse(raw.get())?)?));
+    let attributes: Attributes = own.fields().filter_map(attribute).collect();
+    // SECURITY: what can't be read of a task's name, or of the mark of a text, is not taken for missing.
+    let is_known = [TASK, RAW].iter().all(|name| attributes.contains_key(*name) || own.get(name).is_none());
     Record {
-        message_id: wire.message_id.filter(|id| !id.is_empty()),
-        receipt: wire.receipt_handle.unwrap_or_default(),
+        message_id: text(&wire, "messageId").filter(|id| !id.is_empty()),
+        receipt: text(&wire, "receiptHandle").unwrap_or_default(),
         queue_arn,
         group,
-        deduplication: system.message_deduplication_id,
-        sequence_number: system.sequence_number,
-        attempt: system.approximate_receive_count.and_then(|count| count.parse().ok()).unwrap_or(1),
-        sent_at: sent_at.and_then(|at| UNIX_EPOCH.checked_add(Duration::from_millis(at))),
-        trace: system.trace,
-        body: wire.body,
-        attributes: wire.message_attributes.into_iter().filter_map(attribute).collect(),
+        deduplication: text(&system, "MessageDeduplicationId"),
+        sequence_number: text(&system, "SequenceNumber"),
+        attempt: number(&system, "ApproximateReceiveCount").unwrap_or(1),
+        sent_at: number(&system, "SentTimestamp").and_then(|at| UNIX_EPOCH.checked_add(Duration::from_millis(at))),
+        trace: text(&system, "AWSTraceHeader"),
+        body: text(&wire, "body").filter(|_| is_known),
+        attributes,
     }
 }
 
-/// What can be told of a record that is not as it should be: enough to report it, and to stop its group.
-fn identity(raw: &RawValue) -> Wire {
-    let value: Value = serde_json::from_str(raw.get()).unwrap_or_default();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    Wire {
-        message_id: text(&value["messageId"]),
-        receipt_handle: text(&value["receiptHandle"]),
-        event_source_arn: text(&value["eventSourceARN"]),
-        attributes: System {
-            message_group_id: text(&value["attributes"]["MessageGroupId"]),
-            approximate_receive_count: text(&value["attributes"]["ApproximateReceiveCount"]),
-            ..System::default()
-        },
-        ..Wire::default()
-    }
+fn text(object: &Object<'_>, name: &str) -> Option<String> {
+    object.text(name).map(Cow::into_owned)
 }
 
-fn attribute((name, wire): (String, WireAttribute)) -> Option<(String, Attribute)> {
+/// A number, which SQS writes as a text.
+fn number<T: FromStr>(object: &Object<'_>, name: &str) -> Option<T> {
+    object.get(name)?.get().trim_matches('"').parse().ok()
+}
+
+fn attribute(wire: &Object<'_>) -> Option<Attribute> {
     // A type may have a label of its own: `Number.int`.
-    let value = match wire.data_type.split('.').next() {
-        Some("Binary") => Attribute::Binary(STANDARD.decode(wire.binary_value?).ok()?.into()),
-        Some("Number") => Attribute::Number(wire.string_value?),
-        _ => Attribute::Text(wire.string_value?),
-    };
-    Some((name, value))
+    match wire.text("dataType").unwrap_or_default().split('.').next() {
+        Some("Binary") => {
+            STANDARD.decode(&*wire.text("binaryValue")?).ok().map(|bytes| Attribute::Binary(bytes.into()))
+        }
+        Some("Number") => text(wire, "stringValue").map(Attribute::Number),
+        _ => text(wire, "stringValue").map(Attribute::Text),
+    }
 }
 
 /// The event that Lambda would make of these records.

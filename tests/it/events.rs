@@ -217,7 +217,10 @@ async fn half_a_surrogate_pair_is_a_400_and_never_another_page() {
                 "/requestContext/path",
             ],
         ),
-        ("http-payload-1.0", &["/path", "/httpMethod", "/requestContext/stage", "/multiValueHeaders/Cookie"]),
+        (
+            "http-payload-1.0",
+            &["/path", "/httpMethod", "/version", "/requestContext/stage", "/multiValueHeaders/Cookie"],
+        ),
         ("alb", &["/path", "/httpMethod", "/multiValueHeaders/host", "/multiValueQueryStringParameters/a"]),
         ("alb-single-value", &["/headers/host", "/queryStringParameters/a"]),
     ] {
@@ -284,6 +287,117 @@ async fn what_can_not_be_read_and_shapes_no_request_is_left_out() {
         let answer = Answer::of(serde_json::to_value(&reply).expect("JSON"));
         assert!(answer.status == 200 && answer.text().contains("\"/hello\""), "{name} {pointer} {}", answer.text());
     }
+}
+
+/// All that a field's place can hold instead of what belongs there.
+const ODD: [&str; 12] = [
+    "null",
+    "true",
+    "7",
+    "-1e999",
+    r#""""#,
+    r#""x""#,
+    r#""\ud800""#,
+    "[]",
+    "[null]",
+    r#"[{"\ud800":null}]"#,
+    "{}",
+    r#"{"\ud800":"\udc00","x":{"y":[null]}}"#,
+];
+
+/// Each field of each event, at whatever depth, replaced in turn, and accompanied by one of an odd name.
+fn odd_events(name: &str) -> Vec<(String, String)> {
+    fn visit(value: &Value, pointer: &str, found: &mut Vec<String>) {
+        let children: Vec<(String, &Value)> = match value {
+            Value::Object(fields) => fields.iter().map(|(key, value)| (key.replace('/', "~1"), value)).collect(),
+            Value::Array(list) => list.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+            _ => Vec::new(),
+        };
+        for (key, child) in children {
+            let pointer = format!("{pointer}/{key}");
+            visit(child, &pointer, found);
+            found.push(pointer);
+        }
+    }
+    let (mut pointers, event) = (Vec::new(), fixture(name));
+    visit(&event, "", &mut pointers);
+    let mut events = Vec::new();
+    for pointer in pointers {
+        for odd in ODD {
+            let mut event = event.clone();
+            *event.pointer_mut(&pointer).expect("it is there") = "@odd".into();
+            events.push((pointer.clone(), event.to_string().replace("\"@odd\"", odd)));
+        }
+        let mut event = event.clone();
+        if let Some(Value::Object(fields)) = event.pointer_mut(&pointer) {
+            fields.insert("@odd".into(), "@odd".into());
+            events.push((pointer, event.to_string().replace("@odd", r"\ud800")));
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn whatever_stands_in_an_event_a_request_is_answered() {
+    for name in ["rest", "http", "url", "alb", "alb-single-value", "http-payload-1.0", "cargo-lambda-watch"] {
+        for (pointer, event) in odd_events(name) {
+            let reply = echo().invoke(&event, None).await.unwrap_or_else(|error| panic!("{name} {pointer}: {error}"));
+            assert!([200, 400].contains(&reply.status().as_u16()), "{name} {pointer} {event}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_odd_field_of_the_context_leaves_the_others() {
+    let app = App::new(service_fn(async |request: Request| {
+        let account = match request.request_context() {
+            lambda_http::request::RequestContext::ApiGatewayV1(context) => context.account_id,
+            lambda_http::request::RequestContext::ApiGatewayV2(context) => context.account_id,
+            other => panic!("{other:?}"),
+        };
+        Ok::<_, std::convert::Infallible>(Response::new(account.unwrap_or_default()))
+    }));
+    for (name, pointer) in [
+        ("rest", "/requestContext/identity/userAgent"),
+        ("rest", "/requestContext/apiId"),
+        ("rest", "/requestContext/@odd"),
+        ("http", "/requestContext/http/userAgent"),
+        ("http", "/requestContext/time"),
+        ("http", "/requestContext/http/@odd"),
+        ("url", "/requestContext/time"),
+    ] {
+        for odd in ["null", r#""\ud800""#] {
+            let account = fixture(name)["requestContext"]["accountId"].clone();
+            let event = changed(name, json!({ pointer: "@odd" })).to_string();
+            let event = event.replace("\"@odd\":", r#""\udc00":"#).replace("\"@odd\"", odd);
+            let answer = send(&app, &event).await;
+            assert_eq!((answer.status.as_u16(), json!(answer.text())), (200, account), "{name} {pointer} {odd}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_context_is_one() {
+    for (name, without, status) in [
+        ("rest", Value::Null, 200),
+        ("rest", json!("x"), 200),
+        ("http-payload-1.0", Value::Null, 200),
+        ("alb", json!([]), 200),
+        ("alb-single-value", Value::Null, 200),
+        // There the method is.
+        ("http", Value::Null, 400),
+        ("url", json!(7), 400),
+    ] {
+        assert_eq!(with(name, json!({ "/requestContext": without })).await.status, status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_fields_with_one_name_the_last_counts() {
+    let event = r#"{"rawPath":"/a","requestContext":{"http":{"method":"POST"}},"rawPath":"/b","requestContext":{"http":{"method":"GET"}}}"#;
+    let answer = send(&echo(), event).await;
+    let got: Value = serde_json::from_str(answer.text()).expect("JSON");
+    assert_eq!((&got["path"], &got["method"]), (&json!("/b"), &json!("GET")));
 }
 
 #[tokio::test]

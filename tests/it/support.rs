@@ -162,7 +162,7 @@ impl<'a> Asking<'a> {
     }
 }
 
-pub(crate) async fn send(app: &App, event: &Value) -> Answer {
+pub(crate) async fn send(app: &App, event: &(impl std::fmt::Display + ?Sized)) -> Answer {
     let reply = app.invoke(&event.to_string(), None).await.expect("the event is a front door's");
     Answer::of(serde_json::to_value(&reply).expect("a reply serializes"))
 }

@@ -160,6 +160,130 @@ async fn a_bad_record_fails_alone() {
     assert_eq!(journal.lines(), ["named", "tagged"]);
 }
 
+/// What can stand in the place of any field.
+const ODD: [&str; 11] = [
+    "null",
+    "true",
+    "7",
+    "-1.5e300",
+    r#""""#,
+    r#""x""#,
+    r#""\ud800""#,
+    "[]",
+    r#"[null,"x"]"#,
+    "{}",
+    r#"{"\ud800":"\udc00","x":null}"#,
+];
+
+/// A record of a task for `ada`, with everything that SQS and Lambda send.
+fn full_record() -> Value {
+    let mut record = record("a", Some("g"), r#"{"to":"ada"}"#);
+    record["md5OfBody"] = "x".into();
+    record["md5OfMessageAttributes"] = "x".into();
+    record["attributes"]["AWSTraceHeader"] = "Root=1".into();
+    record["messageAttributes"] = json!({
+        "chalice-task": { "stringValue": "mail", "dataType": "String", "stringListValues": [], "binaryListValues": [] },
+        "locale": { "stringValue": "de", "dataType": "String" },
+        "bytes": { "binaryValue": "AAEC", "dataType": "Binary" },
+    });
+    record
+}
+
+#[tokio::test]
+async fn odd_fields_of_a_record_that_a_task_can_do_without_spoil_nothing() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let into = seen.clone();
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").on(move |_: TaskContext, task: Mail| {
+        into.lock().expect("no panic").push(task.to);
+        async { Ok::<(), Infallible>(()) }
+    });
+    let site = service_fn(async |_: Request| Ok::<_, Infallible>(Response::new(String::new())));
+    let app = App::new(site).with_tasks(&tasks);
+    let other = || record("b", Some("other"), r#"{"to":"bob"}"#);
+    let named = |mut record: Value| {
+        record["messageAttributes"]["chalice-task"] = json!({ "stringValue": "mail", "dataType": "String" });
+        record
+    };
+    for pointer in [
+        "/receiptHandle",
+        "/attributes",
+        "/attributes/ApproximateReceiveCount",
+        "/attributes/SentTimestamp",
+        "/attributes/SequenceNumber",
+        "/attributes/MessageGroupId",
+        "/attributes/MessageDeduplicationId",
+        "/attributes/AWSTraceHeader",
+        "/attributes/@odd",
+        "/messageAttributes/locale",
+        "/messageAttributes/locale/stringValue",
+        "/messageAttributes/locale/dataType",
+        "/messageAttributes/bytes/binaryValue",
+        "/messageAttributes/chalice-task/dataType",
+        "/messageAttributes/chalice-task/binaryValue",
+        "/messageAttributes/chalice-task/stringListValues",
+        "/messageAttributes/chalice-task/@odd",
+        "/messageAttributes/chalice-key",
+        "/messageAttributes/@odd",
+        "/messageId",
+        "/eventSource",
+        "/eventSourceARN",
+        "/awsRegion",
+        "/md5OfBody",
+        "/@odd",
+    ] {
+        for odd in ODD {
+            let mut first = full_record();
+            let (parent, key) = pointer.rsplit_once('/').expect("a path");
+            first.pointer_mut(parent).expect("it is there")[key] = "@odd".into();
+            let event = event([first, named(other())]);
+            let event = event.replace("\"@odd\":", r#""\udfff":"#).replace("\"@odd\"", odd);
+            let reply = app.invoke(&event, None).await.unwrap_or_else(|error| panic!("{pointer} {odd}: {error}"));
+            let reply = serde_json::to_string(&reply).expect("JSON");
+            assert_eq!(reply, r#"{"batchItemFailures":[]}"#, "{pointer} {odd}");
+            let mut seen = std::mem::take(&mut *seen.lock().expect("no panic"));
+            seen.sort();
+            assert_eq!(seen, ["ada", "bob"], "{pointer} {odd}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_attributes_a_text_is_one_whatever_stands_in_their_place() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let into = seen.clone();
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").on_raw(move |_, task| {
+        into.lock().expect("no panic").push(task.into_body());
+        async { Ok::<(), Infallible>(()) }
+    });
+    for odd in ODD {
+        let mut text = record("a", Some("g"), "hello");
+        text["messageAttributes"] = "@odd".into();
+        let event = event([text]).replace("\"@odd\"", odd);
+        assert_eq!(failures(&tasks, &event).await, [""; 0], "{odd}");
+        assert_eq!(std::mem::take(&mut *seen.lock().expect("no panic")), ["hello"], "{odd}");
+    }
+}
+
+/// It is a task, and no text for the handler of texts: only which one, nobody can tell.
+#[tokio::test]
+async fn a_task_whose_name_can_not_be_read_fails() {
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").on_raw(async |_, _| Ok::<(), Infallible>(()));
+    for (pointer, odd) in [
+        ("/chalice-task/stringValue", r#""\ud800""#),
+        ("/chalice-task/stringValue", "7"),
+        ("/chalice-task/stringValue", "null"),
+        ("/chalice-task", "7"),
+        ("/chalice-task", "[]"),
+        ("/chalice-raw", "[]"),
+    ] {
+        let mut first = full_record();
+        let (parent, key) = pointer.rsplit_once('/').expect("a path");
+        first["messageAttributes"].pointer_mut(parent).expect("it is there")[key] = "@odd".into();
+        let event = event([first, record("b", Some("other"), "hello")]).replace("\"@odd\"", odd);
+        assert_eq!(failures(&tasks, &event).await, ["a"], "{pointer} {odd}");
+    }
+}
+
 #[tokio::test]
 async fn no_body_comes_into_the_log() {
     let log = Log::start();
