@@ -5,7 +5,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 /// The prefix that the visitor's URL has before the path that the site's routes see, such as `/prod` for a stage; empty
-/// at the root. The [`App`](crate::App) puts it into the extensions of each request.
+/// at the root. It is written as in a URL. The [`App`](crate::App) puts it into the extensions of each request.
 ///
 /// # Examples
 ///

@@ -318,7 +318,10 @@ fn leads_away(path: &str) -> minijinja::Error {
 }
 
 /// What may stand in a path and means nothing in HTML: such a URL needs no escaping and goes out as a safe string.
-const SAFE_PATH: &AsciiSet = &NOT_IN_PATH.add(b'%').add(b'&').add(b'\'');
+const SAFE_PATH: &AsciiSet = &SAFE_PREFIX.add(b'%');
+
+/// The same for a prefix, which is encoded already where it needs to be.
+const SAFE_PREFIX: &AsciiSet = &NOT_IN_PATH.add(b'&').add(b'\'');
 
 /// The same for a query and a fragment, which are written as URLs have them. An ampersand has its meaning there.
 #[rustfmt::skip]
@@ -340,7 +343,7 @@ struct Mounted {
 
 impl Mounted {
     fn at(script_root: &str, watch: Option<Watch>) -> Self {
-        let prefix = utf8_percent_encode(script_root, SAFE_PATH).to_string();
+        let prefix = utf8_percent_encode(script_root, SAFE_PREFIX).to_string();
         Self { before: (SCRIPT_ROOT.replace(prefix), WATCH.replace(watch)) }
     }
 }

@@ -1,5 +1,5 @@
 //! Where a site is mounted: which part of an event's path is the prefix of a stage or a base path, and which the site's
-//! routes see. It works on paths as text, and decodes nothing of a request.
+//! routes see. A path stays as its event has it.
 
 use std::borrow::Cow;
 
@@ -70,32 +70,47 @@ impl Mount {
             StagePlace::InPath | StagePlace::InPathOfOwnDomain => root_in_path(place),
             StagePlace::Nowhere => ("", &*place.path),
         };
-        let path = self.without_base(place.door, path).unwrap_or(path);
-        (self.root(stage_root), if path.is_empty() { "/" } else { path })
-    }
-
-    fn without_base<'a>(&self, door: &Door, path: &'a str) -> Option<&'a str> {
-        let base = self.base_path.as_str();
-        match door.path {
-            PathForm::Decoded => without_prefix(path, &percent_decode_str(base).decode_utf8_lossy()),
-            PathForm::AsSent | PathForm::OneLeadingSlash => without_prefix(path, base),
-        }
+        let path = self.without_base(path, place.door.path).unwrap_or(path);
+        let is_mapping = place.door.stage == StagePlace::Apart && !place.is_on_own_domain();
+        let root = self.root(stage_root, is_mapping);
+        (root, if path.is_empty() { "/" } else { path })
     }
 
     /// The prefix for links where nothing is known of a request's path.
     pub(crate) fn root_of_unknown_place(&self) -> ScriptRoot {
-        self.root("")
+        self.root("", false)
     }
 
     /// Links carry the base path whether the event's path did or not: the payload 2.0 of an HTTP API lacks the API mapping that
-    /// its visitors see. What a REST API has before its path may be the mapping already.
-    fn root(&self, stage_root: &str) -> ScriptRoot {
+    /// its visitors see. What a REST API has before its path on a custom domain is the mapping already.
+    fn root(&self, stage_root: &str, is_mapping: bool) -> ScriptRoot {
         let base = self.base_path.as_str();
-        let derived = || match stage_root.ends_with(base) {
+        let derived = || match is_mapping && stage_root.ends_with(base) {
             true => ScriptRoot::new(stage_root),
             false => ScriptRoot::new(&format!("{stage_root}{base}")),
         };
         self.public_root.clone().unwrap_or_else(derived)
+    }
+
+    /// What follows the base path, in whole segments: `/api` is no prefix of `/apifoo`. Whoever encodes more of a path than
+    /// another asks for the same (RFC 3986 §6.2.2.2).
+    fn without_base<'a>(&self, path: &'a str, form: PathForm) -> Option<&'a str> {
+        let base = self.base_path.as_str();
+        let end = path.match_indices('/').nth(base.matches('/').count()).map_or(path.len(), |(at, _)| at);
+        let is_same = |(sent, own): (&str, &str)| match form {
+            PathForm::Decoded => sent.bytes().eq(percent_decode_str(own)),
+            PathForm::AsSent | PathForm::OneLeadingSlash => percent_decode_str(sent).eq(percent_decode_str(own)),
+        };
+        let (head, rest) = path.split_at(end);
+        let has_all = head.matches('/').count() == base.matches('/').count();
+        (has_all && head.split('/').zip(base.split('/')).all(is_same)).then_some(rest)
+    }
+}
+
+impl Place<'_> {
+    /// Whether it is known that the request came by the domain that API Gateway gives an API.
+    fn is_on_own_domain(&self) -> bool {
+        self.domain.as_deref().is_some_and(|domain| domain.contains(".execute-api."))
     }
 }
 
@@ -103,26 +118,25 @@ impl Mount {
 fn root_of_context<'a>(place: &'a Place<'_>) -> &'a str {
     let Some(whole) = place.context_path.as_deref() else { return "" };
     let root = whole.strip_suffix(&*place.path).or_else(|| (place.path == "/").then_some(whole));
-    root.unwrap_or("").trim_end_matches('/')
+    // The two may be encoded otherwise.
+    let stage = || stage_of(place, whole).filter(|_| place.is_on_own_domain());
+    root.or_else(stage).unwrap_or("").trim_end_matches('/')
+}
+
+/// The stage at the start of a path, with its slash.
+fn stage_of<'a>(place: &Place<'_>, path: &'a str) -> Option<&'a str> {
+    let stage = place.stage.as_deref().filter(|stage| !stage.is_empty() && *stage != "$default")?;
+    let rest = path.strip_prefix('/')?.strip_prefix(stage)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| &path[..path.len() - rest.len()])
 }
 
 /// An HTTP API leaves a named stage in the path. On its own domain visitors see it; on a custom domain they don't, and with
 /// payload 1.0 it is not there at all.
 fn root_in_path<'a>(place: &'a Place<'_>) -> (&'a str, &'a str) {
-    let is_own_domain = place.domain.as_deref().is_none_or(|domain| domain.contains(".execute-api."));
-    let stage = place.stage.as_deref().filter(|stage| !stage.is_empty() && *stage != "$default");
-    let stage = stage.filter(|_| is_own_domain || place.door.stage == StagePlace::InPath);
-    let prefix = stage.and_then(|stage| {
-        let rest = place.path.strip_prefix('/')?.strip_prefix(stage)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| place.path.len() - rest.len())
-    });
-    let (root, path) = place.path.split_at(prefix.unwrap_or(0));
-    (if is_own_domain { root } else { "" }, path)
-}
-
-/// Takes whole segments off: `/api` is no prefix of `/apifoo`.
-fn without_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
-    path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    let is_own_domain = place.domain.is_none() || place.is_on_own_domain();
+    let has_stage = is_own_domain || place.door.stage == StagePlace::InPath;
+    let stage = stage_of(place, &place.path).filter(|_| has_stage).unwrap_or("");
+    (if is_own_domain { stage } else { "" }, &place.path[stage.len()..])
 }
 
 #[cfg(test)]
@@ -146,6 +160,11 @@ mod tests {
             (&REST, "/hello", Some("/shop/hello"), "prod", custom, "/shop", "/shop", "/hello"),
             (&REST, "/hello", Some("/prod/hello"), "prod", gateway, "/shop", "/prod/shop", "/hello"),
             (&REST, "/hello", None, "prod", gateway, "", "", "/hello"),
+            (&REST, "/hello", Some("/shop/hello"), "shop", gateway, "/shop", "/shop/shop", "/hello"),
+            (&REST, "/shop/hello", Some("/shop/shop/hello"), "shop", gateway, "/shop", "/shop/shop", "/hello"),
+            (&REST, "/a%20b", Some("/prod/a b"), "prod", gateway, "", "/prod", "/a%20b"),
+            (&REST, "/hello", Some("/prod//hello"), "prod", gateway, "", "/prod", "/hello"),
+            (&REST, "/shop/v1/a", Some("/shop/v1/a"), "prod", custom, "/shop/v1", "/shop/v1", "/a"),
             (&HTTP, "/hello", None, "$default", gateway, "", "", "/hello"),
             (&HTTP, "/$default/hello", None, "$default", gateway, "", "", "/$default/hello"),
             (&HTTP, "/hello", None, "", gateway, "", "", "/hello"),
@@ -169,6 +188,16 @@ mod tests {
             (&HTTP, "/café/a", None, "prod", custom, "/caf%C3%A9", "/caf%C3%A9", "/a"),
             (&URL, "/caf%C3%A9/a", None, "$default", None, "/caf%C3%A9", "/caf%C3%A9", "/a"),
             (&HTTP, "/shopping", None, "prod", custom, "shop", "/shop", "/shopping"),
+            (&HTTP, "/shop", None, "shop", custom, "/shop", "/shop", "/"),
+            (&HTTP, "/shop/a", None, "shop", custom, "/shop", "/shop", "/a"),
+            (&HTTP, "/shop/a", None, "shop", gateway, "/shop", "/shop/shop", "/a"),
+            (&HTTP, "/shop/shop/a", None, "shop", gateway, "/shop", "/shop/shop", "/a"),
+            (&HTTP, "/caf\u{e9}/a%2F", None, "", custom, "/caf%C3%A9", "/caf%C3%A9", "/a%2F"),
+            (&HTTP, "/caf%C3%A9/a", None, "", custom, "/caf%C3%A9", "/caf%C3%A9", "/caf%C3%A9/a"),
+            (&HTTP, "/shop", None, "", custom, "/shop/v1", "/shop/v1", "/shop"),
+            (&HTTP, "/shop/v1", None, "", custom, "/shop/v1", "/shop/v1", "/"),
+            (&HTTP, "/shop/v10/a", None, "", custom, "/shop/v1", "/shop/v1", "/shop/v10/a"),
+            (&HTTP, "/shop//v1", None, "", custom, "/shop/v1", "/shop/v1", "/shop//v1"),
             (&HTTP_V1, "/hello", Some("/hello"), "$default", gateway, "", "", "/hello"),
             (&HTTP_V1, "/prod/hello", Some("/prod/hello"), "prod", gateway, "", "/prod", "/hello"),
             (&HTTP_V1, "/prod", Some("/prod"), "prod", gateway, "", "/prod", "/"),
@@ -181,6 +210,10 @@ mod tests {
             (&URL, "/prod/hello", None, "$default", None, "", "", "/prod/hello"),
             (&URL, "/hello", None, "$default", None, "/shop", "/shop", "/hello"),
             (&ALB, "/shop", None, "", None, "/shop/", "/shop", "/"),
+            (&ALB, "/caf%c3%a9/a%20", None, "", None, "/caf%C3%A9", "/caf%C3%A9", "/a%20"),
+            (&ALB, "/%73hop/a", None, "", None, "/shop", "/shop", "/a"),
+            (&ALB, "/a%2Fb/c", None, "", None, "/a/b", "/a/b", "/a%2Fb/c"),
+            (&ALB, "/a%2Fb", None, "", None, "/a/b", "/a/b", "/a%2Fb"),
         ];
         for (door, path, context_path, stage, domain, base, root, rest) in table {
             let (path, context_path) = (path.into(), context_path.map(Cow::Borrowed));
