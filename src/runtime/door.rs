@@ -178,6 +178,8 @@ pub(crate) const URL: Door = Door {
     path: PathForm::AsSent,
     stage: StagePlace::Nowhere,
     cookies: CookiePlace::Both,
+    // No page of AWS says it; deployments that asked for a password or a token have found it so.
+    reply_fields: &[("www-authenticate", Fate::Renamed)],
     request_header_limit: LARGEST,
     reply_header_limit: LARGEST,
     ..HTTP
@@ -188,6 +190,7 @@ pub(crate) const ALB: Door = Door {
     payload: Payload::Alb,
     query: QueryForm::Pairs,
     cookies: CookiePlace::Fields,
+    reply_fields: &[],
     request_body_limit: 1024 * 1024,
     reply_limit: 1_000_000,
     reply_header_limit: 32_768,

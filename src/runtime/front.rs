@@ -19,12 +19,12 @@ use crate::{
 /// | fields of a request that do not arrive | Connection, Content-Length, Content-MD5, Expect, Max-Forwards, Proxy-Authenticate, Server, TE, Trailer, Transfer-Encoding, Upgrade, WWW-Authenticate | | | |
 /// | method | that of `X-HTTP-Method-Override`, if there is one | | | |
 /// | a body without Content-Type | gets `application/json` | | | |
-/// | fields of an answer that are renamed to `x-amzn-remapped-…` | Connection, Content-Length, Date, Server, WWW-Authenticate | | | |
+/// | fields of an answer that are renamed to `x-amzn-remapped-…` | Connection, Content-Length, Date, Server, WWW-Authenticate | | WWW-Authenticate | |
 /// | fields of an answer that are dropped | Transfer-Encoding | | | |
 ///
 /// A REST API sends a Content-Length of its own. Without `WWW-Authenticate` no browser asks for a password: Basic
-/// authentication does not work behind it. The log says so once for each field (`a field of the answer does not reach the
-/// client`). Function URLs were seen to rename WWW-Authenticate too, which AWS does not document.
+/// authentication works behind an HTTP API or an ALB only. The log says so once for each field (`a field of the answer does not
+/// reach the client`). What function URLs do to it AWS does not document; it was seen at deployed ones.
 ///
 /// # Examples
 ///

@@ -49,7 +49,7 @@ fn answering() -> TestSite {
 }
 
 #[tokio::test]
-async fn a_rest_api_renames_and_drops_fields_of_answers() {
+async fn front_doors_rename_and_drop_fields_of_answers() {
     for front in FRONTS {
         let answer = answering().get("/").through(front).send().await;
         let lines = |name: &str| answer.headers().get_all(name).iter().count();
@@ -59,6 +59,8 @@ async fn a_rest_api_renames_and_drops_fields_of_answers() {
                 // It counts the body by itself.
                 (Front::Rest, "content-length") => (1, 1),
                 (Front::Rest, _) => (0, 2),
+                // Two lines came joined by a comma.
+                (Front::Url, "www-authenticate") => (0, 1),
                 (Front::Alb, _) if name != "content-length" => (2, 0),
                 // Two lines are one, joined by a comma.
                 _ => (1, 0),
@@ -76,11 +78,13 @@ async fn the_log_says_once_which_fields_do_not_reach_the_client() {
     let log = Log::start();
     let site = answering();
     for path in ["/plain", "/", "/"] {
-        for front in [Front::Http, Front::Url, Front::Alb] {
+        for front in [Front::Http, Front::Alb] {
             site.get(path).through(front).send().await;
         }
     }
-    site.get("/plain").through(Front::Rest).send().await;
+    for front in [Front::Rest, Front::Url] {
+        site.get("/plain").through(front).send().await;
+    }
     let lost = ["WARN", "does not reach the client"];
     assert_eq!(log.lines(&lost), [""; 0], "these doors hand all on");
     for _ in 0..3 {
@@ -92,6 +96,12 @@ async fn the_log_says_once_which_fields_do_not_reach_the_client() {
         let lines = log.lines(&[&lost[..], &[name, &format!("x-amzn-remapped-{name}"), "Rest"]].concat());
         assert_eq!(lines.len(), 1, "{name}: {lines:?}");
     }
+    let behind_a_function_url = answering();
+    for _ in 0..2 {
+        behind_a_function_url.get("/").through(Front::Url).send().await;
+    }
+    assert_eq!(log.lines(&lost).len(), 6);
+    assert_eq!(log.lines(&["www-authenticate", "x-amzn-remapped-www-authenticate", "Url"]).len(), 1);
 }
 
 #[tokio::test]
@@ -214,5 +224,28 @@ async fn links_carry_the_base_path_whether_the_event_has_it_or_not() {
             assert_eq!(site.get(path).through(front).send().await.header("location"), "/shop/cart", "{front:?} {path}");
         }
         assert_eq!(site.get("/shopping").through(front).send().await.status(), 404, "{front:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_base_path_is_encoded_once_in_every_link_and_found_however_a_path_encodes_it() {
+    let site = crate::support::folders(&[("templates/a.html", "{{ url('/cart') }}"), ("static/a.css", "")]);
+    let content = site.content();
+    let app: App = crate::support::app(move |request| match request.uri().path() {
+        "/go" => content.redirect("/cart"),
+        "/page" => content.render_template("a.html", ()).expect("a template"),
+        _ => content.not_found(),
+    });
+    let app = app.with_base_path("caf%C3%A9%20du%20port/");
+    let public = TestSite::of(app.clone().with_public_root("/%C3%A9"));
+    let site = TestSite::of(app);
+    for front in FRONTS {
+        for path in ["/page", "/caf%C3%A9%20du%20port/page", "/caf%c3%a9%20d%75%20port/page"] {
+            let page = site.get(path).through(front).send().await;
+            assert_eq!(page.text(), "/caf%C3%A9%20du%20port/cart", "{front:?} {path}");
+            assert_eq!(public.get(path).through(front).send().await.text(), "/%C3%A9/cart", "{front:?} {path}");
+        }
+        let answer = site.get("/caf%C3%A9%20du%20port/go").through(front).send().await;
+        assert_eq!(answer.header("location"), "/caf%C3%A9%20du%20port/cart", "{front:?}");
     }
 }
