@@ -40,10 +40,20 @@ use crate::{
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply(Kind);
 
-#[derive(Clone, Debug)]
+/// Without what a visitor or the caller of the function sees in it.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Http(reply) => f.debug_tuple("Reply").field(reply).finish(),
+            Kind::Json(_) => f.debug_tuple("Reply").field(&Length(self.encoded_len())).finish(),
+        }
+    }
+}
+
+#[derive(Clone)]
 enum Kind {
     Http(HttpReply),
     Json(Value),

@@ -1,6 +1,7 @@
 //! What a handler knows of the delivery that it runs for.
 
 use std::{
+    fmt,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, SystemTime},
 };
@@ -33,7 +34,6 @@ pub struct TaskContext {
     pub(crate) tasking: TaskingController,
 }
 
-#[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) queue: String,
     pub(crate) message_id: String,
@@ -48,6 +48,19 @@ pub(crate) struct Delivery {
     pub(crate) owner: String,
     /// Whether the handler has marked the task as done itself.
     pub(crate) is_complete: AtomicBool,
+}
+
+/// Without the key, which may be a visitor's address.
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("queue", &self.queue)
+            .field("message_id", &self.message_id)
+            .field("group", &self.group)
+            .field("attempt", &self.attempt)
+            .field("sent_at", &self.sent_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TaskContext {

@@ -126,7 +126,7 @@ pub struct Post {
     dedup: Dedup,
 }
 
-/// Without the body, which belongs in no log.
+/// Without the body and the key, which belong in no log.
 impl fmt::Debug for Post {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Post")
@@ -135,7 +135,7 @@ impl fmt::Debug for Post {
             .field("body", &self.body.as_ref().map(|body| Length(body.len())))
             .field("attributes", &self.attributes)
             .field("group", &self.group)
-            .field("key", &self.key)
+            .field("key", &self.key.as_ref().map(|key| Length(key.len())))
             .field("dedup", &self.dedup)
             .finish()
     }

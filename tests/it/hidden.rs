@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use chalice_http_toolkit::{
-    App, CloudFront, CookieJar, Cookies, CrossOriginProtection, Error, Form, Representation, SetCookie,
+    App, CloudFront, CookieJar, Cookies, CrossOriginProtection, Error, Form, Representation, ScheduledEvent, SetCookie,
     TaskingController, TestEdge, TestSite, tasking::LocalQueue,
 };
 use http::{HeaderName, HeaderValue, Response, header};
@@ -110,6 +110,58 @@ async fn what_tests_print_shows_no_session() {
     edge.get("/").header("cookie", "user=opensesame").send().await;
     hides("a test's edge", &edge);
     hides("a test's request to an edge", &edge.get("/").header("cookie", "user=opensesame"));
+}
+
+#[tokio::test]
+async fn events_and_their_replies_show_no_details() {
+    let app = App::new(service_fn(async |_: Request| Ok::<_, Error>(Response::new(String::new()))));
+    let app = app.with_event_handler(async |event: serde_json::Value| Ok::<_, Error>(event)).with_schedule(
+        "nightly",
+        async |event: ScheduledEvent| {
+            hides("a scheduled event", &event);
+            assert!(format!("{event:?}").contains("nightly"), "{event:?}");
+            let detail: String = event.detail()?;
+            if detail == SECRET { Ok(()) } else { Err(Error::permanent("another detail")) }
+        },
+    );
+    let event = serde_json::json!({ "source": "nightly", "detail": SECRET });
+    hides("its reply", &app.invoke(&event.to_string(), None).await.unwrap());
+    let reply = app.invoke(&serde_json::json!({ "user": SECRET }).to_string(), None).await.unwrap();
+    hides("a reply as JSON", &reply);
+    assert!(serde_json::to_string(&reply).unwrap().contains(SECRET));
+    let error = app.invoke(&serde_json::json!({ "Records": [{ "body": SECRET }] }).to_string(), None).await;
+    hides("what becomes of other records", &error);
+    let alone = App::new(service_fn(async |_: Request| Ok::<_, Error>(Response::new(String::new()))));
+    hides("an error", &alone.invoke(&event.to_string(), None).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn what_is_posted_and_received_shows_no_body_and_no_key() {
+    let queue = LocalQueue::new("mail.fifo");
+    let tasks = TaskingController::new("mail.fifo").unwrap().with_local_queue(&queue);
+    let tasks = tasks.with_dead_letter_queue("dead.fifo").unwrap().on_raw(async |context, task| {
+        hides("the context of a task", &context);
+        hides("a task", &task);
+        hides("its attributes", &task.attributes().collect::<Vec<_>>());
+        assert!(context.idempotency_key().contains("opensesame"));
+        Err(Error::permanent("nobody reads this"))
+    });
+    let post = || tasks.post_raw(SECRET, [("password", SECRET)]).with_key(SECRET);
+    hides("a post with a key", &post());
+    hides("a batch of them", &tasks.post_batch([post()]));
+    hides("what the queue says", &post().await.unwrap());
+    tasks.work_off().await.unwrap();
+    assert_eq!(queue.dead_letters().len(), 1);
+    hides("dead letters", &queue.dead_letters());
+}
+
+#[tokio::test]
+async fn a_converted_image_shows_no_picture() {
+    let site = crate::support::folders(&[("templates/a.html", ""), ("static/a.css", "")]);
+    let logo = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/static/img/logo.png")).unwrap();
+    let png = chalice_http_toolkit::ImageFormat::Png;
+    let image = site.content().convert_by_accept(logo, "image/png", png).await.unwrap();
+    assert!(format!("{image:?}").contains(&format!("<{} bytes>", image.bytes.len())), "{image:?}");
 }
 
 #[tokio::test]

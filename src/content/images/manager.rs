@@ -1,6 +1,6 @@
 //! Images out of the site's own code: a database's, a visitor's. It does not know static files.
 
-use std::{future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     ContentManager, Representation,
     error::{BoxError, Error, ErrorKind, Result},
+    hidden::Length,
 };
 
 /// An image in another format.
@@ -34,7 +35,7 @@ use crate::{
 /// # Ok::<(), chalice_http_toolkit::Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvertedImage {
     /// For Content-Type.
@@ -45,6 +46,18 @@ pub struct ConvertedImage {
     pub width: u32,
     /// In pixels.
     pub height: u32,
+}
+
+/// Without the picture, which may be a visitor's.
+impl fmt::Debug for ConvertedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConvertedImage")
+            .field("media_type", &self.media_type)
+            .field("bytes", &Length(self.bytes.len()))
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .finish()
+    }
 }
 
 impl ContentManager {
