@@ -1,9 +1,10 @@
 //! Pages, a contact form whose messages go through a queue, and the worker that takes them from
 //! there: one program.
 //!
-//! `cargo run` serves it on http://127.0.0.1:3000, with a queue inside the process. On Lambda the
-//! same program answers requests, works off the queue's events, and answers pings that keep it warm
-//! before anything else runs.
+//! `cargo run` serves it on http://127.0.0.1:3000, with a queue inside the process; PORT, HOST and
+//! ALLOWED_HOSTS change where and under which names (README.md). On Lambda the same program answers
+//! requests, works off the queue's events, and answers pings that keep it warm before anything else
+//! runs.
 
 use axum::{
     Router,
