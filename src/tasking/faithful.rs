@@ -3,7 +3,7 @@
 //!
 //! 1. the task is written, unless it has a number that JSON has no form for, or is nested too deeply
 //! 2. it is read as its worker would read it
-//! 3. what was read is compared with the task, by [`shape`]
+//! 3. what was read is compared with the task, by [`shape`]: tasks need not be `PartialEq`
 
 mod shape;
 
@@ -17,22 +17,32 @@ use crate::error::{Error, ErrorKind, Result};
 /// anyway. In JSON they can stand in strings only.
 const ESCAPED: [(char, &str); 2] = [('\u{fffe}', "\\ufffe"), ('\u{ffff}', "\\uffff")];
 
-/// The JSON of a task.
-pub(super) fn written<T: Task>(task: &T) -> Result<String> {
+/// A task as JSON.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) json: String,
+    /// Stands for the order of all its lists.
+    pub(super) order: u64,
+}
+
+/// Writes a task.
+pub(super) fn written<T: Task>(task: &T) -> Result<Written> {
     let refused = |why: Fault| Error::caused(ErrorKind::Task, refusal::<T>(), why);
-    let before = task.serialize(Shape::root()).map_err(refused)?;
+    let before = Shape::of(task).map_err(refused)?;
+    let order = Shape::in_order(task).map_err(refused)?;
     let json = serde_json::to_string(task).map_err(|error| {
         Error::caused(ErrorKind::Serialization, format!("the task {} can't be written as JSON", T::NAME), error)
     })?;
     let read: T = serde_json::from_str(&json)
         .map_err(|error| Error::caused(ErrorKind::Task, refusal::<T>(), WithoutValues(error)))?;
-    if read.serialize(Shape::root()).map_err(refused)? != before {
+    if Shape::of(&read).map_err(refused)? != before {
         return Err(refused(Fault::new(difference(task, &read))));
     }
-    Ok(ESCAPED.into_iter().fold(json, |json, (character, escape)| match json.contains(character) {
+    let escaped = |json: String, (character, escape)| match json.contains(character) {
         true => json.replace(character, escape),
         false => json,
-    }))
+    };
+    Ok(Written { json: ESCAPED.into_iter().fold(json, escaped), order })
 }
 
 fn refusal<T: Task>() -> String {
@@ -44,7 +54,7 @@ fn difference<T: Task>(task: &T, read: &T) -> Cow<'static, str> {
     let fields = |task: &T| {
         let fields = RefCell::default();
         // It has been fed already: there is no fault in it.
-        drop(task.serialize(Shape::noting(&fields)));
+        drop(Shape::noting(task, &fields));
         fields.into_inner()
     };
     let (before, after) = (fields(task), fields(read));

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{
     TaskingController,
-    canonical::{Lists, canonical},
-    faithful::written,
+    canonical::canonical,
+    faithful::{Written, written},
     message::{Attribute, Attributes, Message},
     scope::{Buffered, Scope},
     send::BatchOrder,
@@ -85,8 +85,8 @@ pub enum Dedup {
     /// The key, where the task has one; otherwise as `PerPost`.
     #[default]
     Key,
-    /// The body, with name and group. The order of a map's entries does not count; that of a list does, and also that of a
-    /// `HashSet`, in which it is by chance: let such a task have a `BTreeSet`.
+    /// The body, with name and group. The order of a list's elements counts. That of a map's entries does not, nor that of the
+    /// elements of a type whose name ends in `Set`, such as a `HashSet`, unless its field has a `serialize_with`.
     Content,
     /// Nothing: each post is a task of its own, however often it is attempted.
     PerPost,
@@ -120,6 +120,8 @@ pub struct Post {
     tasking: TaskingController,
     name: Option<&'static str>,
     body: Result<String>,
+    /// Stands for the order of a task's lists.
+    order: u64,
     attributes: Attributes,
     group: Option<String>,
     key: Option<String>,
@@ -143,17 +145,22 @@ impl fmt::Debug for Post {
 
 impl Post {
     pub(crate) fn of<T: Task>(tasking: &TaskingController, task: &T) -> Self {
+        let (body, order) = match written(task) {
+            Ok(Written { json, order }) => (Ok(json), order),
+            Err(error) => (Err(error), 0),
+        };
         Self {
             name: Some(T::NAME),
             group: task.group().map(|group| group.into_owned()),
             key: task.key().map(|key| key.into_owned()),
-            ..Self::raw(tasking, written(task), Attributes::new())
+            order,
+            ..Self::raw(tasking, body, Attributes::new())
         }
     }
 
     pub(crate) fn raw(tasking: &TaskingController, body: Result<String>, attributes: Attributes) -> Self {
         let tasking = tasking.clone();
-        Self { tasking, name: None, body, attributes, group: None, key: None, dedup: Dedup::default() }
+        Self { tasking, name: None, body, order: 0, attributes, group: None, key: None, dedup: Dedup::default() }
     }
 
     /// The group in which it keeps its place. Default: the task's, else the controller's.
@@ -234,16 +241,14 @@ impl Post {
         let body = self.body?;
         let group = self.group.unwrap_or_else(|| self.tasking.default_group().to_owned());
         let name = self.name.unwrap_or_default();
-        // Of a task, in which its maps may come in any order. A raw text is what it is.
-        let content = |lists| self.name.map_or(Cow::Borrowed(body.as_str()), |_| canonical(&body, lists).into());
+        // Of a task, in which its maps and sets may come in any order. A raw text is what it is.
+        let content = || self.name.map_or(Cow::Borrowed(body.as_str()), |_| canonical(&body).into());
         let deduplication = match (self.dedup, &self.key, place) {
             (Dedup::Id(id), _, _) => id,
             (Dedup::Key, Some(key), _) => digest(&["key", name, &group, key]),
-            (Dedup::Content, _, _) => digest(&["content", name, &group, &content(Lists::Ordered)]),
+            (Dedup::Content, _, _) => digest(&["content", name, &group, &content(), &self.order.to_string()]),
             // The content too: a handler that posts something else the second time must not lose it.
-            (_, _, Some((origin, at))) => {
-                digest(&["place", origin, &at.to_string(), name, &group, &content(Lists::Unordered)])
-            }
+            (_, _, Some((origin, at))) => digest(&["place", origin, &at.to_string(), name, &group, &content()]),
             (_, _, None) => Uuid::now_v7().to_string(),
         };
         let mut attributes = self.attributes;

@@ -18,8 +18,9 @@ use crate::{
 ///
 /// A value that would not come out of its JSON as it went in is refused when it is posted, with [`ErrorKind::Task`] and the
 /// name of the field where that is known: a float that is not finite, also in an `Option`; what is nested deeper than 127
-/// levels; `Some(None)`; an integer beyond 64 bits in an enum with a tag; a number as the key of a flattened map. All else
-/// arrives with the same bits and characters.
+/// levels; `Some(None)`; an integer beyond 64 bits in an enum with a tag; a number as the key of a flattened map; a variant of
+/// an untagged enum that an earlier one takes. All else arrives with the same bits and characters. (Two variants of an
+/// untagged enum that have the same fields of the same types can't be told apart by anybody: give such an enum a tag.)
 ///
 /// # Examples
 ///

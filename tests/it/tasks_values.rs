@@ -96,6 +96,78 @@ enum Untagged {
     Broken(f64),
 }
 
+/// What another variant takes, if it comes first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Shadowed {
+    Narrow(u8),
+    Wide(u16),
+    Signed(i64),
+    Single(f32),
+    Double(f64),
+    Metres(Metres),
+    Feet(Feet),
+    Mail { to: String },
+    Sms { to: String, text: Option<String> },
+    Pair(String, String),
+    List(Vec<String>),
+    Nothing,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Metres {
+    length: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Feet {
+    length: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+enum Plain {
+    Unit,
+    New(u8),
+    Tuple(u8, char),
+    Struct { a: Option<u8> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Inside {
+    Unit,
+    New(BTreeMap<String, u8>),
+    Struct { a: f64, b: Vec<Inside> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "of")]
+enum Beside {
+    Unit,
+    New(i64),
+    Tuple(u8, String),
+    Struct { a: Box<Beside> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Bytes(#[serde(with = "bytes_as_bytes")] Vec<u8>);
+
+mod bytes_as_bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        Vec::deserialize(deserializer)
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Chain(Option<Box<Chain>>);
+
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Forgetful {
     #[serde(skip_deserializing)]
@@ -142,7 +214,54 @@ async fn what_a_worker_would_read_as_something_else_is_refused() {
     refusal(Some(None::<u8>)).await;
     refusal(Some(())).await;
     refusal(Some(Value::Null)).await;
+    refusal(json!({ "$serde_json::private::RawValue": "1" })).await;
     assert!(refusal(Forgetful { number: 7 }).await.contains("`content`"));
+}
+
+/// Its JSON may be the same: the worker would run another variant all the same.
+#[tokio::test]
+async fn a_variant_that_is_read_back_as_another_is_refused() {
+    for shadowed in [
+        Shadowed::Wide(7),
+        Shadowed::Signed(300),
+        Shadowed::Double(0.5),
+        Shadowed::Feet(Feet { length: 3.0 }),
+        Shadowed::Sms { to: "ada".into(), text: None },
+        Shadowed::Sms { to: "ada".into(), text: Some("hello".into()) },
+        Shadowed::List(vec!["a".into(), "b".into()]),
+    ] {
+        refusal(shadowed.clone()).await;
+        refusal(vec![Some((1, shadowed))]).await;
+    }
+    for first in [
+        Shadowed::Narrow(7),
+        Shadowed::Wide(300),
+        Shadowed::Signed(-1),
+        Shadowed::Single(0.5),
+        Shadowed::Metres(Metres { length: 3.0 }),
+        Shadowed::Mail { to: "ada".into() },
+        Shadowed::Pair("a".into(), "b".into()),
+        Shadowed::List(vec!["a".into()]),
+        Shadowed::Nothing,
+    ] {
+        assert_eq!(received([first.clone()]).await, [first]);
+    }
+}
+
+/// Also where JSON shows none of it.
+#[tokio::test]
+async fn what_lies_too_deep_for_a_stack_is_refused_before_it_is_written() {
+    let chain = (0..3000).fold(Chain(None), |inner, _| Chain(Some(Box::new(inner))));
+    assert!(refusal(chain).await.contains("deeper"));
+    let json = |depth: usize| (1..depth).fold(json!([0.5]), |inner, _| json!([inner]));
+    // One level more is the task's own, and JSON is read to the 127th.
+    assert_eq!(received([json(126)]).await, [json(126)]);
+    for depth in [127, 128, 300, 1000] {
+        assert!(refusal(json(depth)).await.contains("deeper"), "{depth}");
+    }
+    let maps = |depth: usize| (1..depth).fold(json!({ "a": 1 }), |inner, _| json!({ "a": inner }));
+    assert_eq!(received([maps(126)]).await, [maps(126)]);
+    assert!(refusal(maps(127)).await.contains("deeper"));
 }
 
 #[tokio::test]
@@ -165,6 +284,20 @@ async fn what_is_read_back_as_it_was_is_taken() {
     same((Some(1), None::<u8>, Some(vec![None, Some('\u{0}')]), ())).await;
     same(Ok::<u8, String>(1)).await;
     same(std::time::Duration::from_nanos(1)).await;
+    same(vec![Plain::Unit, Plain::New(1), Plain::Tuple(2, '\u{10ffff}'), Plain::Struct { a: None }]).await;
+    same(BTreeMap::from([(Plain::Unit, 1)])).await;
+    let map = || BTreeMap::from([("kind of".to_owned(), 1), (String::new(), 2)]);
+    let inside = vec![Inside::Unit, Inside::New(map()), Inside::Struct { a: -0.0, b: Vec::new() }];
+    same(Inside::Struct { a: f64::MIN_POSITIVE, b: inside }).await;
+    let beside = Beside::Struct { a: Box::new(Beside::Tuple(1, "\u{ffff}".into())) };
+    same(vec![Beside::Unit, Beside::New(i64::MIN), beside]).await;
+    same(Bytes((0..=255).collect())).await;
+    same((HashMap::from([(true, 1)]), HashMap::from([('\u{fffe}', 2)]), HashMap::from([(u128::MAX, 3)]))).await;
+    same(HashMap::from([(i64::MIN, std::net::IpAddr::from([127, 0, 0, 1]))])).await;
+    same(["", "\"\\\u{0}\u{7f}\u{2028}", "\u{fdd0}\u{1fffe}"].map(str::to_owned)).await;
+    same((0.1_f32, f32::MIN_POSITIVE, f64::EPSILON, 1e23, 9_007_199_254_740_993_u64)).await;
+    same((std::num::NonZeroU8::MIN, 1..2_u8, std::path::PathBuf::from("/a/b"), Box::<str>::from("x"))).await;
+    same(json!({ "task": "of", "1": [1.0, 1, u64::MAX, i64::MIN, 1e-7] })).await;
 }
 
 #[tokio::test]
@@ -298,10 +431,23 @@ async fn equal_content_is_one_message_whatever_the_order_of_a_map() {
         post(&|| tasks.post(&Of { content: content.clone() })).await;
     }
     assert_eq!(queue.len(), 9);
+    // A set has no order, wherever it is; what is around it may have.
+    let set = || (0..50).map(|n| n.to_string()).collect::<HashSet<_>>();
+    for _ in 0..10 {
+        post(&|| tasks.post(&Of { content: set() })).await;
+        post(&|| tasks.post(&Of { content: vec![Some((Box::new(set()), HashMap::from([(7, set())])))] })).await;
+        post(&|| tasks.post(&Of { content: vec![set(), HashSet::new()] })).await;
+        post(&|| tasks.post(&Of { content: vec![HashSet::new(), set()] })).await;
+    }
+    assert_eq!(queue.len(), 13);
+    for content in [[["a", "b"], ["c", "d"]], [["c", "d"], ["a", "b"]], [["b", "a"], ["c", "d"]]] {
+        post(&|| tasks.post(&Of { content: content.map(|pair| pair.map(str::to_owned).to_vec()).to_vec() })).await;
+    }
+    assert_eq!(queue.len(), 16);
     // Any text is what it is.
     post(&|| tasks.post_raw(r#"{"a":1,"b":2}"#, [("a", "b")])).await;
     post(&|| tasks.post_raw(r#"{"b":2,"a":1}"#, [("a", "b")])).await;
-    assert_eq!(queue.len(), 11);
+    assert_eq!(queue.len(), 18);
 }
 
 #[tokio::test]

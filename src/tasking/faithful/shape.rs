@@ -1,12 +1,18 @@
 //! A number that stands for a value and for how its type shows it to serde: that of `None` is not that of `()`, although
-//! both are `null` in JSON. Maps and lists count without their order, which a `HashSet` does not keep on its way.
+//! both are `null` in JSON, and a variant or a number's width that changes on its way is another one. Maps count without
+//! their order; lists too, as a `HashSet` is one, unless their order is what is asked for.
 
-use std::{borrow::Cow, cell::RefCell, fmt, fmt::Display};
+use std::{any::type_name, borrow::Cow, cell::RefCell, fmt, fmt::Display};
 
 use serde::ser::{self, Serialize, Serializer};
 
-/// Deeper than serde_json reads. What is deeper is not even written, as that takes a stack for each level.
-const DEEPEST: u32 = 128;
+/// The stack that writing a task may take. How deep JSON may be, its reader decides: this has room for more than its 127
+/// levels, each with some `Option`s and newtypes around, and for the levels that serde_json needs for a number or a raw value.
+const ROOM: u32 = 160 * LEVEL + 256;
+/// What a list, a map or a struct takes.
+const LEVEL: u32 = 8;
+/// What a `Some` or a newtype takes, which have no level in JSON.
+const WRAPPER: u32 = 1;
 
 /// The fields of a struct, with the shape of each.
 pub(super) type Noted = RefCell<Vec<(&'static str, u64)>>;
@@ -14,29 +20,50 @@ pub(super) type Noted = RefCell<Vec<(&'static str, u64)>>;
 /// The serializer that finds it.
 #[derive(Clone, Copy)]
 pub(super) struct Shape<'a> {
-    depth: u32,
+    room: u32,
     /// Where the fields of the outermost struct are noted.
     noted: Option<&'a Noted>,
+    /// Whether the order of lists counts.
+    in_order: bool,
+    /// Whether the value to come is a set, which has no order.
+    is_set: bool,
 }
 
 impl<'a> Shape<'a> {
-    pub(super) fn root() -> Self {
-        Self { depth: 0, noted: None }
+    /// The shape of a value, in which no order counts.
+    pub(super) fn of<T: Serialize>(value: &T) -> Result<u64, Fault> {
+        value.serialize(Self { room: ROOM, noted: None, in_order: false, is_set: false })
     }
 
-    pub(super) fn noting(noted: &'a Noted) -> Self {
-        Self { depth: 0, noted: Some(noted) }
+    /// The same, in which the order of lists counts, and not that of maps and sets.
+    pub(super) fn in_order<T: Serialize>(value: &T) -> Result<u64, Fault> {
+        let shape = Self { room: ROOM, noted: None, in_order: true, is_set: false };
+        value.serialize(shape.inside::<T>(0)?)
     }
 
-    fn inner(self) -> Result<Self, Fault> {
-        match self.depth {
-            DEEPEST => Err(Fault::new("it is nested deeper than 127 levels, which is as deep as JSON is read")),
-            depth => Ok(Self { depth: depth + 1, noted: None }),
-        }
+    /// The shapes of a struct's fields.
+    pub(super) fn noting<T: Serialize>(value: &T, noted: &'a Noted) -> Result<u64, Fault> {
+        value.serialize(Self { room: ROOM, noted: Some(noted), in_order: false, is_set: false })
     }
 
-    fn parts(self, kind: u64) -> Result<Parts<'a>, Fault> {
-        Ok(Parts { inner: self.inner()?, noted: self.noted, sum: kind, count: 0, key: 0 })
+    /// For a value within this one.
+    fn inside<T: ?Sized>(self, taken: u32) -> Result<Self, Fault> {
+        let too_deep = "it is nested deeper than 127 levels, which is as deep as JSON is read";
+        let room = self.room.checked_sub(taken).ok_or_else(|| Fault::new(too_deep))?;
+        Ok(Self { room, is_set: self.in_order && is_set(type_name::<T>()), ..self })
+    }
+
+    fn parts(self, kind: u64) -> Parts<'a> {
+        Parts { inner: Self { noted: None, ..self }, noted: self.noted, sum: kind, count: 0, key: 0 }
+    }
+}
+
+/// Whether a type is a set by its name, or a pointer to one. Nothing else tells it from a list whose order counts.
+fn is_set(name: &str) -> bool {
+    let (outer, inner) = name.trim_start_matches('&').split_once('<').unwrap_or((name, ""));
+    match outer.rsplit(':').next().unwrap_or_default() {
+        "Box" | "Rc" | "Arc" => is_set(inner),
+        last => last.ends_with("Set"),
     }
 }
 
@@ -83,7 +110,7 @@ impl ser::Error for Fault {
 
 // What stands for the sorts of values.
 const BOOL: u64 = 1;
-const INTEGER: u64 = 2;
+const NUMBER: u64 = 2;
 const FLOAT: u64 = 3;
 const SINGLE: u64 = 4;
 const TEXT: u64 = 5;
@@ -96,6 +123,7 @@ const LIST: u64 = 11;
 const TUPLE: u64 = 12;
 const MAP: u64 = 13;
 const STRUCT: u64 = 14;
+const NEWTYPE: u64 = 15;
 
 /// Nobody gains by two values of one shape: it need not be hard to find some.
 fn mix(one: u64, other: u64) -> u64 {
@@ -111,13 +139,13 @@ fn bytes(kind: u64, bytes: &[u8]) -> u64 {
     })
 }
 
-/// The same for a number in each width, as an enum without tags may take it in another.
-fn integer(number: i128) -> u64 {
-    wide(number as u128)
+/// A number of so many bits; below zero for one with a sign.
+fn integer(bits: i64, number: u128) -> u64 {
+    mix(mix(mix(NUMBER, bits as u64), number as u64), (number >> 64) as u64)
 }
 
-fn wide(number: u128) -> u64 {
-    mix(mix(INTEGER, number as u64), (number >> 64) as u64)
+fn variant(of: &str, index: u32, name: &str) -> u64 {
+    mix(mix(bytes(VARIANT, of.as_bytes()), index.into()), bytes(VARIANT, name.as_bytes()))
 }
 
 /// A method for each type that has one form: `method(type) => its shape`.
@@ -142,20 +170,20 @@ impl<'a> Serializer for Shape<'a> {
 
     scalars! {
         serialize_bool(bool) => |value| mix(BOOL, value.into());
-        serialize_i8(i8) => |value| integer(value.into());
-        serialize_i16(i16) => |value| integer(value.into());
-        serialize_i32(i32) => |value| integer(value.into());
-        serialize_i64(i64) => |value| integer(value.into());
-        serialize_i128(i128) => |value| integer(value);
-        serialize_u8(u8) => |value| integer(value.into());
-        serialize_u16(u16) => |value| integer(value.into());
-        serialize_u32(u32) => |value| integer(value.into());
-        serialize_u64(u64) => |value| integer(value.into());
-        serialize_u128(u128) => |value| wide(value);
+        serialize_i8(i8) => |value| integer(-8, value as u128);
+        serialize_i16(i16) => |value| integer(-16, value as u128);
+        serialize_i32(i32) => |value| integer(-32, value as u128);
+        serialize_i64(i64) => |value| integer(-64, value as u128);
+        serialize_i128(i128) => |value| integer(-128, value as u128);
+        serialize_u8(u8) => |value| integer(8, value.into());
+        serialize_u16(u16) => |value| integer(16, value.into());
+        serialize_u32(u32) => |value| integer(32, value.into());
+        serialize_u64(u64) => |value| integer(64, value.into());
+        serialize_u128(u128) => |value| integer(128, value);
         serialize_char(char) => |value| bytes(TEXT, value.encode_utf8(&mut [0; 4]).as_bytes());
         serialize_str(&str) => |value| bytes(TEXT, value.as_bytes());
         serialize_bytes(&[u8]) => |value| bytes(BYTES, value);
-        serialize_unit_struct(&'static str) => |_value| UNIT;
+        serialize_unit_struct(&'static str) => |name| bytes(UNIT, name.as_bytes());
     }
 
     fn serialize_f32(self, value: f32) -> Result<u64, Fault> {
@@ -181,65 +209,66 @@ impl<'a> Serializer for Shape<'a> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<u64, Fault> {
-        Ok(mix(SOME, value.serialize(self)?))
+        Ok(mix(SOME, value.serialize(self.inside::<T>(WRAPPER)?)?))
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<u64, Fault> {
-        value.serialize(self)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<u64, Fault> {
+        Ok(mix(bytes(NEWTYPE, name.as_bytes()), value.serialize(self.inside::<T>(WRAPPER)?)?))
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<u64, Fault> {
-        Ok(bytes(VARIANT, variant.as_bytes()))
+    fn serialize_unit_variant(self, of: &'static str, index: u32, name: &'static str) -> Result<u64, Fault> {
+        Ok(variant(of, index, name))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
+        of: &'static str,
+        index: u32,
+        name: &'static str,
         value: &T,
     ) -> Result<u64, Fault> {
-        Ok(mix(bytes(VARIANT, variant.as_bytes()), value.serialize(self.inner()?)?))
+        let inner = Self { noted: None, ..self }.inside::<T>(LEVEL)?;
+        Ok(mix(variant(of, index, name), value.serialize(inner)?))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'a>, Fault> {
-        self.parts(LIST)
+        Ok(self.parts(LIST))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Parts<'a>, Fault> {
-        self.parts(TUPLE)
+        Ok(self.parts(TUPLE))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'a>, Fault> {
-        self.parts(TUPLE)
+    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Parts<'a>, Fault> {
+        Ok(self.parts(bytes(TUPLE, name.as_bytes())))
     }
 
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
+        of: &'static str,
+        index: u32,
+        name: &'static str,
         _: usize,
     ) -> Result<Parts<'a>, Fault> {
-        self.parts(bytes(VARIANT, variant.as_bytes()))
+        Ok(self.parts(variant(of, index, name)))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Parts<'a>, Fault> {
-        self.parts(MAP)
+        Ok(self.parts(MAP))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'a>, Fault> {
-        self.parts(STRUCT)
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Parts<'a>, Fault> {
+        Ok(self.parts(bytes(STRUCT, name.as_bytes())))
     }
 
     fn serialize_struct_variant(
         self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
+        of: &'static str,
+        index: u32,
+        name: &'static str,
         _: usize,
     ) -> Result<Parts<'a>, Fault> {
-        self.parts(bytes(VARIANT, variant.as_bytes()))
+        Ok(self.parts(variant(of, index, name)))
     }
 }
 
@@ -255,6 +284,10 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    fn inner<T: Serialize + ?Sized>(&self, value: &T) -> Result<u64, Fault> {
+        value.serialize(self.inner.inside::<T>(LEVEL)?)
+    }
+
     /// A part whose place does not count.
     fn add(&mut self, shape: u64) {
         self.sum = self.sum.wrapping_add(mix(shape, 0));
@@ -266,17 +299,17 @@ impl Parts<'_> {
     }
 
     fn placed<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        let shape = value.serialize(self.inner)?;
+        let shape = self.inner(value)?;
         self.add(mix(self.count, shape));
         Ok(())
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Fault> {
-        let shape = value.serialize(self.inner).map_err(|fault| fault.inside(name))?;
+        let shape = self.inner(value).map_err(|fault| fault.inside(name))?;
         if let Some(noted) = self.noted {
             noted.borrow_mut().push((name, shape));
         }
-        self.add(mix(bytes(STRUCT, name.as_bytes()), shape));
+        self.add(mix(mix(self.count, bytes(STRUCT, name.as_bytes())), shape));
         Ok(())
     }
 }
@@ -286,7 +319,10 @@ impl ser::SerializeSeq for Parts<'_> {
     type Error = Fault;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        let shape = value.serialize(self.inner)?;
+        if self.inner.in_order && !self.inner.is_set {
+            return self.placed(value);
+        }
+        let shape = self.inner(value)?;
         self.add(shape);
         Ok(())
     }
@@ -301,12 +337,12 @@ impl ser::SerializeMap for Parts<'_> {
     type Error = Fault;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
-        self.key = key.serialize(self.inner)?;
+        self.key = self.inner(key)?;
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        let shape = value.serialize(self.inner)?;
+        let shape = self.inner(value)?;
         self.add(mix(self.key, shape));
         Ok(())
     }
