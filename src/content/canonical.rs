@@ -2,8 +2,10 @@
 //! keys, every value behind its type, no value's form the start of another's. It does not know templates; it is told
 //! which parts of the arguments count.
 
+mod fields;
 mod serializer;
 mod stream;
+mod value;
 
 use std::{
     cell::Cell,
@@ -11,22 +13,24 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use minijinja::value::{Serde, Tuple, Value, ValueKind};
+use minijinja::value::{Serde, Value, ValueKind};
 use serde::ser::{self, Serialize, Serializer};
 
-use self::serializer::Hasher;
-pub(crate) use self::stream::Stream;
+pub(crate) use self::{fields::hash_reads, stream::Stream};
+use self::{
+    serializer::Hasher,
+    value::{hash_parts_of, is_plain},
+};
 use super::{
     explain,
     reads::{Parts, Reads},
-    shallow::{Shallow, TOO_DEEP},
+    shallow::Shallow,
 };
 
 /// Feeds those parts of `arguments` that are `read` into `hash`, or says why that can't be done
 /// without rendering: an object of the site's own that only shows what it is when a template asks it.
 pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Stream, arguments: &T, reads: &Reads) -> Result<(), Untaggable> {
-    let (outcome, is_too_deep) = (Cell::new(Ok(())), Cell::new(false));
-    let arguments = &Shallow::new(arguments, LEVELS, &is_too_deep);
+    let outcome = Cell::new(Ok(()));
     let probe = Probe { arguments, reads, hash: Cell::new(Some(hash)), outcome: &outcome };
     // The engine marks its own serialization, and only within it does a `Value` among the arguments give itself up
     // whole, with its being safe or not, instead of a plain string.
@@ -79,42 +83,8 @@ pub(crate) fn hash_value(hash: &mut Stream, value: &Value) -> Result<(), Untagga
     hash_parts_of(hash, value, &Reads::Whole, LEVELS)
 }
 
-/// How deep values may lie within one another for a tag; a page of deeper ones is rendered to know its tag. The hash of a
-/// level takes kilobytes of stack.
+/// How deep values may lie within one another for a tag; a page of deeper ones is rendered to know its tag.
 const LEVELS: usize = 128;
-
-fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads, levels: usize) -> Result<(), Untaggable> {
-    let levels = levels.checked_sub(1).ok_or_else(|| Untaggable(TOO_DEEP.into()))?;
-    match value.kind() {
-        ValueKind::Undefined => hash.update([UNDEFINED]),
-        ValueKind::None => hash.update([NONE]),
-        ValueKind::Bool => hash.update([BOOL, value.is_true().into()]),
-        ValueKind::Number => return hash_number(hash, value),
-        ValueKind::String => {
-            let text = value.as_str().unwrap_or_default();
-            hash_bytes(hash, if value.is_safe() { SAFE_TEXT } else { TEXT }, text.as_bytes());
-        }
-        ValueKind::Bytes => hash_bytes(hash, BYTES, value.as_bytes().unwrap_or_default()),
-        ValueKind::Seq if is_plain(value) => {
-            let sort = if value.downcast_object_ref::<Tuple>().is_some() { TUPLE_VALUE } else { LIST_VALUE };
-            let mut list = Listing::begin(hash, sort, reads);
-            for item in value.try_iter().map_err(Untaggable::because)? {
-                list.element(hash, |hash, reads| hash_parts_of(hash, &item, reads, levels))?;
-            }
-            list.end(hash);
-        }
-        ValueKind::Map if is_plain(value) => {
-            let mut entries = Vec::new();
-            for key in value.try_iter().map_err(Untaggable::because)? {
-                let item = value.get_item(&key).map_err(Untaggable::because)?;
-                entries.extend(entry(&key, reads, |hash, reads| hash_parts_of(hash, &item, reads, levels))?);
-            }
-            hash_entries(hash, entries);
-        }
-        _ => return Err(Untaggable(format!("an object ({}) shows what it is only when it is rendered", value.kind()))),
-    }
-    Ok(())
-}
 
 /// Why arguments have no canonical form.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,31 +110,6 @@ impl ser::Error for Untaggable {
     }
 }
 
-/// Whether an object is one of the engine's own maps and lists, which are nothing but their entries. Others may render
-/// themselves as they like, be called, or give way when they are iterated; a hash map has no order of its own.
-fn is_plain(value: &Value) -> bool {
-    let name = value.as_object().map_or("", |object| object.type_name());
-    PLAIN.iter().any(|plain| name.starts_with(plain))
-}
-
-const PLAIN: [&str; 4] = [
-    "alloc::vec::Vec<",
-    "alloc::collections::btree::map::BTreeMap<",
-    "minijinja::value::StaticKeyMap",
-    "minijinja::value::tuple::Tuple",
-];
-
-fn hash_number(hash: &mut Stream, value: &Value) -> Result<(), Untaggable> {
-    if !value.is_integer() {
-        hash_float(hash, f64::try_from(value.clone()).map_err(Untaggable::because)?);
-    } else if let Ok(number) = i128::try_from(value.clone()) {
-        hash_integer(hash, number);
-    } else {
-        hash_large(hash, u128::try_from(value.clone()).map_err(Untaggable::because)?);
-    }
-    Ok(())
-}
-
 fn hash_integer(hash: &mut Stream, number: i128) {
     // Small numbers are the rule: the sign goes to the lowest bit, so that they stay short.
     let zigzag = ((number << 1) ^ (number >> 127)) as u128;
@@ -181,20 +126,30 @@ fn hash_large(hash: &mut Stream, number: u128) {
     }
 }
 
+#[inline]
 fn hash_float(hash: &mut Stream, number: f64) {
-    let mut form = [FLOAT; 9];
-    form[1..].copy_from_slice(&number.to_bits().to_le_bytes());
-    hash.update(form);
+    hash.update([FLOAT]);
+    hash.update(number.to_bits().to_le_bytes());
 }
 
+#[inline]
 fn hash_bytes(hash: &mut Stream, kind: u8, bytes: &[u8]) {
     feed_short(hash, kind, bytes.len() as u64);
     hash.update(bytes);
 }
 
 /// A kind and a number of seven bits a byte, the last one without its high bit set: no form is the start of another.
-fn feed_short(hash: &mut Stream, kind: u8, mut number: u64) {
-    let mut form = [kind; 1 + 10];
+#[inline]
+fn feed_short(hash: &mut Stream, kind: u8, number: u64) {
+    match number {
+        0..0x80 => hash.update([kind, number as u8]),
+        _ => feed_long(hash, kind, number.into()),
+    }
+}
+
+/// The same for any number, in the same form.
+fn feed_long(hash: &mut Stream, kind: u8, mut number: u128) {
+    let mut form = [kind; 1 + 19];
     let mut length = 1;
     while number >= 0x80 {
         form[length] = number as u8 | 0x80;
@@ -203,30 +158,6 @@ fn feed_short(hash: &mut Stream, kind: u8, mut number: u64) {
     }
     form[length] = number as u8;
     hash.update(&form[..=length]);
-}
-
-/// The same for a number beyond 64 bits, in the same form.
-fn feed_long(hash: &mut Stream, kind: u8, mut number: u128) {
-    let mut form = vec![kind];
-    while number >= 0x80 {
-        form.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    form.push(number as u8);
-    hash.update(form);
-}
-
-/// Entries by key, whatever order they came in; of a repeated key the order is kept, as the last one counts.
-fn hash_entries(hash: &mut Stream, mut entries: Vec<Entry>) {
-    if !engine_keeps_order() {
-        entries.sort_by_key(|(key, _)| *key);
-    }
-    hash.update([MAP]);
-    hash.update((entries.len() as u64).to_le_bytes());
-    for (key, value) in entries {
-        hash.update(key);
-        hash.update(value);
-    }
 }
 
 /// Whether the engine was built to iterate maps in the order that they came in (its feature `preserve_order`, which any
@@ -269,6 +200,8 @@ const STRUCT: u8 = 11;
 const VARIANT: u8 = 12;
 const UNREAD: u8 = 13;
 const END: u8 = 14;
+/// Of the first field that counts; the others follow it.
+const FIELD: u8 = 0x80;
 
 // The sorts of sequences, which print differently.
 const LIST_VALUE: u8 = 0;
@@ -276,26 +209,6 @@ const TUPLE_VALUE: u8 = 1;
 const SEQ: u8 = 2;
 const TUPLE: u8 = 3;
 const TUPLE_STRUCT: u8 = 4;
-
-/// The digests of a key and of what counts of its value.
-type Entry = ([u8; 32], [u8; 32]);
-
-type Feed<'a> = &'a mut dyn FnMut(&mut Stream, &Reads) -> Result<(), Untaggable>;
-
-/// An entry of a map: its key and what counts of its value; the key alone where only the map's shape counts.
-fn entry(
-    key: &Value,
-    reads: &Reads,
-    mut value: impl FnMut(&mut Stream, &Reads) -> Result<(), Untaggable>,
-) -> Result<Option<Entry>, Untaggable> {
-    let value: Feed<'_> = &mut value;
-    let value = match reads.field(key.as_str().unwrap_or_default()) {
-        Some(reads) => digest(|hash| value(hash, reads))?,
-        None if reads.has_shape() => [0; 32],
-        None => return Ok(None),
-    };
-    Ok(Some((digest(|hash| hash_value(hash, key))?, value)))
-}
 
 /// A sequence while it is fed: what counts of each element, and whether their number does.
 struct Listing<'a> {
@@ -339,7 +252,9 @@ struct Probe<'a, T> {
 impl<T: Serialize> Serialize for Probe<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Some(hash) = self.hash.take() {
-            self.outcome.set(self.arguments.serialize(Hasher { hash, reads: self.reads }));
+            let outcome = Hasher::feed(hash, self.arguments, self.reads, LEVELS);
+            let passed_over = || Untaggable("a value was left out for an error".into());
+            self.outcome.set(outcome.and_then(|()| if hash.is_spoilt() { Err(passed_over()) } else { Ok(()) }));
         }
         serializer.serialize_unit()
     }
@@ -349,7 +264,13 @@ impl<T: Serialize> Serialize for Probe<'_, T> {
 mod tests {
     use super::*;
     use minijinja::context;
-    use std::collections::{BTreeMap, HashMap};
+    use proptest::{prelude::*, sample::select};
+    use serde::ser::SerializeSeq;
+    use serde_json::{Value as Json, json};
+    use std::{
+        collections::{BTreeMap, HashMap},
+        ops::Range,
+    };
 
     fn hashed<T: Serialize>(arguments: &T) -> Result<[u8; 32], Untaggable> {
         digest(|hash| hash_arguments(hash, arguments, &Reads::Whole))
@@ -399,11 +320,23 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_a_map_does_not_count() {
+    fn the_order_of_a_map_does_not_count_where_it_does_not_show() {
         let (mut a, mut b) = (HashMap::new(), HashMap::with_capacity(1000));
         (0..100).for_each(|n| _ = a.insert(n.to_string(), n));
         (0..100).rev().for_each(|n| _ = b.insert(n.to_string(), n));
-        assert_eq!(of(&a), of(&b));
+        let fields = |names: Range<usize>| {
+            let mut fields: Vec<(String, Reads)> = names.map(|name| (name.to_string(), Reads::Whole)).collect();
+            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Reads::Parts(Arc::new(Parts { fields, ..Parts::default() }))
+        };
+        let whole = (!engine_keeps_order()).then_some(Reads::Whole);
+        for reads in [fields(3..5), fields(0..200)].into_iter().chain(whole) {
+            let of = |map: &HashMap<String, usize>| digest(|hash| hash_arguments(hash, map, &reads)).unwrap();
+            assert_eq!(of(&a), of(&b));
+            let mut other = a.clone();
+            other.insert("4".into(), 5);
+            assert_ne!(of(&a), of(&other));
+        }
     }
 
     #[test]
@@ -420,6 +353,137 @@ mod tests {
     fn an_object_of_the_sites_own_has_no_form() {
         assert!(hashed(&context! { items => Value::make_one_shot_iterator(0..3) }).is_err());
         assert!(hashed(&context! { items => Value::from_object(Clock) }).is_err());
+    }
+
+    /// In the orders of keys that serializers have, and in that of the engine.
+    #[test]
+    fn maps_have_one_form_serialized_and_as_values() {
+        let long = "long ".repeat(300);
+        let numbers: HashMap<i128, &str> =
+            [-3, 7, 128, -128, 5, i128::from(u64::MAX) + 1].map(|n| (n, "n")).into_iter().collect();
+        let texts = json!({ "a": 1, "ab": { "y": -1, "x": long }, "b": null, "aa": 2.5 });
+        let of = |value: &Value| digest(|hash| hash_value(hash, value)).unwrap();
+        if !engine_keeps_order() {
+            assert_eq!(hashed(&numbers), Ok(of(&Value::from(Serde(&numbers)))));
+            let large = HashMap::from([(u128::MAX, 1), (1, 2), (u128::MAX - 1, 3)]);
+            assert_eq!(hashed(&large), Ok(of(&Value::from(Serde(&large)))));
+        }
+        assert_eq!(hashed(&texts), Ok(of(&Value::from(Serde(&texts)))));
+    }
+
+    #[test]
+    fn the_order_of_a_context_counts_where_it_shows() {
+        assert_ne!(of(&context! { a => 1, b => 2 }), of(&context! { b => 2, a => 1 }));
+        let reads = Reads::Parts(Arc::new(Parts { fields: vec![("a".into(), Reads::Whole)], ..Parts::default() }));
+        let of = |value: &Value| digest(|hash| hash_arguments(hash, value, &reads)).unwrap();
+        assert_eq!(of(&context! { a => 1, b => 2 }), of(&context! { b => 2, a => 1 }));
+    }
+
+    /// Some serializers pass over what fails.
+    #[test]
+    fn what_is_left_out_for_an_error_has_no_form() {
+        struct Lenient(Value);
+
+        impl Serialize for Lenient {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut list = serializer.serialize_seq(None)?;
+                let _ = list.serialize_element(&self.0);
+                list.end()
+            }
+        }
+
+        assert!(hashed(&Lenient(Value::from(1))).is_ok());
+        assert!(hashed(&Lenient(Value::from_object(Clock))).is_err());
+        let within = |value: Value| Lenient(context! { a => "a".repeat(2000), b => context! { c => 1, d => value } });
+        let map = |value: Value| [("b", 1), ("a", 2)].map(|(name, _)| (name, within(value.clone()))).into_iter();
+        assert!(hashed(&map(Value::from(1)).collect::<HashMap<_, _>>()).is_ok());
+        let clock = Value::from_object(Clock);
+        assert!(hashed(&map(clock.clone()).collect::<HashMap<_, _>>()).is_err());
+        assert!(hashed(&vec![HashMap::from([(2, within(clock.clone())), (1, within(clock))])]).is_err());
+    }
+
+    fn reads() -> impl Strategy<Value = Reads> {
+        let none = Reads::Parts(Arc::default());
+        prop_oneof![Just(Reads::Whole), Just(none)].prop_recursive(3, 12, 3, |inner| {
+            let fields = prop::collection::btree_map(select(vec!["a", "ab", "b"]), inner.clone(), 0..3);
+            (any::<bool>(), fields, prop::option::of(inner)).prop_map(|(shape, fields, elements)| {
+                let fields = fields.into_iter().map(|(name, reads)| (name.to_owned(), reads)).collect();
+                Reads::Parts(Arc::new(Parts { shape: shape || elements.is_some(), fields, elements }))
+            })
+        })
+    }
+
+    fn json() -> impl Strategy<Value = Json> {
+        let long = "x".repeat(1100);
+        let leaf = select(vec![json!(null), json!(0), json!(0.0), json!(""), json!("ab"), json!(long), json!(300)]);
+        leaf.prop_recursive(4, 16, 3, |inner| {
+            let list = prop::collection::vec(inner.clone(), 0..3).prop_map(Json::from);
+            let map = prop::collection::btree_map(select(vec!["a", "ab", "b", "c"]), inner, 0..3);
+            prop_oneof![list, map.prop_map(|map| json!(map))]
+        })
+    }
+
+    /// What counts of a value, told by the rules and not by how it is fed.
+    fn shown(value: &Json, reads: &Reads) -> Json {
+        match value {
+            Json::Array(items) => match reads.each() {
+                Some(each) => items.iter().map(|item| shown(item, each)).collect(),
+                None => json!({ "length": if reads.has_shape() { items.len() } else { 0 } }),
+            },
+            Json::Object(map) => {
+                let field = |(name, value): (&String, &Json)| match reads.field(name) {
+                    Some(reads) => Some((name.clone(), json!([shown(value, reads)]))),
+                    None => reads.has_shape().then(|| (name.clone(), json!([]))),
+                };
+                json!([map.iter().filter_map(field).collect::<serde_json::Map<_, _>>()])
+            }
+            scalar => scalar.clone(),
+        }
+    }
+
+    /// A value in every order of its entries that there is.
+    enum Unordered {
+        Map(HashMap<String, Self>),
+        List(Vec<Self>),
+        Scalar(Json),
+    }
+
+    impl From<&Json> for Unordered {
+        fn from(value: &Json) -> Self {
+            match value {
+                Json::Object(map) => Self::Map(map.iter().map(|(key, value)| (key.clone(), value.into())).collect()),
+                Json::Array(items) => Self::List(items.iter().map(Self::from).collect()),
+                scalar => Self::Scalar(scalar.clone()),
+            }
+        }
+    }
+
+    impl Serialize for Unordered {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Self::Map(map) => map.serialize(serializer),
+                Self::List(items) => items.serialize(serializer),
+                Self::Scalar(scalar) => scalar.serialize(serializer),
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// And what has one form has one content.
+        #[test]
+        fn what_counts_decides_the_form(one in json(), other in json(), reads in reads()) {
+            let serialized = |value: &Json| digest(|hash| hash_arguments(hash, value, &reads)).unwrap();
+            let as_value = |value: &Json| digest(|hash| hash_arguments(hash, &Value::from(Serde(value)), &reads)).unwrap();
+            let is_same = shown(&one, &reads) == shown(&other, &reads);
+            prop_assert_eq!(serialized(&one) == serialized(&other), is_same);
+            prop_assert_eq!(as_value(&one) == as_value(&other), is_same);
+            if !engine_keeps_order() {
+                let unordered = digest(|hash| hash_arguments(hash, &Unordered::from(&one), &reads)).unwrap();
+                prop_assert_eq!(unordered, serialized(&one));
+            }
+        }
     }
 
     #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod argument_forms;
 #[cfg(feature = "images")]
 mod bombs;
 #[cfg(feature = "cli")]

@@ -1,23 +1,34 @@
 //! The plumbing of serde for [`canonical`](super): which of its types is fed in which form. It decides nothing else.
 
-use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::value::{Serde, Value};
 use serde::ser::{self, Serialize, Serializer};
 
 use super::{
-    BOOL, BYTES, END, Entry, LEVELS, Listing, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
-    VARIANT, entry, hash_bytes, hash_entries, hash_float, hash_integer, hash_large, hash_parts_of,
+    BOOL, BYTES, END, LEVELS, Listing, MAP, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
+    VARIANT, engine_keeps_order,
+    fields::{fields_of, hash_place, key_order, name_of, place_of},
+    hash_bytes, hash_float, hash_integer, hash_large, hash_parts_of,
+    stream::Waiting,
 };
-use crate::content::reads::Reads;
+use crate::content::{reads::Reads, shallow::TOO_DEEP};
 
 /// Feeds what is serialized into it.
 pub(super) struct Hasher<'a> {
-    pub(super) hash: &'a mut Stream,
-    pub(super) reads: &'a Reads,
+    hash: &'a mut Stream,
+    reads: &'a Reads,
+    /// How many levels may lie within this one.
+    levels: usize,
 }
 
-impl Hasher<'_> {
-    fn feed<T: Serialize + ?Sized>(hash: &mut Stream, value: &T, reads: &Reads) -> Result<(), Untaggable> {
-        value.serialize(Hasher { hash, reads })
+impl<'a> Hasher<'a> {
+    /// Feeds those parts of a value that are `read`, if they lie no more than so many levels within one another: each
+    /// takes stack, and a thread whose stack ends ends the process.
+    pub(super) fn feed<T>(hash: &'a mut Stream, value: &T, reads: &'a Reads, levels: usize) -> Result<(), Untaggable>
+    where
+        T: Serialize + ?Sized,
+    {
+        let levels = levels.checked_sub(1).ok_or_else(|| Untaggable(TOO_DEEP.into()))?;
+        value.serialize(Self { hash, reads, levels })
     }
 
     fn variant(&mut self, name: &str) {
@@ -77,11 +88,11 @@ impl<'a> Serializer for Hasher<'a> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Untaggable> {
-        value.serialize(self)
+        Self::feed(self.hash, value, self.reads, self.levels)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Untaggable> {
-        value.serialize(self)
+        Self::feed(self.hash, value, self.reads, self.levels)
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Untaggable> {
@@ -96,22 +107,22 @@ impl<'a> Serializer for Hasher<'a> {
         value: &T,
     ) -> Result<(), Untaggable> {
         self.variant(variant);
-        Self::feed(self.hash, value, &Reads::Whole)
+        Self::feed(self.hash, value, &Reads::Whole, self.levels)
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'a>, Untaggable> {
-        Ok(Elements::new(self.hash, SEQ, self.reads))
+        Ok(Elements::new(self.hash, SEQ, self.reads, self.levels))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Elements<'a>, Untaggable> {
-        Ok(Elements::new(self.hash, TUPLE, self.reads))
+        Ok(Elements::new(self.hash, TUPLE, self.reads, self.levels))
     }
 
     fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Elements<'a>, Untaggable> {
         if name == HANDLE {
-            return Ok(Elements { hash: self.hash, of: Of::Handle(self.reads) });
+            return Ok(Elements { hash: self.hash, of: Of::Handle(self.reads), levels: self.levels });
         }
-        Ok(Elements::new(self.hash, TUPLE_STRUCT, self.reads))
+        Ok(Elements::new(self.hash, TUPLE_STRUCT, self.reads, self.levels))
     }
 
     fn serialize_tuple_variant(
@@ -122,16 +133,21 @@ impl<'a> Serializer for Hasher<'a> {
         _: usize,
     ) -> Result<Elements<'a>, Untaggable> {
         self.variant(variant);
-        Ok(Elements::new(self.hash, TUPLE_STRUCT, &Reads::Whole))
+        Ok(Elements::new(self.hash, TUPLE_STRUCT, &Reads::Whole, self.levels))
     }
 
+    #[inline]
     fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>, Untaggable> {
-        Ok(Entries { hash: self.hash, reads: self.reads, key: None, entries: Vec::new() })
+        self.hash.update([MAP]);
+        // The order in which they come is another one at each request, or else it shows.
+        let order = (!self.reads.has_shape() || !engine_keeps_order()).then(|| self.hash.begin_map());
+        Ok(Entries { order, key: 0, value: Counts::Nothing, fields: Fields::new(self) })
     }
 
+    #[inline]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'a>, Untaggable> {
         self.hash.update([STRUCT]);
-        Ok(Fields { hash: self.hash, reads: self.reads })
+        Ok(Fields::new(self))
     }
 
     fn serialize_struct_variant(
@@ -143,13 +159,14 @@ impl<'a> Serializer for Hasher<'a> {
     ) -> Result<Fields<'a>, Untaggable> {
         self.variant(variant);
         self.hash.update([STRUCT]);
-        Ok(Fields { hash: self.hash, reads: &Reads::Whole })
+        Ok(Fields::new(Self { reads: &Reads::Whole, ..self }))
     }
 }
 
 pub(super) struct Elements<'a> {
     hash: &'a mut Stream,
     of: Of<'a>,
+    levels: usize,
 }
 
 enum Of<'a> {
@@ -159,14 +176,14 @@ enum Of<'a> {
 }
 
 impl<'a> Elements<'a> {
-    fn new(hash: &'a mut Stream, sort: u8, reads: &'a Reads) -> Self {
+    fn new(hash: &'a mut Stream, sort: u8, reads: &'a Reads, levels: usize) -> Self {
         let of = Of::Sequence(Listing::begin(hash, sort, reads));
-        Self { hash, of }
+        Self { hash, of, levels }
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
         match &mut self.of {
-            Of::Sequence(list) => list.element(self.hash, |hash, reads| Hasher::feed(hash, value, reads)),
+            Of::Sequence(list) => list.element(self.hash, |hash, reads| Hasher::feed(hash, value, reads, self.levels)),
             Of::Handle(reads) => hash_parts_of(self.hash, &Handle(value).redeem(), reads, LEVELS),
         }
     }
@@ -187,7 +204,7 @@ macro_rules! elements {
             type Error = Untaggable;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
-                self.element(value)
+                self.element(value).inspect_err(|_| self.hash.spoil())
             }
 
             fn end(self) -> Result<(), Untaggable> {
@@ -205,10 +222,65 @@ elements! {
 }
 
 pub(super) struct Entries<'a> {
-    hash: &'a mut Stream,
-    reads: &'a Reads,
-    key: Option<Value>,
-    entries: Vec<Entry>,
+    fields: Fields<'a>,
+    /// What there is to be put in order; without it the order counts.
+    order: Option<Waiting>,
+    /// Where the key starts of which the value comes next, and what counts of it.
+    key: usize,
+    value: Counts<'a>,
+}
+
+/// What counts of an entry of a map.
+#[derive(Clone, Copy)]
+enum Counts<'a> {
+    /// These parts of its value.
+    Value(&'a Reads),
+    /// That there is one.
+    Key,
+    Nothing,
+}
+
+impl Entries<'_> {
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Untaggable> {
+        let Fields { hash, reads, levels, known, next } = &mut self.fields;
+        self.key = hash.position();
+        let form = hash.key(|hash| Hasher::feed(hash, key, &Reads::Whole, *levels))?;
+        let name = name_of(form)?;
+        if let Some(fields) = known {
+            let place = name.and_then(|name| place_of(fields, *next, name));
+            hash.take_back(self.key);
+            self.value = place.map_or(Counts::Nothing, |at| {
+                hash_place(hash, at);
+                *next = at + 1;
+                Counts::Value(&fields[at].1)
+            });
+            return Ok(());
+        }
+        let name = name.and_then(|name| str::from_utf8(name).ok());
+        self.value = match reads.field(name.unwrap_or_default()) {
+            Some(reads) => Counts::Value(reads),
+            None if reads.has_shape() => Counts::Key,
+            None => {
+                hash.take_back(self.key);
+                Counts::Nothing
+            }
+        };
+        Ok(())
+    }
+
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
+        let Fields { hash, levels, .. } = &mut self.fields;
+        let start = hash.position();
+        match self.value {
+            Counts::Value(reads) => hash.part(|hash| Hasher::feed(hash, value, reads, *levels))?,
+            Counts::Key => hash.update([UNREAD]),
+            Counts::Nothing => return Ok(()),
+        }
+        if let Some(order) = &mut self.order {
+            hash.end_entry(order, self.key, start, key_order);
+        }
+        Ok(())
+    }
 }
 
 impl ser::SerializeMap for Entries<'_> {
@@ -216,45 +288,48 @@ impl ser::SerializeMap for Entries<'_> {
     type Error = Untaggable;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Untaggable> {
-        self.key = Some(Value::from(Serde(key)));
-        Ok(())
+        self.key(key).inspect_err(|_| self.fields.hash.spoil())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
-        let key = self.key.take().unwrap_or_default();
-        if !is_told_apart(&key) {
-            return Err(Untaggable(format!("a map has a key ({}) that may equal another one", key.kind())));
-        }
-        self.entries.extend(entry(&key, self.reads, |hash, reads| Hasher::feed(hash, value, reads))?);
-        Ok(())
+        self.value(value).inspect_err(|_| self.fields.hash.spoil())
     }
 
     fn end(self) -> Result<(), Untaggable> {
-        hash_entries(self.hash, self.entries);
+        if let Some(order) = self.order {
+            self.fields.hash.end_map(order, key_order);
+        }
+        self.fields.hash.update([END]);
         Ok(())
-    }
-}
-
-/// Keys that are the same for the engine exactly when they are fed alike. Of others (1 and 1.0, true and 1, a string and
-/// the same as a safe one) it keeps the first and the value of the last.
-fn is_told_apart(key: &Value) -> bool {
-    match key.kind() {
-        ValueKind::String => !key.is_safe(),
-        ValueKind::Number => key.is_integer(),
-        _ => false,
     }
 }
 
 pub(super) struct Fields<'a> {
     hash: &'a mut Stream,
     reads: &'a Reads,
+    levels: usize,
+    /// The fields that count, where nothing else does.
+    known: Option<&'a [(String, Reads)]>,
+    /// The place among them that is expected next.
+    next: usize,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    #[inline]
+    fn new(Hasher { hash, reads, levels }: Hasher<'a>) -> Self {
+        Self { hash, reads, levels, known: fields_of(reads), next: 0 }
+    }
+
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
+        if let Some(fields) = self.known {
+            let Some(at) = place_of(fields, self.next, name.as_bytes()) else { return Ok(()) };
+            self.next = at + 1;
+            hash_place(self.hash, at);
+            return Hasher::feed(self.hash, value, &fields[at].1, self.levels);
+        }
         if let Some(reads) = self.reads.field(name) {
             hash_bytes(self.hash, TEXT, name.as_bytes());
-            return Hasher::feed(self.hash, value, reads);
+            return Hasher::feed(self.hash, value, reads, self.levels);
         }
         if self.reads.has_shape() {
             hash_bytes(self.hash, TEXT, name.as_bytes());
@@ -271,7 +346,7 @@ macro_rules! fields {
             type Error = Untaggable;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
-                self.field(name, value)
+                self.field(name, value).inspect_err(|_| self.hash.spoil())
             }
 
             fn end(self) -> Result<(), Untaggable> {
