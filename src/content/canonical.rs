@@ -19,7 +19,7 @@ use serde::ser::{self, Serialize, Serializer};
 pub(crate) use self::{fields::hash_reads, stream::Stream};
 use self::{
     serializer::Hasher,
-    value::{hash_parts_of, is_plain},
+    value::{hash_parts_of, is_plain, is_unordered},
 };
 use super::{
     explain,
@@ -55,7 +55,7 @@ fn collect_leaves(path: String, value: &Value, reads: &Reads, levels: usize, lea
             let items = value.try_iter().into_iter().flatten().enumerate();
             items.filter_map(|(at, item)| Some((format!("{path}[{at}]"), item, reads.each()?))).collect()
         }
-        ValueKind::Map if is_plain(value) => {
+        ValueKind::Map if is_plain(value) || is_unordered(value) => {
             let field = |key: Value| {
                 let reads = reads.field(key.as_str().unwrap_or_default())?;
                 Some((field_path(&path, &key), value.get_item(&key).ok()?, reads))

@@ -58,10 +58,13 @@ fn forms(name: &'static str, note: &'static str) -> Vec<(&'static str, Arguments
     let values: Vec<HashMap<&'static str, Value>> = rows.iter().map(values).collect();
     let contexts = rows.iter().map(|Row { id, name, note }| context! { note => *note, id => *id, name => *name });
     let contexts: Vec<Value> = contexts.collect();
+    let [first, second] = [contexts[0].clone(), contexts[1].clone()];
     vec![
         ("context! of context!", Arguments::Value(context! { rows => contexts, visitor => note })),
+        ("context! of an array", Arguments::Value(context! { visitor => note, rows => [first, second] })),
         ("context! of json!", Arguments::Value(context! { rows => Value::from(Serde(&json["rows"])) })),
         ("context! of structs", Arguments::Value(context! { rows => Value::from(Serde(&rows)) })),
+        ("context! of HashMap", Arguments::Value(context! { rows => values })),
         ("struct", Arguments::Struct(page(note))),
         ("HashMap", Arguments::Unordered(HashMap::from([("rows", unordered), ("visitors", vec![HashMap::new()])]))),
         ("BTreeMap", Arguments::Ordered(Page { rows: ordered, visitor: note })),
@@ -111,6 +114,21 @@ async fn the_order_of_a_context_that_is_printed_is_in_the_tag() {
     let (one, two) = (ordered(context! { a => 1, b => 2 }).await, ordered(context! { b => 2, a => 1 }).await);
     assert_ne!(one.text(), two.text());
     assert_ne!(one.header("etag"), two.header("etag"), "one tag, two pages");
+}
+
+#[tokio::test]
+async fn a_map_without_an_order_is_rendered_first_where_an_order_shows() {
+    for (index, is_known) in [
+        ("{{ map.a }}{{ map.c }}", true),
+        ("{{ map }}", false),
+        ("{% for name in map %}{{ name }}{% endfor %}", false),
+        ("{{ map[name] }}", false),
+    ] {
+        let map = HashMap::from([("a", 1), ("b", 2)]);
+        let answer = answer(index, Arguments::Value(context! { map, name => "a" })).await;
+        let reason = answer.header("x-etag-reason");
+        assert_eq!(!reason.contains("rendered to know"), is_known, "{index}: {reason}");
+    }
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(super) fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads, lev
         ValueKind::Bytes => hash_bytes(hash, BYTES, value.as_bytes().unwrap_or_default()),
         ValueKind::Seq if is_plain(value) => return hash_list(hash, value, reads, levels),
         ValueKind::Map => match (value.as_object(), fields_of(reads)) {
-            (Some(object), Some(fields)) if is_plain(value) => {
+            (Some(object), Some(fields)) if is_plain(value) || is_unordered(value) => {
                 return hash_fields(hash, object, fields, levels);
             }
             (Some(object), None) if is_plain(value) => return hash_map(hash, object, reads, levels),
@@ -44,18 +44,32 @@ fn hidden(value: &Value) -> Untaggable {
 }
 
 /// Whether an object is one of the engine's own maps and lists, which are nothing but their entries. Others may render
-/// themselves as they like, be called, or give way when they are iterated; a hash map has no order of its own.
+/// themselves as they like, be called, or give way when they are iterated.
 pub(super) fn is_plain(value: &Value) -> bool {
-    let name = value.as_object().map_or("", DynObject::type_name);
-    PLAIN.iter().any(|known| name.starts_with(known))
+    is_one_of(value, &PLAIN)
 }
 
-const PLAIN: [&str; 4] = [
+const PLAIN: [&str; 7] = [
     "minijinja::value::StaticKeyMap",
     "alloc::collections::btree::map::BTreeMap<",
+    // The engine's maps where it keeps their order.
+    "indexmap::map::IndexMap<",
     "alloc::vec::Vec<",
+    "alloc::collections::vec_deque::VecDeque<",
     "minijinja::value::tuple::Tuple",
+    // Arrays.
+    "[",
 ];
+
+/// Whether it is a map without an order of its own: iterated, it is another one in each process.
+pub(super) fn is_unordered(value: &Value) -> bool {
+    is_one_of(value, &["std::collections::hash::map::HashMap<"])
+}
+
+fn is_one_of(value: &Value, names: &[&str]) -> bool {
+    let name = value.as_object().map_or("", DynObject::type_name);
+    names.iter().any(|known| name.starts_with(known))
+}
 
 fn hash_number(hash: &mut Stream, value: &Value) -> Result<(), Untaggable> {
     if !value.is_integer() {
