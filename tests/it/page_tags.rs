@@ -330,12 +330,29 @@ struct World {
     build: String,
 }
 
-/// As what the arguments are given: all three must be read alike.
+/// As what the arguments are given: all must be read alike.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Json,
     Struct,
+    Unordered,
+    /// Maps of the engine.
     Value,
+    /// Maps of the engine in the order of a struct's fields, as `context!` makes them.
+    Context,
+    /// Maps whose order is another one each time.
+    HashMaps,
+}
+
+/// The same for the engine, with each map a hash map.
+fn hash_maps(value: &Json) -> Value {
+    match value {
+        Json::Object(map) => {
+            Value::from(map.iter().map(|(key, value)| (key.clone(), hash_maps(value))).collect::<HashMap<_, _>>())
+        }
+        Json::Array(items) => items.iter().map(hash_maps).collect(),
+        scalar => Value::from(minijinja::value::Serde(scalar)),
+    }
 }
 
 #[derive(Clone, Deserialize, Serialize)]
@@ -388,12 +405,16 @@ impl World {
             engine.add_function("of_the_build", move || build.clone());
             engine.add_function("show", |value: Value| value.to_string());
         });
+        let typed = || serde_json::from_value::<Arguments>(self.arguments.clone()).expect("arguments");
         let app = match self.form {
             Form::Json => page(&content, self.arguments.clone()),
-            Form::Struct => {
-                let arguments: Arguments = serde_json::from_value(self.arguments.clone()).expect("arguments");
-                page(&content, arguments)
+            Form::Struct => page(&content, typed()),
+            Form::Unordered => {
+                let map: HashMap<String, Json> = serde_json::from_value(self.arguments.clone()).expect("a map");
+                page(&content, map)
             }
+            Form::Context => page(&content, Value::from(minijinja::value::Serde(typed()))),
+            Form::HashMaps => page(&content, hash_maps(&self.arguments)),
             Form::Value => page(&content, Value::from(minijinja::value::Serde(&self.arguments))),
         };
         let answer = get(&app.with_public_root(&self.root), "/").send().await;
@@ -555,7 +576,8 @@ fn arguments() -> impl Strategy<Value = Json> {
 fn world() -> impl Strategy<Value = World> {
     let further = (plain_template(), plain_template(), prop::option::of(plain_template()));
     let files = prop::collection::vec(prop::option::of(select(vec!["p", "q"])), 2);
-    let arguments = (arguments(), select(vec![Form::Json, Form::Struct, Form::Value]));
+    let forms = [Form::Json, Form::Struct, Form::Unordered, Form::Value, Form::Context, Form::HashMaps];
+    let arguments = (arguments(), select(forms.to_vec()));
     let place = (select(vec!["", "/prod"]), select(vec!["1", "2"]));
     (template(), further, plain_template(), files, arguments, select(vec!["g", "h"]), place).prop_map(
         |(index, (one, two, three), body, files, arguments, global, root)| {
