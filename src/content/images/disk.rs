@@ -64,7 +64,7 @@ impl Disk {
         let whole = file.filter(|file| file.len() >= DIGEST && Sha256::digest(&file[DIGEST..])[..] == file[..DIGEST]);
         if whole.is_none() {
             self.with_index(|index| index.remove(&name));
-            _ = fs::remove_file(self.root.join(&name));
+            self.remove(&name);
         }
         whole.map(|file| file.slice(DIGEST..))
     }
@@ -75,7 +75,7 @@ impl Disk {
             return;
         }
         for old in self.with_index(|index| index.make_room(self.capacity.saturating_sub(bytes))) {
-            _ = fs::remove_file(self.root.join(old));
+            self.remove(&old);
         }
         match self.write(&name, content) {
             Ok(()) => self.with_index(|index| index.add(name, bytes)),
@@ -85,18 +85,22 @@ impl Disk {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        ownership::open(&self.root.join(name))?.read_to_end(&mut content)?;
+        ownership::open(&ownership::check_folder(&self.root)?.join(name))?.read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    fn remove(&self, name: &str) {
+        _ = ownership::check_folder(&self.root).and_then(|folder| fs::remove_file(folder.join(name)));
     }
 
     /// A file appears under its name when it is whole.
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        ownership::create_folder(&self.root)?;
+        let folder = ownership::create_folder(&self.root)?;
         // SECURITY: its name can't be foretold, and it is opened only if there is nothing of that name.
-        let mut temporary = tempfile::Builder::new().prefix(&format!(".{name}.")).tempfile_in(&self.root)?;
+        let mut temporary = tempfile::Builder::new().prefix(&format!(".{name}.")).tempfile_in(&folder)?;
         temporary.write_all(&Sha256::digest(content))?;
         temporary.write_all(content)?;
-        temporary.persist(self.root.join(name))?;
+        temporary.persist(folder.join(name))?;
         Ok(())
     }
 
@@ -118,16 +122,16 @@ fn is_temporary(name: &str) -> bool {
 impl Index {
     fn read(root: &Path) -> Self {
         let mut files = Vec::new();
-        match ownership::check_folder(root) {
-            Ok(()) => {}
+        let folder = match ownership::check_folder(root) {
+            Ok(folder) => folder,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 tracing::warn!(folder = %root.display(), %error, "images are not kept on disk");
                 return Self::default();
             }
             // It is made when there is something to keep.
             Err(_) => return Self::default(),
-        }
-        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        };
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let (name, metadata) = (entry.file_name().into_string(), entry.metadata());
             let (Ok(name), Ok(metadata)) = (name, metadata) else { continue };
             let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -268,6 +272,54 @@ mod tests {
         let by_link = disk(&link, 4096);
         by_link.put(&[2; 32], b"three");
         assert!(by_link.get(&[1; 32]).is_none() && !folder.join(hex(&[2; 32])).exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_kept_where_others_can_exchange_the_folder() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let root = tempfile::tempdir().unwrap();
+        let (above, theirs) = (root.path().join("above"), root.path().join("theirs"));
+        for folder in [&above, &theirs] {
+            fs::create_dir(folder).unwrap();
+        }
+        let write = |mode| fs::set_permissions(&above, fs::Permissions::from_mode(mode)).unwrap();
+        write(0o777);
+        let cache = disk(&above.join("cache"), 1000);
+        cache.put(&[1; 32], b"one");
+        assert!(!above.join("cache").exists());
+        write(0o700);
+        cache.put(&[1; 32], b"one");
+        assert_eq!(cache.get(&[1; 32]).unwrap(), "one");
+
+        // It was right when the process began, and is another one by now.
+        fs::rename(above.join("cache"), root.path().join("moved")).unwrap();
+        symlink(&theirs, above.join("cache")).unwrap();
+        for key in 1..9 {
+            fs::copy(root.path().join("moved").join(hex(&[1; 32])), theirs.join(hex(&[key; 32]))).unwrap();
+        }
+        assert_eq!(cache.get(&[1; 32]), None);
+        (1..9).for_each(|key| cache.put(&[key; 32], &[0; 90]));
+        assert_eq!(fs::read_dir(&theirs).unwrap().count(), 8, "nothing is removed there, and nothing written");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_lies_there_and_is_no_file_is_a_miss() {
+        use std::os::unix::fs::symlink;
+
+        let root = tempfile::tempdir().unwrap();
+        let place = |key: u8| root.path().join(hex(&[key; 32]));
+        fs::create_dir(place(1)).unwrap();
+        symlink("/dev/zero", place(2)).unwrap();
+        symlink(place(3), place(3)).unwrap();
+        let disk = disk(root.path(), 4096);
+        for key in 1..4 {
+            assert!(!disk.contains(&[key; 32]) && disk.get(&[key; 32]).is_none(), "{key}");
+            disk.put(&[key; 32], b"whole");
+            assert_eq!(disk.get(&[key; 32]).is_some(), key != 1, "what is no folder is replaced: {key}");
+        }
     }
 
     #[test]

@@ -170,10 +170,11 @@ impl Images {
         self.with(|images| images.means.cache = bytes)
     }
 
-    /// A folder in which results are kept across cold parts of the code, and how many bytes of them; one result may have an
-    /// eighth of that. What is torn there is made anew. A folder that is not there is made with mode 0700. One that others may
-    /// change is not used, and the log says so: a symbolic link, a folder of another user, or one that others may write into,
-    /// such as `/tmp` itself. Default: on Lambda 256 MiB in a folder below `/tmp`, elsewhere none.
+    /// A folder in which results are kept for the next process, and how many bytes of them; one result may have an eighth of
+    /// that. What is torn there is made anew. A folder that is not there is made with mode 0700. One that others may change is
+    /// not used, and the log says so: a symbolic link, a folder of another user, or one that others may write into, such as
+    /// `/tmp` itself; and one below such a folder, where others could exchange it. Only a folder with the sticky bit, as `/tmp`
+    /// has it, may be above. Default: on Lambda 256 MiB in a folder below `/tmp`, elsewhere none.
     pub fn with_disk_cache(self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
         let folder = folder.into();
         self.with(|images| images.means.disk = Some((folder, bytes)))

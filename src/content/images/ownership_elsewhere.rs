@@ -3,17 +3,19 @@
 use std::{
     fs::{self, File},
     io,
-    path::Path,
+    path::{self, Path, PathBuf},
 };
 
 use tempfile::{Builder, NamedTempFile};
 
-pub(super) fn create_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+pub(super) fn create_folder(path: &Path) -> io::Result<PathBuf> {
+    fs::create_dir_all(path)?;
+    check_folder(path)
 }
 
-pub(super) fn check_folder(path: &Path) -> io::Result<()> {
-    fs::symlink_metadata(path).map(drop)
+pub(super) fn check_folder(path: &Path) -> io::Result<PathBuf> {
+    fs::symlink_metadata(path)?;
+    path::absolute(path)
 }
 
 pub(super) fn open(path: &Path) -> io::Result<File> {

@@ -127,7 +127,7 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Resul
     done.made = missing.len();
     make(&root, missing, engine.limits())?;
     for stale in files.names(FOLDER).filter(|name| is_variant(name) && !wanted.contains(*name)) {
-        fs::remove_file(root.join(stale)).map_err(|error| failed(&root.join(stale), error))?;
+        remove(&root, stale)?;
         done.removed += 1;
     }
     done.bytes = wanted.iter().filter_map(|place| Some(fs::metadata(root.join(place)).ok()?.len())).sum();
@@ -190,9 +190,14 @@ fn write(root: &Path, place: &str, content: &[u8]) -> Result<()> {
     written().map_err(|error| failed(&root.join(place), error))
 }
 
+fn remove(root: &Path, place: &str) -> Result<()> {
+    let removed = folder_of(root, place).and_then(|_| fs::remove_file(root.join(place)));
+    removed.map_err(|error| failed(&root.join(place), error))
+}
+
 /// The folder of a variant, which is made where it is not there.
 ///
-/// SECURITY: a symbolic link on the way would lead out of the static files.
+/// SECURITY: a symbolic link on the way would lead to other files, which would be replaced or removed.
 fn folder_of(root: &Path, place: &str) -> io::Result<PathBuf> {
     let mut folder = root.to_owned();
     let (above, _) = place.rsplit_once('/').unwrap_or_default();
@@ -220,7 +225,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_variant_is_never_written_through_a_link() {
+    fn a_variant_is_never_written_nor_removed_through_a_link() {
         use std::os::unix::fs::{MetadataExt, symlink};
 
         let (site, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -239,6 +244,11 @@ mod tests {
         for place in ["_variants/link/z", "_variants/link/below/z", "_variants/a/b.jpg/y/z"] {
             assert!(write(root, place, b"three").is_err(), "{place}");
         }
+        for place in ["_variants/link/theirs", "_variants/a/b.jpg/y/z"] {
+            assert!(remove(root, place).is_err(), "{place}");
+        }
+        remove(root, "_variants/a/b.jpg/.x").unwrap();
+        remove(root, "_variants/a/b.jpg/x").unwrap();
         let left: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["theirs"]);
         assert_eq!(fs::read(outside.path().join("theirs")).unwrap(), b"theirs");
