@@ -33,6 +33,10 @@ pub(crate) struct Header {
     pub(crate) passes: bool,
     /// Scans of a JPEG, each a pass over the whole picture.
     pub(crate) scans: u32,
+    /// Bytes of all its scans, ...
+    pub(super) coded: u32,
+    /// and markers in them at which a decoder begins anew.
+    pub(super) restarts: u32,
     /// What the components of a JPEG are, ...
     pub(super) colours: Colours,
     /// and which decoder is right about it.
@@ -58,6 +62,8 @@ impl Header {
             metadata: false,
             passes: false,
             scans: 0,
+            coded: 0,
+            restarts: 0,
             colours: Colours::Ycc,
             reader: Reader::Fast,
             shrinks: false,

@@ -344,3 +344,38 @@ fn a_component_of_a_sequential_jpeg_is_coded_once() {
         assert_eq!(probe(&file, &limits()).is_ok(), expected, "{times} scans of all components");
     }
 }
+
+#[test]
+fn tables_that_no_scan_can_use_are_refused() {
+    for name in ["photo.jpg", "progressive.jpg", "scans-444-restarts.jpg"] {
+        let parts = jpeg_parts(&fixture(name));
+        let frame = parts.iter().position(|(marker, _)| matches!(marker[..], [0xff, 0xc0..=0xc2])).expect("a frame");
+        let end = parts.len();
+        for (marker, payload, counts) in [
+            (0xc4, vec![], true),
+            (0xc4, [&[0x10, 1][..], &[0; 15], &[0]].concat(), true),
+            (0xdb, [&[0][..], &[1; 64]].concat(), true),
+            (0xdb, vec![], true),
+            (0xdd, vec![0, 0], true),
+            (0xcc, vec![], true),
+            (0xdc, vec![0, 8], true),
+            (0xdf, vec![0], true),
+            (0xf0, vec![], true),
+            (0xe5, vec![], false),
+            (0xfe, vec![1; 100], false),
+        ] {
+            for at in [0, frame, end] {
+                let refuses = |times| {
+                    let table = (vec![0xff, marker], payload.clone());
+                    let file = [&parts[..at], &vec![table; times], &parts[at..]].concat();
+                    probe(&jpeg_whole(&file), &limits()).is_err()
+                };
+                let what = format!("{marker:x} of {} bytes at {at} of {name}", payload.len());
+                assert!(!refuses(40) && refuses(2_000) == counts, "{what}");
+            }
+        }
+        // One segment holds as many tables as there is room for.
+        let tables = (vec![0xff, 0xc4], [&[0x10, 1][..], &[0; 15], &[0]].concat().repeat(3_000));
+        assert!(probe(&jpeg_whole(&[&[tables], &parts[..]].concat()), &limits()).is_err());
+    }
+}

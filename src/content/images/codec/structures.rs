@@ -1,6 +1,7 @@
 //! JPEG files of every structure, through both decoders, whole and smaller: what comes out is the picture that went in.
 
 use super::{
+    cost::predicted_decode_ms,
     decode::decode,
     files::jpeg::Reader,
     header::{Header, probe},
@@ -307,5 +308,30 @@ fn the_first_exif_block_counts() {
         let bare = super::strip(&bytes, &header).expect("one block is too many");
         assert_eq!(probe(&bare, &LIMITS()).unwrap().orientation, header.orientation);
         assert_eq!(bare.windows(4).filter(|window| *window == b"Exif").count(), usize::from(first != 1));
+    }
+}
+
+#[test]
+fn what_a_picture_takes_is_told_by_its_bytes_and_restarts_too() {
+    let all = |scans: &[&[usize]]| scans.iter().map(|scan| scan.to_vec()).collect::<Vec<_>>();
+    for (scans, count) in [
+        (Scans::Baseline(all(&[&[0, 1, 2]])), 1),
+        (Scans::Baseline(all(&[&[0], &[1], &[2]])), 3),
+        (Scans::Progressive(all(&[&[0, 1, 2]])), 8),
+    ] {
+        let plain = Jpeg { scans, ..Jpeg::new(Colours::Ycc, &[(1, 1); 3]) };
+        let units = plain.size.0.div_ceil(8) * plain.size.1.div_ceil(8);
+        let header = |restarts| probe(&Jpeg { restarts, ..plain.clone() }.bytes(), &LIMITS()).unwrap();
+        for (restarts, each) in [(0, 0), (1, units - 1), (100, 2), (units, 0)] {
+            assert_eq!(header(restarts).restarts, (each * count) as u32, "{restarts} {count}");
+        }
+        let (without, with) = (header(0), header(1));
+        assert!(with.coded > without.coded && (without.coded as usize) < without.length);
+        let ms = |header: &Header| predicted_decode_ms(header, None);
+        let extra = ms(&with) - ms(&without);
+        assert!(extra > 150e-6 * f64::from(with.restarts), "{extra}");
+        // 12 megapixels by the pixel, and where there are more bytes than of a camera's, by the byte.
+        let large = |coded| ms(&Header { width: 4000, height: 3000, coded, restarts: 0, ..without.clone() });
+        assert!(large(4_000_000) == large(0) && large(9_000_000) > large(0) + 200.0);
     }
 }

@@ -42,6 +42,14 @@ struct Segment<'a> {
     whole: Range<usize>,
     /// What stands before the payload: fill bytes, the marker, the length.
     head: usize,
+    data: Data,
+}
+
+/// The data of a scan.
+#[derive(Clone, Copy, Default)]
+struct Data {
+    length: usize,
+    restarts: u32,
 }
 
 /// All segments up to the end of the image. What follows that is no part of it.
@@ -65,7 +73,7 @@ impl<'a> Segments<'a> {
         }
         let marker = *self.bytes.get(at + 1).filter(|_| self.bytes.get(at) == Some(&0xff))?;
         at += 2;
-        let (mut payload, mut head) = (&[][..], at - start);
+        let (mut payload, mut head, mut data) = (&[][..], at - start, Data::default());
         if !matches!(marker, 0x01 | 0xd0..=EOI) {
             let length = usize::from(be16(self.bytes, at)?);
             payload = slice(self.bytes, at + 2, length.checked_sub(2)?)?;
@@ -73,10 +81,11 @@ impl<'a> Segments<'a> {
             at += length;
         }
         if marker == SOS {
-            at += scan_length(self.bytes.get(at..)?)?;
+            data = Data::at_start(self.bytes.get(at..)?)?;
+            at += data.length;
         }
         self.at = at;
-        Some(Segment { marker, payload, whole: start..at, head })
+        Some(Segment { marker, payload, whole: start..at, head, data })
     }
 }
 
@@ -93,15 +102,18 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// How far the data of a scan goes: to the next marker that is no restart.
-fn scan_length(data: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += data.get(at..)?.iter().position(|byte| *byte == 0xff)?;
-        match *data.get(at + 1)? {
-            0x00 | 0xd0..=0xd7 => at += 2,
-            0xff => at += 1,
-            _ => return Some(at),
+impl Data {
+    /// What these bytes begin with: it goes to the next marker that is no restart.
+    fn at_start(bytes: &[u8]) -> Option<Self> {
+        let (mut at, mut restarts) = (0, 0);
+        loop {
+            at += bytes.get(at..)?.iter().position(|byte| *byte == 0xff)?;
+            match *bytes.get(at + 1)? {
+                0x00 => at += 2,
+                0xd0..=0xd7 => (at, restarts) = (at + 2, restarts + 1),
+                0xff => at += 1,
+                _ => return Some(Self { length: at, restarts }),
+            }
         }
     }
 }
@@ -120,6 +132,8 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
         end = segment.whole.end;
         scans += u64::from(segment.marker == SOS);
         within("scans", scans, limits.scans as u64)?;
+        header.coded = header.coded.saturating_add(u32::try_from(segment.data.length).unwrap_or(u32::MAX));
+        header.restarts = header.restarts.saturating_add(segment.data.restarts);
         header.metadata |= !strip::is_kept(&segment, scans == 0);
         if matches!(segment.marker, 0xc0..=0xcf if !matches!(segment.marker, 0xc4 | 0xc8 | 0xcc)) {
             frame(&segment, &mut header)?;

@@ -48,6 +48,10 @@ pub(super) struct Structure {
     disordered: bool,
     /// The most blocks in a unit of a scan of several.
     unit: usize,
+    /// Segments that are neither a scan nor left out of a [`picture`]: tables of all kinds, ...
+    tables: usize,
+    /// and their bytes.
+    table_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +64,10 @@ struct Component {
 /// T.81 B.2.3.
 const LARGEST_UNIT: usize = 10;
 
+/// The most tables before a scan, and their bytes. There is room for four of each kind (T.81 B.2.4), in 2,700 bytes.
+const MOST_TABLES: usize = 64;
+const LONGEST_TABLES: usize = 8192;
+
 impl Structure {
     /// Takes in the next segment.
     pub(super) fn read(&mut self, segment: &Segment<'_>) -> Result<(), Refusal> {
@@ -69,7 +77,20 @@ impl Structure {
             APP14 if self.scans == 0 => self.adobe = adobe(segment).or(self.adobe),
             0xc0..=0xc2 => self.read_frame(segment),
             SOS => self.read_scan(segment.payload)?,
-            _ => {}
+            APP0..=APP15 | COM => {}
+            _ => self.read_table(segment.payload)?,
+        }
+        Ok(())
+    }
+
+    /// SECURITY: a decoder works at each table, even at one that is empty or replaces the one before, and a megabyte of them
+    /// took it a second.
+    fn read_table(&mut self, payload: &[u8]) -> Result<(), Refusal> {
+        self.tables += 1;
+        self.table_bytes += payload.len();
+        let places = self.scans + 1;
+        if self.tables > MOST_TABLES * places || self.table_bytes > LONGEST_TABLES * places {
+            return Err(Refusal::broken("it has more tables than its scans can use"));
         }
         Ok(())
     }
