@@ -56,7 +56,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     let mut chunks = Chunks::new(bytes);
     let first = chunks.next().ok_or(Refusal::NotAnImage)??;
     let mut header = image_header(&first, bytes.len())?;
-    let (mut frames, mut data, mut end, mut orientation) = (1, false, 0, None);
+    let (mut frames, mut data, mut length, mut end, mut orientation) = (1, false, 0, 0, None);
     for chunk in chunks {
         let chunk = chunk?;
         end = chunk.whole.end;
@@ -75,7 +75,7 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
                 let said = *orientation.get_or_insert(Orientation::of_exif(chunk.data));
                 header.metadata |= !said.is_upright() && chunk.data != said.to_exif();
             }
-            b"IDAT" => data = true,
+            b"IDAT" => (data, length) = (true, length + chunk.data.len() as u64),
             _ => {}
         }
     }
@@ -84,9 +84,20 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     if !data {
         return Err(Refusal::broken("it has no picture"));
     }
+    within("bytes of compressed pixels", length, longest_data(&header))?;
     header.orientation = orientation.unwrap_or(Orientation::UPRIGHT);
     header.metadata |= end < bytes.len();
     Ok(header)
+}
+
+/// The most bytes that the compressed pixels may have: a little more than the pixels.
+///
+/// SECURITY: blocks that have codes of their own and no pixel take 11 bytes and a decoder 7 microseconds each.
+fn longest_data(header: &Header) -> u64 {
+    let row = u64::from(header.width) * u64::from(header.channels) * u64::from(header.bits) / 8 + 2;
+    let pixels = row * u64::from(header.height);
+    // Interlaced, a pixel may be a row of its own.
+    (if header.passes { 3 * pixels } else { pixels + pixels / 8 }) + (64 << 10)
 }
 
 /// `IHDR` (§11.2.1).
