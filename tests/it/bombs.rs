@@ -11,6 +11,7 @@ pub(crate) const ALL: &[Bomb] = &[
     ("largest.png", png_of_the_largest_size),
     ("chunks.png", png_with_inflating_chunks),
     ("many-chunks.png", png_of_many_chunks),
+    ("blocks.png", png_of_many_blocks),
     ("frames.png", apng_of_many_frames),
     ("large-frames.png", apng_of_large_frames),
     ("lying-frames.png", apng_that_lies),
@@ -22,10 +23,12 @@ pub(crate) const ALL: &[Bomb] = &[
     ("canvas.webp", webp_with_the_largest_canvas),
     ("frames.webp", webp_of_many_frames),
     ("chunks.webp", webp_of_many_chunks),
+    ("codes.webp", webp_of_many_codes),
     ("largest.jpg", jpeg_of_the_largest_size),
     ("grey.jpg", jpeg_of_many_pixels),
     ("scans.jpg", jpeg_of_many_scans),
     ("segments.jpg", jpeg_of_many_segments),
+    ("tables.jpg", jpeg_of_many_tables),
     ("fill.jpg", jpeg_of_fill_bytes),
     ("profile.jpg", jpeg_with_a_large_profile),
     ("lying-profile.jpg", jpeg_with_a_profile_that_lies),
@@ -88,6 +91,31 @@ pub(crate) fn png_of_many_chunks() -> Vec<u8> {
     png(&chunks)
 }
 
+/// 8 × 8 pixels behind 200,000 blocks of deflate without one, each with codes of its own: 2 MB.
+pub(crate) fn png_of_many_blocks() -> Vec<u8> {
+    let mut bits = Bits::default();
+    for _ in 0..200_000 {
+        bits.put(0b100, 1 + 2); // Not the last block, with codes of its own:
+        bits.put(0, 5 + 5); // literals up to the end, 256, and one distance,
+        bits.put(18 - 4, 4); // and 18 lengths of the codes' own code, of which 18 and 1 are used: codes 1 and 0.
+        for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1] {
+            bits.put(u32::from(symbol == 18 || symbol == 1), 3);
+        }
+        for zeros in [138, 117] {
+            bits.put(1, 1);
+            bits.put(zeros - 11, 7);
+        }
+        bits.put(0, 3); // 255, 256 and the distance: one bit each.
+        bits.put(1, 1); // The end.
+    }
+    let pixels = 8 * (1 + 8_u8);
+    bits.put(0b001, 1 + 2); // The last block, as it is, from the next byte on.
+    let mut data = [&[0x78, 1][..], &bits.bytes, &[pixels, 0, !pixels, 0xff]].concat();
+    data.resize(data.len() + usize::from(pixels), 0);
+    data.extend([0, pixels, 0, 1]);
+    png(&[(b"IHDR", &ihdr(8, 8, 8, 0)), (b"IDAT", &data), (b"IEND", &[])])
+}
+
 /// 20,000 frames of one pixel.
 pub(crate) fn apng_of_many_frames() -> Vec<u8> {
     apng(1, 20_000, 20_000)
@@ -124,6 +152,39 @@ pub(crate) fn webp_of_many_pixels() -> Vec<u8> {
     let mut body = vp8l(16_383, 16_383);
     body.resize(18, 0);
     riff(&[(b"VP8L", &body)])
+}
+
+/// 8 × 8 pixels, for which there are 16,384 groups of codes: 950 KB that become tables of 340 MB.
+pub(crate) fn webp_of_many_codes() -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.put(0x2f, 8);
+    bits.put(7, 14);
+    bits.put(7, 14);
+    bits.put(0, 1 + 3 + 1 + 1); // No alpha, version 0, no transform, no cache of colours.
+    bits.put(0b1111, 1 + 3); // Groups of codes, by a picture of one pixel,
+    bits.put(0, 1); // without a cache of colours:
+    for colour in [255, 63, 0, 0, 0] {
+        bits.put(0b101, 3); // a simple code of one symbol of eight bits, green first.
+        bits.put(colour, 8);
+    }
+    for _ in 0..5 * 16_384 {
+        bits.put(0, 1); // Lengths of codes, by a code of which fourteen lengths stand here: six of 3 bits, four of 4.
+        bits.put(14 - 4, 4);
+        for length in [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10] {
+            bits.put(if (1..=6).contains(&length) { 3 } else { u32::from((7..=10).contains(&length)) * 4 }, 3);
+        }
+        bits.put(0b11, 1 + 3); // Eleven symbols, which four bits say:
+        bits.put(11 - 2, 4);
+        // their codes have the lengths from 1 to 10, and 10 again. First bits stand lowest.
+        for code in [0b000, 0b100, 0b010, 0b110, 0b001, 0b101] {
+            bits.put(code, 3);
+        }
+        for code in [0b0011, 0b1011, 0b0111, 0b1111, 0b1111] {
+            bits.put(code, 4);
+        }
+    }
+    bits.zeros(64 * 4 / 8 + 8);
+    riff(&[(b"VP8L", &bits.bytes)])
 }
 
 /// The header of a key frame of 16,383 × 16,383, and no pixels.
@@ -193,6 +254,13 @@ pub(crate) fn jpeg_of_many_scans() -> Vec<u8> {
 /// 500,000 empty segments before the picture.
 pub(crate) fn jpeg_of_many_segments() -> Vec<u8> {
     let mut segments = vec![segment(0xe5, &[]); 500_000];
+    segments.extend(grey_square());
+    jpeg(&segments)
+}
+
+/// A million code tables before the picture, all of them empty.
+pub(crate) fn jpeg_of_many_tables() -> Vec<u8> {
+    let mut segments = vec![segment(0xc4, &[]); 1_000_000];
     segments.extend(grey_square());
     jpeg(&segments)
 }

@@ -3,7 +3,7 @@
 
 use super::{
     encode::{Format, Tier},
-    files::jpeg::Reader,
+    files::{jpeg::Reader, webp::MOST_GROUPS},
     header::Header,
     kind::Kind,
 };
@@ -90,12 +90,18 @@ impl Header {
                 self.length as u64 + coefficients + planes
             }
             (Kind::Png, true) if self.bits == 16 => 2 * decoded,
-            (Kind::Webp, _) => self.pixels() * 6,
+            (Kind::Webp, _) => self.pixels() * 6 + self.memory_of_codes(),
             _ => 0,
         };
         // One side is scaled before the other.
         let (width, height) = (u64::from(target.0), u64::from(target.1));
         let resized = channels * width * (u64::from(self.height) / factor + height);
         decoded + beside.max(resized) + OTHER
+    }
+
+    /// What the prefix codes of a WebP picture take that is lossless or has alpha: a few bytes of a file stand for tables of 20 KB.
+    fn memory_of_codes(&self) -> u64 {
+        let groups = if self.lossless || self.alpha { (self.length / 50).clamp(1, MOST_GROUPS) } else { 0 };
+        groups as u64 * 20_600
     }
 }

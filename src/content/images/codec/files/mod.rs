@@ -4,4 +4,5 @@
 pub(super) mod gif;
 pub(super) mod jpeg;
 pub(super) mod png;
+mod vp8l;
 pub(super) mod webp;

@@ -1,12 +1,15 @@
 //! The chunks of a WebP file (RFC 9649 §2): its measures, and the file without what it tells of its author.
 
-use super::super::{
-    bytes::{array, le16, le24, le32, slice},
-    header::Header,
-    kind::Kind,
-    limits::ImageLimits,
-    orientation::Orientation,
-    refusal::{Refusal, within},
+use super::{
+    super::{
+        bytes::{array, le16, le24, le32, slice},
+        header::Header,
+        kind::Kind,
+        limits::ImageLimits,
+        orientation::Orientation,
+        refusal::{Refusal, within},
+    },
+    vp8l,
 };
 
 /// `RIFF`, a length, `WEBP`.
@@ -94,6 +97,26 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     within("frames", u64::from(frames), u64::from(limits.frames))?;
     within("pixels", u64::from(frames.max(1)) * header.pixels(), limits.pixels)?;
     Ok(header)
+}
+
+/// The most groups of prefix codes. Encoders make a few hundred, as each has to pay; each takes a decoder 20 KB.
+pub(in super::super) const MOST_GROUPS: usize = 1000;
+
+/// Refuses a picture whose codes take more memory than its size and its length let expect.
+pub(in super::super) fn check_codes(bytes: &[u8], header: &Header) -> Result<(), Refusal> {
+    for chunk in Chunks::new(bytes)? {
+        let chunk = chunk?;
+        let data = match (&chunk.name, chunk.data) {
+            (b"VP8L", data) => data.get(5..),
+            // Lossless alpha beside a lossy picture (§2.7.1.2).
+            (b"ALPH", [kind, data @ ..]) if kind & 3 == 1 => Some(data),
+            _ => continue,
+        };
+        let groups = data.and_then(|data| vp8l::groups(data, header.width, header.height));
+        let groups = groups.ok_or_else(|| Refusal::broken("its codes can't be read"))?;
+        within("groups of codes", groups.into(), MOST_GROUPS as u64)?;
+    }
+    Ok(())
 }
 
 /// A VP8 key frame (RFC 6386 §9.1): three bytes, a start code, two sizes of 14 bits.
