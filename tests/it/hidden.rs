@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use chalice_http_toolkit::{
-    App, CloudFront, CookieJar, Cookies, CrossOriginProtection, Error, Form, Representation, ScheduledEvent, SetCookie,
-    TaskingController, TestEdge, TestSite, tasking::LocalQueue,
+    App, CloudFront, ContentManager, CookieJar, Cookies, CrossOriginProtection, Embedded, Error, Form, Representation,
+    ScheduledEvent, SetCookie, TaskingController, TestEdge, TestSite, tasking::LocalQueue,
 };
 use http::{HeaderName, HeaderValue, Response, header};
 use lambda_http::Request;
@@ -90,6 +90,22 @@ async fn a_request_and_its_reply_show_no_session() {
         hides("a reply", &app.invoke(&event.to_string(), None).await.unwrap());
     }
     assert_eq!(ask(&app, "POST", "/").send().await.text(), SECRET);
+}
+
+#[tokio::test]
+async fn a_redirect_shows_no_query() {
+    let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[])).unwrap();
+    let page = content.redirect("/welcome?token=opensesame#me");
+    hides("a representation", &page);
+    let site = TestSite::new(CloudFront::new().layer(service_fn(move |_: Request| {
+        let page = content.redirect("/welcome?token=opensesame#me");
+        async { Ok::<Response<String>, Error>(page.into()) }
+    })));
+    let answer = site.get("/").header("referer", "https://shop.example/?opensesame").send().await;
+    assert_eq!(answer.header("location"), "/welcome?token=opensesame#me");
+    assert!(format!("{answer:?}").contains("/welcome?<"), "{answer:?}");
+    hides("a test's answer", &answer);
+    hides("a test's request", &site.get("/").header("referer", "https://shop.example/?opensesame"));
 }
 
 #[tokio::test]
