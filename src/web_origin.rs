@@ -78,7 +78,8 @@ fn serialized(host: &str) -> Result<String, &'static str> {
     let host = host.to_ascii_lowercase();
     // URL Standard, "ends in a number": browsers read such a host as an IPv4 address, and write that.
     let last = host.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+    let is_hex = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_number = is_hex || last.bytes().all(|byte| byte.is_ascii_digit());
     if is_number && host.parse::<Ipv4Addr>().is_err() {
         return Err("browsers take its host for an IPv4 address, and would write it with four numbers");
     }
@@ -108,6 +109,7 @@ mod tests {
             ("http://shop.example:80", "http://shop.example"),
             ("https://xn--mnchen-3ya.example", "https://xn--mnchen-3ya.example"),
             ("http://my_host:8080", "http://my_host:8080"),
+            ("https://shop.0xg", "https://shop.0xg"),
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
             ("http://[::1]:80", "http://[::1]"),
             ("http://[0:0:0:0:0:0:0:1]:3000", "http://[::1]:3000"),
@@ -160,6 +162,8 @@ mod tests {
             ("https://shop.example.", "without letters"),
             ("https://127.1", "IPv4"),
             ("https://0x7f000001", "IPv4"),
+            ("https://shop.0x", "IPv4"),
+            ("https://shop.09", "IPv4"),
             ("https://2130706433", "IPv4"),
             ("https://010.0.0.1", "IPv4"),
             ("https://[fe80::1%eth0]", "IPv6"),
