@@ -111,8 +111,9 @@ impl CookieJar {
     /// |---|---|
     /// | a page (2xx), by navigation or by a script's `fetch` | shown, and gone |
     /// | an error page that the handler makes itself, such as a form with 422 | shown, and gone |
-    /// | HEAD | as for GET, and still there: it changes nothing (RFC 9110 §9.2.1) |
+    /// | HEAD, OPTIONS | as for GET, and still there: they change nothing (RFC 9110 §9.2.1) |
     /// | a redirect, 204, 205, an `Err`, a bare status | still there |
+    /// | a request that may end in 412 (`If-Match`, `If-Unmodified-Since`) | none are given, and they are still there |
     /// | prefetch, prerender, preview | none are given, and they are still there |
     /// | an image, a script, a style sheet: what `Sec-Fetch-Dest` says is no page | none are given, and they are still there |
     ///

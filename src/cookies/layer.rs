@@ -207,7 +207,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let jar = CookieJar::new(self.settings.clone(), request.headers());
-        let is_head = request.method() == Method::HEAD || request.extensions().get::<Head>().is_some();
+        let is_head = request.extensions().get::<Head>().is_some();
+        // RFC 9110 §9.2.1, and no page is seen.
+        let changes_nothing = is_head || [Method::HEAD, Method::OPTIONS, Method::TRACE].contains(request.method());
         let in_app = request.extensions().get::<Limit>().is_some();
         // SECURITY: nobody inside reads a cookie without the jar knowing.
         request.headers_mut().remove(header::COOKIE);
@@ -216,7 +218,7 @@ where
         Box::pin(async move {
             let response = response.await;
             let is_page = response.as_ref().is_ok_and(viewing::is_page);
-            let closed = jar.close(is_page && !is_head);
+            let closed = jar.close(is_page && !changes_nothing);
             let response = match response {
                 // What was set before it failed goes out with the error page.
                 Err(error) if in_app => Ok(Error::from_handler(error).carried_by(RB::default())),

@@ -13,7 +13,11 @@ pub(super) fn is_for_a_person(headers: &HeaderMap) -> bool {
     };
     !AHEAD.iter().any(|field| says(field, &["prefetch", "prerender", "preview", "true"]))
         && !says(DESTINATION.as_str(), &NO_PAGES)
+        && !PRECONDITIONS.iter().any(|field| headers.contains_key(field))
 }
+
+/// Conditions on which a page would be replaced by 412, when its handler is done. No browser asks for a page with them.
+const PRECONDITIONS: [HeaderName; 2] = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE];
 
 /// What announces that a page is loaded ahead: the fields of the Fetch Standard (§2.2.7, `Sec-Purpose`), of Safari, older
 /// browsers and those inside of apps, of Turbo and of htmx.
@@ -86,6 +90,11 @@ mod tests {
             ("sec-fetch-dest", "image", false),
             ("sec-fetch-dest", "serviceworker", false),
             ("sec-fetch-dest", "of-the-future", true),
+            ("if-match", "\"1\"", false),
+            ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT", false),
+            ("if-none-match", "\"1\"", true),
+            ("hx-request", "true", true),
+            ("turbo-frame", "cart", true),
             ("x-other", "prefetch", true),
         ] {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);

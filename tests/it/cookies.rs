@@ -381,6 +381,8 @@ async fn a_message_goes_when_a_person_sees_it_and_not_before() {
             ("GET", "/", &[("x-sec-purpose", "prefetch")], "[]", true),
             ("GET", "/ordinary", &[("sec-purpose", "prefetch")], "[]", true),
             ("GET", "/", &[("sec-fetch-dest", "image")], "[]", true),
+            ("OPTIONS", "/ordinary", as_page, "[Saved.]", true),
+            ("GET", "/", &[("if-match", "*")], "[]", true),
             ("GET", "/redirect", as_page, "", true),
             ("GET", "/ordinary-redirect", as_page, "Saved.", true),
             ("GET", "/nothing", as_page, "", true),
@@ -402,6 +404,10 @@ async fn a_message_goes_when_a_person_sees_it_and_not_before() {
     }
     let app = site_of_messages(false);
     let sent = browser(&ask(&app, "POST", "/send").send().await);
+    for (method, field) in [("OPTIONS", ("x-other", "")), ("GET", ("if-match", "\"another\""))] {
+        let answer = ask(&app, method, "/").header("cookie", &sent).header(field.0, field.1).send().await;
+        assert!(!answer.text().contains("Saved.") && answer.header("set-cookie").is_empty(), "{method} {field:?}");
+    }
     let failed = get(&app, "/error").header("cookie", &sent).send().await;
     assert_eq!((failed.status.as_u16(), failed.header("set-cookie")), (500, ""), "nobody has seen it");
 }
