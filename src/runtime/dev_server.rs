@@ -198,6 +198,13 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: localhost, localhost\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: localhost:evil\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: localhost:3000:80\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: localhost:65536\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: :3000\r\n", 400),
+            // What a proxy is asked for.
+            ("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n", 400),
+            ("GET localhost HTTP/1.1\r\nHost: localhost\r\n", 400),
+            ("GET localhost:3000 HTTP/1.1\r\nHost: localhost\r\n", 400),
+            ("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n", 200),
             ("GET / HTTP/1.1\r\nHost: localhost:3000\r\n", 200),
             ("GET / HTTP/1.1\r\nHost: localhost:\r\n", 200),
             ("GET / HTTP/1.0\r\n", 200),

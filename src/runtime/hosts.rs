@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderValue, Version, header, request, uri::Authority};
+use http::{HeaderValue, Method, Version, header, request, uri::Authority};
 
 use super::uri::authority;
 use crate::{
@@ -101,6 +101,10 @@ fn normal(host: &str) -> String {
 ///
 /// Why the request is a bad one (RFC 9112 §3.2).
 pub(super) fn asked(request: &mut request::Parts) -> std::result::Result<Option<Authority>, &'static str> {
+    // The form `host:port` is CONNECT's, which asks a proxy for a tunnel (RFC 9112 §3.2.3).
+    if request.method == Method::CONNECT || (request.uri.scheme().is_none() && request.uri.authority().is_some()) {
+        return Err("The request is one for a proxy.");
+    }
     let mut lines = request.headers.get_all(header::HOST).iter();
     let (first, another) = (lines.next(), lines.next());
     if another.is_some() {

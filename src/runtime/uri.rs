@@ -34,13 +34,15 @@ pub(crate) fn absolute(headers: &HeaderMap, domain: Option<&str>, path: &str, qu
     builder.build().map_err(|_| BadRequest("the URL can't be read"))
 }
 
-/// A host with or without a port, without a user, of the characters that RFC 3986 §3.2 has; `Authority` takes more.
+/// A host with or without a port, without a user, of the characters that RFC 3986 §3.2 has; `Authority` takes more. No `https`
+/// URL has an empty host (RFC 9110 §4.2.2).
 pub(crate) fn authority(host: &str) -> Option<Authority> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte);
     let authority: Authority = host.bytes().all(allowed).then(|| host.parse().ok())??;
     let port = authority.as_str().strip_prefix(authority.host())?;
-    let is_port = port.strip_prefix(':').is_none_or(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    is_port.then_some(authority)
+    let is_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = |digits: &str| digits.is_empty() || (is_digits(digits) && digits.parse::<u16>().is_ok());
+    (!authority.host().is_empty() && port.strip_prefix(':').is_none_or(is_port)).then_some(authority)
 }
 
 /// The first proxy's word, where it is one of the two that there are.
