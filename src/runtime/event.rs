@@ -162,6 +162,10 @@ impl<'a> Event<'a> {
             many if many.is_empty() => json::pairs(self.fields.get("headers"), unreadable)?,
             many => many,
         };
+        // `HeaderMap` panics where it is full, also when something is added later.
+        if lines.iter().map(|(_, values)| values.len().max(1)).sum::<usize>() > MOST_LINES {
+            return Err(BadRequest("there are too many header fields"));
+        }
         let mut headers = HeaderMap::with_capacity(lines.len());
         for (name, values) in lines {
             let name =
@@ -226,6 +230,9 @@ impl<'a> Event<'a> {
         }
     }
 }
+
+/// More lines of fields than any front door lets through by their size.
+const MOST_LINES: usize = 10_000;
 
 /// The front door that makes such events. Where the context can't be read, what stands beside it tells.
 fn door(event: &Object<'_>, context: &Object<'_>, has_http: bool) -> Option<&'static Door> {

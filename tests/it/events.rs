@@ -160,6 +160,9 @@ async fn what_can_not_be_read_is_a_400() {
         ("http", json!({ "/headers/host": "[::1" })),
         ("http", json!({ "/headers/host": "shop.example:http" })),
         ("http", json!({ "/headers/host": "shop.example:80:80" })),
+        ("http", json!({ "/headers/host": "shop.example:99999" })),
+        ("http", json!({ "/headers/host": ":80" })),
+        ("http", json!({ "/headers/host": ":" })),
         ("http", json!({ "/headers/host": "user@example.com" })),
         ("http", json!({ "/headers/host": "\u{1f4a9}" })),
         ("http", json!({ "/headers/x": "a\nb" })),
@@ -389,6 +392,23 @@ async fn a_request_without_a_context_is_one() {
         ("url", json!(7), 400),
     ] {
         assert_eq!(with(name, json!({ "/requestContext": without })).await.status, status, "{name}");
+    }
+}
+
+/// More than a map of fields can hold.
+#[tokio::test]
+async fn too_many_header_fields_are_a_400() {
+    for name in ["rest", "http"] {
+        for count in [9_000_usize, 11_000, 40_000] {
+            let key = if name == "rest" { "multiValueHeaders" } else { "headers" };
+            let names: Value =
+                (0..count).map(|at| (format!("x-{at}"), json!(["a"]))).collect::<serde_json::Map<_, _>>().into();
+            let lines = json!({ "x": vec!["a"; count] });
+            for fields in [names, lines] {
+                let status = with(name, json!({ format!("/{key}"): fields })).await.status;
+                assert_eq!(status, if count < 10_000 { 200 } else { 400 }, "{name} {count}");
+            }
+        }
     }
 }
 
