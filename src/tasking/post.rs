@@ -191,8 +191,9 @@ impl Post {
     /// then it is sent with all others, before the response leaves. Where the handler fails, panics, or answers with a
     /// status of 500 or more, it is dropped.
     ///
-    /// Where sending fails, the request is answered with the error page. The task's id comes from the request's and its
-    /// place among the request's tasks: the same request handled twice posts it once.
+    /// Where sending fails, the request is answered with the error page. The task's id comes from the request's and from what
+    /// the task says; of two tasks that say the same, the second has one of its own. So the same request handled twice posts
+    /// each once, in whatever order.
     ///
     /// # Errors
     ///
@@ -224,9 +225,8 @@ impl Post {
     pub fn on_success(self) -> Result<()> {
         let message = "a task can wait for success only while a request or an event is handled: post it at once here";
         let scope = Scope::current().ok_or_else(|| Error::new(ErrorKind::Configuration, message))?;
-        let ordinal = scope.buffered();
         let tasking = self.tasking.clone();
-        let message = self.message(Some((&scope.origin, ordinal)))?;
+        let message = self.message(Some(&scope))?;
         // What may go elsewhere gets its size when it is sent.
         let message = match tasking.settings().offload {
             Some(_) => message.checked_but_size()?,
@@ -236,19 +236,24 @@ impl Post {
         Ok(())
     }
 
-    /// The message. `place` is that of a buffered task: what stands for it in every handling of its request.
-    pub(crate) fn message(self, place: Option<(&str, usize)>) -> Result<Message> {
+    /// The message. A task that waits for success has an id that is the same in every handling of its request.
+    pub(crate) fn message(self, waits_in: Option<&Scope>) -> Result<Message> {
         let body = self.body?;
         let group = self.group.unwrap_or_else(|| self.tasking.default_group().to_owned());
         let name = self.name.unwrap_or_default();
         // Of a task, in which its maps and sets may come in any order. A raw text is what it is.
         let content = || self.name.map_or(Cow::Borrowed(body.as_str()), |_| canonical(&body).into());
-        let deduplication = match (self.dedup, &self.key, place) {
+        let deduplication = match (self.dedup, &self.key, waits_in) {
             (Dedup::Id(id), _, _) => id,
             (Dedup::Key, Some(key), _) => digest(&["key", name, &group, key]),
             (Dedup::Content, _, _) => digest(&["content", name, &group, &content(), &self.order.to_string()]),
-            // The content too: a handler that posts something else the second time must not lose it.
-            (_, _, Some((origin, at))) => digest(&["place", origin, &at.to_string(), name, &group, &content()]),
+            // By what it says and not by its place: a handler that goes through a map posts in another order each time, and one
+            // that posts something else the second time must not lose it.
+            (_, _, Some(scope)) => {
+                let content = content();
+                let nth = |nth: usize| digest(&["place", &scope.origin, &nth.to_string(), name, &group, &content]);
+                (0..).map(nth).find(|id| !scope.has(self.tasking.queue_name(), id)).unwrap_or_default()
+            }
             (_, _, None) => Uuid::now_v7().to_string(),
         };
         let mut attributes = self.attributes;

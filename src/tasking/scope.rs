@@ -44,9 +44,12 @@ impl Scope {
         SCOPE.scope(self.clone(), future).await
     }
 
-    /// How many tasks wait.
-    pub(crate) fn buffered(&self) -> usize {
-        self.outbox().len()
+    /// Whether a task with this id waits for this queue.
+    pub(crate) fn has(&self, queue: &str, deduplication: &str) -> bool {
+        let is_it = |buffered: &Buffered| {
+            buffered.message.deduplication == deduplication && buffered.tasking.queue_name() == queue
+        };
+        self.outbox().iter().any(is_it)
     }
 
     pub(crate) fn buffer(&self, buffered: Buffered) {

@@ -469,6 +469,33 @@ async fn a_request_that_is_handled_four_times_posts_once_whatever_the_order_of_a
     assert_eq!(queue.len(), 2);
 }
 
+/// As a handler does that goes through a map.
+#[tokio::test]
+async fn a_request_that_posts_in_another_order_each_time_posts_each_task_once() {
+    let (queue, tasks) = local();
+    let other = LocalQueue::new("other.fifo");
+    let elsewhere = TaskingController::new("other.fifo").expect("a FIFO name").with_local_queue(&other);
+    let (posting, again) = (tasks.clone(), TaskingController::new("t.fifo").expect("a name").with_local_queue(&queue));
+    let site = service_fn(move |_: Request| {
+        let contents: HashSet<u32> = (0..20).collect();
+        let kept = contents.into_iter().try_for_each(|content| {
+            // Two that say the same are two, also where two controllers have one queue.
+            posting.post(&Of { content }).on_success()?;
+            posting.post(&Of { content }).on_success()?;
+            again.post(&Of { content }).on_success()?;
+            elsewhere.post(&Of { content }).on_success()?;
+            posting.post_raw(content.to_string(), [("a", "b")]).on_success()
+        });
+        async { kept.map(|()| Response::new(String::new())) }
+    });
+    let app = App::new(site);
+    for handled in 0..4 {
+        let event = json!({ "rawPath": "/", "requestContext": { "http": { "method": "POST" }, "requestId": "r" } });
+        assert_eq!(app.invoke(&event.to_string(), None).await.expect("a reply").status(), 200);
+        assert_eq!((queue.len(), other.len()), (80, 20), "{handled}");
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Refund {
     amount: u32,
