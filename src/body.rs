@@ -10,7 +10,8 @@ use crate::error::{BoxError, Error, ErrorKind, Result};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit(pub(crate) usize);
 
-/// In the extensions of a request: its answer is to have no body. The service is asked as with GET.
+/// In the extensions of a request: its answer is to have no body. The service is asked as with GET. In those of an answer: it
+/// was asked so.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head;
 

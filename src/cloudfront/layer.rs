@@ -156,11 +156,12 @@ where
     };
     // What may fail yet is a page that is not made. It comes by itself, seldom with a field.
     let around = if page.is_some() || body.is_err() { parts.headers.clone() } else { HeaderMap::new() };
+    let is_head = asked.method() == Method::HEAD;
     let answered = match body {
         Ok(body) => decide(cloudfront, asked, parts, page.ok_or(body), personal).await,
         Err(error) => Err(error),
     };
-    answered.unwrap_or_else(|error| {
+    let mut response = answered.unwrap_or_else(|error| {
         let mut response = Response::from(error);
         let headers = std::mem::take(response.headers_mut());
         *response.headers_mut() = owners::replaced(around, headers, false);
@@ -169,7 +170,11 @@ where
         }
         guard(&mut response);
         response
-    })
+    });
+    if is_head {
+        response.extensions_mut().insert(Head);
+    }
+    response
 }
 
 /// The answer to a request for a page, or for bytes that are no representation yet.

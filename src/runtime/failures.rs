@@ -13,8 +13,9 @@ use tower::ServiceExt;
 use super::App;
 use crate::{
     CloudFront, ContentManager, Representation, ScriptRoot,
+    body::Head,
     cache_control::{is_shared_cacheable, set_policy},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Result},
     owners,
     refusals::{self, Refusal},
     representation::Pending,
@@ -28,8 +29,10 @@ impl App {
     /// They are for what the service fails with, and for each answer of 400 and above that nobody of the site has written: one
     /// without a body, one of this crate's (405, 412, 416), and one by which axum's extractors or layers of tower-http refuse a
     /// request. What a handler writes stays, whether that is `(StatusCode::NOT_FOUND, "no such order")` or
-    /// [`not_found`](ContentManager::not_found). Refusals of axum are known by their text, so a layer that compresses answers has
-    /// to be around the [`CloudFront`](crate::CloudFront) layer, not inside of it.
+    /// [`not_found`](ContentManager::not_found). Refusals of axum are known by their status, type and text: a handler that sends
+    /// the same ones gets the page too, unless it names another type (`Html`, `Json`), and a layer that compresses answers has to
+    /// be around the [`CloudFront`](crate::CloudFront) layer, not inside of it. HEAD has the fields of GET. Where no `CloudFront`
+    /// layer asks for GET in its stead, a failed HEAD is asked for again by GET, whose text tells.
     ///
     /// Status, body and whatever describes the body or says how long it may be kept are the page's. All other fields stay:
     /// `Allow`, cookies that were set or removed, those of middleware such as CORS. After a panic nothing of the handler is
@@ -66,9 +69,17 @@ impl App {
 
     /// The service's response, or the page that takes its place.
     pub(super) async fn respond(&self, request: Request, at: &At<'_>) -> Response<Bytes> {
-        let answer = async { self.service.clone().oneshot(request).await };
-        let outcome = AssertUnwindSafe(answer).catch_unwind().await;
-        let response = match outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
+        let with_body = self.error_pages.as_ref().and_then(|_| asked_with_body(&request));
+        let mut outcome = self.outcome(request).await;
+        if let (Some(with_body), Ok(response)) = (with_body, &outcome)
+            && is_without_its_text(response)
+        {
+            // GET is safe (RFC 9110 §9.2.1): it may be asked for again. A route may be there for HEAD alone.
+            let stands =
+                |whole: &Response<Bytes>| is_error(whole.status()) && whole.status() != StatusCode::METHOD_NOT_ALLOWED;
+            outcome = self.outcome(with_body).await.ok().filter(stands).map_or(outcome, Ok);
+        }
+        let response = match outcome {
             Ok(response) => response,
             Err(error) => return self.failed(&error, error.status(), HeaderMap::new(), at).await,
         };
@@ -81,6 +92,12 @@ impl App {
             (Some(text), Some(_)) => self.refused(response, &text, at).await,
             _ => response,
         }
+    }
+
+    async fn outcome(&self, request: Request) -> Result<Response<Bytes>> {
+        let answer = async { self.service.clone().oneshot(request).await };
+        let outcome = AssertUnwindSafe(answer).catch_unwind().await;
+        outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic)))
     }
 
     /// The page for an error, which is logged. What was put around the answer that it takes the place of stays.
@@ -194,12 +211,33 @@ fn unwritten(response: &Response<Bytes>, method: &str) -> Option<Bytes> {
     if let Some(Refusal(text)) = response.extensions().get().filter(|Refusal(text)| is_left(text)) {
         return Some(text.clone());
     }
-    // The body of an answer to HEAD is not there in any case.
+    // An answer to HEAD has the length of the body that it does not have.
     let length = headers.get(header::CONTENT_LENGTH);
-    if body.is_empty() && length.map_or(method != Method::HEAD.as_str(), |length| length == "0") {
+    if body.is_empty() && length.is_none_or(|length| method != Method::HEAD.as_str() || length == "0") {
         return Some(Bytes::new());
     }
     refusals::is_one(response.status(), headers, body).then(|| body.clone())
+}
+
+/// For a request by HEAD the same one by GET, as the `CloudFront` layer asks.
+fn asked_with_body(request: &Request) -> Option<Request> {
+    let is_head = request.method() == Method::HEAD;
+    is_head.then(|| {
+        let mut request = request.clone();
+        *request.method_mut() = Method::GET;
+        request.extensions_mut().insert(Head);
+        request.headers_mut().remove(header::RANGE);
+        request
+    })
+}
+
+/// Whether an answer to HEAD may be a refusal: only its body would tell, which a router has taken off.
+fn is_without_its_text(response: &Response<Bytes>) -> bool {
+    let extensions = response.extensions();
+    let is_known = extensions.get::<Refusal>().is_some() || extensions.get::<Head>().is_some();
+    let is_known = is_known || failure(response).is_some();
+    let length = response.headers().get(header::CONTENT_LENGTH);
+    is_error(response.status()) && !is_known && response.body().is_empty() && length.is_none_or(|length| length != "0")
 }
 
 fn is_error(status: StatusCode) -> bool {

@@ -1,13 +1,17 @@
 //! Error pages: which answers they take the place of, what stays of those, and what clients of an API get.
 
-use std::{collections::HashMap, convert::Infallible};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Extension, Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Multipart, NestedPath, Path, Query, RawPathParams},
     response::{Html, IntoResponse},
-    routing::{any, get as axum_get, post},
+    routing::{any, get as axum_get, head, post},
 };
 use chalice_http_toolkit::{
     App, BoxError, CloudFront, ContentManager, Embedded, EntityTag, Error, Front, Representation,
@@ -160,7 +164,7 @@ async fn refused(app: &App, (method, target, content_type, body, _): Refused, ac
     crate::support::send(app, &event).await
 }
 
-/// With the layer around the router, inside of it, and without: in the first two it knows more of a request for HEAD.
+/// With the layer around the router, inside of it, and without.
 fn places() -> [(&'static str, App); 3] {
     [
         ("around", App::new(CloudFront::new().layer(refusing()))),
@@ -181,7 +185,7 @@ async fn what_axum_refuses_gets_the_sites_page() {
             let answer = refused(&app, case, "text/html,*/*;q=0.8").await;
             is_page(&answer, status, &what);
             assert_eq!(answer.header("allow"), before.header("allow"), "{what}");
-            if method == "GET" && place != "without" {
+            if method == "GET" {
                 let head = refused(&app, ("HEAD", target, "", b"", status), "text/html").await;
                 assert_eq!((head.status, &head.headers), (answer.status, &answer.headers), "{what}: HEAD");
                 assert!(head.body.is_empty(), "{what}");
@@ -265,6 +269,7 @@ fn own() -> Router {
             }),
         )
         .route("/teapot", any(async || (StatusCode::IM_A_TEAPOT, [("content-length", "1")], "x")))
+        .route("/bare", any(async || StatusCode::CONFLICT))
         .route("/fine", any(async || ""))
         .route("/moved", any(async || (StatusCode::SEE_OTHER, [("location", "/fine")])))
         .route("/ours", any(async || content().not_found()))
@@ -291,6 +296,46 @@ async fn what_a_handler_writes_itself_stays() {
                 assert_eq!(both, (without.status, &without.headers, &without.body), "{place} {method} {target}");
             }
         }
+    }
+}
+
+/// Which refusal it is only the text tells, and a router takes that off.
+#[tokio::test]
+async fn head_has_the_fields_of_get_without_the_layer_too() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let of = asked.clone();
+    let seen = move |request: axum::extract::Request, next: axum::middleware::Next| {
+        of.lock().unwrap().push(request.method().to_string());
+        next.run(request)
+    };
+    let router = own().layer(axum::middleware::from_fn(seen));
+    for (app, again) in [
+        (App::new(router.clone()), &["HEAD", "GET"][..]),
+        (App::new(CloudFront::new().layer(router.clone())), &["GET"]),
+        (App::new(router.layer(CloudFront::new())), &["GET"]),
+    ] {
+        let app = with_pages(app);
+        for target in ["/text", "/html", "/json", "/null", "/like", "/status", "/nowhere", "/bare"] {
+            let whole = get(&app, target).send().await;
+            asked.lock().unwrap().clear();
+            let fields = ask(&app, "HEAD", target).send().await;
+            assert_eq!((fields.status, &fields.headers), (whole.status, &whole.headers), "{target}");
+            assert!(fields.body.is_empty(), "{target}");
+            // An answer without a body says that it has none.
+            let says_so = target == "/bare" && again.len() == 2;
+            assert!(says_so || *asked.lock().unwrap() == again, "{target}: {asked:?}");
+        }
+        // Nothing is asked again of what does not fail.
+        for target in ["/fine", "/moved"] {
+            asked.lock().unwrap().clear();
+            ask(&app, "HEAD", target).send().await;
+            assert_eq!(asked.lock().unwrap().len(), 1, "{target}");
+        }
+    }
+    // A route that answers HEAD by itself.
+    for route in [head(async || StatusCode::GONE), head(async || StatusCode::GONE).get(async || "x")] {
+        let answer = ask(&with_pages(App::new(Router::new().route("/", route))), "HEAD", "/").send().await;
+        assert_eq!((answer.status, answer.line("content-length")), (StatusCode::GONE, "21"));
     }
 }
 
