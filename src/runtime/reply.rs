@@ -20,6 +20,7 @@ use crate::{
     body::too_large,
     error::{Error, ErrorKind},
     hidden::{Fields, Length},
+    owners::{self, Owner},
     ows,
 };
 
@@ -190,6 +191,11 @@ pub(super) fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<
     let status = response.status();
     let length = HeaderValue::from(response.body().len());
     let headers = response.headers_mut();
+    headers.remove(header::TRANSFER_ENCODING);
+    if status == StatusCode::NOT_MODIFIED {
+        // A cache would update its copy by what describes the content that is not there (RFC 9111 §3.2).
+        owners::remove(headers, &[Owner::Content]);
+    }
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED || status.is_informational() {
         headers.remove(header::CONTENT_LENGTH);
         return response.map(|_| Bytes::new());
@@ -200,7 +206,6 @@ pub(super) fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<
         headers.entry(header::CONTENT_LENGTH).or_insert(length);
         return response.map(|_| Bytes::new());
     }
-    headers.remove(header::TRANSFER_ENCODING);
     response
 }
 

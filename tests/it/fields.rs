@@ -233,8 +233,19 @@ async fn a_part_has_no_digest_of_the_whole() {
 async fn a_handlers_own_304_has_nothing_of_the_content_either() {
     let router =
         Router::new().route("/", any(async || (StatusCode::NOT_MODIFIED, [("x-own", "1"), ("etag", "\"1\"")], "")));
-    let answer = get(&App::new(CloudFront::new().layer(router)), "/").send().await;
+    let answer = get(&App::new(CloudFront::new().layer(router.clone())), "/").send().await;
     assert_eq!((answer.status.as_u16(), answer.names()), (304, vec!["cache-control", "etag", "x-own"]));
+    // Without the layer, and where a layer outside of it knows no status.
+    let typed = tower::util::MapResponseLayer::new(|mut response: Response<axum::body::Body>| {
+        put(response.headers_mut(), &OF_CONTENT[1..]);
+        response
+    });
+    for app in [App::new(router.clone()), App::new(router.layer(CloudFront::new()).layer(typed))] {
+        let answer = get(&app, "/").send().await;
+        let gone = OF_CONTENT[1..7].iter().all(|(name, _)| !answer.headers.contains_key(*name));
+        assert!(answer.status == 304 && gone && answer.header("content-type").is_empty(), "{answer:?}");
+        assert_eq!((answer.line("etag"), answer.line("x-own")), ("\"1\"", "1"));
+    }
 }
 
 #[tokio::test]
