@@ -93,6 +93,7 @@
 mod body;
 mod cache_control;
 mod cloudfront;
+mod compressed;
 mod content;
 #[cfg(feature = "cookies")]
 mod cookies;

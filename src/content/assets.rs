@@ -9,13 +9,13 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use sha2::{Digest, Sha256};
 
 use super::{
-    compressed, media_type,
+    media_type,
     negotiate::{self, Coding},
     path::AssetPath,
     source::{Content, Files},
 };
 use crate::{
-    CacheControl, EntityTag,
+    CacheControl, EntityTag, compressed,
     entity_tag::hex,
     representation::{Representation, Selection},
 };
@@ -127,7 +127,7 @@ impl Assets {
         let encoded = self.files.get(&encoded_name)?;
         let known = self.current.read().unwrap_or_else(PoisonError::into_inner).get(&encoded_name).copied();
         let is_current = known.unwrap_or_else(|| {
-            let is_current = compressed::is_of(coding, &encoded.bytes, &plain.bytes);
+            let is_current = compressed::is_of(coding.name(), &encoded.bytes, &plain.bytes);
             if !is_current {
                 tracing::warn!(file = encoded_name, "a compressed file is stale, and not sent: compress {name} again");
             }

@@ -2,7 +2,7 @@
 //!
 //! 1. [`source`] where files come from: a folder, or embedded; [`provenance`] says so
 //! 2. [`path`] which file a URL means
-//! 3. [`static_files`], from [`assets`], [`compressed`], [`media_type`] and [`negotiate`]: static files, their URLs, their
+//! 3. [`static_files`], from [`assets`], [`media_type`] and [`negotiate`]: static files, their URLs, their
 //!    types, their compressed forms
 //! 4. [`templates`] rendering, for the site's [public origin](public_origin)
 //! 5. [`page_tag`], from [`syntax`], [`reads`], [`lookups`], [`canonical`] and [`build_id`]: the tag of a page without
@@ -18,7 +18,6 @@ mod assets;
 mod build_id;
 mod canonical;
 mod check;
-mod compressed;
 mod explain;
 #[cfg(feature = "forms")]
 mod forms;
