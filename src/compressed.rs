@@ -1,10 +1,10 @@
-//! Whether a compressed file is what a plain one compresses to. The only file that knows decompressors; it does not know
-//! where files lie.
+//! Whether a compressed file is what a plain one compresses to, and what a short one decompresses to. The only file that knows
+//! decompressors; it does not know where files lie.
 
 use std::io::Read;
 
-use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
-use flate2::bufread::MultiGzDecoder;
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, Decompressor, StandardAlloc};
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
 /// Whether a file of this coding, by its name in Content-Encoding, decompresses to exactly these bytes, with nothing behind them.
 ///
@@ -16,6 +16,20 @@ pub(crate) fn is_of(coding: &str, compressed: &[u8], plain: &[u8]) -> bool {
         "br" => is_brotli_of(compressed, plain),
         _ => false,
     }
+}
+
+/// What a body of this coding (RFC 9110 §8.4.1, RFC 7932) decompresses to; `None` for other codings, for what is broken, and for
+/// more than `most` bytes.
+pub(crate) fn inflated(coding: &[u8], compressed: &[u8], most: u64) -> Option<Vec<u8>> {
+    let decoder: Box<dyn Read + '_> = match coding.to_ascii_lowercase().as_slice() {
+        b"gzip" | b"x-gzip" => Box::new(MultiGzDecoder::new(compressed)),
+        b"deflate" => Box::new(ZlibDecoder::new(compressed)),
+        b"br" => Box::new(Decompressor::new(compressed, PIECE)),
+        _ => return None,
+    };
+    let mut plain = Vec::new();
+    let read = decoder.take(most + 1).read_to_end(&mut plain).ok()?;
+    (read as u64 <= most).then_some(plain)
 }
 
 const PIECE: usize = 1 << 14;
@@ -115,6 +129,34 @@ mod tests {
             ("br", &body, BODY, false),
         ] {
             assert_eq!(is_of(coding, compressed, plain), expected, "{coding} {compressed:?} {plain:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_body_is_inflated_and_a_long_one_is_not() {
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        zlib.write_all(BODY).unwrap();
+        let zlib = zlib.finish().unwrap();
+        for (coding, compressed, plain) in [
+            ("gzip", &gzip(BODY)[..], Some(BODY)),
+            ("GZip", &gzip(BODY), Some(BODY)),
+            ("x-gzip", &gzip(BODY), Some(BODY)),
+            ("deflate", &zlib, Some(BODY)),
+            ("br", BROTLI_OF_BODY, Some(BODY)),
+            ("gzip", &gzip(&[b'x'; 9]), None),
+            ("gzip", &gzip(&vec![0; 64 << 20]), None),
+            ("br", BROTLI_OF_ZEROS, None),
+            ("gzip", BODY, None),
+            ("br", BODY, None),
+            ("deflate", BODY, None),
+            ("gzip", &gzip(BODY)[..20], None),
+            ("br", &BROTLI_OF_BODY[..9], None),
+            ("identity", BODY, None),
+            ("zstd", BODY, None),
+            ("gzip, br", BODY, None),
+        ] {
+            let made = inflated(coding.as_bytes(), compressed, BODY.len() as u64);
+            assert_eq!(made.as_deref(), plain, "{coding} {compressed:?}");
         }
     }
 

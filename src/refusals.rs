@@ -7,6 +7,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
+use crate::compressed::inflated;
+
 /// In the extensions of a response: what it says has been written by nobody of the site, so that the site's error page may
 /// take its place. The body of an answer to HEAD is gone by then.
 #[derive(Clone, Debug)]
@@ -78,17 +80,28 @@ const KNOWN: &[(StatusCode, Text)] = &[
     (StatusCode::INTERNAL_SERVER_ERROR, Whole("Service panicked")),
 ];
 
-/// Whether an answer is one of these.
-pub(crate) fn is_one(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
-    let is_plain = || headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "text/plain; charset=utf-8");
+/// The text of an answer that is one of these. A layer may have compressed it.
+pub(crate) fn text_of(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || headers.get(header::CONTENT_TYPE).is_none_or(|value| value != "text/plain; charset=utf-8") {
+        return None;
+    }
+    let text = match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) => inflated(coding.as_bytes(), body, LONGEST)?.into(),
+        None => body.clone(),
+    };
+    is_known(status, &text).then_some(text)
+}
+
+/// A refusal may show what was sent, of which nobody reads more than this.
+const LONGEST: u64 = 1 << 16;
+
+fn is_known(status: StatusCode, body: &[u8]) -> bool {
     let is_text = |text: &Text| match text {
         Text::Whole(text) => body == text.as_bytes(),
         Text::WithCause(text) => body.strip_prefix(text.as_bytes()).is_some_and(|rest| rest.starts_with(b": ")),
         Text::Beginning(text) => body.starts_with(text.as_bytes()),
         Text::Naming(text, word) => body.starts_with(text.as_bytes()) && body.ends_with(word.as_bytes()),
     };
-    (status.is_client_error() || status.is_server_error())
-        && is_plain()
-        && !headers.contains_key(header::CONTENT_ENCODING)
-        && KNOWN.iter().any(|(known, text)| *known == status && is_text(text))
+    KNOWN.iter().any(|(known, text)| *known == status && is_text(text))
 }

@@ -203,9 +203,8 @@ async fn decide(
                 parts.status = StatusCode::NO_CONTENT;
                 owners::remove(&mut parts.headers, &OF_REPRESENTATION);
             }
-            if refusals::is_one(parts.status, &parts.headers, &body) {
-                extensions.insert(Refusal(body.clone()));
-            }
+            let refusal = refusals::text_of(parts.status, &parts.headers, &body).map(Refusal);
+            refusal.into_iter().for_each(|refusal| _ = extensions.insert(refusal));
             // The service has answered this very method: it is not for us to refuse it.
             ordinary(parts, body).with_methods([asked.method().clone()])
         }

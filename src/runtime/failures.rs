@@ -30,9 +30,11 @@ impl App {
     /// without a body, one of this crate's (405, 412, 416), and one by which axum's extractors or layers of tower-http refuse a
     /// request. What a handler writes stays, whether that is `(StatusCode::NOT_FOUND, "no such order")` or
     /// [`not_found`](ContentManager::not_found). Refusals of axum are known by their status, type and text: a handler that sends
-    /// the same ones gets the page too, unless it names another type (`Html`, `Json`), and a layer that compresses answers has to
-    /// be around the [`CloudFront`](crate::CloudFront) layer, not inside of it. HEAD has the fields of GET. Where no `CloudFront`
-    /// layer asks for GET in its stead, a failed HEAD is asked for again by GET, whose text tells.
+    /// the same ones gets the page too, unless it names another type (`Html`, `Json`). A layer that compresses answers may be on
+    /// any side of the [`CloudFront`](crate::CloudFront) layer, but with zstd it has to be around it.
+    ///
+    /// HEAD has the fields of GET. Where no `CloudFront` layer asks for GET in its stead, a failed HEAD is asked for again by GET,
+    /// whose text tells.
     ///
     /// Status, body and whatever describes the body or says how long it may be kept are the page's. All other fields stay:
     /// `Allow`, cookies that were set or removed, those of middleware such as CORS. After a panic nothing of the handler is
@@ -216,7 +218,7 @@ fn unwritten(response: &Response<Bytes>, method: &str) -> Option<Bytes> {
     if body.is_empty() && length.is_none_or(|length| method != Method::HEAD.as_str() || length == "0") {
         return Some(Bytes::new());
     }
-    refusals::is_one(response.status(), headers, body).then(|| body.clone())
+    refusals::text_of(response.status(), headers, body)
 }
 
 /// For a request by HEAD the same one by GET, as the `CloudFront` layer asks.

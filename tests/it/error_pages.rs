@@ -299,6 +299,42 @@ async fn what_a_handler_writes_itself_stays() {
     }
 }
 
+/// As a layer of tower-http does with any text of some length.
+async fn gzipped(response: axum::response::Response) -> axum::response::Response {
+    use std::io::Write;
+    let (mut parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+    parts.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if body.len() < 32 {
+        return Response::from_parts(parts, body.into());
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&body).expect("memory");
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(parts, encoder.finish().expect("memory").into())
+}
+
+#[tokio::test]
+async fn what_axum_refuses_gets_the_sites_page_compressed_or_not() {
+    let gzip = || axum::middleware::map_response(gzipped);
+    for (place, router) in [
+        ("inside", refusing().merge(own()).layer(gzip()).layer(CloudFront::new())),
+        ("outside", refusing().merge(own()).layer(CloudFront::new()).layer(gzip())),
+        ("without", refusing().merge(own()).layer(gzip())),
+    ] {
+        let app = with_pages(App::new(router));
+        for case @ (method, target, .., status) in REFUSED {
+            let answer = refused(&app, case, "text/html").await;
+            is_page(&answer, status, &format!("{place}: {method} {target}"));
+            assert_eq!(answer.header("content-encoding"), "", "{place}: {method} {target}");
+        }
+        // What a handler writes stays as it was compressed.
+        let answer = get(&app, "/begins").send().await;
+        assert_eq!((answer.status.as_u16(), answer.line("content-encoding")), (400, "gzip"), "{place}");
+    }
+}
+
 /// Which refusal it is only the text tells, and a router takes that off.
 #[tokio::test]
 async fn head_has_the_fields_of_get_without_the_layer_too() {
