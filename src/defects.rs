@@ -29,6 +29,20 @@ pub enum Defect {
     BuildId,
     /// Names that a template computes.
     DynamicName,
+    /// That a variable may not have been set: what has the name around it.
+    Unset,
+    /// What an included template or a block can see where it is put in.
+    Outside,
+    /// What a block replaces, where it is put out in it.
+    Super,
+    /// What macros are handed.
+    Parameter,
+    /// What a recursive loop is called with.
+    Recursion,
+    /// The elements that filters give on.
+    Elements,
+    /// The keys and the number of elements of what is asked for these alone.
+    Shape,
     /// Nothing in tags themselves: the watch over what functions look up is off, as with each defect of tags.
     Watch,
     /// That a failed task stops its group.

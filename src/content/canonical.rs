@@ -406,9 +406,10 @@ mod tests {
         let none = Reads::Parts(Arc::default());
         prop_oneof![Just(Reads::Whole), Just(none)].prop_recursive(3, 12, 3, |inner| {
             let fields = prop::collection::btree_map(select(vec!["a", "ab", "b"]), inner.clone(), 0..3);
-            (any::<bool>(), fields, prop::option::of(inner)).prop_map(|(shape, fields, elements)| {
+            let (elements, others) = (prop::option::of(inner.clone()), prop::option::of(inner));
+            (any::<bool>(), fields, elements, others).prop_map(|(shape, fields, elements, others)| {
                 let fields = fields.into_iter().map(|(name, reads)| (name.to_owned(), reads)).collect();
-                Reads::Parts(Arc::new(Parts { shape: shape || elements.is_some(), fields, elements }))
+                Reads::Parts(Arc::new(Parts { shape: shape || elements.is_some(), fields, elements, others }))
             })
         })
     }

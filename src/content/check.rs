@@ -6,7 +6,8 @@ use std::fmt;
 use super::{
     assets::Assets,
     images, media_type,
-    syntax::{self, Reference, Wanted},
+    reads::flow::Flow,
+    syntax::{self, Mentions, Reference, Wanted},
     templates::{self, Templates},
 };
 
@@ -99,8 +100,7 @@ pub(crate) fn check_inline(templates: &Templates) -> Vec<Finding> {
     let names = templates.names().into_iter().filter(|name| media_type::is_html_template(name));
     let of = |name: String| {
         let template = environment.get_template(&name).ok();
-        let mentions =
-            template.and_then(|template| syntax::mentions(&name, template.source(), environment.syntax().clone()).ok());
+        let mentions = template.and_then(|template| mentions(templates, &name, template.source()).ok());
         let blocked = mentions.map(|mentions| mentions.inline.blocked).unwrap_or_default();
         let finding =
             move |(line, problem)| Finding { file: name.clone(), is_static: false, line: Some(line), problem };
@@ -109,11 +109,14 @@ pub(crate) fn check_inline(templates: &Templates) -> Vec<Finding> {
     names.flat_map(of).collect()
 }
 
+fn mentions(templates: &Templates, name: &str, source: &str) -> Result<Mentions, minijinja::Error> {
+    let syntax = templates.environment().syntax().clone();
+    syntax::mentions(name, source, syntax, templates.replaced(), &mut Flow::default())
+}
+
 fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Finding> {
     let environment = templates.environment();
-    let syntax = environment.syntax().clone();
-    let mentions =
-        environment.get_template(name).and_then(|template| syntax::mentions(name, template.source(), syntax));
+    let mentions = environment.get_template(name).and_then(|template| mentions(templates, name, template.source()));
     let mentions = match mentions {
         Ok(mentions) => mentions,
         Err(error) => {

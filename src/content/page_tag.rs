@@ -23,7 +23,7 @@ use super::{
     canonical::{self, Stream, Untaggable},
     explain::{Explanation, Parts},
     images, lookups, media_type,
-    reads::{Access, Binding, Reads, What},
+    reads::{Cut, Known, Reads, flow::Flow},
     syntax::{self, Mentions, Reference},
     templates::{ABSOLUTE_URL, Settings, Templates},
     watch::Watch,
@@ -101,11 +101,14 @@ impl Closures {
 
 impl Closure {
     fn of(site: Site<'_>, name: &str) -> Self {
-        let (sources, mut mentions) = collect(site, name);
-        look_up(site.settings, &mut mentions);
+        let (sources, mut mentions, flow) = collect(site, name);
         // Whatever has a global's name may be the global: a function looks at all that it is handed.
-        let global_names = site.templates.environment().globals().map(|(name, _)| (name.to_owned(), Binding::Unknown));
-        mentions.uses.bindings.extend(global_names);
+        let globals_there = site.templates.environment().globals().map(|(name, _)| name.to_owned()).collect();
+        let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
+        let looked_up = look_up(site.settings, &mut mentions);
+        let known = Known { globals: globals_there, looked_up, is_watched };
+        let (reads, cut) = Reads::of(&flow, name, &known);
+        report_cut(name, &cut);
         let mut verdict = verdict(site, &mentions);
         let mut parts = sources;
         if !seeded(Defect::StaticFile) {
@@ -136,11 +139,9 @@ impl Closure {
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
         let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
-        let reads = Reads::of(&mentions.uses);
         canonical::hash_reads(&mut hash, &reads);
         let (names, files) = (Arc::new(mentions.names), Arc::new(mentions.files));
         let looked_up = OnceLock::new();
-        let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
         Self {
             parts,
             digest: hash.finalize(),
@@ -234,10 +235,11 @@ impl Closure {
 }
 
 /// Every template that can take part in rendering `name`, and all that they mention.
-fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
+fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
     let Site { templates, assets, settings } = site;
-    let mut sources = Parts::new();
+    let (mut sources, mut flow) = (Parts::new(), Flow::default());
     let mut all = Mentions::default();
+    let replaced = templates.replaced();
     let mut waiting = vec![name.to_owned()];
     while let Some(name) = waiting.pop() {
         let part = format!("template {name}");
@@ -251,7 +253,8 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
         all.added |= source.is_some_and(|source| !templates.is_of_file(&name, source));
         sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(templates.digest(&name)));
         let syntax = templates.environment().syntax().clone();
-        let Some(mentions) = source.and_then(|source| syntax::mentions(&name, source, syntax).ok()) else { continue };
+        let mentions = source.and_then(|source| syntax::mentions(&name, source, syntax, replaced, &mut flow).ok());
+        let Some(mentions) = mentions else { continue };
         report_missing_files(&name, &mentions, assets, settings);
         for reference in &mentions.templates {
             match reference {
@@ -262,7 +265,6 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
             }
         }
         all.names.extend(mentions.names);
-        all.uses.extend(mentions.uses);
         all.filters.extend(mentions.filters);
         all.applies_any |= mentions.applies_any;
         all.unknown |= mentions.unknown;
@@ -271,20 +273,27 @@ fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions) {
             all.inline.inline.extend(mentions.inline.inline);
         }
     }
-    (sources, all)
+    (sources, all, flow)
+}
+
+/// Says once where the analysis of a page was cut.
+fn report_cut(template: &str, cut: &Cut) {
+    if let Some(problem) = cut.problem() {
+        tracing::warn!(template, problem, "the tag of a page covers more than it shows");
+    }
 }
 
 /// What functions and filters look up by name is read as if the templates did.
-fn look_up(settings: &Settings, mentions: &mut Mentions) {
+fn look_up(settings: &Settings, mentions: &mut Mentions) -> BTreeSet<String> {
     let functions = mentions.names.iter().chain(&mentions.filters);
     let names: Vec<&str> = functions.flat_map(|function| lookups::of(settings, function)).collect();
-    let whole = |name: &&str| Access { path: ((*name).to_owned(), Vec::new()), what: What::Whole };
-    mentions.uses.accesses.extend(names.iter().map(whole));
     if names.iter().any(|name| syntax::names_files(name)) {
         // It may be called with any name.
         mentions.files.insert(Reference::StartsWith(String::new()));
     }
-    mentions.names.extend(names.into_iter().map(str::to_owned));
+    let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+    mentions.names.extend(names.iter().cloned());
+    names
 }
 
 fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {

@@ -1,79 +1,21 @@
-//! Which parts of its arguments a page can read: a tree of fields, found from the accesses in its templates. It knows no
-//! template syntax and no values.
+//! Which parts of its arguments a page can read: a tree of fields, found from what its templates do with values. It knows
+//! no template syntax and no values.
 //!
-//! Names are followed without regard to scope or order: whatever a name may be bound to anywhere in the closure counts
-//! as read through it. That may say too much and never too little.
+//! 1. [`flow`]: what templates do, as facts about places that values come to;
+//! 2. [`solve`]: where the values come from, and what of it can run at all;
+//! 3. [`tree`]: what is done with the arguments, as a tree.
+//!
+//! A fact may say too much and never too little: what is not understood looks at all of a value.
 
-use std::{collections::BTreeSet, sync::Arc};
+pub(crate) mod flow;
+mod solve;
+mod tree;
 
+use std::{fmt, sync::Arc};
+
+pub(crate) use self::solve::Known;
+use self::{flow::Flow, solve::Solver, tree::Tree};
 use crate::defects::{Defect, seeded};
-
-/// One step into a value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Step {
-    Field(String),
-    /// Any element of a sequence.
-    Element,
-}
-
-/// A name and the way from it into its value.
-pub(crate) type Path = (String, Vec<Step>);
-
-/// Something that a template does with the value at the end of a path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Access {
-    pub(crate) path: Path,
-    pub(crate) what: What,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum What {
-    /// All of it is looked at.
-    Whole,
-    /// Its shape is: how many elements, which keys, whether it is there; of a value without parts, the value.
-    Shape,
-    /// A method of it is called: of a module a macro, of anything else who knows what.
-    Method(String),
-    /// It is handed to a function or macro, in this place.
-    Passed(Callee, Place),
-}
-
-/// What is called, as far as a template says it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Callee {
-    Name(String),
-    /// A method of what a name stands for.
-    Method(String, String),
-}
-
-/// A place among the parameters of a macro.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
-    Position(usize),
-    Named(String),
-}
-
-/// What a name may stand for besides an argument of that name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Binding {
-    /// The value of this path.
-    Value(Path),
-    /// The loop over this path, which knows its neighbours.
-    Loop(Path),
-    /// A module, whose fields are the names that its template sets.
-    Module,
-    /// A value without a path. Whatever went into it has been looked at in whole.
-    Unknown,
-}
-
-/// All that templates do with names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Uses {
-    pub(crate) accesses: BTreeSet<Access>,
-    pub(crate) bindings: BTreeSet<(String, Binding)>,
-    /// Macros by name with the names of their parameters.
-    pub(crate) macros: BTreeSet<(String, Vec<String>)>,
-}
 
 /// What of a value counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,137 +24,81 @@ pub(crate) enum Reads {
     Parts(Arc<Parts>),
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What of a value counts at all: what kind of value it is; of a value without parts, the value.
+///
+/// NOTE: Parts are shared. There are more ways through them than can be gone (a macro that calls itself on eight fields has
+/// eight to the power of its depth): whoever looks at all of them keeps what has been seen, by its address.
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Parts {
+    /// How many elements there are, or which keys.
     pub(crate) shape: bool,
-    /// Sorted by name; few, and asked for at each field of each element: a list is faster to search than a map.
+    /// Sorted by name; few, and asked for at each field of each element: a list is faster to search than a map. Keys that
+    /// are no text have the empty name.
     pub(crate) fields: Vec<(String, Reads)>,
     /// What counts of each element of a sequence.
     pub(crate) elements: Option<Reads>,
+    /// What counts of the fields that are not named.
+    pub(crate) others: Option<Reads>,
 }
 
-/// A path longer than this, as a recursive binding makes them, is cut, and all of what it leads to counts.
-const DEEPEST: usize = 8;
-
-impl Uses {
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.accesses.extend(other.accesses);
-        self.bindings.extend(other.bindings);
-        self.macros.extend(other.macros);
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Parts").field("shape", &self.shape).field("fields", &names).finish_non_exhaustive()
     }
+}
 
-    /// The same with what is handed to macros bound to their parameters. Whatever else it may be handed to looks at all
-    /// of it.
-    fn with_parameters(&self) -> Self {
-        let mut uses = Self { accesses: BTreeSet::new(), ..self.clone() };
-        for access in &self.accesses {
-            let What::Passed(callee, place) = &access.what else {
-                uses.accesses.insert(access.clone());
-                continue;
-            };
-            let parameters = self.called(callee).and_then(|name| self.parameters(name, place, &mut BTreeSet::new()));
-            let what = if parameters.is_some() { What::Shape } else { What::Whole };
-            uses.accesses.insert(Access { path: access.path.clone(), what });
-            let bound = parameters.into_iter().flatten();
-            uses.bindings.extend(bound.map(|parameter| (parameter, Binding::Value(access.path.clone()))));
+impl Cut {
+    /// What to tell a developer.
+    pub(crate) fn problem(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Some(names) => Some(format!(
+                "all of `{}` counts, as its templates look at too many parts of it",
+                names.join("` and `")
+            )),
+            Self::All => Some("all arguments count, as its templates hand too much to one another".into()),
         }
-        uses
-    }
-
-    /// The name of the macro that may be called; a method is one only where its owner is a module and nothing else.
-    fn called<'a>(&self, callee: &'a Callee) -> Option<&'a str> {
-        match callee {
-            Callee::Name(name) => Some(name),
-            Callee::Method(owner, name) => {
-                let mut bindings = self.bindings.iter().filter(|(bound, _)| bound == owner).peekable();
-                bindings.peek()?;
-                bindings.all(|(_, binding)| *binding == Binding::Module).then_some(name)
-            }
-        }
-    }
-
-    /// The parameters in a place of all macros that a name can stand for; `None` if it can stand for anything else, or if
-    /// one of them has no such place.
-    fn parameters(&self, callee: &str, place: &Place, seen: &mut BTreeSet<String>) -> Option<Vec<String>> {
-        if !seen.insert(callee.to_owned()) {
-            return Some(Vec::new());
-        }
-        let macros = self.macros.iter().filter(|(name, _)| name == callee);
-        let parameters = macros.map(|(_, parameters)| match place {
-            Place::Position(at) => parameters.get(*at).cloned(),
-            Place::Named(name) => parameters.contains(name).then(|| name.clone()),
-        });
-        let mut found = parameters.collect::<Option<Vec<String>>>()?;
-        let bindings: Vec<_> = self.bindings.iter().filter(|(name, _)| name == callee).collect();
-        if found.is_empty() && bindings.is_empty() {
-            return None;
-        }
-        for (_, binding) in bindings {
-            match binding {
-                Binding::Value((name, steps)) if steps.is_empty() => found.extend(self.parameters(name, place, seen)?),
-                _ => return None,
-            }
-        }
-        Some(found)
     }
 }
 
 impl Reads {
-    /// What counts of the arguments as a whole: a field for each name.
-    pub(crate) fn of(uses: &Uses) -> Self {
-        let uses = uses.with_parameters();
-        let mut reads = Self::Parts(Arc::default());
-        let mut seen = BTreeSet::new();
-        let mut waiting: Vec<Access> = uses.accesses.iter().cloned().collect();
-        while let Some(access) = waiting.pop() {
-            let access = access.cut();
-            if !seen.insert(access.clone()) {
-                continue;
-            }
-            let bound = uses.bindings.iter().filter(|(name, _)| *name == access.path.0);
-            for (_, binding) in bound {
-                match access.through(binding) {
-                    Through::Access(further) => waiting.push(further),
-                    Through::Nothing => {}
-                    Through::Everything => return Self::Whole,
-                }
-            }
-            let (name, steps) = access.path;
-            reads.add(&[vec![Step::Field(name)], steps].concat(), &access.what);
+    /// What counts of the arguments as a whole, and the names of arguments that were too much to follow.
+    pub(crate) fn of(flow: &Flow, root: &str, known: &Known) -> (Self, Cut) {
+        let mut solver = Solver::new(flow, known);
+        if !solver.run(root) {
+            return (Self::Whole, Cut::All);
         }
-        reads
+        let (reads, cut) = Tree::new(&solver.spots).of(&solver.arguments);
+        (
+            reads.seeded(),
+            if cut.is_empty() { Cut::None } else { Cut::Some(cut.iter().map(ToString::to_string).collect()) },
+        )
     }
 
-    fn add(&mut self, steps: &[Step], what: &What) {
-        let Self::Parts(parts) = self else { return };
-        if seeded(Defect::NestedField) && steps.len() == 2 {
-            return;
+    fn seeded(self) -> Self {
+        if !seeded(Defect::NestedField) {
+            return self;
         }
-        let parts = Arc::make_mut(parts);
-        match (steps, what) {
-            ([], What::Shape) => parts.shape = true,
-            ([], _) => *self = Self::Whole,
-            ([Step::Field(name), rest @ ..], what) => {
-                let at = parts.fields.binary_search_by(|(known, _)| known.cmp(name)).unwrap_or_else(|at| {
-                    parts.fields.insert(at, (name.clone(), Self::Parts(Arc::default())));
-                    at
-                });
-                parts.fields[at].1.add(rest, what);
+        let Self::Parts(parts) = self else { return self };
+        let without = |reads: &Self| match reads {
+            Self::Parts(parts) => {
+                Self::Parts(Arc::new(Parts { fields: Vec::new(), others: None, ..(**parts).clone() }))
             }
-            ([Step::Element, rest @ ..], what) => {
-                parts.shape = true;
-                parts.elements.get_or_insert_with(|| Self::Parts(Arc::default())).add(rest, what);
-            }
-        }
+            Self::Whole => Self::Whole,
+        };
+        let fields = parts.fields.iter().map(|(name, reads)| (name.clone(), without(reads))).collect();
+        Self::Parts(Arc::new(Parts { fields, ..(*parts).clone() }))
     }
 
     /// What counts of the field of this name, if anything does.
     pub(crate) fn field(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Whole => Some(&Self::Whole),
-            // Looked at by a number: it may be a key.
-            Self::Parts(parts) if parts.elements.is_some() => Some(&Self::Whole),
-            Self::Parts(parts) => parts.fields.iter().find(|(field, _)| field == name).map(|(_, reads)| reads),
+            Self::Whole => Some(self),
+            Self::Parts(parts) => {
+                let field = parts.fields.iter().find(|(field, _)| field == name).map(|(_, reads)| reads);
+                field.or(parts.others.as_ref())
+            }
         }
     }
 
@@ -220,8 +106,6 @@ impl Reads {
     pub(crate) fn each(&self) -> Option<&Self> {
         match self {
             Self::Whole => Some(self),
-            // Asked for a field, a sequence has none that is known here.
-            Self::Parts(parts) if !parts.fields.is_empty() => Some(&Self::Whole),
             Self::Parts(parts) => parts.elements.as_ref(),
         }
     }
@@ -235,133 +119,246 @@ impl Reads {
     }
 }
 
-enum Through {
-    Access(Access),
-    Nothing,
-    Everything,
+/// What of the analysis was too much, and counts in whole.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cut {
+    None,
+    Some(Vec<String>),
+    All,
 }
-
-impl Access {
-    fn cut(mut self) -> Self {
-        if self.path.1.len() > DEEPEST {
-            self.path.1.truncate(DEEPEST);
-            self.what = What::Whole;
-        }
-        self
-    }
-
-    /// The same access to what the name is bound to.
-    fn through(&self, binding: &Binding) -> Through {
-        let further = |(name, start): &Path, rest: &[Step]| {
-            let path = (name.clone(), [start.as_slice(), rest].concat());
-            Through::Access(Self { path, what: self.what.clone() })
-        };
-        let whole = |path: &Path| Through::Access(Self { path: path.clone(), what: What::Whole });
-        let named = |name: &str, rest: &[Step], what: &What| {
-            Through::Access(Self { path: (name.to_owned(), rest.to_vec()), what: what.clone() })
-        };
-        match (binding, self.path.1.as_slice()) {
-            (Binding::Value(path), rest) => further(path, rest),
-            (Binding::Loop(path), [Step::Field(field), rest @ ..]) if NEIGHBOURS.contains(&field.as_str()) => {
-                further(path, &[&[Step::Element], rest].concat())
-            }
-            (Binding::Loop(_), [Step::Field(field)]) if COUNTERS.contains(&field.as_str()) => Through::Nothing,
-            (Binding::Loop(path), []) => match &self.what {
-                What::Shape => Through::Nothing,
-                What::Method(name) if LOOP_METHODS.contains(&name.as_str()) => Through::Nothing,
-                // Whoever has the loop has its neighbours.
-                _ => whole(path),
-            },
-            (Binding::Loop(path), _) => whole(path),
-            (Binding::Unknown, _) => Through::Nothing,
-            (Binding::Module, [Step::Field(field), rest @ ..]) => named(field, rest, &self.what),
-            (Binding::Module, rest) => match &self.what {
-                What::Method(name) if rest.is_empty() => named(name, &[], &What::Whole),
-                _ => Through::Everything,
-            },
-        }
-    }
-}
-
-const NEIGHBOURS: [&str; 2] = ["previtem", "nextitem"];
-const COUNTERS: [&str; 9] = ["index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0"];
-const LOOP_METHODS: [&str; 2] = ["cycle", "changed"];
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::content::syntax::{self, Replaced};
 
-    fn path(text: &str) -> Path {
-        let mut parts = text.split('.');
-        let name = parts.next().unwrap_or_default().to_owned();
-        (name, parts.map(|part| if part == "*" { Step::Element } else { Step::Field(part.to_owned()) }).collect())
+    fn flow_of(files: &[(&str, &str)], replaced: &Replaced) -> Flow {
+        let mut flow = Flow::default();
+        for (name, source) in files {
+            syntax::mentions(name, source, Default::default(), replaced, &mut flow).unwrap();
+        }
+        flow
     }
 
-    fn reads(accesses: &[(&str, What)], bindings: &[(&str, Binding)]) -> Vec<String> {
-        with_macros(accesses, bindings, &[])
-    }
-
-    fn with_macros(accesses: &[(&str, What)], bindings: &[(&str, Binding)], macros: &[(&str, &str)]) -> Vec<String> {
-        fn list(at: &str, reads: &Reads, into: &mut Vec<String>) {
-            match reads {
-                Reads::Whole => into.push(at.to_owned()),
-                Reads::Parts(parts) => {
-                    if parts.shape {
-                        into.push(format!("{at}?"));
-                    }
-                    parts.fields.iter().for_each(|(name, reads)| list(&format!("{at}.{name}"), reads, into));
-                    parts.elements.iter().for_each(|reads| list(&format!("{at}.*"), reads, into));
+    fn list(at: &str, reads: &Reads, into: &mut Vec<String>) {
+        match reads {
+            Reads::Whole => into.push(at.to_owned()),
+            Reads::Parts(parts) => {
+                let has_parts = !parts.fields.is_empty() || parts.elements.is_some() || parts.others.is_some();
+                if parts.shape {
+                    into.push(format!("{at}#"));
+                } else if !has_parts {
+                    into.push(format!("{at}?"));
                 }
+                parts.fields.iter().for_each(|(name, reads)| list(&format!("{at}.{name}"), reads, into));
+                parts.elements.iter().for_each(|reads| list(&format!("{at}[]"), reads, into));
+                parts.others.iter().for_each(|reads| list(&format!("{at}.*"), reads, into));
             }
         }
-        let accesses = accesses.iter().map(|(at, what)| Access { path: path(at), what: what.clone() }).collect();
-        let bindings = bindings.iter().map(|(name, binding)| ((*name).to_owned(), binding.clone())).collect();
+    }
+
+    /// What a page reads: `a.b` counts in whole, `a#` with its shape, `a?` with its kind; `[]` is an element, `.*` any field.
+    fn reads(files: &[(&str, &str)]) -> String {
+        let known =
+            Known { globals: ["show".to_owned()].into(), looked_up: ["ZONE".to_owned()].into(), is_watched: false };
+        let (reads, cut) = Reads::of(&flow_of(files, &Replaced::default()), "index.html", &known);
+        assert_eq!(cut, Cut::None);
+        let Reads::Parts(arguments) = reads else { return "everything".into() };
         let mut found = Vec::new();
-        let macros =
-            macros.iter().map(|(name, parameter)| ((*name).to_owned(), vec![(*parameter).to_owned()])).collect();
-        list("", &Reads::of(&Uses { accesses, bindings, macros }), &mut found);
-        found
+        for (name, reads) in arguments.fields.iter().filter(|(name, _)| !["ZONE", "show"].contains(&name.as_str())) {
+            list(name, reads, &mut found);
+        }
+        found.join(" ")
+    }
+
+    fn check(table: &[(&str, &str)]) {
+        let shared = [
+            (
+                "m.html",
+                "{% macro card(p) %}{{ p.t }}{% endmacro %}{% macro unused(p) %}{{ p }}{{ secret }}{% endmacro %}\
+              {% macro whole(p) %}{{ p }}{% endmacro %}{% macro call() %}{{ caller(row) }}{% endmacro %}{% set title = page.t %}",
+            ),
+            ("part.html", "{{ p.t }}{% set left = a.left %}"),
+            (
+                "base.html",
+                "{% block head %}{{ replaced }}{% endblock %}{% block body %}{{ base }}{% endblock %}{% block foot %}{{ foot }}{% endblock %}",
+            ),
+        ];
+        for (source, expected) in table {
+            let files: Vec<_> = shared.iter().copied().chain([("index.html", *source)]).collect();
+            assert_eq!(reads(&files), *expected, "{source}");
+        }
     }
 
     #[test]
-    fn what_is_read_through_names_is_found() {
-        let whole = |at| (at, What::Whole);
-        let value = |name, at| (name, Binding::Value(path(at)));
-        assert_eq!(reads(&[whole("a.b"), whole("a.c.d")], &[]), [".a.b", ".a.c.d"]);
-        assert_eq!(reads(&[whole("a.b"), whole("a")], &[]), [".a"]);
-        assert_eq!(
-            reads(&[whole("p.title"), ("posts", What::Shape)], &[value("p", "posts.*")]),
-            [".p.title", ".posts?", ".posts.*.title"]
-        );
-        assert_eq!(reads(&[whole("x.y")], &[value("x", "z"), value("z", "a.b")]), [".a.b.y", ".x.y", ".z.y"]);
-        assert_eq!(
-            reads(&[whole("loop.previtem.id"), whole("loop.index")], &[("loop", Binding::Loop(path("rows")))]),
-            [".loop.index", ".loop.previtem.id", ".rows?", ".rows.*.id"]
-        );
-        assert_eq!(
-            reads(&[whole("m.title")], &[("m", Binding::Module), value("title", "page.t")]),
-            [".m.title", ".page.t", ".title"]
-        );
-        assert_eq!(reads(&[("m", What::Method("hi".into()))], &[("m", Binding::Module)]), [".hi", ".m"]);
-        assert_eq!(reads(&[whole("m")], &[("m", Binding::Module)]), [""], "a module that is printed shows all it has");
+    fn names_mean_what_they_are_bound_to() {
+        check(&[
+            ("{{ a.b }}{{ a.c.d }}", "a.b a.c.d"),
+            ("{{ a.b }}{{ a }}", "a"),
+            ("{% for p in posts %}{{ p.t }}{% endfor %}{{ p.u }}", "p.u posts# posts[].t"),
+            ("{% for p in posts %}{% endfor %}", "posts# posts[]?"),
+            (
+                "{% for p in posts if p.on %}{{ p.t }}{% else %}{{ p.u }}{% endfor %}",
+                "p.u posts# posts[].on# posts[].t",
+            ),
+            (
+                "{% for p in posts %}{{ loop.index }}{{ loop.last }}{{ loop.previtem.t }}{% endfor %}",
+                "posts# posts[].t",
+            ),
+            ("{% for p in posts %}{{ loop|tojson }}{% endfor %}", "posts"),
+            (
+                "{% for p in a.list %}{% for p in p.list %}{{ p.t }}{% endfor %}{{ p.u }}{% endfor %}",
+                "a.list# a.list[].list# a.list[].list[].t a.list[].u",
+            ),
+            ("{% set x = a.b %}{{ x.c }}", "a.b.c"),
+            ("{% if c %}{% set x = a %}{% endif %}{{ x.t }}", "a.t c# x.t"),
+            ("{% with x = a, y = x.b %}{{ y.c }}{% endwith %}{{ x.d }}", "a.b.c x.d"),
+            ("{% set x %}{{ a.b }}{% endset %}{{ x.c }}", "a.b"),
+            (
+                "{% import 'm.html' as item %}{% for item in items %}{{ item.t }}{% endfor %}",
+                "items# items[].t page.t?",
+            ),
+            ("{% import 'm.html' as m %}{{ m }}", "page.t?"),
+            ("{% import 'm.html' as m %}{{ m|tojson }}", "caller page.t row secret"),
+            ("{% import 'm.html' as m %}{{ m.title }}", "page.t"),
+            ("{% import 'm.html' as m %}{{ m.card(a) }}", "a.t page.t?"),
+            ("{% from 'm.html' import card as c %}{{ c(a.b) }}{{ c(p=d) }}", "a.b.t card d.t page.t?"),
+            (
+                "{% from 'm.html' import card %}{{ card(x) }}{% call card(y) %}{{ z }}{% endcall %}",
+                "card page.t? x.t y.t",
+            ),
+            ("{% from 'm.html' import call %}{% call(i) call() %}{{ i.t }}{% endcall %}", "call caller page.t? row.t"),
+            ("{{ show(a.b) }}{{ other(a.c) }}", "a.b a.c? other"),
+            ("{% set f = show %}{{ f(a) }}", "a"),
+            (
+                "{% for p in posts %}{% include 'part.html' %}{% endfor %}{{ left.x }}",
+                "a.left? left.x posts# posts[].t",
+            ),
+            ("{% include 'part.html' %}{{ left.x }}", "a.left.x left.x p.t"),
+            ("{% macro m() %}{% include 'part.html' %}{% endmacro %}{% set p = a %}{{ m() }}", "a.left? a.t p.t"),
+            ("{% macro m() %}{{ p.t }}{% endmacro %}{% set p = a %}{{ m() }}", "a.t p.t"),
+            ("{% set p = ZONE2 %}{% set ZONE = b %}", "ZONE2? b"),
+        ]);
     }
 
     #[test]
-    fn what_is_handed_to_a_macro_is_read_as_the_macro_reads_it() {
-        let passed = ("posts.*", What::Passed(Callee::Name("c".into()), Place::Position(0)));
-        let alias = ("c", Binding::Value(path("card")));
-        let body = ("p.title", What::Whole);
-        let found = with_macros(&[passed.clone(), body.clone()], std::slice::from_ref(&alias), &[("card", "p")]);
-        assert_eq!(found, [".p.title", ".posts?", ".posts.*?", ".posts.*.title"]);
-        let function = with_macros(&[passed.clone(), body.clone()], &[], &[("card", "p")]);
-        assert_eq!(function, [".p.title", ".posts?", ".posts.*"], "no macro has that name");
-        let other = ("c", Binding::Value(path("page.f")));
-        assert!(with_macros(&[passed, body], &[alias, other], &[("card", "p")]).contains(&".posts.*".to_owned()));
+    fn what_leads_back_to_itself_is_followed_as_deep_as_pages_go() {
+        for source in [
+            "{% for n in tree recursive %}{{ n.t }}{{ loop(n.children) }}{% endfor %}",
+            "{% macro m(tree) %}{% for n in tree %}{{ n.t }}{{ m(n.children) }}{% endfor %}{% endmacro %}{{ m(tree) }}",
+            "{% for n in tree recursive %}{{ n.t }}{% include 'deeper.html' %}{% endfor %}",
+        ] {
+            let files = [("index.html", source), ("deeper.html", "{{ loop(n.children) }}")];
+            let (reads, _) = Reads::of(&flow_of(&files, &Replaced::default()), "index.html", &Known::default());
+            let mut list = reads.field("tree").unwrap();
+            for depth in 0..15 {
+                let node = list.each().unwrap();
+                assert_eq!((node.field("t"), node.field("u")), (Some(&Reads::Whole), None), "{source} at {depth}");
+                list = node.field("children").unwrap();
+            }
+            (0..3).for_each(|_| list = list.each().and_then(|node| node.field("children")).unwrap());
+            assert_eq!(*list, Reads::Whole, "{source}");
+        }
     }
 
     #[test]
-    fn a_name_that_is_bound_to_itself_ends() {
-        let found = reads(&[("n.name", What::Whole)], &[("n", Binding::Value(path("n.next")))]);
-        assert!(found.iter().any(|at| at.ends_with(".next.next.next.next")), "{found:?}");
+    fn what_never_runs_does_not_count() {
+        check(&[
+            ("{% extends 'base.html' %}{% block head %}{{ new }}{% endblock %}", "base foot new"),
+            ("{% extends 'base.html' %}{% block head %}{{ super() }}{{ new }}{% endblock %}", "base foot new replaced"),
+            ("{% extends 'base.html' %}{% set p = a %}{% block body %}{{ p.t }}{% endblock %}", "a.t foot replaced"),
+            (
+                "{% extends 'base.html' %}{% from 'm.html' import card %}{% block body %}{{ card(a) }}{% endblock %}",
+                "a.t card foot page.t? replaced",
+            ),
+            ("{% macro unused(p) %}{{ secret }}{% endmacro %}{{ a }}", "a"),
+        ]);
+    }
+
+    #[test]
+    fn filters_and_tests_look_at_what_they_need() {
+        check(&[
+            ("{{ a|length }}{{ b|count }}{{ c|first }}{{ (d|last).t }}", "a# b# c# c[] d# d[].t"),
+            ("{{ (a or b).t }}{{ (c and d).t }}{{ (e if f else g).t }}", "a# a.t b.t c# d.t e.t f# g.t"),
+            ("{{ (a|default(b)).t }}{{ (c|default([], true)).t }}", "a.t b.t c# c.t"),
+            ("{% for p in a[1:n] %}{{ p.t }}{% endfor %}", "a# a[].t n"),
+            ("{% for p in a|sort(attribute='d.e')|reverse|list %}{{ p.t }}{% endfor %}", "a# a[].d.e a[].t"),
+            ("{% for p in a|unique %}{{ p.t }}{% endfor %}{{ (b|max(attribute='n')).t }}", "a# a[] b# b[].n b[].t"),
+            (
+                "{{ a|map(attribute='t')|join(', ') }}{{ b|join(', ', attribute='t') }}{{ c|join }}",
+                "a# a[].t b# b[].t c# c[]",
+            ),
+            ("{{ a|map(attribute='t')|length }}{{ b|map('upper')|list }}", "a# a[].t? b# b[]"),
+            (
+                "{% for p in a|selectattr('on')|rejectattr('n', 'eq', x) %}{{ p.t }}{% endfor %}",
+                "a# a[].n a[].on# a[].t x",
+            ),
+            ("{{ a|select('defined')|length }}{{ a|selectattr('x.y', 'none')|length }}", "a# a[].x.y?"),
+            (
+                "{% for g in a|groupby('k') %}{{ g.grouper }}{% for p in g.list %}{{ p.t }}{% endfor %}{% endfor %}",
+                "a# a[].k a[].t",
+            ),
+            (
+                "{% for k, l in a|groupby(attribute='k') %}{% for p in l %}{{ p.t }}{% endfor %}{% endfor %}",
+                "a# a[].k a[].t",
+            ),
+            ("{% for row in a|batch(3) %}{% for p in row %}{{ p.t }}{% endfor %}{% endfor %}", "a# a[].t"),
+            (
+                "{% for k, v in a|items %}{{ k }}{{ v.t }}{% endfor %}{% for k, v in b|dictsort %}{{ v.t }}{% endfor %}",
+                "a# a[].t a.*.t b# b[].t b.*.t",
+            ),
+            (
+                "{% for k, v in a.items() %}{{ v.t }}{% endfor %}{{ b.get('x').t }}{{ c.get('y', d.z) }}",
+                "a# a.items a[].t a.*.t b.get b.x.t c.get c.y d.z",
+            ),
+            (
+                "{{ a|attr('b') }}{{ a is defined }}{{ c is none }}{{ d == 'x' }}{{ e in [1, 2] }}{{ f == g }}",
+                "a.b c? d? e? f g",
+            ),
+            (
+                "{{ 'x' in a }}{{ not b }}{{ c ~ d }}{{ a[0].t }}{{ e[-1].t }}{{ f[i].t }}",
+                "a# a..t a.x? a[] b# c d e[].t e.*.t f[].t f.*.t i",
+            ),
+            (
+                "{{ [a, b][0].t }}{{ {'x': c, 'y': d}.x.t }}{% for p in [e, f] %}{{ p.t }}{% endfor %}",
+                "a.t b? c.t d? e.t f.t",
+            ),
+            ("{% for p, q in [(a, b)] %}{{ p.t }}{{ q.u }}{% endfor %}", "a.t b.u"),
+            ("{{ a|own }}{{ b is own }}{{ c.own() }}{{ d|tojson }}", "a b c d"),
+        ]);
+    }
+
+    #[test]
+    fn a_filter_of_the_sites_own_looks_at_all() {
+        let replaced = Replaced { filters: ["first"].into(), tests: ["none"].into() };
+        let flow = flow_of(&[("index.html", "{{ (a|first).t }}{{ b is none }}{{ c|length }}")], &replaced);
+        let (reads, _) = Reads::of(&flow, "index.html", &Known::default());
+        let mut found = Vec::new();
+        list("", &reads, &mut found);
+        assert_eq!(found, [".a", ".b", ".c#"]);
+    }
+
+    /// Macros that call themselves on so many fields, as for comment trees and JSON schemas.
+    #[test]
+    #[allow(clippy::print_stdout)] // The times are figures to be seen.
+    fn macros_that_call_themselves_take_no_time() {
+        for fields in 1..=64 {
+            let calls = |n| format!("{{% if n.f{n} %}}{{{{ m(n.f{n}) }}}}{{% endif %}}");
+            let calls: String = (0..fields).map(calls).collect();
+            let source = format!("{{% macro m(n) %}}{{{{ n.k }}}}{calls}{{% endmacro %}}{{{{ m(tree) }}}}");
+            let start = Instant::now();
+            let flow = flow_of(&[("index.html", &source)], &Replaced::default());
+            let (reads, cut) = Reads::of(&flow, "index.html", &Known::default());
+            let time = start.elapsed();
+            assert!(time < Duration::from_millis(500), "{fields} fields: {time:?}");
+            let leaf = reads.field("tree").and_then(|reads| reads.field("f0")).and_then(|reads| reads.field("f0"));
+            assert!(leaf.is_some_and(|reads| reads.field("unread").is_none()), "{fields} fields: {cut:?}");
+            if fields <= 8 {
+                assert_eq!(cut, Cut::None);
+                println!("a macro that calls itself on {fields} fields: {time:?}");
+            }
+        }
     }
 }

@@ -3,36 +3,34 @@
 //! stability: a construct that is not listed here, as a newer engine or one of its features may have, is [`Mentions::unknown`].
 //! It reads no file and knows no arguments.
 //!
-//! What is found does not depend on the order, so a list of what is still to be looked at takes the place of recursion:
-//! no template is too deep for it.
+//! A list of what is still to be looked at takes the place of recursion: no template is too deep for it.
 
 mod expressions;
+mod filters;
 mod names;
 mod pieces;
+mod statements;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use minijinja::{
     machinery::{
-        ast::{self, Expr, FromImport, Include, Spanned, Stmt},
+        ast::{self, Expr, Stmt},
         parse,
     },
     syntax::SyntaxConfig,
 };
 
-use self::names::{path_of, references};
+pub(crate) use self::filters::{KNOWN_FILTERS, KNOWN_TESTS, Replaced};
 pub(crate) use self::pieces::Piece;
-use super::reads::{Binding, Path, Step, Uses, What};
+use super::reads::flow::{Fact, Flow, Frame, Label, Link, Name, Place, Scope, Unit};
 use super::{images, inline};
-use crate::defects::{Defect, seeded};
 
 /// What one template mentions, wherever in it.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Mentions {
     /// Variables and functions that are looked up by name.
     pub(crate) names: BTreeSet<String>,
-    /// What is done with the values of names.
-    pub(crate) uses: Uses,
     /// Filters and tests.
     pub(crate) filters: BTreeSet<String>,
     /// One of them is named by what can't be read here.
@@ -99,196 +97,134 @@ pub(crate) fn names_files(function: &str) -> bool {
     function == STATIC || images::FUNCTIONS.contains(&function)
 }
 
-pub(crate) fn mentions(name: &str, source: &str, syntax: SyntaxConfig) -> Result<Mentions, minijinja::Error> {
+/// What a template mentions; what it does with values is added to `flow`.
+pub(crate) fn mentions(
+    name: &str,
+    source: &str,
+    syntax: SyntaxConfig,
+    replaced: &Replaced,
+    flow: &mut Flow,
+) -> Result<Mentions, minijinja::Error> {
     let template = parse(source, name, syntax)?;
-    let mut walk = Walk { found: Mentions::default(), waiting: vec![Work::Statement(&template)] };
-    while let Some(work) = walk.waiting.pop() {
-        match work {
-            Work::Statement(statement) => walk.statement(statement),
-            Work::Expression(expression) => walk.expression(expression),
-            Work::Condition(expression) => walk.condition(expression),
-        }
-    }
+    let mut walk = Walk::new(name, replaced, flow);
+    walk.waiting.push(Work::Statement(&template));
+    walk.through();
     let mut mentions = walk.found;
     mentions.inline = inline::find(pieces::pieces(&template));
     Ok(mentions)
 }
 
 /// A template while it is looked at.
-struct Walk<'t, 's> {
+struct Walk<'t, 's, 'f> {
     found: Mentions,
+    flow: &'f mut Flow,
+    replaced: &'f Replaced,
+    name: Name,
+    /// What runs here, and what can be seen here.
+    unit: Unit,
+    scope: Scope,
+    /// The same of what is around.
+    around: Vec<(Unit, Scope)>,
+    /// Of units that are blocks, the names.
+    blocks: HashMap<Unit, Name>,
+    /// What a unit extends: that runs when all of the unit has.
+    extends: Vec<(Unit, Vec<Reference>)>,
     waiting: Vec<Work<'t, 's>>,
 }
 
 enum Work<'t, 's> {
     Statement(&'t Stmt<'s>),
-    /// All of the value is looked at.
-    Expression(&'t Expr<'s>),
-    /// Only the truth of the value counts.
-    Condition(&'t Expr<'s>),
+    /// Its value comes to a place.
+    Expression(&'t Expr<'s>, Place, Scope),
+    /// What has come to a place is given a name.
+    Assign(&'t Expr<'s>, Place),
+    /// What could be seen before can be seen again.
+    Leave(Scope),
+    /// What stands up to the end is a unit of its own.
+    Begin(Unit, Scope),
+    Body(&'t ast::Macro<'s>),
+    End,
 }
 
-impl<'t, 's> Walk<'t, 's> {
-    #[allow(unreachable_patterns, reason = "the engine's next version may know more statements")]
-    fn statement(&mut self, statement: &'t Stmt<'s>) {
-        match statement {
-            Stmt::Template(template) => self.statements(&template.children),
-            Stmt::EmitExpr(emit) => self.expressions([&emit.expr]),
-            Stmt::EmitRaw(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
-            Stmt::ForLoop(each) => {
-                let path = self.bind(&each.target, &each.iter, &[Step::Element]);
-                self.found.uses.bindings.insert(("loop".into(), path.map_or(Binding::Unknown, Binding::Loop)));
-                self.waiting.extend(each.filter_expr.iter().map(Work::Condition));
-                self.statements(&each.body);
-                self.statements(&each.else_body);
+impl<'t, 's, 'f> Walk<'t, 's, 'f> {
+    fn new(name: &str, replaced: &'f Replaced, flow: &'f mut Flow) -> Self {
+        let name = Name::from(name);
+        let (unit, scope) = outermost(flow, &name);
+        flow.templates.insert(name.clone(), unit);
+        let (found, blocks) = (Mentions::default(), HashMap::new());
+        let (around, extends, waiting) = (Vec::new(), Vec::new(), Vec::new());
+        Self { found, flow, replaced, name, unit, scope, around, blocks, extends, waiting }
+    }
+
+    /// Looks at all that waits.
+    fn through(&mut self) {
+        while let Some(work) = self.waiting.pop() {
+            match work {
+                Work::Statement(statement) => self.statement(statement),
+                Work::Expression(expression, to, scope) => self.expression(expression, to, scope),
+                Work::Assign(target, place) => self.assign(target, place),
+                Work::Leave(scope) => self.scope = scope,
+                Work::Begin(unit, scope) => self.begin(unit, scope),
+                Work::Body(declaration) => self.body(declaration),
+                Work::End => self.end(),
             }
-            Stmt::IfCond(condition) => {
-                self.waiting.push(Work::Condition(&condition.expr));
-                self.statements(&condition.true_body);
-                self.statements(&condition.false_body);
-            }
-            Stmt::WithBlock(with) => {
-                with.assignments.iter().for_each(|(target, value)| _ = self.bind(target, value, &[]));
-                self.statements(&with.body);
-            }
-            Stmt::Set(set) => _ = self.bind(&set.target, &set.expr, &[]),
-            Stmt::SetBlock(set) => {
-                self.target(&set.target);
-                self.without_path(&set.target);
-                self.expressions(&set.filter);
-                self.statements(&set.body);
-            }
-            Stmt::AutoEscape(escape) => {
-                self.expressions([&escape.enabled]);
-                self.statements(&escape.body);
-            }
-            Stmt::FilterBlock(filter) => {
-                self.expressions([&filter.filter]);
-                self.statements(&filter.body);
-            }
-            Stmt::Block(block) => self.statements(&block.body),
-            Stmt::Import(import) => {
-                self.template(Defect::Import, &import.expr, import.span().start_line.into());
-                if let Expr::Var(name) = &import.name {
-                    self.found.uses.bindings.insert((name.id.into(), Binding::Module));
-                }
-            }
-            Stmt::FromImport(import) => self.imported(import),
-            Stmt::Extends(extends) => self.template(Defect::Extends, &extends.name, extends.span().start_line.into()),
-            Stmt::Include(include) => self.included(include),
-            Stmt::Macro(declaration) => self.declaration(declaration),
-            Stmt::CallBlock(block) => {
-                self.call(&block.call, block.span().start_line.into());
-                self.declaration(&block.macro_decl);
-            }
-            Stmt::Do(call) => self.call(&call.call, call.span().start_line.into()),
-            _ => self.found.unknown = true,
+        }
+        self.end();
+    }
+
+    fn begin(&mut self, unit: Unit, scope: Scope) {
+        self.around.push((self.unit, self.scope));
+        (self.unit, self.scope) = (unit, scope);
+    }
+
+    /// What a unit extends runs where it ends, and sees all that it has set.
+    fn end(&mut self) {
+        let (ended, others) = std::mem::take(&mut self.extends).into_iter().partition(|(unit, _)| *unit == self.unit);
+        self.extends = others;
+        let ended: Vec<(Unit, Vec<Reference>)> = ended;
+        for (_, references) in ended {
+            self.fact(Fact::Extends(self.scope, references));
+        }
+        if let Some(around) = self.around.pop() {
+            (self.unit, self.scope) = around;
         }
     }
 
-    fn statements(&mut self, statements: &'t [Stmt<'s>]) {
-        self.waiting.extend(statements.iter().map(Work::Statement));
+    fn fact(&mut self, fact: Fact) {
+        self.flow.body(self.unit).facts.push(fact);
     }
 
-    fn imported(&mut self, import: &'t Spanned<FromImport<'s>>) {
-        self.template(Defect::Import, &import.expr, import.span().start_line.into());
-        for (name, alias) in &import.names {
-            // What the module does not have is looked up like any other name.
-            self.access(name, What::Shape);
-            alias.iter().for_each(|alias| self.target(alias));
-            if let (Expr::Var(name), Some(Expr::Var(alias))) = (name, alias) {
-                self.found.uses.bindings.insert((alias.id.into(), Binding::Value((name.id.into(), Vec::new()))));
-            }
-        }
+    fn look_at(&mut self, expression: &'t Expr<'s>, to: Place, scope: Scope) {
+        self.waiting.push(Work::Expression(expression, to, scope));
     }
 
-    fn included(&mut self, include: &'t Spanned<Include<'s>>) {
-        let wanted = self.found.wanted.len();
-        self.template(Defect::Include, &include.name, include.span().start_line.into());
-        if include.ignore_missing {
-            self.found.wanted.truncate(wanted);
-        }
+    /// A place for the value of an expression.
+    fn value_of(&mut self, expression: &'t Expr<'s>, scope: Scope) -> Place {
+        let place = self.flow.place();
+        self.look_at(expression, place, scope);
+        place
     }
 
-    fn declaration(&mut self, declaration: &'t ast::Macro<'s>) {
-        let name = |parameter: &Expr<'_>| match parameter {
-            Expr::Var(variable) => variable.id.to_owned(),
-            _ => String::new(),
-        };
-        let parameters = declaration.args.iter().map(name).collect();
-        self.found.uses.macros.insert((declaration.name.into(), parameters));
-        for argument in &declaration.args {
-            self.target(argument);
-            self.without_path(argument);
-        }
-        self.expressions(&declaration.defaults);
-        if !seeded(Defect::Macro) {
-            self.statements(&declaration.body);
-        }
+    /// A place for a part of what comes to another.
+    fn part_of(&mut self, place: Place, label: Label) -> Place {
+        let part = self.flow.place();
+        self.fact(Fact::Part(place, label, part));
+        part
     }
 
-    /// Gives the names of a target what a value has, `steps` further in, and returns the value's path if it has one. A
-    /// value without a path is looked at in whole, and with it whatever the target can show of it.
-    fn bind(&mut self, target: &'t Expr<'s>, value: &'t Expr<'s>, steps: &[Step]) -> Option<Path> {
-        let path = path_of(value);
-        match (&path, target) {
-            (Some((name, start)), Expr::Var(variable)) => {
-                let denoted = (name.clone(), [start.as_slice(), steps].concat());
-                self.found.uses.bindings.insert((variable.id.into(), Binding::Value(denoted)));
-                self.access(value, What::Shape);
-            }
-            _ => {
-                self.expressions([value]);
-                self.without_path(target);
-            }
-        }
-        self.target(target);
-        path
+    /// A frame of its own within what can be seen.
+    fn within(&mut self, scope: Scope) -> (Frame, Scope) {
+        let frame = self.flow.frame();
+        (frame, self.flow.scope(Link::Frame(frame, scope)))
     }
+}
 
-    /// Names that are given a value of which no more is known.
-    fn without_path(&mut self, target: &Expr<'_>) {
-        let mut targets = vec![target];
-        while let Some(target) = targets.pop() {
-            match target {
-                Expr::Var(variable) => _ = self.found.uses.bindings.insert((variable.id.into(), Binding::Unknown)),
-                Expr::List(list) => targets.extend(&list.items),
-                Expr::Tuple(tuple) => targets.extend(&tuple.items),
-                _ => {}
-            }
-        }
-    }
-
-    /// Names that are set. They are looked up nowhere here, but an argument or a global may have the name too.
-    fn target(&mut self, target: &'t Expr<'s>) {
-        let mut targets = vec![target];
-        while let Some(target) = targets.pop() {
-            match target {
-                Expr::Var(variable) => _ = self.found.names.insert(variable.id.into()),
-                Expr::List(list) => targets.extend(&list.items),
-                Expr::Tuple(tuple) => targets.extend(&tuple.items),
-                other => self.expressions([other]),
-            }
-        }
-    }
-
-    fn template(&mut self, kind: Defect, name: &'t Expr<'s>, line: usize) {
-        if seeded(kind) {
-            return;
-        }
-        let found = references(name, line);
-        let names: Vec<String> = found.iter().filter_map(Reference::full_name).collect();
-        match name {
-            // One of a list is enough; of a choice each side must be there.
-            Expr::List(_) | Expr::Tuple(_) if names.len() == found.len() => {
-                self.found.wanted.push(Wanted { names, line });
-            }
-            Expr::List(_) | Expr::Tuple(_) => {}
-            _ => self.found.wanted.extend(names.into_iter().map(|name| Wanted { names: vec![name], line })),
-        }
-        self.found.templates.extend(found);
-        self.expressions([name]);
-    }
+/// What runs wherever it is put in, and sees what is there.
+fn outermost(flow: &mut Flow, template: &Name) -> (Unit, Scope) {
+    let frame = flow.frame();
+    let unit = flow.unit(template, frame);
+    let outside = flow.scope(Link::Outside(frame));
+    (unit, flow.scope(Link::Frame(frame, outside)))
 }
 
 #[cfg(test)]
@@ -296,7 +232,8 @@ mod tests {
     use super::*;
 
     fn of(source: &str) -> Mentions {
-        mentions("test.html", source, SyntaxConfig::default()).unwrap()
+        let (replaced, mut flow) = (Replaced::default(), Flow::default());
+        mentions("test.html", source, SyntaxConfig::default(), &replaced, &mut flow).unwrap()
     }
 
     fn names(references: &BTreeSet<Reference>) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     error::Error as _,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use super::{
     path::NOT_IN_PATH,
     shallow::{Shallow, TOO_DEEP},
     source::Files,
-    syntax,
+    syntax::{self, KNOWN_FILTERS, KNOWN_TESTS, Replaced},
     watch::Watch,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -49,6 +49,8 @@ pub(crate) type Configure = Arc<dyn Fn(&mut Environment<'static>) + Send + Sync>
 pub(crate) struct Templates {
     files: Arc<Files>,
     environment: Environment<'static>,
+    configure: Vec<Configure>,
+    replaced: OnceLock<Replaced>,
 }
 
 impl Templates {
@@ -78,7 +80,22 @@ impl Templates {
         environment.add_function(ABSOLUTE_URL, move |state: &State<'_, '_>, path: &str| {
             absolute_url(origin.as_deref(), path).map(|url| link(state, url))
         });
-        Self { files, environment }
+        Self { files, environment, configure: settings.configure.clone(), replaced: OnceLock::new() }
+    }
+
+    /// Which of the engine's own filters and tests the site has put others in the place of. An engine without them is set
+    /// up as the site does it: what is there then is the site's.
+    pub(crate) fn replaced(&self) -> &Replaced {
+        self.replaced.get_or_init(|| {
+            let mut engine = Environment::new();
+            KNOWN_FILTERS.iter().for_each(|name| engine.remove_filter(name));
+            KNOWN_TESTS.iter().for_each(|name| engine.remove_test(name));
+            self.configure.iter().for_each(|configure| configure(&mut engine));
+            let state = engine.empty_state();
+            let filters = KNOWN_FILTERS.into_iter().filter(|name| minijinja::tests::is_filter(&state, name));
+            let tests = KNOWN_TESTS.into_iter().filter(|name| minijinja::tests::is_test(&state, name));
+            Replaced { filters: filters.collect(), tests: tests.collect() }
+        })
     }
 
     /// The digest of the file of a template.

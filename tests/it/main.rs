@@ -31,6 +31,7 @@ mod images;
 mod origin;
 mod page_checks;
 mod page_tags;
+mod precision;
 mod public_origin;
 mod security_headers;
 #[cfg(feature = "cli")]

@@ -404,6 +404,7 @@ impl World {
             let build = build.clone();
             engine.add_function("of_the_build", move || build.clone());
             engine.add_function("show", |value: Value| value.to_string());
+            engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         });
         let typed = || serde_json::from_value::<Arguments>(self.arguments.clone()).expect("arguments");
         let app = match self.form {
@@ -522,6 +523,42 @@ fn piece() -> impl Strategy<Value = String> {
         "{{ picture('0.css', alt=a) }}{{ srcset('1.css') }}",
         "{{ picture(('0' if a) ~ '1.css', alt='') }}",
         "{% set p = picture %}{{ p(b.x ~ '.css', alt='') }}",
+        "{% for p in b.list|sort(attribute='t') %}{{ p.u }}{% endfor %}",
+        "{% for p in b.list|selectattr('t')|rejectattr('u', 'eq', 1)|reverse %}{{ p.u }}{% endfor %}",
+        "{% for g in b.list|groupby('t') %}{{ g.grouper }}{% for p in g.list %}{{ p.u }}{% endfor %}{% endfor %}",
+        "{% for t, l in b.list|groupby(attribute='u') %}{{ l|length }}{{ t }}{% endfor %}",
+        "{{ b.list|join(',', attribute='t') }}{{ (b.list|max(attribute='u') or g).t }}",
+        "{% for row in b.list|batch(2, b) %}{% for p in row %}{{ p.t }}{% endfor %};{% endfor %}",
+        "{{ b.m|dictsort|length }}{% for k, v in b.m|dictsort(by='value') %}{{ k }}{% endfor %}",
+        "{{ b.m.get('k') }}{% for k, v in b.m.items() %}{{ k }}{{ v }}{% endfor %}",
+        "{% for n in b.m.values() %}{{ n }}{% endfor %}{{ b.m.keys()|list }}{{ b.m.get(a, d) }}",
+        "{{ (b.list or b.tree)|length }}{{ (b.m and b.list)|first }}{{ c|unique|list }}{{ c|min }}",
+        "{{ (b.none|default(b.list))|map(attribute='t')|list }}{{ b.y|default(d, true) }}",
+        "{{ b.y == 1 }}{{ b.x in [1, '1'] }}{{ 'k' in b.m }}{{ b.y != b.x }}{{ b.list == c }}",
+        "{{ [b.list, b.tree][0]|map(attribute='u')|list }}{{ {'p': b.list, 'q': b.m}.q.k }}",
+        "{% macro r(n) %}{{ n.t }}{% for k in n.children %}{{ r(k) }}{% endfor %}{% endmacro %}{{ r(b.tree|first or b) }}",
+        "{% if b.y %}{% set d = b.x %}{% endif %}{{ d }}",
+        "{{ d }}",
+        "{% set d = b.x %}{% block body %}{{ d }}{% endblock %}",
+        "{% block body %}{{ super() }}{{ b.y }}{% endblock %}",
+        "{% block side %}{% block inner %}{{ d }}{% endblock %}{{ b.y }}{% endblock %}",
+        "{% block inner %}{{ b.x }}{% endblock %}",
+        "{% set d %}{{ self.side() }}{% endset %}{{ d }}",
+        "{% for n in b.tree recursive %}{{ d }}{% with d = n.u %}{{ loop(n.children) }}{% endwith %}{% endfor %}",
+        "{% for n in b.tree recursive %}{{ n.t }}{% include '{}.html' %}{% endfor %}",
+        "{% if n %}{{ loop(n.children) }}{{ n.u }}{% endif %}",
+        "{% macro inc() %}{% include '{}.html' %}{% endmacro %}{% set d = b.y %}{{ inc() }}",
+        "{% macro late() %}{{ d }}{% endmacro %}{{ late() }}{% set d = b.y %}{{ late() }}",
+        "{% macro own_d() %}{% set d = d %}{{ d }}{% endmacro %}{% set d = b.x %}{{ own_d() }}",
+        "{% import 'macros.html' as d %}{{ d.title }}{{ d }}",
+        "{% import '{}.html' as d %}{{ d }}{{ d.d }}",
+        "{% from '{}.html' import d %}{{ d }}",
+        "{% for d in b.list %}{{ d.u }}{% endfor %}{{ d }}",
+        "{% with d = b.x %}{% include '{}.html' %}{% endwith %}",
+        "{% for p, q in [(b.x, b.y)] %}{{ q }}{% endfor %}{{ b.list is sequence and d is string }}",
+        "{% from 'macros.html' import card as d %}{{ d(b.list|last or b) }}{{ d(p=b) }}",
+        "{% import 'macros.html' as m %}{{ m.items(b.list) }}{{ m.get('title') }}",
+        "{% for p in b.list|select('mapping') %}{{ p|attr('t') }}{% endfor %}{{ b.m|list }}{{ b.m|bool }}",
     ];
     let known = |piece: &&str| cfg!(feature = "images") || !piece.contains("picture");
     let pieces: Vec<&str> = pieces.into_iter().filter(known).collect();
@@ -529,18 +566,21 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 fn template() -> impl Strategy<Value = String> {
-    (prop::option::of(select(vec!["1", "2", "3"])), prop::collection::vec(piece(), 0..4)).prop_map(|(base, pieces)| {
-        // A block may stand once in a template.
-        let mut blocks = 0;
-        let pieces = pieces.into_iter().filter(|piece| {
-            !piece.contains("{% block") || {
-                blocks += 1;
-                blocks == 1
-            }
-        });
-        let text: String = pieces.collect();
-        base.map_or(text.clone(), |base| format!("{{% extends '{base}.html' %}}{text}"))
-    })
+    (prop::option::of(select(vec!["1", "2", "3"])), prop::collection::vec(piece(), 0..4)).prop_map(assembled)
+}
+
+fn assembled((base, pieces): (Option<&'static str>, Vec<String>)) -> String {
+    // A block may stand once in a template.
+    let mut blocks = std::collections::BTreeSet::new();
+    let names = |piece: &str| piece.split("{% block ").skip(1).map(|rest| rest[..4].to_owned()).collect::<Vec<_>>();
+    let pieces = pieces.into_iter().filter(|piece| names(piece).into_iter().all(|name| blocks.insert(name)));
+    let text: String = pieces.collect();
+    base.map_or(text.clone(), |base| format!("{{% extends '{base}.html' %}}{text}"))
+}
+
+/// One that may extend another as well, or have a block that a template which extends it replaces.
+fn inner_template() -> impl Strategy<Value = String> {
+    (prop::option::weighted(0.2, select(vec!["2", "3"])), prop::collection::vec(piece(), 0..3)).prop_map(assembled)
 }
 
 fn plain_template() -> impl Strategy<Value = String> {
@@ -574,7 +614,7 @@ fn arguments() -> impl Strategy<Value = Json> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let further = (plain_template(), plain_template(), prop::option::of(plain_template()));
+    let further = (inner_template(), inner_template(), prop::option::of(inner_template()));
     let files = prop::collection::vec(prop::option::of(select(vec!["p", "q"])), 2);
     let forms = [Form::Json, Form::Struct, Form::Unordered, Form::Value, Form::Context, Form::HashMaps];
     let arguments = (arguments(), select(forms.to_vec()));
@@ -589,6 +629,7 @@ fn world() -> impl Strategy<Value = World> {
                  {{% macro cycle(p) %}}{{% endmacro %}}\
                  {{% macro loop(p) %}}{{{{ p[0].t }}}}{{% endmacro %}}\
                  {{% macro called(i) %}}{{{{ caller(i) }}}}{{% endmacro %}}\
+                 {{% macro items(i) %}}{{{{ i[0].u }}}}{{% endmacro %}}\
                  {{% macro told() %}}{{{{ caller }}}}{{% endmacro %}}\
                  {{% macro apply(f, x) %}}{{{{ f(x) }}}}{{% endmacro %}}\
                  {{% set title = b.y %}}{{% set shared = b.list[0] %}}"

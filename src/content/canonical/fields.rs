@@ -1,31 +1,41 @@
 //! Which fields of a map count, and the form that their names are fed in. Where it is told beforehand what is read, the
 //! place of a field among what is read stands for its name.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use super::{FIELD, INTEGER, LARGE, Stream, TEXT, Untaggable, feed_long, feed_short, hash_bytes};
 use crate::content::reads::{Parts, Reads};
 
 /// Feeds what is read of arguments. Whatever has their parts in it has this before them.
 pub(crate) fn hash_reads(hash: &mut Stream, reads: &Reads) {
+    hash_shared(hash, reads, &mut HashMap::new());
+}
+
+/// Parts are shared, and led to in more ways than can be gone: where they have been fed already, their number stands for them.
+fn hash_shared(hash: &mut Stream, reads: &Reads, fed: &mut HashMap<*const Parts, u64>) {
     let Reads::Parts(parts) = reads else { return hash.update([WHOLE]) };
-    let Parts { shape, fields, elements } = &**parts;
-    hash.update([PARTS, u8::from(*shape), elements.is_some().into()]);
+    if let Some(number) = fed.get(&Arc::as_ptr(parts)) {
+        return feed_short(hash, SHARED, *number);
+    }
+    fed.insert(Arc::as_ptr(parts), fed.len() as u64);
+    let Parts { shape, fields, elements, others } = &**parts;
+    hash.update([PARTS, u8::from(*shape), elements.is_some().into(), others.is_some().into()]);
     feed_short(hash, INTEGER, fields.len() as u64);
     for (name, reads) in fields {
         hash_bytes(hash, TEXT, name.as_bytes());
-        hash_reads(hash, reads);
+        hash_shared(hash, reads, fed);
     }
-    elements.iter().for_each(|reads| hash_reads(hash, reads));
+    elements.iter().chain(others).for_each(|reads| hash_shared(hash, reads, fed));
 }
 
 const WHOLE: u8 = 0;
 const PARTS: u8 = 1;
+const SHARED: u8 = 2;
 
 /// The fields that count of a map, by name and in order, where it does not count which others there are, nor their order.
 pub(super) fn fields_of(reads: &Reads) -> Option<&[(String, Reads)]> {
     let Reads::Parts(parts) = reads else { return None };
-    let Parts { shape: false, fields, elements: None } = &**parts else { return None };
+    let Parts { shape: false, fields, elements: None, others: None } = &**parts else { return None };
     // A key that is no text counts by this name.
     let is_any = fields.first().is_some_and(|(name, _)| name.is_empty());
     (!is_any).then_some(fields)

@@ -1,35 +1,45 @@
-//! The names that an expression can give: as a path into a value, or as the name of a file.
+//! The names of files that an expression can give.
 
 use minijinja::{
-    machinery::ast::{BinOpKind, Expr},
+    machinery::ast::{BinOpKind, CallArg, Expr},
     value::Value,
 };
 
-use super::Reference;
+use super::{Reference, Walk};
 use crate::{
-    content::reads::{Path, Step},
+    content::images,
     defects::{Defect, seeded},
 };
 
-/// The name and the way into its value, where an expression is nothing else.
-pub(super) fn path_of(mut expression: &Expr<'_>) -> Option<Path> {
-    let mut steps = Vec::new();
-    let name = loop {
-        let (inner, step) = match expression {
-            Expr::Var(variable) => break variable.id,
-            Expr::GetAttr(attribute) => (&attribute.expr, Step::Field(attribute.name.into())),
-            Expr::GetItem(item) => match &item.subscript_expr {
-                Expr::Const(constant) if constant.value.is_integer() => (&item.expr, Step::Element),
-                Expr::Const(constant) => (&item.expr, Step::Field(constant.value.as_str()?.into())),
-                _ => return None,
-            },
-            _ => return None,
+impl Walk<'_, '_, '_> {
+    /// What the first argument of a function names: a static file, or where images are shown a URL of the site's own. Those
+    /// come with their size, which static files do not: with one that can't be `none`, no file is looked at.
+    pub(super) fn names_file(&mut self, function: &str, references: Vec<Reference>, arguments: &[CallArg<'_>]) {
+        if !images::FUNCTIONS.contains(&function) {
+            return self.found.files.extend(references);
+        }
+        let is_given = |size: &Expr<'_>| {
+            matches!(size, Expr::Tuple(_) | Expr::List(_)) || size.as_const().is_some_and(|size| !size.is_none())
         };
-        steps.push(step);
-        expression = inner;
-    };
-    steps.reverse();
-    Some((name.into(), steps))
+        let (mut may_have_size, mut has_size) = (false, false);
+        for argument in arguments {
+            match argument {
+                CallArg::Kwarg("size", size) => (may_have_size, has_size) = (true, is_given(size)),
+                CallArg::Pos(_) | CallArg::Kwarg(..) => {}
+                _ => may_have_size = true,
+            }
+        }
+        for reference in references {
+            match reference {
+                Reference::Name { name, line } if name.starts_with('/') && !may_have_size => {
+                    self.found.unsized_images.insert((line, name));
+                }
+                url if url.is_url() => {}
+                Reference::StartsWith(start) if start.is_empty() && has_size => {}
+                file => _ = self.found.files.insert(file),
+            }
+        }
+    }
 }
 
 /// All names that an expression can give: each of a list, both sides of a choice, the first part of a concatenation.

@@ -1,0 +1,265 @@
+//! What a page does not show leaves its tag alone, and what it shows moves it: each construct of templates that looks at
+//! less than all of a value.
+
+use chalice_http_toolkit::{App, ContentManager};
+use minijinja::Value;
+use serde_json::{Value as Json, json};
+
+use crate::support::{app, folders, get};
+
+/// The arguments of all pages here. What is called `u` is shown nowhere.
+fn arguments() -> Json {
+    let item = |n: u32| json!({ "t": format!("t{n}"), "u": n, "n": n, "on": n != 1, "by": { "t": "B", "u": "c" } });
+    json!({
+        "items": [item(1), item(2), item(3)],
+        "one": { "t": "T", "u": "U", "in": { "t": "I", "u": "U" } },
+        "map": { "k": { "t": "K", "u": "U" }, "l": { "t": "L", "u": "U" } },
+        "tree": [{ "t": "1", "u": 1, "c": [{ "t": "2", "u": 2, "c": [{ "t": "3", "u": 3, "c": [] }] }] }],
+        "u": "U", "yes": true, "no": false, "n": 1,
+    })
+}
+
+/// A page, the part of its arguments that it shows, and one that it does not.
+const PAGES: [(&str, &str, &str); 61] = [
+    ("{{ items|length }}", "/items", "/items/0/u"),
+    ("{{ items|count }}", "/items", "/items/1/t"),
+    ("{% if items %}yes{% endif %}", "/items", "/items/0/t"),
+    ("{% if one is defined %}{{ one.t }}{% endif %}", "/one/t", "/one/u"),
+    ("{{ one is mapping }}{{ one.in.t is string }}{{ one.t }}", "/one/t", "/one/in/u"),
+    ("{{ one is none }}{{ one is undefined }}{{ items is sequence }}{{ n }}", "/n", "/items/0/t"),
+    ("{% for i in items[:2] %}{{ i.t }}{% endfor %}", "/items/0/t", "/items/0/u"),
+    ("{{ items[1:][0].t }}", "/items/1/t", "/items/1/u"),
+    ("{{ items[0].t }}{{ items[-1].t }}", "/items/2/t", "/items/2/u"),
+    ("{% for i in items|sort(attribute='n') %}{{ i.t }}{% endfor %}", "/items/0/n", "/items/0/u"),
+    (
+        "{% for i in items|sort(attribute='by.t,n', reverse=true) %}{{ i.t }}{% endfor %}",
+        "/items/0/by/t",
+        "/items/0/by/u",
+    ),
+    ("{{ (items|first).t }}", "/items/0/t", "/items/0/u"),
+    ("{% set f = items|first %}{{ f.t }}", "/items/0/t", "/items/0/u"),
+    ("{{ (items|last).t }}", "/items/2/t", "/items/2/u"),
+    ("{{ (items|max(attribute='n')).t }}", "/items/2/t", "/items/2/u"),
+    ("{{ items|map(attribute='t')|join(', ') }}", "/items/0/t", "/items/0/u"),
+    ("{{ items|map(attribute='by.t', default='-')|list }}", "/items/0/by/t", "/items/0/by/u"),
+    ("{{ items|join(', ', attribute='t') }}", "/items/0/t", "/items/0/u"),
+    ("{% for i in items|selectattr('on') %}{{ i.t }}{% endfor %}", "/items/0/on", "/items/0/u"),
+    ("{% for i in items|selectattr('n', 'eq', 2) %}{{ i.t }}{% endfor %}", "/items/1/n", "/items/1/u"),
+    (
+        "{% for i in items|rejectattr('on', 'none')|rejectattr('n', 'odd') %}{{ i.t }}{% endfor %}",
+        "/items/0/n",
+        "/items/0/u",
+    ),
+    ("{{ items|select('mapping')|list|length }}", "/items", "/items/0/t"),
+    (
+        "{% for g in items|groupby('on') %}{{ g.grouper }}{% for i in g.list %}{{ i.t }}{% endfor %}{% endfor %}",
+        "/items/0/on",
+        "/items/0/u",
+    ),
+    (
+        "{% for on, l in items|groupby(attribute='on') %}{{ l|length }}{{ l[0].t }}{% endfor %}",
+        "/items/0/t",
+        "/items/0/u",
+    ),
+    ("{% for row in items|batch(2) %}{% for i in row %}{{ i.t }}{% endfor %}{% endfor %}", "/items/0/t", "/items/0/u"),
+    ("{% for i in items|reverse|list %}{{ i.t }}{% endfor %}", "/items/0/t", "/items/0/u"),
+    ("{% for i in items|unique(attribute='on') %}{{ i.t }}{% endfor %}", "/items/0/on", "/items/1/u"),
+    ("{% for i in items or [] %}{{ i.t }}{% endfor %}", "/items/0/t", "/items/0/u"),
+    ("{% for i in items|default([]) %}{{ i.t }}{% endfor %}", "/items/0/t", "/items/0/u"),
+    ("{{ (none_there|default(one)).t }}", "/one/t", "/one/u"),
+    ("{{ (no or one).t }}{{ (yes and one.in).t }}", "/one/in/t", "/one/in/u"),
+    ("{{ one.t == 'T' }}{{ n == 1 }}{{ one == none }}", "/n", "/one/u"),
+    ("{{ n in [1, 2] }}{{ n < 3 }}{{ 'k' in map }}", "/n", "/map/k/t"),
+    ("{{ one.t in map }}{{ one.t in ['T', 'K'] }}", "/one/t", "/map/k/t"),
+    ("{{ (one if yes else map.k).t }}", "/one/t", "/one/u"),
+    ("{{ one.t if yes else one.in.t }}", "/yes", "/one/in/u"),
+    ("{{ map.get('k').t }}{{ map.get('none', one).t }}", "/map/k/t", "/map/l/t"),
+    ("{% for k, v in map.items() %}{{ k }}{{ v.t }}{% endfor %}", "/map/k/t", "/map/k/u"),
+    ("{% for v in map.values() %}{{ v.t }}{% endfor %}{{ map.keys()|join }}", "/map/k/t", "/map/k/u"),
+    ("{% for k, v in map|items %}{{ k }}{{ v.t }}{% endfor %}", "/map/k/t", "/map/k/u"),
+    ("{% for k, v in map|dictsort %}{{ v.t }}{% endfor %}", "/map/k/t", "/map/k/u"),
+    ("{% for k in map %}{{ k }}{{ map[k].t }}{% endfor %}", "/map/k/t", "/map/k/u"),
+    ("{{ one|attr('t') }}", "/one/t", "/one/u"),
+    ("{% for n in tree recursive %}{{ n.t }}{{ loop(n.c) }}{% endfor %}", "/tree/0/c/0/c/0/t", "/tree/0/c/0/c/0/u"),
+    (
+        "{% for i in items %}{{ loop.previtem.t if loop.previtem }}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}",
+        "/items/0/t",
+        "/items/0/u",
+    ),
+    (
+        "{% macro m(n) %}{{ n.t }}{% for c in n.c %}{{ m(c) }}{% endfor %}{% endmacro %}{{ m(tree[0]) }}",
+        "/tree/0/c/0/t",
+        "/tree/0/c/0/u",
+    ),
+    ("{% macro unused() %}{{ one.u }}{% endmacro %}{{ n }}", "/n", "/one/u"),
+    ("{% extends 'base.html' %}{% block body %}{{ n }}{% endblock %}", "/n", "/one/u"),
+    ("{% extends 'base.html' %}{% block body %}{{ super() }}{% endblock %}", "/one/u", "/u"),
+    ("{% extends 'base.html' %}{% set x = one.in %}{% block body %}{{ x.t }}{% endblock %}", "/one/in/t", "/one/in/u"),
+    ("{% import 'card.html' as one %}{% for one in items %}{{ one.t }}{% endfor %}", "/items/0/t", "/one/u"),
+    ("{% import 'card.html' as card %}{{ card }}{{ card.card(one) }}", "/one/t", "/one/u"),
+    ("{% from 'card.html' import card as c %}{{ c(one) }}{% call c(one.in) %}{% endcall %}", "/one/in/t", "/one/in/u"),
+    ("{% for p in items %}{% include 'part.html' %}{% endfor %}", "/items/0/t", "/items/0/u"),
+    ("{% with p = one %}{% include 'part.html' %}{% endwith %}", "/one/t", "/one/u"),
+    ("{% set x = one.in %}{% set y = x %}{{ y.t }}", "/one/in/t", "/one/in/u"),
+    ("{% for a, b in [(one, map.k)] %}{{ a.t }}{{ b.t }}{% endfor %}", "/map/k/t", "/map/k/u"),
+    ("{{ {'x': one, 'y': map}.x.t }}{{ [one, map.k][1].t }}", "/map/k/t", "/map/k/u"),
+    ("{% set one = map.k %}{{ one.t }}", "/map/k/t", "/one/t"),
+    ("{% set p %}{{ one.t }}{% endset %}{{ p|upper }}", "/one/t", "/one/u"),
+    ("{% for i in items %}{% for i in [one] %}{{ i.t }}{% endfor %}{{ i.n }}{% endfor %}", "/one/t", "/items/0/t"),
+];
+
+fn site(index: &str) -> (crate::support::Folders, ContentManager) {
+    let folders = folders(&[
+        ("templates/index.html", index),
+        ("templates/base.html", "<{% block body %}{{ one.u }}{% endblock %}>"),
+        (
+            "templates/card.html",
+            "{% macro card(p) %}{{ p.t }}{{ caller() if caller }}{% endmacro %}{% macro other(p) %}{{ p.u }}{{ one }}{% endmacro %}",
+        ),
+        ("templates/part.html", "{{ p.t }}"),
+    ]);
+    // Watched, as a function of the site's own is: what the engine looks at beyond its tag is noticed.
+    let content = folders.content().with_reload(true).with_environment(|engine| {
+        engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    });
+    (folders, content)
+}
+
+fn page(content: &ContentManager, arguments: impl serde::Serialize + Clone + Send + Sync + 'static) -> App {
+    let content = content.clone();
+    app(move |_| content.render_template("index.html", arguments.clone()).expect("there is an index.html"))
+}
+
+/// The tag and the text of the page with another value in a place.
+async fn with(content: &ContentManager, place: &str) -> (String, String) {
+    let mut arguments = arguments();
+    let value = arguments.pointer_mut(place).expect(place);
+    *value = match value.take() {
+        Json::String(text) => json!(format!("{text}!")),
+        Json::Number(number) => json!(number.as_i64().unwrap_or_default() + 7),
+        Json::Bool(is) => json!(!is),
+        _ => json!([]),
+    };
+    let forms = [page(content, arguments.clone()), page(content, Value::from(minijinja::value::Serde(arguments)))];
+    let mut answers = Vec::new();
+    for app in forms {
+        let answer = get(&app, "/").send().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(!answer.header("x-etag-reason").contains("rendered"), "{}", answer.header("x-etag-reason"));
+        answers.push((answer.header("etag").to_owned(), answer.text().to_owned()));
+    }
+    answers.remove(0)
+}
+
+#[tokio::test]
+async fn what_is_not_shown_leaves_the_tag_alone_and_what_is_shown_moves_it() {
+    for (index, shown, hidden) in PAGES {
+        let (_folders, content) = site(index);
+        let first = get(&page(&content, arguments()), "/").send().await;
+        assert_eq!(first.header("x-etag-reason"), "", "{index}: {}", first.text());
+        let (tag, text) = (first.header("etag").to_owned(), first.text().to_owned());
+        assert_eq!(with(&content, hidden).await, (tag.clone(), text.clone()), "{index} does not show {hidden}");
+        let (other_tag, other_text) = with(&content, shown).await;
+        assert_ne!(other_text, text, "{index} shows {shown}");
+        assert_ne!(other_tag, tag, "{index} shows {shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_an_unused_macro_names_does_not_count() {
+    let folders = folders(&[("templates/index.html", "{% macro unused() %}{{ u }}{% endmacro %}{{ n }}")]);
+    let content = folders.content().with_reload(true);
+    assert_eq!(with(&content, "/u").await, with(&content, "/no").await);
+}
+
+#[tokio::test]
+async fn a_filter_or_test_of_the_sites_own_counts_all_that_it_is_handed() {
+    for index in [
+        "{{ items|length }}",
+        "{{ items|first }}",
+        "{{ one is none }}",
+        "{{ items|select('none')|list|length }}",
+        "{{ items|map('length')|list }}",
+    ] {
+        let (_folders, content) = site(index);
+        let content = content.with_environment(|engine| {
+            engine.add_filter("length", |value: Value| value.to_string());
+            engine.add_filter("first", |value: Value| value.get_item_by_index(0).and_then(|item| item.get_attr("u")));
+            engine.add_test("none", |value: Value| value.to_string().contains('!'));
+        });
+        let first = get(&page(&content, arguments()), "/").send().await;
+        assert_eq!(first.header("x-etag-reason"), "", "{index}: it is known beforehand");
+        let place = if index.contains("one is") { "/one/t" } else { "/items/0/u" };
+        assert_ne!(with(&content, place).await.0, first.header("etag"), "{index}");
+    }
+}
+
+/// As for comment trees and JSON schemas: the first answer of each takes as long as that of any page.
+#[tokio::test]
+#[allow(clippy::print_stdout)] // The times are figures to be seen.
+async fn macros_that_call_themselves_on_many_fields_have_a_first_answer() {
+    for fields in [1, 2, 3, 4, 5, 6, 7, 8, 24] {
+        let calls = |n| format!("{{% if n.f{n} %}}{{{{ m(n.f{n}) }}}}{{% endif %}}");
+        let calls: String = (0..fields).map(calls).collect();
+        let (_folders, content) =
+            site(&format!("{{% macro m(n) %}}{{{{ n.t }}}}{calls}{{% endmacro %}}{{{{ m(schema) }}}}"));
+        let of = |t: &str, u: &str| json!({ "schema": { "f0": { "f0": { "t": t, "u": u } } } });
+        let start = std::time::Instant::now();
+        let first = get(&page(&content, of("T", "U")), "/").send().await;
+        println!("first answer of a macro that calls itself on {fields} fields: {:?}", start.elapsed());
+        let tag = |answer: &crate::support::Answer| answer.header("etag").to_owned();
+        assert_eq!((first.status.as_u16(), first.text()), (200, "T"));
+        assert_eq!(tag(&get(&page(&content, of("T", "V")), "/").send().await), tag(&first));
+        assert_ne!(tag(&get(&page(&content, of("S", "U")), "/").send().await), tag(&first));
+        content.explain("index.html", &of("T", "U")).expect("an explanation");
+    }
+}
+
+/// Pages that show a part of their arguments by a detour that the analysis has a rule for.
+#[cfg(feature = "seeded-defects")]
+const DETOURS: [(&str, &str); 12] = [
+    ("{% if no %}{% set one = map.k %}{% endif %}{{ one.t }}", "/one/t"),
+    ("{% for i in items %}{{ u }}{% set u = i.t %}{% endfor %}", "/u"),
+    ("{% set x = one %}{% extends 'base.html' %}{% block body %}{{ x.t }}{% endblock %}", "/one/t"),
+    ("{% for p in items %}{% include 'part.html' %}{% endfor %}", "/items/0/t"),
+    ("{% extends 'base.html' %}{% block body %}{{ super() }}{% endblock %}", "/one/u"),
+    ("{% from 'card.html' import card %}{{ card(one) }}", "/one/t"),
+    ("{% import 'card.html' as c %}{{ c.card(p=one) }}", "/one/t"),
+    ("{% for n in tree recursive %}{{ n.t }}{{ loop(n.c) }}{% endfor %}", "/tree/0/c/0/t"),
+    ("{% for i in items|sort(attribute='n') %}{{ i.t }}{% endfor %}", "/items/0/t"),
+    ("{% for i in items[1:] %}{{ i.t }}{% endfor %}", "/items/1/t"),
+    ("{{ items|length }}", "/items"),
+    ("{% if items %}yes{% endif %}", "/items"),
+];
+
+/// The rules of the analysis are worth something if a page without one of them is found out.
+#[cfg(feature = "seeded-defects")]
+#[tokio::test]
+async fn each_seeded_defect_of_the_analysis_is_found() {
+    use chalice_http_toolkit::{Defect, seed};
+    let of = |defect| async move {
+        let mut found = 0;
+        for (index, shown) in DETOURS {
+            seed(defect);
+            let (_folders, content) = site(index);
+            let first = get(&page(&content, arguments()), "/").send().await;
+            let (tag, text) = with(&content, shown).await;
+            seed(None);
+            assert_ne!(text, first.text(), "{index} shows {shown}");
+            found += usize::from(tag == first.header("etag"));
+        }
+        found
+    };
+    assert_eq!(of(None).await, 0);
+    for defect in [
+        Defect::Unset,
+        Defect::Outside,
+        Defect::Super,
+        Defect::Parameter,
+        Defect::Recursion,
+        Defect::Elements,
+        Defect::Shape,
+    ] {
+        assert_ne!(of(Some(defect)).await, 0, "{defect:?} is not found");
+    }
+}
