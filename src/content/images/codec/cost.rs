@@ -81,9 +81,15 @@ impl Header {
         let is_thorough = factor > 1 || self.reader == Reader::Thorough;
         let beside = match (self.kind, self.passes) {
             (Kind::Jpeg, passes) => {
-                // Coefficients of 16 bits: all of them, or those on their way from one thread to another.
-                let coefficients =
-                    if passes || (is_thorough && factor == 1) { 2 * self.pixels() * channels } else { 0 };
+                // Coefficients of 16 bits: all of them where the picture has passes, and those on their way from one thread to
+                // another, of one component at a time where all are held.
+                let held = if passes { channels } else { 0 };
+                let on_their_way = match (is_thorough, passes) {
+                    (true, true) => 1,
+                    (true, false) if factor == 1 => channels,
+                    _ => 0,
+                };
+                let coefficients = 2 * self.pixels() * (held + on_their_way);
                 // The planes before they are put together.
                 let planes = if is_thorough { decoded } else { 0 };
                 // The picture as its decoder gets it.

@@ -330,6 +330,10 @@ fn what_a_picture_takes_is_told_by_its_bytes_and_restarts_too() {
         let ms = |header: &Header| predicted_decode_ms(header, None);
         let extra = ms(&with) - ms(&without);
         assert!(extra > 150e-6 * f64::from(with.restarts), "{extra}");
+        // The coefficients of all passes are held, and those of one component are handed to a thread besides.
+        if without.passes {
+            assert!(without.decode_memory(Some(16)) > 2 * without.pixels() * 4, "{without:?}");
+        }
         // 12 megapixels by the pixel, and where there are more bytes than of a camera's, by the byte.
         let large = |coded| ms(&Header { width: 4000, height: 3000, coded, restarts: 0, ..without.clone() });
         assert!(large(4_000_000) == large(0) && large(9_000_000) > large(0) + 200.0);
