@@ -4,29 +4,21 @@
 //! the same run: the machine is noisy, and an absolute time proves nothing.
 #![allow(clippy::print_stdout)] // A bench is there to print.
 
+mod forms;
 mod turns;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use chalice_http_toolkit::{App, CloudFront, ContentManager};
 use lambda_http::Request;
-use serde::Serialize;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tower::{Layer, service_fn};
 
-use self::turns::{Case, event, in_turns, noop};
-
-#[derive(Clone, Serialize)]
-struct Row {
-    id: u32,
-    name: String,
-    price: f64,
-}
-
-fn rows(count: u32) -> Vec<Row> {
-    (0..count).map(|id| Row { id, name: format!("Product <{id}>"), price: f64::from(id) * 1.25 }).collect()
-}
+use self::{
+    forms::{Forms, Page, Row, Shared, rows},
+    turns::{Case, event, in_turns, noop},
+};
 
 const BASE: &str = "<!doctype html><title>{% block title %}{% endblock %}</title><link rel=stylesheet href=\"{{ static('site.css') }}\">\
     {% include 'nav.html' %}<main>{% block main %}{% endblock %}</main>";
@@ -52,10 +44,13 @@ fn main() {
         .with_reload(false);
 
     let minimum = std::env::var("BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2.0);
+    let minimum = Duration::from_secs_f64(minimum);
     for count in [10, 50, 200, 1000] {
         println!("\na page of {count} rows, ratios to a no-op lambda_http function (median of turns)");
-        compare(&runtime, &content, count, Duration::from_secs_f64(minimum));
+        compare(&runtime, &content, count, minimum);
     }
+    let forms = Forms { runtime: &runtime, content: &content, engine: &bare_engine(), minimum };
+    [50, 1000].into_iter().for_each(|count| forms.compare(count));
 }
 
 /// Times all cases in turns, so that a slow moment of the machine slows all of them.
@@ -103,20 +98,6 @@ fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Dur
         medians[2] / page,
         medians[2] / bare
     );
-}
-
-/// The arguments of the page: data that a site keeps, shared with each request.
-#[derive(Serialize)]
-struct Page {
-    rows: Shared,
-}
-
-struct Shared(Arc<Vec<Row>>);
-
-impl Serialize for Shared {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
 }
 
 fn bare_engine() -> minijinja::Environment<'static> {
