@@ -26,6 +26,8 @@ enum Host {
     Name(String),
     /// The domain and all below it.
     Domain(String),
+    /// All below the domain.
+    Below(String),
 }
 
 impl Hosts {
@@ -64,13 +66,14 @@ impl Host {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed)
         };
-        match host.strip_prefix('.') {
-            Some(domain) if is_name(domain) => Ok(Self::Domain(normal(domain))),
-            None if is_name(host) => Ok(Self::Name(normal(host))),
+        match (host.strip_prefix("*."), host.strip_prefix('.')) {
+            (Some(domain), _) if is_name(domain) => Ok(Self::Below(normal(domain))),
+            (_, Some(domain)) if is_name(domain) => Ok(Self::Domain(normal(domain))),
+            _ if is_name(host) => Ok(Self::Name(normal(host))),
             _ => {
                 let message = format!(
-                    "ALLOWED_HOSTS has `{host}`, which is no host: write `shop.test`, `.shop.test` with all names below it, an \
-                     address, or `*` for all; without scheme and port, and separated by commas"
+                    "ALLOWED_HOSTS has `{host}`, which is no host: write `shop.test`, `.shop.test` with all names below it, \
+                     `*.shop.test` for these alone, an address, or `*` for all; without scheme and port, and separated by commas"
                 );
                 Err(Error::new(ErrorKind::Configuration, message))
             }
@@ -82,11 +85,14 @@ impl Host {
             Self::Any => true,
             Self::Address(allowed) => address == Some(*allowed),
             Self::Name(allowed) => name == allowed,
-            Self::Domain(domain) => {
-                name.strip_suffix(&**domain).is_some_and(|below| below.is_empty() || below.ends_with('.'))
-            }
+            Self::Domain(domain) => name == domain || is_below(name, domain),
+            Self::Below(domain) => is_below(name, domain),
         }
     }
+}
+
+fn is_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|below| below.len() > 1 && below.ends_with('.'))
 }
 
 /// A name in small letters, without the dot that an absolute one ends with.
@@ -128,7 +134,7 @@ mod tests {
     #[test]
     fn names_that_can_be_another_sites_are_not_served() {
         let asked_at = "192.168.1.5".parse().expect("an address");
-        let hosts = Hosts::parse("shop.test, .Dev.Test ,10.0.0.7,[fe80::7],").expect("hosts").with("0.0.0.0");
+        let hosts = Hosts::parse("shop.test, .Dev.Test ,10.0.0.7,[fe80::7],*.My.test").expect("hosts").with("0.0.0.0");
         for host in [
             "localhost",
             "LOCALHOST",
@@ -144,6 +150,8 @@ mod tests {
             "Shop.Test.",
             "dev.test",
             "a.b.dev.test",
+            "a.my.test",
+            "A.B.my.test.",
             "10.0.0.7",
             "[fe80::7]",
         ] {
@@ -161,6 +169,10 @@ mod tests {
             "www.shop.test",
             "shop.test.evil.example",
             "evildev.test",
+            ".dev.test",
+            "my.test",
+            ".my.test",
+            "evilmy.test",
             "127.1",
             "2130706433",
             "0x7f.1",
@@ -176,9 +188,19 @@ mod tests {
 
     #[test]
     fn what_would_never_fit_is_no_setting() {
-        for odd in
-            ["http://shop.test", "shop.test:3000", "*.shop.test", "shop.test/", "a b", "..test", ".", "bücher.test"]
-        {
+        for odd in [
+            "http://shop.test",
+            "shop.test:3000",
+            "*.",
+            "a.*.test",
+            "*shop.test",
+            "**.test",
+            "shop.test/",
+            "a b",
+            "..test",
+            ".",
+            "bücher.test",
+        ] {
             let error = Hosts::parse(odd).expect_err(odd);
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.to_string().contains(".shop.test"), "{error}");

@@ -31,8 +31,8 @@ impl App {
     /// by making its own name lead to this machine (DNS rebinding): `localhost` and names below it, loopback addresses, the
     /// value of `HOST`, the address at which the connection came in, and `ALLOWED_HOSTS`. Any other host is answered with 403
     /// and a hint. `ALLOWED_HOSTS` has names and addresses, separated by commas, without scheme and port: `shop.test` is one
-    /// name, `.shop.test` is that name and all below it, `*` is any host. A URL in the request line counts more than `Host`.
-    /// A request without a Host field or with more than one is answered with 400 (RFC 9112 §3.2).
+    /// name, `.shop.test` is that name and all below it, `*.shop.test` all below it, `*` is any host. A URL in the request line
+    /// counts more than `Host`. A request without a Host field or with more than one is answered with 400 (RFC 9112 §3.2).
     ///
     /// # Errors
     ///
