@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
     message::{Attribute, Attributes},
+    offload::{ENCODING, SIZES},
     post::{ID, KEY, RAW, TASK},
 };
 use crate::{
@@ -87,8 +88,9 @@ fn record(raw: &RawValue) -> Record {
     let group = text(&system, "MessageGroupId").or_else(|| queue_arn.ends_with(".fifo").then(String::new));
     let attribute = |(name, raw): (&str, &RawValue)| Some((name.to_owned(), attribute(&Object::parse(raw.get())?)?));
     let attributes: Attributes = own.fields().filter_map(attribute).collect();
-    // SECURITY: what can't be read of a task's name, or of the mark of a text, is not taken for missing.
-    let is_known = [TASK, RAW].iter().all(|name| attributes.contains_key(*name) || own.get(name).is_none());
+    // SECURITY: what says how a body is to be taken is not missing where it can't be read: a task is no text then.
+    let mut says = [TASK, RAW, ENCODING].into_iter().chain(SIZES);
+    let is_known = says.all(|name| attributes.contains_key(name) || own.get(name).is_none());
     Record {
         message_id: text(&wire, "messageId").filter(|id| !id.is_empty()),
         receipt: text(&wire, "receiptHandle").unwrap_or_default(),

@@ -275,6 +275,8 @@ async fn a_task_whose_name_can_not_be_read_fails() {
         ("/chalice-task", "7"),
         ("/chalice-task", "[]"),
         ("/chalice-raw", "[]"),
+        ("/chalice-encoding", "7"),
+        ("/ExtendedPayloadSize", "{}"),
     ] {
         let mut first = full_record();
         let (parent, key) = pointer.rsplit_once('/').expect("a path");
