@@ -135,13 +135,15 @@ pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 #[cfg(feature = "images")]
-pub use content::{ConvertedImage, ImageFormat, ImageInfo, ImageKind, ImageLimits, Images, Prebuilt};
+pub use content::{ConvertedImage, ImageFormat, ImageInfo, ImageInput, ImageKind, ImageLimits, Images, Prebuilt};
 #[cfg(feature = "forms")]
 pub use content::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "cookies")]
 pub use cookies::{CookieJar, Cookies, CookiesService, Flash, SameSite, SetCookie};
 pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
+#[cfg(feature = "images")]
+pub use image;
 pub use minijinja;
 pub use representation::{Representation, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};

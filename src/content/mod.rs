@@ -60,7 +60,7 @@ pub use explain::Explanation;
 #[cfg(feature = "forms")]
 pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
-pub use images::{ConvertedImage, ImageFormat, ImageInfo, ImageKind, ImageLimits, Images, Prebuilt};
+pub use images::{ConvertedImage, ImageFormat, ImageInfo, ImageInput, ImageKind, ImageLimits, Images, Prebuilt};
 pub(crate) use negotiate::prefers_problem;
 pub(crate) use path::{NOT_IN_PATH, is_well_encoded};
 #[cfg(feature = "dev-server")]

@@ -44,6 +44,20 @@ pub(crate) const ALL: &[Bomb] = &[
     ("copies.ico", ico_of_many_copies),
     ("lying.tiff", tiff_that_lies),
     ("loop.tiff", tiff_in_circles),
+    ("beyond.gif", gif_beyond_its_canvas),
+    ("lying.gif", gif_that_lies),
+    ("palette.bmp", bmp_with_a_large_palette),
+    ("fewer-runs.bmp", bmp_of_fewer_runs),
+    ("profile.ico", ico_with_inflating_chunks),
+    ("largest.ico", ico_of_the_largest_bitmap),
+    ("values.tiff", tiff_of_many_values),
+    ("tile.tiff", tiff_of_a_large_tile),
+    ("tiles.tiff", tiff_of_many_tiles),
+    ("lying.qoi", qoi_that_lies),
+    ("pixels.qoi", qoi_of_many_pixels),
+    ("lying.ppm", ppm_that_lies),
+    ("comment.ppm", ppm_of_a_long_comment),
+    ("digits.pgm", pgm_of_digits),
     ("zeros.svgz", svgz_of_zeros),
     ("depth.svg", svg_of_great_depth),
 ];
@@ -398,6 +412,87 @@ pub(crate) fn tiff_in_circles() -> Vec<u8> {
     [tiff_head(8), ifd(&[(0x0100, 3, 1, 1), (0x0101, 3, 1, 1)], 8)].concat()
 }
 
+/// A frame of 65,535 × 65,535 on a canvas of one pixel.
+pub(crate) fn gif_beyond_its_canvas() -> Vec<u8> {
+    gif(1, 65_535, 1)
+}
+
+/// A still of 16,000 × 3000, which limits on pixels let pass, and whose pixels end after the first.
+pub(crate) fn gif_that_lies() -> Vec<u8> {
+    let mut file = gif(16_000, 16_000, 1);
+    for height in [8, 34] {
+        file[height..height + 2].copy_from_slice(&3000_u16.to_le_bytes());
+    }
+    file
+}
+
+/// 2³² − 1 colours.
+pub(crate) fn bmp_with_a_large_palette() -> Vec<u8> {
+    let mut file = bmp(8, 8, 8, 0, &[0; 64]);
+    file[46..50].fill(0xff);
+    file
+}
+
+/// 16,000 × 3000 in two bytes of runs.
+pub(crate) fn bmp_of_fewer_runs() -> Vec<u8> {
+    bmp(16_000, 3000, 8, 1, &[0, 1])
+}
+
+/// An icon whose profile and text inflate to 1 GB each.
+pub(crate) fn ico_with_inflating_chunks() -> Vec<u8> {
+    let picture = png_with_inflating_chunks();
+    ico(&[(picture.len() as u32, 22)], &picture)
+}
+
+/// An icon of 2³¹ − 1 pixels each way.
+pub(crate) fn ico_of_the_largest_bitmap() -> Vec<u8> {
+    let file = bmp(i32::MAX, i32::MAX, 32, 0, &[0; 64]);
+    ico(&[(file.len() as u32 - 14, 22)], &file[14..])
+}
+
+/// 2³² − 1 values of each tag, at the file's beginning.
+pub(crate) fn tiff_of_many_values() -> Vec<u8> {
+    let tags = [0x0102, 0x0111, 0x0117, 0x0153, 0x0152, 0x8773];
+    let size = [(0x0100, 3, 1, 8), (0x0101, 3, 1, 8), (0x0106, 3, 1, 1), (0x0115, 3, 1, 1)];
+    let entries = size.into_iter().chain(tags.map(|tag| (tag, 3, u32::MAX, 0))).collect::<Vec<_>>();
+    [tiff_head(8), ifd(&entries, 0)].concat()
+}
+
+/// 8 × 8 pixels in a tile of 65,520 × 65,520, which inflates to 1 GB and has no end.
+pub(crate) fn tiff_of_a_large_tile() -> Vec<u8> {
+    tiled(8, 8, 65_520, 65_520, &zlib_zeros(1_000_000_000))
+}
+
+/// 16,000 × 3000 pixels in the smallest tiles that there are, all of them the same bytes.
+pub(crate) fn tiff_of_many_tiles() -> Vec<u8> {
+    tiled(16_000, 3000, 16, 16, &zlib_zeros(256))
+}
+
+/// 16,000 × 3000 by its header, and no pixels.
+pub(crate) fn qoi_that_lies() -> Vec<u8> {
+    qoi(16_000, 3000, &[])
+}
+
+/// 2³² − 1 pixels each way.
+pub(crate) fn qoi_of_many_pixels() -> Vec<u8> {
+    qoi(u32::MAX, u32::MAX, &[0xfd; 1000])
+}
+
+/// 16,000 × 3000 by its header, and no pixels.
+pub(crate) fn ppm_that_lies() -> Vec<u8> {
+    b"P6 16000 3000 255\n".to_vec()
+}
+
+/// A comment of 16 MB before the measures.
+pub(crate) fn ppm_of_a_long_comment() -> Vec<u8> {
+    [b"P6 #", vec![b'a'; 16 << 20].as_slice(), b"\n1 1 255 abc"].concat()
+}
+
+/// A sample of 4 MB of digits.
+pub(crate) fn pgm_of_digits() -> Vec<u8> {
+    [b"P2 2 1 255 ", vec![b'0'; 4 << 20].as_slice(), b" 1"].concat()
+}
+
 /// 1 MB that inflates to 1 GB. The check sum at its end is wrong; who gets there has lost already.
 pub(crate) fn svgz_of_zeros() -> Vec<u8> {
     let deflated = deflate_zeros(1_000_000_000);
@@ -675,6 +770,32 @@ fn ifd(entries: &[(u16, u16, u32, u32)], following: u32) -> Vec<u8> {
 
 fn bmff(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [&(data.len() as u32 + 8).to_be_bytes()[..], name, data].concat()
+}
+
+fn qoi(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
+    [b"qoif", &width.to_be_bytes()[..], &height.to_be_bytes(), &[4, 0], data, &[0, 0, 0, 0, 0, 0, 0, 1]].concat()
+}
+
+/// A picture of greys, whose tiles are all the same deflated bytes.
+fn tiled(width: u32, height: u32, tile_width: u32, tile_height: u32, data: &[u8]) -> Vec<u8> {
+    let count = width.div_ceil(tile_width) * height.div_ceil(tile_height);
+    let end = 8 + data.len() as u32;
+    let values = |value: u32| value.to_le_bytes().repeat(count as usize);
+    let tables = [values(8), values(data.len() as u32)].concat();
+    let (places, lengths) = if count == 1 { (8, data.len() as u32) } else { (end, end + 4 * count) };
+    let entries = [
+        (0x0100, 4, 1, width),
+        (0x0101, 4, 1, height),
+        (0x0102, 3, 1, 8),
+        (0x0103, 3, 1, 8),
+        (0x0106, 3, 1, 1),
+        (0x0115, 3, 1, 1),
+        (0x0142, 4, 1, tile_width),
+        (0x0143, 4, 1, tile_height),
+        (0x0144, 4, count, places),
+        (0x0145, 4, count, lengths),
+    ];
+    [tiff_head(8 + data.len() as u32 + tables.len() as u32), data.to_vec(), tables, ifd(&entries, 0)].concat()
 }
 
 fn full_box(name: &[u8; 4], data: &[u8]) -> Vec<u8> {

@@ -101,6 +101,16 @@ fn each_foreign_crate_has_one_owner() {
         ("zune_jpeg", &["content/images/codec/decode/jpeg.rs"]),
         ("jpeg_decoder", &["content/images/codec/decode/thorough_jpeg.rs"]),
         ("png", &["content/images/codec/decode/", "content/images/codec/encode/"]),
+        (
+            "image",
+            &[
+                "content/images/codec/decode/other.rs",
+                "content/images/codec/drawn.rs",
+                "content/images/codec/others.rs",
+                "content/images/drawn.rs",
+                "lib.rs",
+            ],
+        ),
         ("image_webp", &["content/images/codec/decode/webp.rs"]),
         ("fast_image_resize", &["content/images/codec/resize.rs"]),
         ("moxcms", &["content/images/codec/colour.rs"]),

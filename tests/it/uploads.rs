@@ -303,3 +303,207 @@ fn a_picture_of_a_url_makes_a_page_depend_on_no_file() {
     let changes = tag(template, seven, Images::new(), &[]).changes(&tag(template, wider, Images::new(), &[]));
     assert_eq!(changes, ["args.width"]);
 }
+
+/// Formats that browsers are seldom sent, as files and as uploads.
+#[test]
+fn other_formats_are_shown_as_any_image() {
+    use chalice_http_toolkit::image::{DynamicImage, ImageFormat, RgbImage};
+    let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(200, 120, |x, y| {
+        chalice_http_toolkit::image::Rgb([(x * 255 / 200) as u8, (y * 255 / 120) as u8, ((x * y) % 97) as u8])
+    }));
+    let written = |format| {
+        let mut file = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut file, format).unwrap();
+        file.into_inner()
+    };
+    let folders = folders(&[]);
+    // Who names no modern format gets what every browser shows as it is, and the rest as what it holds.
+    for (name, format, kind, old) in [
+        ("a.gif", ImageFormat::Gif, ImageKind::Gif, "image/gif"),
+        ("a.bmp", ImageFormat::Bmp, ImageKind::Bmp, "image/bmp"),
+        ("a.tiff", ImageFormat::Tiff, ImageKind::Tiff, "image/jpeg"),
+        ("a.qoi", ImageFormat::Qoi, ImageKind::Qoi, "image/jpeg"),
+        ("a.ppm", ImageFormat::Pnm, ImageKind::Pnm, "image/jpeg"),
+    ] {
+        let bytes = written(format);
+        folders.write(&format!("static/{name}"), &bytes);
+        let content = folders.content().with_images(Images::new().with_time(std::time::Duration::from_secs(60)));
+        let info = Images::inspect(&bytes).unwrap();
+        assert_eq!((info.format, info.width, info.height, info.converted), (kind, 200, 120, true), "{name}");
+        let files = crate::support::files_app(&content);
+        let code = app(move |request| content.image(request.uri(), bytes.clone()).unwrap());
+        run(async {
+            for (app, url) in [(&files, format!("/static/{name}")), (&code, "/picture".to_owned())] {
+                for (query, accept, expected, width) in [
+                    ("", "image/webp,*/*", "image/webp", 200),
+                    ("?w=64", "image/webp,*/*", "image/webp", 64),
+                    ("?w=64", "*/*", if name == "a.gif" { "image/png" } else { "image/jpeg" }, 64),
+                    ("?w=640", "*/*", old, 200),
+                    ("", "*/*", old, 200),
+                    ("", "image/png", "image/png", 200),
+                    ("?fmt=jpg", "*/*", "image/jpeg", 200),
+                ] {
+                    let url = format!("{url}{query}");
+                    let answer = get(app, &url).header("accept", accept).send().await;
+                    assert_eq!(
+                        (answer.status.as_u16(), answer.line("content-type")),
+                        (200, expected),
+                        "{url} {accept}"
+                    );
+                    assert_eq!(Images::inspect(&answer.body).unwrap().width, width, "{url} {accept}");
+                    let tag = answer.line("etag").to_owned();
+                    let again = get(app, &url).header("accept", accept).header("if-none-match", &tag).send().await;
+                    assert_eq!(again.status, 304, "{url} {accept}");
+                    assert_eq!(answer.header("vary"), if query.contains("fmt") { "" } else { "accept" }, "{url}");
+                }
+                assert_eq!(get(app, &format!("{url}?w=65")).send().await.status, 400);
+            }
+        });
+    }
+    let content = folders.content().with_images(Images::new().with_widths([64]));
+    assert_eq!(content.check(), []);
+    assert_eq!(Images::new().with_widths([64]).prebuild(folders.path().join("static")).unwrap().images, 5);
+    let page = content.render_template("a.html", ()).map(|_| ());
+    assert!(page.is_err());
+}
+
+/// Several pictures, of which a browser takes one: it is one picture only where a width or a format is asked for.
+#[test]
+fn an_icon_stays_one_unless_more_is_asked_for() {
+    let (folders, content) = site("{{ picture('favicon.ico', alt='', widths=[16]) }}", Images::new());
+    folders.write("static/favicon.ico", &fixture("icon.ico"));
+    let content = folders.content().with_images(content_images(&content));
+    let files = crate::support::files_app(&content);
+    run(async {
+        for (url, expected, vary) in [
+            ("/static/favicon.ico", "image/vnd.microsoft.icon", ""),
+            ("/static/favicon.ico?v=2", "image/vnd.microsoft.icon", ""),
+            ("/static/favicon.ico?w=16", "image/webp", "accept"),
+            ("/static/favicon.ico?fmt=png", "image/png", ""),
+            ("/static/favicon.ico/w16.webp", "image/webp", ""),
+        ] {
+            let answer = get(&files, url).header("accept", "image/webp,*/*").send().await;
+            assert_eq!((answer.status.as_u16(), answer.line("content-type")), (200, expected), "{url}");
+            assert_eq!(answer.header("vary"), vary, "{url}");
+        }
+        assert_eq!(get(&files, "/static/favicon.ico/other").send().await.status, 404);
+    });
+    let page = app(move |_| content.render_template("a.html", ()).unwrap());
+    let shown = run(get(&page, "/").send());
+    assert!(shown.text().contains("?w=16 16w") && shown.text().contains("width=\"32\""), "{}", shown.text());
+}
+
+fn content_images(_: &ContentManager) -> Images {
+    Images::new().with_time(std::time::Duration::from_secs(60))
+}
+
+/// What begins like an image and is a text stays a text.
+#[test]
+fn a_text_is_no_image_by_its_first_letters() {
+    let folders = folders(&[
+        ("static/bmw.txt", "BMW builds cars in Munich and elsewhere."),
+        ("static/p3.txt", "P3 is a station in the north, and P4 another."),
+        ("static/gif.txt", "GIF is a format."),
+        ("static/qoi.txt", "qoif"),
+    ]);
+    let files = crate::support::files_app(&folders.content().with_images(Images::new()));
+    run(async {
+        for name in ["bmw", "p3", "gif", "qoi"] {
+            let answer = get(&files, &format!("/static/{name}.txt?v=2")).send().await;
+            assert_eq!((answer.status.as_u16(), answer.header("vary")), (200, ""), "{name}");
+            assert_eq!(answer.line("content-type"), "text/plain; charset=utf-8");
+        }
+    });
+}
+
+#[test]
+fn a_gif_tells_nothing_of_who_made_it_and_an_animation_moves_on() {
+    let folders = folders(&[]);
+    for name in ["still.gif", "animated.gif"] {
+        folders.write(&format!("static/{name}"), &fixture(name));
+    }
+    let content = folders.content().with_images(Images::new());
+    let files = crate::support::files_app(&content);
+    run(async {
+        assert!(fixture("still.gif").windows(13).any(|window| window == b"MUST-NOT-LEAK"));
+        let still = get(&files, "/static/still.gif").header("accept", "*/*").send().await;
+        assert_eq!(still.line("content-type"), "image/gif");
+        assert!(!still.body.windows(13).any(|window| window == b"MUST-NOT-LEAK"));
+        assert_eq!(Images::inspect(&still.body).unwrap(), Images::inspect(fixture("still.gif")).unwrap());
+        for url in ["/static/animated.gif", "/static/animated.gif?v=2", "/static/animated.gif?w=16"] {
+            let moving = get(&files, url).header("accept", "image/webp").send().await;
+            assert_eq!((moving.status.as_u16(), moving.header("vary")), (200, ""), "{url}");
+            assert_eq!(moving.body, fixture("animated.gif"));
+        }
+    });
+}
+
+#[test]
+fn a_drawn_image_is_negotiated_and_tagged_before_it_is_drawn() {
+    use chalice_http_toolkit::{
+        BoxError, CloudFront,
+        image::{DynamicImage, Rgb, RgbImage},
+    };
+    use http::Request;
+    let drawing = || DynamicImage::ImageRgb8(RgbImage::from_pixel(300, 100, Rgb([30, 90, 160])));
+    let photo = || {
+        chalice_http_toolkit::image::DynamicImage::ImageRgb8(RgbImage::from_fn(300, 100, |x, y| {
+            Rgb([(x * 7 % 251) as u8, (y * 11 % 241) as u8, ((x * y) % 239) as u8])
+        }))
+    };
+    let content =
+        ContentManager::new(chalice_http_toolkit::Embedded::new(&[]), chalice_http_toolkit::Embedded::new(&[]));
+    let content = content.unwrap().with_images(Images::new().with_time(std::time::Duration::from_secs(60)));
+    run(async {
+        let ask = async |version: &'static str, url: &str, fields: &[(&str, &str)], image: Option<DynamicImage>| {
+            let mut request = Request::get(url);
+            for (name, value) in fields {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(()).unwrap();
+            let etag = async || Ok::<_, BoxError>(Some(version));
+            let draw = async move || Ok::<_, BoxError>(image.expect("nothing is drawn"));
+            let image = content.dynamic_image(request.uri(), etag, draw).await.unwrap();
+            CloudFront::new().respond(&request, image).await
+        };
+        for (image, url, accept, expected) in [
+            (drawing(), "/chart?w=64", "image/webp", "image/webp"),
+            (drawing(), "/chart", "image/webp", "image/webp"),
+            (drawing(), "/chart", "*/*", "image/png"),
+            (photo(), "/chart", "*/*", "image/jpeg"),
+            (photo(), "/chart", "image/png", "image/png"),
+            (photo(), "/chart?fmt=jpg", "image/webp", "image/jpeg"),
+        ] {
+            let answer = ask("1", url, &[("accept", accept)], Some(image)).await.unwrap();
+            assert_eq!(answer.status(), 200, "{url} {accept}");
+            assert_eq!(answer.headers()["content-type"], expected, "{url} {accept}");
+            assert_eq!(answer.headers().contains_key("vary"), !url.contains("fmt"), "{url}");
+            let tag = answer.headers()["etag"].to_str().unwrap().to_owned();
+            let held = [("accept", accept), ("if-none-match", tag.as_str())];
+            assert_eq!(ask("1", url, &held, None).await.unwrap().status(), 304, "{url} {accept}");
+            assert_eq!(ask("2", url, &held, Some(drawing())).await.unwrap().status(), 200, "{url} {accept}");
+        }
+        assert_eq!(ask("1", "/chart?w=65", &[], None).await.unwrap().status(), 400);
+        let empty = ask("3", "/chart", &[], Some(DynamicImage::new_rgb8(0, 0))).await.unwrap_err();
+        assert_eq!((empty.kind(), empty.status().as_u16()), (ErrorKind::Image, 500));
+        let large = ask("3", "/chart", &[], Some(DynamicImage::new_luma8(20_000, 1))).await.unwrap_err();
+        assert_eq!(large.kind(), ErrorKind::Image);
+        let request = Request::get("/chart").body(()).unwrap();
+        let failing = async || Err::<DynamicImage, BoxError>("no numbers".into());
+        let etag = async || Ok::<_, BoxError>(Some("4"));
+        let image = content.dynamic_image(request.uri(), etag, failing).await.unwrap();
+        assert_eq!(CloudFront::new().respond(&request, image).await.unwrap_err().kind(), ErrorKind::Asset);
+        let none = async || Ok::<Option<String>, BoxError>(None);
+        let image = content.dynamic_image(request.uri(), none, async || unreachable!("there is none")).await.unwrap();
+        assert_eq!(CloudFront::new().respond(&request, image).await.unwrap().status(), 404);
+        for (image, accept, expected) in [
+            (drawing(), "image/webp", "image/webp"),
+            (photo(), "*/*", "image/jpeg"),
+            (drawing(), "image/png", "image/png"),
+        ] {
+            let converted =
+                content.convert_by_accept(image, accept, chalice_http_toolkit::ImageFormat::Jpeg).await.unwrap();
+            assert_eq!((converted.media_type, converted.width, converted.height), (expected, 300, 100));
+        }
+    });
+}

@@ -21,7 +21,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    codec::{self, Format, Header, ImageLimits, Recipe, Refusal},
+    codec::{self, Format, Header, ImageLimits, Kind, Recipe, Refusal},
     disk::Disk,
     placeholder::Placeholder,
     variant::{Key, Menu, Plan},
@@ -333,7 +333,9 @@ pub(crate) fn convert(job: &Job, limits: &ImageLimits) -> Outcome {
             return Outcome::Original;
         }
     };
-    let acceptable = header.format().is_some_and(|format| plan.formats.contains(&format));
+    // Who has a choice of formats takes a GIF as well.
+    let acceptable = header.format().is_some_and(|format| plan.formats.contains(&format))
+        || (header.kind == Kind::Gif && plan.formats.len() > 1);
     let length = codec::strip(&source.bytes, header).map_or(source.bytes.len(), |stripped| stripped.len());
     let pays = !acceptable || converted.bytes.len() < length;
     tracing::debug!(

@@ -10,6 +10,7 @@ use super::{
     ImageFormat, Images, Setting,
     accept::Bucket,
     codec::{Recipe, Refusal, convert, probe},
+    drawn::{ImageInput, Input, failed},
     engine::{Engine, Source},
     serve::{Unloaded, Variant, described, refused, whole},
     variant::{Plan, Wanted, key_of_original},
@@ -61,15 +62,19 @@ impl fmt::Debug for ConvertedImage {
 }
 
 impl ContentManager {
-    /// Converts and resizes images: each static JPEG, PNG and WebP file is sent in the format that suits the client, in the
+    /// Converts and resizes images: each static file that is an image is sent in the format that suits the client, in the
     /// width that the URL asks for, and templates get `picture` and `srcset`. Default: files are sent as they are.
     ///
-    /// What a file is, its content decides and not its name: a JPEG that is called `photo.gif` is converted, and a GIF that is
+    /// Read are JPEG, PNG, WebP, GIF, BMP, TIFF (grey, RGB and CMYK in strips or tiles), QOI, the anymaps (PBM, PGM, PPM, PAM) and
+    /// icons, of which the largest picture counts.
+    ///
+    /// What a file is, its content decides and not its name: a JPEG that is called `photo.svg` is converted, and an SVG that is
     /// called `photo.jpg` is sent as it is. [`check`](Self::check) names both.
     ///
     /// The format is chosen by Accept among AVIF (feature `avif`), WebP, JPEG and PNG, in four classes of clients, with `Vary:
     /// accept`. AVIF and WebP are for clients that name them. Everyone else, `*/*` and a request without Accept among them, gets
-    /// a JPEG as JPEG, a PNG as PNG, and a WebP as either, by what it holds. A PNG is never sent as JPEG but by its URL (`fmt=jpg`).
+    /// a JPEG as JPEG, a PNG as PNG, a GIF or BMP in its own width as it is, and all else as JPEG or PNG, by what it holds. A PNG or a GIF
+    /// is never sent as JPEG but by its URL (`fmt=jpg`). An icon (`favicon.ico`) is sent as it is, unless its URL asks for a width or a format.
     /// The URL's parameters are `w` (a width of [`Images::with_widths`]; never wider than the image), `dpr` (1, 1.5,
     /// 2 or 3), `q` and `fmt` (`avif`, `webp`, `jpg`, `png`: no negotiation then); or the same as a last segment of the path,
     /// `hero.jpg/w640-q75.webp`. Any other parameter is answered with 400.
@@ -77,13 +82,13 @@ impl ContentManager {
     /// Each variant has an ETag of its own that is known without converting. It is upright (by the first EXIF block), in sRGB
     /// (by what its profile does, not by what that is called) and without metadata. A PNG that is brighter than white (PQ or HLG by
     /// `cICP`) gets the tones of a screen that is not. What would be larger than the original is sent as the original, without its metadata; so is what is too large or cut off, and
-    /// what is animated. GIF, SVG, AVIF and other kinds, and what can't be read at all, are sent as they are.
+    /// what is animated. SVG, AVIF and other kinds, and what can't be read at all, are sent as they are.
     pub fn with_images(self, images: Images) -> Self {
         self.with_settings(|settings| settings.images = Setting::of(images))
     }
 
     /// An image that is there as bytes, such as an upload: negotiated and resized like a static one, by the parameters of the
-    /// request's URL, as `picture('/avatar', size=(256, 256), alt='')` writes them in a template. Animations are sent without their metadata; GIF, SVG, AVIF and other kinds as they are.
+    /// request's URL, as `picture('/avatar', size=(256, 256), alt='')` writes them in a template. Animations are sent without their metadata; SVG, AVIF and other kinds as they are.
     ///
     /// # Errors
     ///
@@ -169,6 +174,28 @@ impl ContentManager {
         Load: FnOnce() -> LoadFuture + Send + 'static,
         LoadFuture: Future<Output = Result<Vec<u8>, E>> + Send,
     {
+        let load = move || async move {
+            body().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's body failed", error))
+        };
+        self.loaded(uri, etag, load, false).await
+    }
+
+    /// An image whose file is there when it is needed; `drawn` where the site's code has made it.
+    pub(super) async fn loaded<T, E, Tag, TagFuture, Load, LoadFuture>(
+        &self,
+        uri: &Uri,
+        etag: Tag,
+        load: Load,
+        drawn: bool,
+    ) -> Result<Representation>
+    where
+        T: AsRef<str>,
+        E: Into<BoxError>,
+        Tag: FnOnce() -> TagFuture,
+        TagFuture: Future<Output = Result<Option<T>, E>>,
+        Load: FnOnce() -> LoadFuture + Send + 'static,
+        LoadFuture: Future<Output = Result<Vec<u8>>> + Send,
+    {
         let engine = self.engine();
         let version = etag().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's etag failed", error))?;
         let Some(version) = version else { return Ok(self.not_found()) };
@@ -182,12 +209,14 @@ impl ContentManager {
             let tags = Unloaded { engine: &engine, identity, wanted }.tags(selection.headers);
             let fields = selection.headers.clone();
             let image = described(Representation::making(HeaderMap::new(), async move {
-                let bytes =
-                    body().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's body failed", error))?;
+                let bytes = load().await?;
                 // Two images of one version, at two URLs, are two images.
                 let source = Source { digest: Sha256::digest(&bytes).into(), bytes: bytes.into() };
                 match probe(&source.bytes, engine.limits()) {
-                    Ok(header) => Variant { engine, source, header, wanted, identity }.make_whole(&fields).await,
+                    Ok(mut header) => {
+                        header.drawn = drawn;
+                        Variant { engine, source, header, wanted, identity }.make_whole(&fields).await
+                    }
                     Err(why) if passes(&why) => Ok(whole(&source, &identity, &why)),
                     Err(why) => Err(failed(why)),
                 }
@@ -197,8 +226,8 @@ impl ContentManager {
         Ok(varied(image, wanted))
     }
 
-    /// Converts an image to the format that an Accept field asks for, and to `default` where it names none. It is upright, in
-    /// sRGB and without metadata, and may be larger than it was. Nothing is kept, and it takes as long as it takes: with less
+    /// Converts an image, a file or a [`DynamicImage`](image::DynamicImage), to the format that an Accept field asks for, and to
+    /// `default` where it names none. It is upright, in sRGB and without metadata, and may be larger than it was. Nothing is kept, and it takes as long as it takes: with less
     /// effort where [`Images::with_time`] would be too short.
     ///
     /// # Errors
@@ -207,11 +236,15 @@ impl ContentManager {
     /// or the memory.
     pub async fn convert_by_accept(
         &self,
-        image: impl Into<Bytes>,
+        image: impl Into<ImageInput>,
         accept: &str,
         default: ImageFormat,
     ) -> Result<ConvertedImage> {
-        let (engine, bytes) = (self.engine(), image.into());
+        let engine = self.engine();
+        let bytes = match image.into().0 {
+            Input::File(bytes) => bytes,
+            Input::Pixels(image) => self.file_of(image).await?.into(),
+        };
         let mut fields = HeaderMap::new();
         fields.extend(HeaderValue::from_str(accept).ok().map(|accept| (header::ACCEPT, accept)));
         let best = match Bucket::of(&fields) {
@@ -245,7 +278,7 @@ impl ContentManager {
         in_path.map_or_else(|| menu.read_query(uri.query().unwrap_or_default()), Ok)
     }
 
-    fn engine(&self) -> Arc<Engine> {
+    pub(super) fn engine(&self) -> Arc<Engine> {
         self.setup.settings.images.any().engine.clone()
     }
 }
@@ -266,8 +299,4 @@ fn varied(image: Representation, wanted: Wanted) -> Representation {
         Some(_) => image,
         None => image.with_added_header(header::VARY, HeaderValue::from_static("accept")),
     }
-}
-
-fn failed(why: Refusal) -> Error {
-    Error::caused(ErrorKind::Image, "an image could not be converted", why)
 }

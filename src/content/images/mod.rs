@@ -7,13 +7,14 @@
 //!    [`ownership`] is looked at
 //! 5. [`codec`] pixels
 //! 6. [`markup`] what templates show, and its [`placeholder`]
-//! 7. [`inspect`] what an upload is
+//! 7. [`inspect`] what an upload is; [`drawn`] images that the site makes itself
 //!
 //! It does not know routes or caches in front.
 
 mod accept;
 mod codec;
 mod disk;
+mod drawn;
 mod edge;
 mod engine;
 mod inspect;
@@ -39,6 +40,7 @@ use std::{
 use minijinja::Environment;
 
 pub use codec::{Format as ImageFormat, ImageLimits, Kind as ImageKind};
+pub use drawn::ImageInput;
 pub(crate) use engine::render;
 pub use inspect::ImageInfo;
 pub use manager::ConvertedImage;
@@ -257,26 +259,29 @@ impl Setting {
     /// Whether an answer for this URL depends on Accept.
     pub(crate) fn negotiates(&self, assets: &Assets, path: &AssetPath, query: Option<&str>) -> bool {
         let Some(images) = &self.of_files else { return false };
-        let (is_image, segment) = match serve::located(assets, path) {
-            Some((found, segment)) => (is_converted(assets, &found.name), segment),
+        let query = query.unwrap_or_default();
+        let wanted = match serve::located(assets, path) {
+            Some((found, segment)) => {
+                let file = assets.files().get(&found.name);
+                file.and_then(|file| serve::asked(&images.menu, &file.bytes, segment, query))
+            }
             // There is no such file now, and may be one later.
             None => match path.as_str().rsplit_once('/') {
-                Some((image, segment)) if may_be_converted(image) => (true, Some(segment)),
-                _ => (may_be_converted(path.as_str()), None),
+                Some((image, segment)) if may_be_converted(image) => Some(images.menu.read_segment(segment)),
+                _ => may_be_converted(path.as_str()).then(|| images.menu.read_query(query)),
             },
         };
-        let wanted = match segment {
-            Some(segment) => images.menu.read_segment(segment),
-            None => images.menu.read_query(query.unwrap_or_default()),
-        };
-        is_image && wanted.is_ok_and(|wanted| wanted.format.is_none())
+        wanted.is_some_and(|wanted| wanted.is_ok_and(|wanted| wanted.format.is_none()))
     }
 
     /// Whether a URL with this query, which may start with a `?`, would be refused for the file of this name.
     pub(crate) fn refuses(&self, assets: &Assets, name: &str, query: &str) -> bool {
         let query = query.strip_prefix('?').unwrap_or(query);
-        let refused = |images: &Images| is_converted(assets, name) && images.menu.read_query(query).is_err();
-        self.of_files.as_ref().is_some_and(refused)
+        let refused = |images: &Images| {
+            let asked = serve::asked(&images.menu, &assets.files().get(name)?.bytes, None, query)?;
+            Some(asked.is_err())
+        };
+        self.of_files.as_ref().and_then(refused).unwrap_or(false)
     }
 
     /// What decides which queries are refused, where any are.
@@ -313,24 +318,36 @@ impl Setting {
     }
 }
 
-/// Whether this file is converted. Other images are served as any file is: what stands behind the `?` of `logo.svg?v=2` is
-/// not ours to judge.
-fn is_converted(assets: &Assets, name: &str) -> bool {
-    assets.files().get(name).is_some_and(|content| codec::is_converted(&content.bytes))
-}
-
 /// Whether a file that is not there would be converted, as far as its name tells.
 fn may_be_converted(name: &str) -> bool {
-    media_type::of_image(name).is_some_and(|said| CONVERTED.iter().any(|kind| kind.media_type() == said))
+    kind_called(name).is_some_and(|said| CONVERTED.iter().any(|kind| kind.media_type() == said))
 }
 
-const CONVERTED: [ImageKind; 3] = [ImageKind::Jpeg, ImageKind::Png, ImageKind::Webp];
+const CONVERTED: [ImageKind; 8] = [
+    ImageKind::Jpeg,
+    ImageKind::Png,
+    ImageKind::Webp,
+    ImageKind::Gif,
+    ImageKind::Bmp,
+    ImageKind::Tiff,
+    ImageKind::Qoi,
+    ImageKind::Pnm,
+];
+
+/// The media type of the kind of image that a name says.
+fn kind_called(name: &str) -> Option<&'static str> {
+    match media_type::of_image(name)? {
+        // An animated PNG has two names, and the anymaps are one kind.
+        "image/apng" => Some(ImageKind::Png.media_type()),
+        said if said.starts_with("image/x-portable-") => Some(ImageKind::Pnm.media_type()),
+        said => Some(said),
+    }
+}
 
 /// What is wrong with the name of an image, where its bytes or its name are of a kind that is converted.
 fn misnomer(name: &str, bytes: &[u8]) -> Option<String> {
-    // An animated PNG has two names.
-    let said = media_type::of_image(name).map(|said| if said == "image/apng" { "image/png" } else { said })?;
-    let is_converted = codec::is_converted(bytes);
+    let said = kind_called(name)?;
+    let is_converted = codec::converted(bytes).is_some();
     let concerns = may_be_converted(name) || is_converted;
     match codec::sniff(bytes).filter(|_| concerns) {
         Some(is) if is.media_type() == said => None,

@@ -144,7 +144,8 @@ fn plans(engine: &Engine, header: &Header, path_urls: bool) -> Vec<Plan> {
     let image = (header.upright().0, header.format());
     let mut plans: Vec<Plan> = Vec::new();
     for width in engine.menu.widths.iter().copied().map(Some).chain([None]) {
-        let by_accept = [Bucket::Avif, Bucket::Webp, Bucket::Old].map(|bucket| (None, bucket.formats(header.format())));
+        let by_accept =
+            [Bucket::Avif, Bucket::Webp, Bucket::Old].map(|bucket| (None, bucket.formats(header.stands_for())));
         let by_name = [Format::Avif, Format::Webp, last_resort(header)].map(|format| (Some(format), format.alone()));
         for (format, formats) in if path_urls { by_name } else { by_accept } {
             let wanted = Wanted { width, format, ..Wanted::default() };

@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{
     accept::Bucket,
-    codec::{self, Format, Header, Refusal},
+    codec::{self, Format, Header, Kind, Refusal},
     engine::{Engine, Job, Outcome, Source},
     prebuilt,
-    variant::{Key, Plan, Wanted, key_of_original},
+    variant::{Key, Menu, Plan, Wanted, key_of_original},
 };
 use crate::{
     CacheControl, EntityTag, Representation,
@@ -60,13 +60,8 @@ pub(crate) fn at(
     query: Option<&str>,
 ) -> Option<Representation> {
     let (found, segment) = located(assets, path)?;
-    let content = assets.files().get(&found.name).filter(|content| codec::is_converted(&content.bytes))?.clone();
-    let wanted = match (segment, query.unwrap_or_default()) {
-        (Some(segment), "") => engine.menu.read_segment(segment),
-        (Some(_), _) => Err("The parameters of an image stand in its path or in the query.\n".into()),
-        (None, query) => engine.menu.read_query(query),
-    };
-    let wanted = match wanted {
+    let content = assets.files().get(&found.name)?.clone();
+    let wanted = match asked(&engine.menu, &content.bytes, segment, query.unwrap_or_default())? {
         Ok(wanted) => wanted,
         Err(why) => return Some(refused(why)),
     };
@@ -83,6 +78,20 @@ pub(crate) fn at(
             Some(unconverted(source, found.policy()))
         }
     }
+}
+
+/// What a URL asks of this file; `None` where it is served as any file is.
+pub(crate) fn asked(menu: &Menu, file: &[u8], segment: Option<&str>, query: &str) -> Option<Result<Wanted, String>> {
+    let kind = codec::converted(file)?;
+    let wanted = match (segment, query) {
+        (Some(segment), "") => menu.read_segment(segment),
+        (Some(_), _) => Err("The parameters of an image stand in its path or in the query.\n".into()),
+        (None, query) => menu.read_query(query),
+    };
+    // An icon is several pictures, of which a browser takes the one that fits. It stays what it is, whatever stands behind its
+    // `?`, unless a width or a format of it is asked for.
+    let is_plain = kind == Kind::Ico && !wanted.as_ref().is_ok_and(|wanted| *wanted != Wanted::default());
+    (!is_plain).then_some(wanted)
 }
 
 /// The file that a path means, and what stands behind its name.
@@ -157,8 +166,11 @@ impl Variant {
     /// alone counts, which Vary names: conditions are not for the choice.
     fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> (Choice, Vec<Candidate>) {
         let Self { engine, source, header, .. } = self;
+        if self.is_kept(fields) {
+            return (Choice::Original, Vec::new());
+        }
         let image = (header.upright().0, header.format());
-        let formats = formats(header.format(), self.wanted, fields);
+        let formats = formats(header.stands_for(), self.wanted, fields);
         let plans = Plan::of(image, self.wanted, formats, engine.menu.quality);
         let candidate = |plan| {
             let job = engine.job(source, header, plan);
@@ -178,6 +190,16 @@ impl Variant {
             Some(best) => (Choice::Makeshift(chosen, best.job.clone()), candidates),
             None => (Choice::Best(chosen), candidates),
         }
+    }
+
+    /// Whether the file is sent as it is: one that moves, and for who names no format of our time one that every browser
+    /// shows, in its own width.
+    fn is_kept(&self, fields: &HeaderMap) -> bool {
+        let Wanted { width, quality, format } = self.wanted;
+        let is_asked_as_it_is =
+            quality.is_none() && format.is_none() && self.header.fitted(width) == self.header.upright();
+        let is_shown = matches!(self.header.kind, Kind::Gif | Kind::Bmp | Kind::Ico);
+        self.header.animated || (is_asked_as_it_is && is_shown && Bucket::of(fields) == Bucket::Old)
     }
 
     fn tag(&self, choice: &Choice) -> EntityTag {
@@ -225,7 +247,7 @@ impl Variant {
         let (choice, _) = self.choose(fields, |_| None);
         let tag = self.tag(&choice);
         Ok(match self.make(choice).await? {
-            Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type::sniff(&body)), body },
+            Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type_of(&body)), body },
             instead @ Body::Instead { .. } => instead,
         })
     }
@@ -264,7 +286,7 @@ impl Unloaded<'_> {
 /// An image that is sent as it is, with its own tag among the fields.
 pub(crate) fn whole(source: &Source, identity: &[u8; 32], why: &Refusal) -> Body {
     tracing::debug!(%why, "an image is sent as it is");
-    let media_type = codec::sniff(&source.bytes).map_or("application/octet-stream", codec::Kind::media_type);
+    let media_type = media_type_of(&source.bytes);
     let tag = EntityTag::of_digest(&key_of_original(identity));
     let mut headers = tagged(&tag, media_type);
     media_type::disarm(&mut headers);
@@ -276,9 +298,13 @@ fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))].into_iter().chain(tag))
 }
 
+fn media_type_of(bytes: &[u8]) -> &'static str {
+    codec::sniff(bytes).map_or_else(|| media_type::sniff(bytes), Kind::media_type)
+}
+
 /// What every image has.
 pub(crate) fn described(image: Representation) -> Representation {
-    image.with_type_of(media_type::sniff).with_methods([Method::GET]).with_ranges(true)
+    image.with_type_of(media_type_of).with_methods([Method::GET]).with_ranges(true)
 }
 
 /// What may be sent of an image in this format.

@@ -217,11 +217,17 @@ impl Header {
     /// The format of the file, where we could have written it.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.kind {
+            _ if self.drawn => None,
             Kind::Jpeg => Some(Format::Jpeg),
             Kind::Png => Some(Format::Png),
             Kind::Webp => Some(Format::Webp),
             _ => None,
         }
+    }
+
+    /// The format whose rules the file is under: who makes a GIF wants nothing lost, as who makes a PNG.
+    pub(crate) fn stands_for(&self) -> Option<Format> {
+        if self.kind == Kind::Gif { Some(Format::Png) } else { self.format() }
     }
 }
 

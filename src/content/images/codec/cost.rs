@@ -53,6 +53,9 @@ pub(crate) fn predicted_decode_ms(header: &Header, target_width: Option<u32>) ->
         (Kind::Jpeg, false) => 7.0,
         (Kind::Jpeg, true) => 17.0 + DEEP_SCAN * f64::from(header.scans.saturating_sub(USUAL_SCANS)),
         (Kind::Webp, _) => 20.0,
+        (Kind::Tiff, _) => 10.0 * f64::from(header.bits) / 8.0,
+        // Digits are read one by one.
+        (Kind::Pnm, true) => 60.0 * f64::from(header.channels),
         _ => 10.0,
     };
     let pixels = header.pixels() as f64;
@@ -97,6 +100,11 @@ impl Header {
             }
             (Kind::Png, true) if self.bits == 16 => 2 * decoded,
             (Kind::Webp, _) => self.pixels() * 6 + self.memory_of_codes(),
+            // All of it in the depth that it has, twice.
+            (Kind::Tiff, _) => 2 * decoded * u64::from(self.bits / 8),
+            (Kind::Pnm, _) if self.bits == 16 => 2 * decoded,
+            // A frame beside its canvas, in four channels.
+            (Kind::Gif, _) => decoded,
             _ => 0,
         };
         // One side is scaled before the other.

@@ -43,6 +43,8 @@ pub(crate) struct Header {
     pub(super) reader: Reader,
     /// Whether it can be decoded smaller than it is stored.
     pub(crate) shrinks: bool,
+    /// Whether the site has drawn the picture: then nobody has chosen the format of the file.
+    pub(crate) drawn: bool,
     /// The length of the file.
     pub(crate) length: usize,
 }
@@ -67,6 +69,7 @@ impl Header {
             colours: Colours::Ycc,
             reader: Reader::Fast,
             shrinks: false,
+            drawn: false,
             length,
         }
     }
@@ -118,19 +121,19 @@ pub(crate) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusa
         Some(Kind::Jpeg) => files::jpeg::probe(bytes, limits),
         Some(Kind::Png) => files::png::probe(bytes, limits),
         Some(Kind::Webp) => files::webp::probe(bytes, limits),
+        Some(Kind::Gif) => files::gif::probe(bytes),
+        Some(Kind::Bmp) => files::bmp::probe(bytes),
+        Some(Kind::Tiff) => files::tiff::probe(bytes, limits),
+        Some(Kind::Ico) => files::ico::probe(bytes, limits),
+        Some(Kind::Qoi) => files::qoi::probe(bytes),
+        Some(Kind::Pnm) => files::pnm::probe(bytes),
         Some(kind) => Err(Refusal::Unsupported(kind)),
         None => Err(Refusal::NotAnImage),
     })?;
-    header.within(limits)
-}
-
-impl Header {
-    pub(super) fn within(self, limits: &ImageLimits) -> Result<Self, Refusal> {
-        if self.width == 0 || self.height == 0 {
-            return Err(Refusal::broken("it has no pixels"));
-        }
-        within("pixels on a side", u64::from(self.width.max(self.height)), u64::from(limits.side))?;
-        within("pixels", self.pixels(), limits.pixels)?;
-        Ok(self)
+    if header.width == 0 || header.height == 0 {
+        return Err(Refusal::broken("it has no pixels"));
     }
+    within("pixels on a side", u64::from(header.width.max(header.height)), u64::from(limits.side))?;
+    within("pixels", header.pixels(), limits.pixels)?;
+    Ok(header)
 }

@@ -1,9 +1,8 @@
 //! What a file is that nobody vouches for, whether or not it is converted. It does not know what is done with it.
 
 use super::{
-    files,
     header::{Header, probe},
-    kind::{Kind, moves, sniff},
+    kind::{Kind, moves},
     limits::ImageLimits,
     measure::{is_whole, measure},
     refusal::{Refusal, within},
@@ -21,11 +20,7 @@ pub(crate) struct Inspected {
 
 /// What a file is, within these limits; `Err` where it is no image, or none whose size can be told.
 pub(crate) fn inspect(bytes: &[u8], limits: &ImageLimits) -> Result<Inspected, Refusal> {
-    let probed = match sniff(bytes) {
-        Some(Kind::Gif) => files::gif::probe(bytes).and_then(|header| header.within(limits)),
-        _ => probe(bytes, limits),
-    };
-    match probed {
+    match probe(bytes, limits) {
         Ok(header) => Ok(of(&header)),
         Err(Refusal::Unsupported(kind)) => {
             if matches!(kind, Kind::Avif | Kind::Heif) && !is_whole(bytes) {

@@ -1,7 +1,10 @@
 //! What a file is, by its bytes alone: a name or a declared type is never believed. It does not know whether the file is
 //! sound.
 
-use super::bytes::{be32, le32, slice};
+use super::{
+    bytes::{be32, slice},
+    files,
+};
 
 /// The formats of images that are told apart, by their content.
 ///
@@ -38,8 +41,12 @@ pub enum Kind {
     Bmp,
     /// TIFF.
     Tiff,
-    /// Windows icon.
+    /// Windows icon, of which the largest picture counts.
     Ico,
+    /// Quite OK Image.
+    Qoi,
+    /// The anymaps: PBM, PGM, PPM, PAM.
+    Pnm,
 }
 
 impl Kind {
@@ -57,6 +64,8 @@ impl Kind {
             Self::Bmp => "BMP",
             Self::Tiff => "TIFF",
             Self::Ico => "ICO",
+            Self::Qoi => "QOI",
+            Self::Pnm => "PNM",
         }
     }
 
@@ -74,37 +83,42 @@ impl Kind {
             Self::Bmp => "image/bmp",
             Self::Tiff => "image/tiff",
             Self::Ico => "image/vnd.microsoft.icon",
+            Self::Qoi => "image/qoi",
+            Self::Pnm => "image/x-portable-anymap",
         }
     }
 }
 
-/// Whether a file with this beginning is converted. Its bytes decide, whatever it is called: the server, pages, build steps
-/// and checks all ask this.
-pub(crate) fn is_converted(bytes: &[u8]) -> bool {
-    converted(bytes).is_some()
+/// The kind of a file that is converted. Its bytes decide, whatever it is called: the server, pages, build steps and checks
+/// all ask this.
+pub(crate) fn converted(bytes: &[u8]) -> Option<Kind> {
+    let kind = decoded(bytes)?;
+    // A GIF that moves is nothing but a file, whatever stands behind its `?`: the others that move are told by their header.
+    (kind != Kind::Gif || files::gif::is_still(bytes)).then_some(kind)
 }
 
-/// The kinds that are converted.
-fn converted(bytes: &[u8]) -> Option<Kind> {
+/// The kinds that there are decoders for.
+fn decoded(bytes: &[u8]) -> Option<Kind> {
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Kind::Png),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Kind::Webp),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Kind::Gif),
+        _ if files::bmp::is(bytes) => Some(Kind::Bmp),
+        _ if files::tiff::is(bytes) => Some(Kind::Tiff),
+        _ if files::ico::is(bytes) => Some(Kind::Ico),
+        _ if files::qoi::is(bytes) => Some(Kind::Qoi),
+        _ if files::pnm::is(bytes) => Some(Kind::Pnm),
         _ => None,
     }
 }
 
 /// The kind of the file that starts with (or is) these bytes, where it is an image.
 pub(crate) fn sniff(bytes: &[u8]) -> Option<Kind> {
-    converted(bytes).or_else(|| by_brand(bytes)).or_else(|| match infer::get(bytes).map(|kind| kind.mime_type()) {
-        Some("image/gif") if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => Some(Kind::Gif),
+    decoded(bytes).or_else(|| by_brand(bytes)).or_else(|| match infer::get(bytes).map(|kind| kind.mime_type()) {
         Some("image/avif") => Some(Kind::Avif),
         Some("image/heif") => Some(Kind::Heif),
         Some("image/jxl") => Some(Kind::Jxl),
-        // Two letters begin many a text.
-        Some("image/bmp") if matches!(le32(bytes, 14), Some(12 | 40 | 52 | 56 | 64 | 108 | 124)) => Some(Kind::Bmp),
-        Some("image/tiff") => Some(Kind::Tiff),
-        Some("image/vnd.microsoft.icon") => Some(Kind::Ico),
         _ => is_svg(bytes).then_some(Kind::Svg),
     })
 }

@@ -2,7 +2,7 @@
 //! file is sound: it only reads where a size would stand.
 
 use super::{
-    bytes::{array, be32, le16, le32, slice},
+    bytes::{array, be32, le16, slice},
     kind::{Kind, XML_SPACE, sniff},
 };
 
@@ -10,9 +10,6 @@ use super::{
 pub(crate) fn measure(bytes: &[u8]) -> Option<(u32, u32)> {
     let size = match sniff(bytes)? {
         Kind::Gif => le16(bytes, 6).zip(le16(bytes, 8)).map(|(width, height)| (width.into(), height.into())),
-        Kind::Bmp => {
-            le32(bytes, 18).zip(le32(bytes, 22)).map(|(width, height)| (width, height.cast_signed().unsigned_abs()))
-        }
         Kind::Avif | Kind::Heif => item_size(bytes),
         Kind::Svg => svg_size(&String::from_utf8_lossy(bytes.get(..bytes.len().min(4096))?)),
         _ => None,

@@ -84,6 +84,23 @@ impl Pixels {
         Self { layout, data, space: Space::Srgb, ..self }
     }
 
+    /// The same numbers, which mean other colours.
+    pub(super) fn in_space(self, space: Space) -> Self {
+        Self { space, ..self }
+    }
+
+    /// With colours as they are, where they are stored times their alpha.
+    pub(super) fn with_colours_divided(mut self) -> Self {
+        if self.layout.has_alpha() {
+            for pixel in self.data.chunks_exact_mut(self.layout.channels()) {
+                let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
+                let of_alpha = |colour: u8| (u32::from(colour) * 255).checked_div(u32::from(*alpha)).unwrap_or(0);
+                colours.iter_mut().for_each(|colour| *colour = of_alpha(*colour).min(255) as u8);
+            }
+        }
+        self
+    }
+
     /// The bytes, to be given back by [`in_srgb`](Self::in_srgb).
     pub(super) fn take_data(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.data)

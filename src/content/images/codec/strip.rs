@@ -10,7 +10,7 @@ use super::{
 
 /// The file without EXIF (the position!), XMP, IPTC, comments, text, thumbnails, gain maps and whatever stands behind its
 /// end. It keeps its colours and, where it is not upright, its orientation. `None` where nothing is to be removed, or where
-/// the kind is not one of JPEG, PNG and WebP.
+/// the kind is not one of JPEG, PNG, WebP and GIF.
 pub(crate) fn strip(bytes: &[u8], header: &Header) -> Option<Vec<u8>> {
     if !header.metadata {
         return None;
@@ -19,6 +19,7 @@ pub(crate) fn strip(bytes: &[u8], header: &Header) -> Option<Vec<u8>> {
         Kind::Jpeg => files::jpeg::stripped(bytes, header.orientation),
         Kind::Png => files::png::stripped(bytes, header.orientation),
         Kind::Webp => files::webp::stripped(bytes, header.orientation),
+        Kind::Gif => files::gif::stripped(bytes),
         _ => None,
     }?;
     (stripped != bytes).then_some(stripped)

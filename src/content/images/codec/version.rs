@@ -14,13 +14,15 @@ use super::{
 };
 
 /// To be raised with every change of settings, and of what is done to a picture.
-const SETTINGS: u32 = 3;
+const SETTINGS: u32 = 4;
 
 /// The codecs and this file's idea of their versions. A site may be built with later ones of the same line, which
 /// [`version`] finds out.
-const CODECS: [(&str, &str); 10] = [
+const CODECS: [(&str, &str); 14] = [
     ("avif-serialize", "0.8.9"),
     ("fast_image_resize", "6.1.0"),
+    ("gif", "0.14.2"),
+    ("image", "0.25.10"),
     ("image-webp", "0.2.4"),
     ("jpeg-decoder", "0.3.2"),
     ("libaom-sys", "0.17.2"),
@@ -28,6 +30,8 @@ const CODECS: [(&str, &str); 10] = [
     ("moxcms", "0.9.2"),
     ("mozjpeg-rs", "0.9.2"),
     ("png", "0.18.1"),
+    ("qoi", "0.4.1"),
+    ("tiff", "0.11.3"),
     ("zune-jpeg", "0.5.15"),
 ];
 

@@ -2,6 +2,7 @@
 //! [`probe`](super::probe).
 
 mod jpeg;
+mod other;
 mod png;
 mod thorough_jpeg;
 mod webp;
@@ -29,7 +30,7 @@ pub(crate) fn decode(
         Kind::Jpeg => jpeg(bytes, header, target, limits),
         Kind::Png => png::decode(bytes, header, limits),
         Kind::Webp => webp::decode(bytes, header, limits),
-        kind => Err(Refusal::Unsupported(kind)),
+        _ => other::decode(bytes, header, limits),
     })?;
     Ok(pixels.without_opaque_alpha())
 }

@@ -93,6 +93,11 @@ pub(crate) fn encode(
     })
 }
 
+/// The picture as a PNG that is quickly written: for what is read again at once.
+pub(super) fn contained(pixels: &Pixels) -> Result<Vec<u8>, Refusal> {
+    guarded(|| png::contained(pixels))
+}
+
 /// What an encoder's own scale says where ours says `quality`: between measured points (equal SSIMULACRA2), a line.
 fn scaled(quality: u8, points: &[(f32, f32)]) -> f32 {
     let quality = f32::from(quality);

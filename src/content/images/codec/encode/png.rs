@@ -17,13 +17,20 @@ pub(super) fn encode(pixels: &Pixels, tier: Tier) -> Result<Vec<u8>, Refusal> {
         Tier::Fast => Compression::Balanced,
         Tier::Good => Compression::High,
     };
+    written(pixels, compression, Palette::of(pixels))
+}
+
+pub(super) fn contained(pixels: &Pixels) -> Result<Vec<u8>, Refusal> {
+    written(pixels, Compression::Fastest, None)
+}
+
+fn written(pixels: &Pixels, compression: Compression, palette: Option<Palette>) -> Result<Vec<u8>, Refusal> {
     let colour = match pixels.layout() {
         Layout::Grey => ColorType::Grayscale,
         Layout::GreyAlpha => ColorType::GrayscaleAlpha,
         Layout::Rgba => ColorType::Rgba,
         Layout::Rgb | Layout::Cmyk => ColorType::Rgb,
     };
-    let palette = Palette::of(pixels);
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, pixels.width(), pixels.height());
     encoder.set_compression(compression);

@@ -1,4 +1,4 @@
-//! The blocks of a GIF file (GIF89a §17 to §27): its measures, and whether it moves.
+//! The blocks of a GIF file (GIF89a §17 to §27): its measures, whether it moves, and the file without what it tells.
 
 use super::super::{
     bytes::{le16, slice},
@@ -10,44 +10,141 @@ use super::super::{
 const SIGNATURE: usize = 6;
 const IMAGE: u8 = 0x2c;
 const EXTENSION: u8 = 0x21;
+const MOST_OF_A_BYTE: u64 = 4096;
+const TRAILER: u8 = 0x3b;
 const GRAPHIC_CONTROL: u8 = 0xf9;
+const PLAIN_TEXT: u8 = 0x01;
+const APPLICATION: u8 = 0xff;
 
-/// The measures of the canvas. Of an animation no more than the first picture is looked at.
-pub(in super::super) fn probe(bytes: &[u8]) -> Result<Header, Refusal> {
-    read(bytes).ok_or_else(|| Refusal::broken("it ends too early"))?
+/// A block of the file.
+enum Part<'a> {
+    /// What stands before it, between the signature and the first byte of pixels.
+    Picture(&'a [u8]),
+    /// Its label, and what follows that.
+    Extension(u8, &'a [u8]),
+    /// The trailer, or whatever stands in its place.
+    End,
 }
 
-fn read(bytes: &[u8]) -> Option<Result<Header, Refusal>> {
+/// The measures of the canvas, and whether more than one picture is shown on it.
+pub(in super::super) fn probe(bytes: &[u8]) -> Result<Header, Refusal> {
+    let mut header = canvas(bytes).ok_or_else(cut_off)?;
+    let (mut at, mut pictures) = (start(bytes).ok_or_else(cut_off)?, 0_u32);
+    loop {
+        match part(bytes, at) {
+            Some((Part::Picture(place), end)) => {
+                header.alpha |= pictures == 0 && !fills(place, &header)?;
+                // SECURITY: a code of nine bits and more stands for 4096 pixels at most. Memory is taken for all of them first.
+                let is_lie = area(place) > ((end - at) as u64).saturating_mul(MOST_OF_A_BYTE);
+                if pictures == 0 && is_lie {
+                    return Err(cut_off());
+                }
+                (at, pictures) = (end, pictures + 1);
+            }
+            Some((Part::Extension(label, data), end)) => {
+                // Bit 0 of the flags: a colour is transparent (§23).
+                header.alpha |= label == GRAPHIC_CONTROL && data.get(1).is_some_and(|flags| flags & 1 == 1);
+                header.metadata |= !is_kept(label, data);
+                at = end;
+            }
+            Some((Part::End, end)) if pictures > 0 => {
+                header.metadata |= end < bytes.len();
+                break;
+            }
+            // An animation that ends too early is shown as far as it goes.
+            None if pictures > 1 => break,
+            Some((Part::End, _)) | None => return Err(cut_off()),
+        }
+    }
+    header.animated = pictures > 1;
+    Ok(header)
+}
+
+/// Whether it is one picture, which is known when a second one begins.
+pub(in super::super) fn is_still(bytes: &[u8]) -> bool {
+    let Some(mut at) = start(bytes) else { return false };
+    let mut pictures = 0;
+    while let Some((part, end)) = part(bytes, at) {
+        match part {
+            Part::Picture(_) if pictures == 1 => return false,
+            Part::Picture(_) => pictures = 1,
+            Part::Extension(..) => {}
+            Part::End => return pictures == 1,
+        }
+        at = end;
+    }
+    false
+}
+
+/// The file without comments and what programs add for themselves.
+pub(in super::super) fn stripped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut at = start(bytes)?;
+    let mut file = bytes.get(..at)?.to_vec();
+    loop {
+        let (part, end) = part(bytes, at)?;
+        match part {
+            Part::End => break,
+            Part::Extension(label, data) if !is_kept(label, data) => {}
+            _ => file.extend_from_slice(bytes.get(at..end)?),
+        }
+        at = end;
+    }
+    file.push(TRAILER);
+    Some(file)
+}
+
+fn cut_off() -> Refusal {
+    Refusal::broken("it ends too early")
+}
+
+fn canvas(bytes: &[u8]) -> Option<Header> {
     let (width, height) = (le16(bytes, SIGNATURE)?, le16(bytes, SIGNATURE + 2)?);
     let mut header = Header::new(Kind::Gif, width.into(), height.into(), bytes.len());
     (header.lossless, header.channels) = (true, 4);
-    let mut at = SIGNATURE + 7 + colours(*bytes.get(SIGNATURE + 4)?);
-    let mut is_whole = false;
-    loop {
-        match bytes.get(at) {
-            Some(&IMAGE) if is_whole => {
-                header.animated = true;
-                return Some(Ok(header));
-            }
-            Some(&IMAGE) => {
-                let [left, top, right, low] = [1, 3, 5, 7].map(|field| le16(bytes, at + field));
-                let (right, low) = (left?.saturating_add(right?), top?.saturating_add(low?));
-                // Viewers make the canvas larger then; the decoder cuts off what does not fit.
-                if (right > width || low > height) && width > 0 && height > 0 {
-                    return Some(Err(Refusal::Unsupported(Kind::Gif)));
-                }
-                header.alpha |= (left?, top?, right, low) != (0, 0, width, height);
-                at = after_blocks(bytes, at + 11 + colours(*bytes.get(at + 9)?))?;
-                is_whole = true;
-            }
-            Some(&EXTENSION) => {
-                let controls = bytes.get(at + 1) == Some(&GRAPHIC_CONTROL);
-                header.alpha |= controls && bytes.get(at + 3)? & 1 == 1;
-                at = after_blocks(bytes, at + 2)?;
-            }
-            // The trailer, or what stands in its place.
-            _ => return is_whole.then_some(Ok(header)),
+    Some(header)
+}
+
+/// Where the first block begins: after the screen's descriptor and its colours.
+fn start(bytes: &[u8]) -> Option<usize> {
+    Some(SIGNATURE + 7 + colours(*bytes.get(SIGNATURE + 4)?))
+}
+
+/// The block at this place, and where it ends; `None` where it is cut off.
+fn part(bytes: &[u8], at: usize) -> Option<(Part<'_>, usize)> {
+    match *bytes.get(at).unwrap_or(&TRAILER) {
+        IMAGE => {
+            let place = slice(bytes, at + 1, 9)?;
+            Some((Part::Picture(place), after_blocks(bytes, at + 11 + colours(*place.last()?))?))
         }
+        EXTENSION => {
+            let end = after_blocks(bytes, at + 2)?;
+            Some((Part::Extension(*bytes.get(at + 1)?, bytes.get(at + 2..end)?), end))
+        }
+        _ => Some((Part::End, bytes.len().min(at + 1))),
+    }
+}
+
+fn area(place: &[u8]) -> u64 {
+    [4, 6].map(|field| le16(place, field).map_or(0, u64::from)).iter().product()
+}
+
+/// Whether a picture covers its canvas.
+fn fills(place: &[u8], header: &Header) -> Result<bool, Refusal> {
+    let [left, top, width, height] = [0, 2, 4, 6].map(|field| le16(place, field).map_or(0, u32::from));
+    // Viewers make the canvas larger then; the decoder cuts off what does not fit.
+    let is_beyond = left + width > header.width || top + height > header.height;
+    if is_beyond && header.pixels() > 0 {
+        return Err(Refusal::Unsupported(Kind::Gif));
+    }
+    Ok((left, top, width, height) == (0, 0, header.width, header.height))
+}
+
+/// Whether an extension is a part of the picture: the time and the place of what follows, text on it, and how often it moves.
+fn is_kept(label: u8, data: &[u8]) -> bool {
+    match label {
+        GRAPHIC_CONTROL | PLAIN_TEXT => true,
+        APPLICATION => data.starts_with(b"\x0bNETSCAPE2.0") || data.starts_with(b"\x0bANIMEXTS1.0"),
+        _ => false,
     }
 }
 
@@ -86,8 +183,9 @@ mod tests {
             (&[picture], Some((false, false))),
             (&[comment, clear, picture, comment, b"\x3b"], Some((false, true))),
             (&[picture, clear, picture, b"\x3b"], Some((true, true))),
-            // The rest of an animation is not looked at.
-            (&[picture, b"\x2c\0"], Some((true, false))),
+            // An animation that is cut off moves as far as it goes.
+            (&[picture, picture, b"\x2c\0"], Some((true, false))),
+            (&[picture, b"\x2c\0"], None),
             (&[], None),
             (&[b"\x3b"], None),
             (&[comment, b"\x3b"], None),
@@ -97,6 +195,9 @@ mod tests {
         ] {
             let header = probe(&gif(blocks)).ok();
             assert_eq!(header.map(|header| (header.animated, header.alpha)), expected, "{blocks:?}");
+            if let Some((animated, _)) = expected {
+                assert_eq!(is_still(&gif(blocks)), !animated, "{blocks:?}");
+            }
         }
         for length in 0..13 {
             assert!(probe(&gif(&[])[..length]).is_err(), "{length}");
