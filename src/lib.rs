@@ -121,6 +121,7 @@ mod inline;
 mod json;
 mod owners;
 mod ows;
+mod pending;
 mod refusals;
 mod representation;
 mod runtime;

@@ -1,7 +1,10 @@
 //! Who owns which header field of an answer: the one table by which 304, 412, 416, 405, error pages and the guard of private
 //! answers decide what goes and what stays. It does not know why an answer changes.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, Entry},
+};
 
 use crate::ows;
 
@@ -90,6 +93,20 @@ pub(crate) fn replaced(mut old: HeaderMap, new: HeaderMap, same_status: bool) ->
     old
 }
 
+/// Of these each line stands for itself.
+const ADDING: [HeaderName; 3] = [header::SET_COOKIE, header::VARY, header::LINK];
+
+/// Takes out the fields that another one of their name takes the place of.
+pub(crate) fn take_replaceable(headers: &mut HeaderMap) -> HeaderMap {
+    let mut taken = std::mem::take(headers);
+    for name in ADDING {
+        if let Entry::Occupied(lines) = taken.entry(&name) {
+            lines.remove_entry_mult().1.for_each(|line| _ = headers.append(&name, line));
+        }
+    }
+    taken
+}
+
 /// A line of fields that are put over others.
 pub(crate) enum Line {
     /// It takes the place of all lines of its name.
@@ -107,8 +124,7 @@ pub(crate) fn lines(fields: HeaderMap) -> impl Iterator<Item = Line> {
         let is_first = name.is_some();
         last = name.or(last.take());
         let name = last.clone()?;
-        let adds = [header::SET_COOKIE, header::VARY, header::LINK].contains(&name);
-        Some(if is_first && !adds { Line::Only(name, value) } else { Line::Further(name, value) })
+        Some(if is_first && !ADDING.contains(&name) { Line::Only(name, value) } else { Line::Further(name, value) })
     })
 }
 

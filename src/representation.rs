@@ -1,16 +1,10 @@
 //! The contract between content and caching: a [`Representation`] knows its validators and headers now and can make its
 //! body later. It does not know where content comes from, nor whether the body will be needed.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::{
     EntityTag,
@@ -24,7 +18,8 @@ use crate::{
 ///
 /// A [`ContentManager`](crate::ContentManager) makes them; [`CloudFront`](crate::CloudFront) turns them into responses.
 /// An axum handler returns one as it is; elsewhere `http::Response::from(representation)` does the same. Both need the
-/// `CloudFront` layer around the service, or call [`CloudFront::respond`](crate::CloudFront::respond) themselves.
+/// `CloudFront` layer around the service, or call [`CloudFront::respond`](crate::CloudFront::respond) themselves. Layers inside
+/// of that see the status and the fields that were given to it, and may change them; the body comes later.
 ///
 /// # Examples
 ///
@@ -48,8 +43,8 @@ use crate::{
 /// ```
 #[must_use = "a representation is sent by returning it, or by CloudFront::respond"]
 pub struct Representation {
-    status: Option<StatusCode>,
-    headers: HeaderMap,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) headers: HeaderMap,
     /// Lines besides those that the choice by the request brings.
     added: HeaderMap,
     validators: Validators,
@@ -359,37 +354,5 @@ impl fmt::Debug for Representation {
             .field("validators", &self.validators)
             .field("chosen_by_request", &self.select.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-/// A representation on its way through a service, which can only return a response. The `CloudFront` layer takes it out
-/// again.
-#[derive(Clone)]
-pub(crate) struct Pending(Arc<Mutex<Option<Representation>>>);
-
-impl Pending {
-    pub(crate) fn take(&self) -> Option<Representation> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// The status that the representation has been given, as far as it is known before a request chooses it.
-    #[cfg_attr(not(feature = "cookies"), allow(dead_code, reason = "only messages that are shown once depend on it"))]
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|representation| representation.status)
-    }
-}
-
-impl<B: Default> From<Representation> for Response<B> {
-    fn from(representation: Representation) -> Self {
-        let mut response = Response::new(B::default());
-        response.extensions_mut().insert(Pending(Arc::new(Mutex::new(Some(representation)))));
-        response
-    }
-}
-
-#[cfg(feature = "axum")]
-impl axum_core::response::IntoResponse for Representation {
-    fn into_response(self) -> axum_core::response::Response {
-        self.into()
     }
 }

@@ -25,9 +25,9 @@ use crate::{
     cache_control::{Personal, SharedCookies, guard},
     error::{BoxError, Error, Result},
     error_response::panicked,
-    owners::{self, Line, OF_REPRESENTATION},
+    owners::{self, OF_REPRESENTATION},
+    pending::Pending,
     refusals::{self, Refusal},
-    representation::Pending,
 };
 
 /// A service whose answers [`CloudFront`] decides on: what its layer makes.
@@ -191,7 +191,7 @@ async fn decide(
         CONDITIONS.iter().for_each(|name| _ = asked.headers_mut().remove(name));
     }
     let mut representation = match page {
-        Ok(representation) => dressed(representation, parts),
+        Ok(representation) => representation.dressed(parts.status, parts.headers),
         Err(body) => {
             if is_decided(parts.status) {
                 parts.extensions = extensions;
@@ -215,19 +215,6 @@ async fn decide(
     let mut response = cloudfront.respond(&asked, representation).await?;
     response.extensions_mut().extend(extensions);
     Ok(response)
-}
-
-/// A representation with what was put around it on its way out: a status, a session's cookie, headers of middleware.
-fn dressed(mut representation: Representation, parts: Parts) -> Representation {
-    if parts.status != StatusCode::OK {
-        representation = representation.with_status(parts.status);
-    }
-    let mut fields = parts.headers;
-    fields.remove(header::CONTENT_LENGTH); // of the empty body that stood in for it
-    owners::lines(fields).fold(representation, |representation, line| match line {
-        Line::Only(name, value) => representation.with_header(name, value),
-        Line::Further(name, value) => representation.with_added_header(name, value),
-    })
 }
 
 /// An ordinary response as a representation: with the validators it has, else tagged by its bytes.

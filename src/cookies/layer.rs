@@ -23,7 +23,7 @@ use crate::{
     cache_control::{Personal, guard},
     error::{BoxError, Error, Result},
     error_response::Panicked,
-    representation::Pending,
+    pending::Pending,
 };
 
 /// Cookies that the site can trust: signed with a secret, and encrypted by choice. It is a [`tower::Layer`] inside of the

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use crate::{error::Error, ows, representation::Pending};
+use crate::{error::Error, ows, pending::Pending};
 
 /// Whether a request is for a page that is looked at now, and not one that may be looked at later, or a part of a page.
 pub(super) fn is_for_a_person(headers: &HeaderMap) -> bool {
@@ -50,14 +50,11 @@ const NO_PAGES: [&str; 17] = [
 
 /// Whether an answer is a page: the one that the handler made, or the copy of it that the browser has.
 pub(super) fn is_page<B>(response: &Response<B>) -> bool {
-    let pending = response.extensions().get::<Pending>();
-    let status = match response.status() {
-        StatusCode::OK => pending.and_then(Pending::status).unwrap_or(StatusCode::OK),
-        status => status,
-    };
+    let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         // What failed, or has a status alone, gets another page on its way out.
-        let is_made = pending.is_some() || response.headers().contains_key(header::CONTENT_TYPE);
+        let is_made =
+            response.extensions().get::<Pending>().is_some() || response.headers().contains_key(header::CONTENT_TYPE);
         return is_made && response.extensions().get::<Error>().is_none();
     }
     let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);

@@ -17,8 +17,8 @@ use crate::{
     cache_control::{is_shared_cacheable, set_policy},
     error::{Error, ErrorKind, Result},
     owners,
+    pending::Pending,
     refusals::{self, Refusal},
-    representation::Pending,
 };
 
 impl App {

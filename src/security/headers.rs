@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     inline::Inline,
     ows,
-    representation::Pending,
+    pending::Pending,
 };
 
 /// Adds the fields that tell browsers what a site's pages may do, with defaults that are safe.

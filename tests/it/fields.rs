@@ -458,3 +458,61 @@ async fn a_cookie_is_kept_from_shared_caches_without_the_layer_too() {
         assert_eq!((answer.line("cache-control"), answer.header("cdn-cache-control")), (expected, ""), "{policy}");
     }
 }
+
+/// As they are: a layer may go by the status, leave a field that is there, change one or take it off.
+#[tokio::test]
+async fn layers_inside_see_the_status_and_the_fields_of_a_representation() {
+    use tower_http::set_header::SetResponseHeaderLayer;
+    let own = |name| {
+        SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static("layer's"))
+    };
+    let page = || {
+        let page = Representation::new("text/x-own", "0123456789").with_entity_tag(EntityTag::strong("now"));
+        let page = page.with_header(HeaderName::from_static("x-own"), HeaderValue::from_static("handler's"));
+        let page = page.with_added_header(http::header::SET_COOKIE, HeaderValue::from_static("a=1"));
+        page.with_header(HeaderName::from_static("x-gone"), HeaderValue::from_static("1"))
+    };
+    let content =
+        ContentManager::new(Embedded::new(&[("a.html", b"{{ url('/') }}")]), Embedded::new(&[])).expect("content");
+    let missing = content.clone();
+    let router = Router::new()
+        .route("/page", any(async move || page()))
+        .route("/gone", any(async move || page().with_status(StatusCode::GONE)))
+        .route("/hidden", any(async move || page().with_status(StatusCode::IM_A_TEAPOT)))
+        .route(
+            "/template",
+            any(async move || {
+                let page = content.render_template("a.html", ()).expect("a template");
+                page.with_header(HeaderName::from_static("x-own"), HeaderValue::from_static("handler's"))
+            }),
+        )
+        .fallback(any(async move || missing.not_found()));
+    let seen = axum::middleware::map_response(async |mut response: axum::response::Response| {
+        let (status, typed) = (response.status(), response.headers().contains_key("content-type"));
+        let seen = format!("{} {typed}", status.as_u16());
+        response.headers_mut().insert("x-seen", seen.parse().expect("a value"));
+        response.headers_mut().remove("x-gone");
+        response.headers_mut().append("set-cookie", HeaderValue::from_static("b=2"));
+        if status == StatusCode::IM_A_TEAPOT {
+            *response.status_mut() = StatusCode::OK;
+        }
+        response
+    });
+    let app = App::new(CloudFront::new().layer(router.layer(own("x-own")).layer(own("x-other")).layer(seen)));
+    for (target, status, own, seen, cookies) in [
+        ("/page", 200, "handler's", "200 true", 2),
+        ("/gone", 410, "handler's", "410 true", 2),
+        ("/hidden", 200, "handler's", "418 true", 2),
+        ("/template", 200, "handler's", "200 false", 1),
+        ("/nowhere", 404, "layer's", "404 true", 1),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let answer = ask(&app, method, target).send().await;
+            assert_eq!((answer.status.as_u16(), answer.line("x-seen")), (status, seen), "{method} {target}");
+            assert_eq!((answer.line("x-own"), answer.line("x-other")), (own, "layer's"), "{method} {target}");
+            assert_eq!(answer.headers.get_all("set-cookie").iter().count(), cookies, "{method} {target}");
+            assert_eq!(answer.header("x-gone"), "", "{method} {target}");
+            assert_ne!(answer.line("content-type"), "", "{method} {target}");
+        }
+    }
+}
