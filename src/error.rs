@@ -81,6 +81,8 @@ pub enum ErrorKind {
     File,
     /// There is no template of that name.
     TemplateNotFound,
+    /// A template has no block of that name.
+    BlockNotFound,
     /// A template does not compile, or failed while it was rendered.
     Template,
     /// A value could not be turned into JSON.

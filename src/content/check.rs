@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{
     assets::Assets,
+    fragment::Chain,
     images, media_type,
     reads::flow::Flow,
     syntax::{self, Mentions, Reference, Wanted},
@@ -131,6 +132,14 @@ fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Findin
         if !names.iter().any(|name| templates.contains(name)) {
             findings.push(finding(*line, format!("there is no template `{}`", names.join("` or `"))));
         }
+    }
+    let chain = Chain::of(templates, name);
+    for (block, line) in chain.iter().flat_map(|chain| chain.orphans(name)) {
+        let problem = format!(
+            "no template that this one extends has a block `{block}`, so that no page shows it: correct its name, or move it \
+             into a template of its own"
+        );
+        findings.push(finding(line, problem));
     }
     for reference in &mentions.files {
         if let Reference::Name { name, line } = reference {

@@ -7,6 +7,7 @@
 //! 4. [`templates`] rendering, for the site's [public origin](public_origin)
 //! 5. [`page_tag`], from [`syntax`], [`reads`], [`lookups`], [`canonical`] and [`build_id`]: the tag of a page without
 //!    rendering it; [`watch`] whether a page shows more than its tag covers, [`shallow`] how deep its arguments may lie
+//!    [`blocks`] one block of a page, by [`fragment`] with nothing else of it
 //! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
 //! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
 //! 8. `forms`: what visitors send
@@ -15,12 +16,14 @@
 //! It does not know requests beyond what selects a representation, nor caches.
 
 mod assets;
+mod blocks;
 mod build_id;
 mod canonical;
 mod check;
 mod explain;
 #[cfg(feature = "forms")]
 mod forms;
+mod fragment;
 mod functions;
 #[cfg(feature = "images")]
 mod images;
@@ -200,13 +203,16 @@ impl ContentManager {
     ///
     /// [`ErrorKind::TemplateNotFound`] here; [`ErrorKind::Template`], with the template and the line, when it is rendered.
     pub fn render_template(&self, name: &str, arguments: impl Serialize + Send + 'static) -> Result<Representation> {
-        let snapshot = self.with_template(name)?;
+        Ok(self.page(self.with_template(name)?, name, arguments))
+    }
+
+    fn page(&self, snapshot: Arc<Snapshot>, name: &str, arguments: impl Serialize + Send + 'static) -> Representation {
         let (name, history) = (name.to_owned(), self.setup.history.clone());
-        Ok(Representation::select(move |selection| {
+        Representation::select(move |selection| {
             let development = history.as_ref().map(|history| (history, selection.headers));
             let asked = Asked { name: &name, script_root: selection.script_root, development };
             snapshot.page(&asked, arguments)
-        }))
+        })
     }
 
     /// A page whose tag a cheap `key` decides, such as the version of a row or the time of its last change. `load` gives
@@ -264,9 +270,15 @@ impl ContentManager {
         Ok(self.with_template(name)?.closure(name).explain(arguments, ""))
     }
 
-    /// Looks for what would fail at run time: templates that don't compile, templates and static files that are named and
-    /// not there, compressed files that are not what their plain ones compress to, and where images are converted those whose
-    /// names say another kind than they are, and URLs of images of which a template does not say the size. Nothing is rendered. A test of a site asserts that there is nothing to find.
+    /// Looks for what would fail at run time, or would not do what is meant. Nothing is rendered. A test of a site asserts
+    /// that there is nothing to find. It finds
+    ///
+    /// - templates that don't compile;
+    /// - templates and static files that are named and not there;
+    /// - blocks that no page shows, as none of the templates that are extended has them;
+    /// - compressed files that are not what their plain ones compress to;
+    /// - where images are converted, those whose names say another kind than they are, and URLs of images of which a
+    ///   template does not say the size.
     ///
     /// # Examples
     ///

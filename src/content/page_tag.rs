@@ -22,6 +22,7 @@ use super::{
     build_id::build_id,
     canonical::{self, Stream, Untaggable},
     explain::{Explanation, Parts},
+    fragment::Fragment,
     images, lookups, media_type,
     reads::{Cut, Known, Reads, flow::Flow},
     syntax::{self, Mentions, Reference},
@@ -108,6 +109,9 @@ impl Closure {
         let looked_up = look_up(site.settings, &mut mentions);
         let known = Known { globals: globals_there, looked_up, is_watched };
         let (reads, cut) = Reads::of(&flow, name, &known);
+        let fragment = site.templates.fragment();
+        // A block that is not rendered alone is rendered outside of what is around it: its names mean something else there.
+        let reads = if fragment.is_none_or(Fragment::is_alone) { reads } else { Reads::Whole };
         report_cut(name, &cut);
         let mut verdict = verdict(site, &mentions);
         let mut parts = sources;
@@ -130,9 +134,9 @@ impl Closure {
         let shows_images = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
         let images = images_of(site, &mentions, shows_images);
         let texts = texts.into_iter().chain(images.as_deref().map(|settings| ("the settings of images", settings)));
-        let is_absolute = mentions.names.contains(ABSOLUTE_URL);
-        let origin = site.settings.public_origin.as_deref().filter(|_| is_absolute);
+        let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
         let texts = texts.chain(origin.map(|origin| ("the public origin", origin)));
+        let texts = texts.chain(fragment.map(|fragment| ("the block that is rendered", fragment.block())));
         let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
         let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
         parts.extend(texts.filter(known).map(digest));

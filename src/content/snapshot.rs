@@ -1,7 +1,11 @@
 //! Templates and static files as they are at one moment. A page and its tag always come from the same snapshot; in
 //! development a changed folder makes a new one. It does not know requests.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -11,6 +15,7 @@ use serde::Serialize;
 use super::{
     assets::Assets,
     explain::{Explanation, History},
+    fragment::Chain,
     images, media_type,
     page_tag::{Closure, Closures, PageTag, Site},
     provenance::Provenance,
@@ -43,6 +48,8 @@ pub(crate) struct Snapshot {
     pub(crate) assets: Arc<Assets>,
     closures: Closures,
     settings: Arc<Settings>,
+    /// By template and block, the same with nothing else of that template.
+    fragments: RwLock<HashMap<(String, String), Arc<Self>>>,
 }
 
 /// A page that is asked for: its template, where the site is mounted, and in development what the client has.
@@ -56,7 +63,7 @@ impl Setup {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let assets = Arc::new(Assets::new(self.files.files()));
         let templates = Templates::new(self.templates.files(), assets.clone(), &self.settings);
-        Snapshot { templates, assets, closures: Closures::default(), settings: self.settings.clone() }
+        Snapshot::new(templates, assets, self.settings.clone())
     }
 
     pub(crate) fn is_unchanged(&self, snapshot: &Snapshot) -> bool {
@@ -65,6 +72,33 @@ impl Setup {
 }
 
 impl Snapshot {
+    fn new(templates: Templates, assets: Arc<Assets>, settings: Arc<Settings>) -> Self {
+        Self { templates, assets, closures: Closures::default(), settings, fragments: RwLock::default() }
+    }
+
+    /// The content for one block of a page.
+    pub(crate) fn fragment(&self, name: &str, block: &str) -> Result<Arc<Self>> {
+        let key = (name.to_owned(), block.to_owned());
+        if let Some(known) = self.fragments.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
+        }
+        let chain = Chain::of(&self.templates, name)?;
+        let blocks = chain.blocks();
+        // SECURITY: a name that came from a stranger is kept only if it is one of the site's.
+        if !blocks.contains(block) {
+            let known = match blocks.into_iter().map(|block| format!("`{block}`")).collect::<Vec<_>>() {
+                none if none.is_empty() => "it has none".to_owned(),
+                known => format!("there are {}", known.join(", ")),
+            };
+            let message = format!("the template `{name}` has no block `{block}`: {known}");
+            return Err(Error::new(ErrorKind::BlockNotFound, message));
+        }
+        let templates = self.templates.with_fragment(chain.fragment(&self.templates, &self.settings, block));
+        let fragment = Arc::new(Self::new(templates, self.assets.clone(), self.settings.clone()));
+        self.fragments.write().unwrap_or_else(PoisonError::into_inner).insert(key, fragment.clone());
+        Ok(fragment)
+    }
+
     pub(crate) fn closure(&self, name: &str) -> Arc<Closure> {
         let site = Site { templates: &self.templates, assets: &self.assets, settings: &self.settings };
         self.closures.get(site, name)

@@ -8,6 +8,7 @@
 mod expressions;
 mod filters;
 mod names;
+pub(crate) mod outline;
 mod pieces;
 mod statements;
 

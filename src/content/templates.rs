@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::{
     assets::Assets,
+    fragment::Fragment,
     images::Setting,
     links, media_type,
     path::NOT_IN_PATH,
@@ -51,6 +52,8 @@ pub(crate) struct Templates {
     environment: Environment<'static>,
     configure: Vec<Configure>,
     replaced: OnceLock<Replaced>,
+    /// Where one block of a page is all that is rendered.
+    fragment: Option<Fragment>,
 }
 
 impl Templates {
@@ -66,7 +69,7 @@ impl Templates {
         // The closure of a template is found by the names in it, so these must be the names that are loaded.
         environment.set_path_join_callback(|name, _parent| name.into());
         let sources = files.clone();
-        environment.set_loader(move |name| sources.get(name).map(|file| text(name, &file.bytes)).transpose());
+        environment.set_loader(move |name| load(&sources, name));
         settings.images.add_functions(&mut environment, &assets, settings);
         let urls = settings.clone();
         environment.add_function(syntax::STATIC, move |state: &State<'_, '_>, name: &str| {
@@ -80,7 +83,7 @@ impl Templates {
         environment.add_function(ABSOLUTE_URL, move |state: &State<'_, '_>, path: &str| {
             absolute_url(origin.as_deref(), path).map(|url| link(state, url))
         });
-        Self { files, environment, configure: settings.configure.clone(), replaced: OnceLock::new() }
+        Self { files, environment, configure: settings.configure.clone(), replaced: OnceLock::new(), fragment: None }
     }
 
     /// Which of the engine's own filters and tests the site has put others in the place of. An engine without them is set
@@ -98,6 +101,18 @@ impl Templates {
         })
     }
 
+    /// The same templates, of which one block is rendered.
+    pub(crate) fn with_fragment(&self, fragment: Fragment) -> Self {
+        let (files, configure, replaced) = (self.files.clone(), self.configure.clone(), self.replaced.clone());
+        let environment = fragment.environment(&self.environment, &files);
+        Self { files, environment, configure, replaced, fragment: Some(fragment) }
+    }
+
+    /// The block that is rendered, where it is not the whole page.
+    pub(crate) fn fragment(&self) -> Option<&Fragment> {
+        self.fragment.as_ref()
+    }
+
     /// The digest of the file of a template.
     pub(crate) fn digest(&self, name: &str) -> Option<[u8; 32]> {
         self.files.get(name).map(|file| file.digest)
@@ -105,7 +120,8 @@ impl Templates {
 
     /// Whether the source of a template is that of its file; what the site adds in code has none, or another.
     pub(crate) fn is_of_file(&self, name: &str, source: &str) -> bool {
-        self.files.get(name).is_some_and(|file| without_mark(&file.bytes) == source.as_bytes())
+        self.fragment().is_some_and(|fragment| fragment.has(name))
+            || self.files.get(name).is_some_and(|file| without_mark(&file.bytes) == source.as_bytes())
     }
 
     pub(crate) fn files(&self) -> &Files {
@@ -161,8 +177,11 @@ impl Templates {
     fn render_value(&self, name: &str, arguments: Value, script_root: &str, watch: Option<Watch>) -> Result<Bytes> {
         let _mounted = Mounted::at(script_root, watch);
         let template = self.environment.get_template(name).map_err(|error| failed(name, error))?;
-        let page = template.render(arguments).map_err(|error| failed(name, error))?;
-        Ok(page.into())
+        let page = match self.fragment() {
+            None => template.render(arguments),
+            Some(fragment) => fragment.render(&template, arguments),
+        };
+        Ok(page.map_err(|error| failed(name, error))?.into())
     }
 }
 
@@ -246,6 +265,10 @@ pub(crate) fn innermost(name: &str, mut error: &minijinja::Error) -> (String, Op
         error = cause;
     }
     (error.name().unwrap_or(name).to_owned(), error.line())
+}
+
+pub(crate) fn load(files: &Files, name: &str) -> Result<Option<String>, minijinja::Error> {
+    files.get(name).map(|file| text(name, &file.bytes)).transpose()
 }
 
 /// The source of a template's file.

@@ -3,6 +3,7 @@
 mod support;
 
 mod argument_forms;
+mod blocks;
 #[cfg(feature = "images")]
 mod bombs;
 #[cfg(feature = "cli")]

@@ -2,9 +2,13 @@
 //! are shown by no template. Every leaf of every context is changed, and the tag has to say of each change whether the page is
 //! another one.
 
-use std::{collections::BTreeSet, fmt, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
-use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, Source};
+use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, Representation, Source};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
@@ -17,6 +21,7 @@ const MOST_MOVED: f64 = 35.0;
 /// A set of templates, and by page the context that it is rendered with.
 struct Set {
     name: &'static str,
+    folder: PathBuf,
     content: ContentManager,
     pages: Vec<(String, Value)>,
 }
@@ -39,21 +44,25 @@ impl Set {
         let content = content.with_reload(false).with_build_id("1").with_environment(|engine| {
             engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         });
-        Self { name, content, pages }
+        Self { name, folder: format!("{folder}/templates").into(), content, pages }
     }
 
     /// The page, or what went wrong; a copy of this tag may be the client's already.
     async fn page(&self, name: &str, context: Value, tag: Option<&str>) -> Result<Page, String> {
-        let page = self.content.render_template(name, context).expect("there is the template");
-        let request = tag.iter().fold(Request::builder(), |request, tag| request.header("if-none-match", *tag));
-        let request = request.body(()).expect("a request");
-        let response = CloudFront::new().respond(&request, page).await.map_err(|error| causes(&error))?;
-        let header =
-            |name: &str| response.headers().get(name).map_or("", |value| value.to_str().expect("a text")).to_owned();
-        let (status, tag, reason) = (response.status(), header("etag"), header("x-etag-reason"));
-        let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes().to_vec();
-        Ok(Page { status, tag, reason, body })
+        answer(self.content.render_template(name, context).expect("there is the template"), tag).await
     }
+}
+
+/// What is answered with a page, or what went wrong.
+async fn answer(page: Representation, tag: Option<&str>) -> Result<Page, String> {
+    let request = tag.iter().fold(Request::builder(), |request, tag| request.header("if-none-match", *tag));
+    let request = request.body(()).expect("a request");
+    let response = CloudFront::new().respond(&request, page).await.map_err(|error| causes(&error))?;
+    let header =
+        |name: &str| response.headers().get(name).map_or("", |value| value.to_str().expect("a text")).to_owned();
+    let (status, tag, reason) = (response.status(), header("etag"), header("x-etag-reason"));
+    let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes().to_vec();
+    Ok(Page { status, tag, reason, body })
 }
 
 fn causes(error: &dyn std::error::Error) -> String {
@@ -262,6 +271,53 @@ async fn pages_of_the_template_sets_are_tagged_before_they_are_rendered() {
         }
         assert_eq!(templates(name).difference(&used).collect::<Vec<_>>(), [""; 0], "{name} uses them nowhere");
     }
+}
+
+/// Each block of each page, rendered alone, is a part of the page; what changes it moves its tag, and `check` finds nothing.
+#[test]
+fn blocks_of_the_template_sets_are_parts_of_their_pages() {
+    let of_set = |name: &'static str| {
+        #[cfg(feature = "seeded-defects")]
+        chalice_http_toolkit::seed(Some(chalice_http_toolkit::Defect::Watch));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let set = Set::read(name);
+        assert_eq!(set.content.check(), [], "{name}");
+        let blocks = set.pages.iter().map(|(page, context)| runtime.block_on(blocks(&set, page, context)));
+        blocks.sum::<usize>()
+    };
+    let blocks = std::thread::scope(|scope| {
+        let threads = SETS.map(|name| scope.spawn(move || of_set(name)));
+        threads.map(|thread| thread.join().expect("a set"))
+    });
+    assert!(blocks.iter().sum::<usize>() > 100, "{blocks:?}");
+}
+
+/// A block that its page overrides a block around of.
+const NOT_SHOWN: (&str, &str) = ("home.html", "content");
+
+async fn blocks(set: &Set, name: &str, context: &Value) -> usize {
+    let page = set.page(name, context.clone(), None).await.expect("a page");
+    let page = String::from_utf8(page.body).expect("UTF-8");
+    let source = |name: &String| fs::read_to_string(set.folder.join(name)).expect("a template");
+    let named = |source: String| -> Vec<String> {
+        let names = source.split("block ").skip(1).filter_map(|rest| rest.split_ascii_whitespace().next());
+        names.map(str::to_owned).collect()
+    };
+    let names: BTreeSet<String> = templates(set.name).iter().flat_map(|name| named(source(name))).collect();
+    let names: Vec<String> = names.into_iter().filter(|block| set.content.has_block(name, block)).collect();
+    for block in &names {
+        let shown = format!("{}/{name}, block {block}", set.name);
+        let of = |context: Value| set.content.render_block(name, block, context).expect("there is the block");
+        let before = answer(of(context.clone()), None).await.unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let body = String::from_utf8(before.body.clone()).expect("UTF-8");
+        assert!(page.contains(body.trim()) || NOT_SHOWN == (name, block), "{shown}: {body} is not in {page}");
+        for pointer in parts(context) {
+            let Some(other) = changed(context, &pointer, Change::Other) else { continue };
+            let Ok(after) = answer(of(other), None).await else { continue };
+            assert!(after.tag != before.tag || after.body == before.body, "one tag, two blocks: {shown}: {pointer}");
+        }
+    }
+    names.len()
 }
 
 /// The names of the templates of a set.

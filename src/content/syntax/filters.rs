@@ -60,7 +60,7 @@ pub(crate) const KNOWN_TESTS: [&str; 19] = [
 ];
 
 /// Which of them a site has replaced by its own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Replaced {
     pub(crate) filters: BTreeSet<&'static str>,
     pub(crate) tests: BTreeSet<&'static str>,
