@@ -2,9 +2,10 @@
 //!
 //! 1. [`tour`]: the smallest site, templates, static files, images, forms, tasks, tests, deployment
 //! 2. [`uploads`]: pictures that visitors send
-//! 3. [`caching`]: the way of a request through CloudFront, and what each header does there
-//! 4. [`limits`]: what is refused, cut or kept, and where
-//! 5. [`from_flask`] and [`from_chalice`]: the names that you know, and their names here
+//! 3. [`parts_of_pages`]: one block of a page alone, for HTMX and Turbo
+//! 4. [`caching`]: the way of a request through CloudFront, and what each header does there
+//! 5. [`limits`]: what is refused, cut or kept, and where
+//! 6. [`from_flask`] and [`from_chalice`]: the names that you know, and their names here
 //!
 //! It is in the documentation only: no program contains it.
 
@@ -13,6 +14,9 @@ pub mod tour {}
 
 #[doc = include_str!("uploads.md")]
 pub mod uploads {}
+
+#[doc = include_str!("parts_of_pages.md")]
+pub mod parts_of_pages {}
 
 #[doc = include_str!("caching.md")]
 pub mod caching {}
