@@ -95,16 +95,20 @@ def install():
     (WORK / "score/src").mkdir(parents=True, exist_ok=True)
     (WORK / "score/Cargo.toml").write_text(SCORE_MANIFEST)
     (WORK / "score/src/main.rs").write_text(SCORE_SOURCE)
-    subprocess.run(["cargo", "build", "-q", "--release"], cwd=WORK / "score", check=True)
+
+
+def built(name, folder, *command):
+    """Where cargo has put it, which CARGO_TARGET_DIR and other settings decide."""
+    command = ["cargo", *command, "--message-format=json"]
+    lines = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    messages = [json.loads(line) for line in lines]
+    return next(it["executable"] for it in messages if it.get("executable") and it["target"]["name"] == name)
 
 
 def bench_binary():
     if "IMAGES_BENCH" in os.environ:
         return os.environ["IMAGES_BENCH"]
-    command = ["cargo", "bench", "--features", "images,avif", "--bench", "images", "--no-run", "--message-format=json"]
-    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    built = [json.loads(line) for line in lines]
-    return next(it["executable"] for it in built if it.get("executable") and it["target"]["name"] == "images")
+    return built("images", ROOT, "bench", "--features", "images,avif", "--bench", "images", "--no-run")
 
 
 class Process:
@@ -307,7 +311,7 @@ def size_at(photo, width):
 
 class Scorer:
     def __init__(self):
-        self.process, self.references = Process([WORK / "score/target/release/score"]), {}
+        self.process, self.references = Process([built("score", WORK / "score", "build", "-q", "--release")]), {}
 
     def score(self, photo, size, output):
         from PIL import Image
