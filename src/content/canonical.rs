@@ -65,7 +65,8 @@ fn collect_leaves(path: String, value: &Value, reads: &Reads, levels: usize, lea
         _ => Vec::new(),
     };
     // What has parts stands for its shape here, what has none for its value.
-    let shape = Reads::Parts(Arc::new(Parts { shape: reads.has_shape(), ..Parts::default() }));
+    let shape =
+        Reads::Parts(Arc::new(Parts { shape: reads.has_shape(), truth: reads.has_truth(), ..Parts::default() }));
     leaves.insert(path, digest(|hash| hash_parts_of(hash, value, &shape, LEVELS)).ok());
     children.into_iter().for_each(|(path, value, reads)| collect_leaves(path, &value, reads, levels, leaves));
 }
@@ -210,17 +211,26 @@ const SEQ: u8 = 2;
 const TUPLE: u8 = 3;
 const TUPLE_STRUCT: u8 = 4;
 
+/// Ends a map: it may count whether there was anything in it.
+fn hash_end(hash: &mut Stream, reads: &Reads, has_any: impl FnOnce() -> bool) {
+    hash.update([END]);
+    if reads.has_truth() {
+        hash.update([has_any().into()]);
+    }
+}
+
 /// A sequence while it is fed: what counts of each element, and whether their number does.
 struct Listing<'a> {
     each: Option<&'a Reads>,
     shape: bool,
+    truth: bool,
     length: u64,
 }
 
 impl<'a> Listing<'a> {
     fn begin(hash: &mut Stream, sort: u8, reads: &'a Reads) -> Self {
         hash.update([SEQUENCE, sort]);
-        Self { each: reads.each(), shape: reads.has_shape(), length: 0 }
+        Self { each: reads.each(), shape: reads.has_shape(), truth: reads.has_truth(), length: 0 }
     }
 
     fn element(
@@ -236,6 +246,7 @@ impl<'a> Listing<'a> {
         match self.each {
             Some(_) => hash.update([END]),
             None if self.shape => feed_short(hash, END, self.length),
+            None if self.truth => hash.update([END, u8::from(self.length > 0)]),
             None => {}
         }
     }
@@ -407,9 +418,9 @@ mod tests {
         prop_oneof![Just(Reads::Whole), Just(none)].prop_recursive(3, 12, 3, |inner| {
             let fields = prop::collection::btree_map(select(vec!["a", "ab", "b"]), inner.clone(), 0..3);
             let (elements, others) = (prop::option::of(inner.clone()), prop::option::of(inner));
-            (any::<bool>(), fields, elements, others).prop_map(|(shape, fields, elements, others)| {
+            (any::<[bool; 2]>(), fields, elements, others).prop_map(|([shape, truth], fields, elements, others)| {
                 let fields = fields.into_iter().map(|(name, reads)| (name.to_owned(), reads)).collect();
-                Reads::Parts(Arc::new(Parts { shape: shape || elements.is_some(), fields, elements, others }))
+                Reads::Parts(Arc::new(Parts { shape: shape || elements.is_some(), truth, fields, elements, others }))
             })
         })
     }
@@ -429,6 +440,7 @@ mod tests {
         match value {
             Json::Array(items) => match reads.each() {
                 Some(each) => items.iter().map(|item| shown(item, each)).collect(),
+                None if reads.has_truth() => json!({ "any": !items.is_empty() }),
                 None => json!({ "length": if reads.has_shape() { items.len() } else { 0 } }),
             },
             Json::Object(map) => {
@@ -436,7 +448,8 @@ mod tests {
                     Some(reads) => Some((name.clone(), json!([shown(value, reads)]))),
                     None => reads.has_shape().then(|| (name.clone(), json!([]))),
                 };
-                json!([map.iter().filter_map(field).collect::<serde_json::Map<_, _>>()])
+                let fields = map.iter().filter_map(field).collect::<serde_json::Map<_, _>>();
+                json!([fields, reads.has_truth() && !map.is_empty()])
             }
             scalar => scalar.clone(),
         }

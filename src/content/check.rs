@@ -5,8 +5,10 @@ use std::fmt;
 
 use super::{
     assets::Assets,
+    closure,
     fragment::Chain,
-    images, media_type,
+    media_type,
+    page_tag::Site,
     reads::flow::Flow,
     syntax::{self, Mentions, Reference, Wanted},
     templates::{self, Templates},
@@ -78,11 +80,18 @@ impl fmt::Display for Finding {
     }
 }
 
-pub(crate) fn check(templates: &Templates, assets: &Assets, images: &images::Setting) -> Vec<Finding> {
+pub(crate) fn check(site: Site<'_>) -> Vec<Finding> {
+    let Site { templates, assets, settings } = site;
     let in_templates = templates.names().into_iter().flat_map(|name| of_template(templates, assets, &name));
-    let misnamed = images.misnamed(assets).into_iter();
+    let misnamed = settings.images.misnamed(assets).into_iter();
     let misnamed = misnamed.map(|(file, problem)| Finding { file, is_static: true, line: None, problem });
-    in_templates.chain(stale(assets)).chain(misnamed).collect()
+    in_templates.chain(cut(site)).chain(stale(assets)).chain(misnamed).collect()
+}
+
+/// Pages whose tags cost more or cover more than they need to, as their templates can't be followed.
+fn cut(site: Site<'_>) -> impl Iterator<Item = Finding> {
+    let problems = site.templates.names().into_iter().filter_map(move |file| Some((closure::cut(site, &file)?, file)));
+    problems.map(|(problem, file)| Finding { file, is_static: false, line: None, problem })
 }
 
 /// Compressed files that are older than the plain ones beside them, as an edit leaves them.

@@ -13,8 +13,8 @@ impl ContentManager {
     /// What it adds must be pure: equal arguments, equal results for the life of a build. Whatever isn't (a clock, a random
     /// number, another template or a list of globals that it gets from the engine by itself) is declared with
     /// [`with_volatile`](Self::with_volatile). What it looks up by name in the engine's [`State`](minijinja::State) is
-    /// declared with [`with_lookups`](Self::with_lookups), or the page is rendered to know its tag. How templates are loaded and how
-    /// their names are joined stays as it is. A page that uses a template added here is rendered to know its tag. Where
+    /// declared with [`with_lookups`](Self::with_lookups), or the page is rendered to know its tag. How templates are loaded stays
+    /// as it is; how their names are joined (`set_path_join_callback`, as for `./part.html`) is the site's. A page that uses a template added here is rendered to know its tag. Where
     /// unknown methods have a callback, no argument may have the name of an imported module.
     ///
     /// What `minijinja_contrib::add_to_environment` adds is known: its volatile functions, and what its filters look up.

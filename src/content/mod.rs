@@ -20,6 +20,7 @@ mod blocks;
 mod build_id;
 mod canonical;
 mod check;
+mod closure;
 mod explain;
 #[cfg(feature = "forms")]
 mod forms;
@@ -41,6 +42,7 @@ mod path;
 mod provenance;
 mod public_origin;
 mod reads;
+mod replaced;
 mod shallow;
 mod snapshot;
 mod source;
@@ -279,6 +281,8 @@ impl ContentManager {
     /// - compressed files that are not what their plain ones compress to;
     /// - where images are converted, those whose names say another kind than they are, and URLs of images of which a
     ///   template does not say the size.
+    /// - pages that are rendered at each request, or whose tags cover more than they show, as a computed name can mean very many
+    ///   templates, or templates hand very much to one another.
     ///
     /// # Examples
     ///
@@ -293,7 +297,8 @@ impl ContentManager {
     /// ```
     pub fn check(&self) -> Vec<Finding> {
         let snapshot = self.snapshot();
-        check::check(&snapshot.templates, &snapshot.assets, &self.setup.settings.images)
+        let settings = &self.setup.settings;
+        check::check(page_tag::Site { templates: &snapshot.templates, assets: &snapshot.assets, settings })
     }
 
     /// Looks for what a [`SecurityHeaders`](crate::SecurityHeaders) policy without `'unsafe-inline'` blocks in the site's HTML:

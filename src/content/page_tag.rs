@@ -21,11 +21,12 @@ use super::{
     assets::Assets,
     build_id::build_id,
     canonical::{self, Stream, Untaggable},
+    closure::{collect, look_up, report_cut, too_many},
     explain::{Explanation, Parts},
     fragment::Fragment,
-    images, lookups, media_type,
-    reads::{Cut, Known, Reads, flow::Flow},
-    syntax::{self, Mentions, Reference},
+    images,
+    reads::{Known, Reads},
+    syntax::{Mentions, Reference},
     templates::{ABSOLUTE_URL, Settings, Templates},
     watch::Watch,
 };
@@ -238,79 +239,6 @@ impl Closure {
     }
 }
 
-/// Every template that can take part in rendering `name`, and all that they mention.
-fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
-    let Site { templates, assets, settings } = site;
-    let (mut sources, mut flow) = (Parts::new(), Flow::default());
-    let mut all = Mentions::default();
-    let replaced = templates.replaced();
-    let mut waiting = vec![name.to_owned()];
-    while let Some(name) = waiting.pop() {
-        let part = format!("template {name}");
-        if sources.contains_key(&part) {
-            continue;
-        }
-        let template = templates.environment().get_template(&name).ok();
-        let source = template.as_ref().map(|template| template.source());
-        // A template that doesn't compile fails when it is reached; its bytes count all the same.
-        // One that the site added in code may have been compiled with another syntax than the one that is set now.
-        all.added |= source.is_some_and(|source| !templates.is_of_file(&name, source));
-        sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(templates.digest(&name)));
-        let syntax = templates.environment().syntax().clone();
-        let mentions = source.and_then(|source| syntax::mentions(&name, source, syntax, replaced, &mut flow).ok());
-        let Some(mentions) = mentions else { continue };
-        report_missing_files(&name, &mentions, assets, settings);
-        for reference in &mentions.templates {
-            match reference {
-                Reference::Name { name, .. } => waiting.push(name.clone()),
-                Reference::StartsWith(prefix) => {
-                    waiting.extend(templates.names().into_iter().filter(|name| name.starts_with(prefix)));
-                }
-            }
-        }
-        all.names.extend(mentions.names);
-        all.filters.extend(mentions.filters);
-        all.applies_any |= mentions.applies_any;
-        all.unknown |= mentions.unknown;
-        all.files.extend(mentions.files);
-        if media_type::is_html_template(&name) {
-            all.inline.inline.extend(mentions.inline.inline);
-        }
-    }
-    (sources, all, flow)
-}
-
-/// Says once where the analysis of a page was cut.
-fn report_cut(template: &str, cut: &Cut) {
-    if let Some(problem) = cut.problem() {
-        tracing::warn!(template, problem, "the tag of a page covers more than it shows");
-    }
-}
-
-/// What functions and filters look up by name is read as if the templates did.
-fn look_up(settings: &Settings, mentions: &mut Mentions) -> BTreeSet<String> {
-    let functions = mentions.names.iter().chain(&mentions.filters);
-    let names: Vec<&str> = functions.flat_map(|function| lookups::of(settings, function)).collect();
-    if names.iter().any(|name| syntax::names_files(name)) {
-        // It may be called with any name.
-        mentions.files.insert(Reference::StartsWith(String::new()));
-    }
-    let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
-    mentions.names.extend(names.iter().cloned());
-    names
-}
-
-fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {
-    for reference in &mentions.files {
-        if let Reference::Name { name, line } = reference {
-            let (name, _) = assets.named(name);
-            if !assets.files().contains(name) {
-                settings.report_missing(template, Some(*line), name);
-            }
-        }
-    }
-}
-
 /// The names of the static files that a reference can mean. One that is named and not there is among them.
 fn meant<'a>(assets: &'a Assets, reference: &'a Reference) -> Vec<&'a str> {
     match reference {
@@ -354,6 +282,9 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     }
     if mentions.unknown {
         return Verdict::Render("a template has something in it that the analysis of templates does not know".into());
+    }
+    if let Some((template, number)) = &mentions.too_many {
+        return Verdict::Render(too_many(template, *number));
     }
     if mentions.applies_any {
         return Verdict::Render("a filter or a test is named by a value, and may be volatile".into());

@@ -32,6 +32,8 @@ pub(crate) enum Reads {
 pub(crate) struct Parts {
     /// How many elements there are, or which keys.
     pub(crate) shape: bool,
+    /// Whether there are any.
+    pub(crate) truth: bool,
     /// Sorted by name; few, and asked for at each field of each element: a list is faster to search than a map. Keys that
     /// are no text have the empty name.
     pub(crate) fields: Vec<(String, Reads)>,
@@ -110,6 +112,14 @@ impl Reads {
         }
     }
 
+    /// Whether it counts besides whether a value has any elements or keys.
+    pub(crate) fn has_truth(&self) -> bool {
+        match self {
+            Self::Whole => false,
+            Self::Parts(parts) => parts.truth && !parts.shape,
+        }
+    }
+
     /// Whether it counts how many elements a value has, or which keys.
     pub(crate) fn has_shape(&self) -> bool {
         match self {
@@ -149,6 +159,8 @@ mod tests {
                 let has_parts = !parts.fields.is_empty() || parts.elements.is_some() || parts.others.is_some();
                 if parts.shape {
                     into.push(format!("{at}#"));
+                } else if parts.truth {
+                    into.push(format!("{at}!"));
                 } else if !has_parts {
                     into.push(format!("{at}?"));
                 }
@@ -159,7 +171,7 @@ mod tests {
         }
     }
 
-    /// What a page reads: `a.b` counts in whole, `a#` with its shape, `a?` with its kind; `[]` is an element, `.*` any field.
+    /// What a page reads: `a.b` counts in whole, `a#` with its shape, `a!` with its truth, `a?` with its kind; `[]` is an element, `.*` any field.
     fn reads(files: &[(&str, &str)]) -> String {
         let known =
             Known { globals: ["show".to_owned()].into(), looked_up: ["ZONE".to_owned()].into(), is_watched: false };
@@ -201,7 +213,7 @@ mod tests {
             ("{% for p in posts %}{% endfor %}", "posts# posts[]?"),
             (
                 "{% for p in posts if p.on %}{{ p.t }}{% else %}{{ p.u }}{% endfor %}",
-                "p.u posts# posts[].on# posts[].t",
+                "p.u posts# posts[].on! posts[].t",
             ),
             (
                 "{% for p in posts %}{{ loop.index }}{{ loop.last }}{{ loop.previtem.t }}{% endfor %}",
@@ -213,7 +225,7 @@ mod tests {
                 "a.list# a.list[].list# a.list[].list[].t a.list[].u",
             ),
             ("{% set x = a.b %}{{ x.c }}", "a.b.c"),
-            ("{% if c %}{% set x = a %}{% endif %}{{ x.t }}", "a.t c# x.t"),
+            ("{% if c %}{% set x = a %}{% endif %}{{ x.t }}", "a.t c! x.t"),
             ("{% with x = a, y = x.b %}{{ y.c }}{% endwith %}{{ x.d }}", "a.b.c x.d"),
             ("{% set x %}{{ a.b }}{% endset %}{{ x.c }}", "a.b"),
             (
@@ -281,8 +293,8 @@ mod tests {
     fn filters_and_tests_look_at_what_they_need() {
         check(&[
             ("{{ a|length }}{{ b|count }}{{ c|first }}{{ (d|last).t }}", "a# b# c# c[] d# d[].t"),
-            ("{{ (a or b).t }}{{ (c and d).t }}{{ (e if f else g).t }}", "a# a.t b.t c# d.t e.t f# g.t"),
-            ("{{ (a|default(b)).t }}{{ (c|default([], true)).t }}", "a.t b.t c# c.t"),
+            ("{{ (a or b).t }}{{ (c and d).t }}{{ (e if f else g).t }}", "a! a.t b.t c! d.t e.t f! g.t"),
+            ("{{ (a|default(b)).t }}{{ (c|default([], true)).t }}", "a.t b.t c! c.t"),
             ("{% for p in a[1:n] %}{{ p.t }}{% endfor %}", "a# a[].t n"),
             ("{% for p in a|sort(attribute='d.e')|reverse|list %}{{ p.t }}{% endfor %}", "a# a[].d.e a[].t"),
             ("{% for p in a|unique %}{{ p.t }}{% endfor %}{{ (b|max(attribute='n')).t }}", "a# a[] b# b[].n b[].t"),
@@ -293,7 +305,7 @@ mod tests {
             ("{{ a|map(attribute='t')|length }}{{ b|map('upper')|list }}", "a# a[].t? b# b[]"),
             (
                 "{% for p in a|selectattr('on')|rejectattr('n', 'eq', x) %}{{ p.t }}{% endfor %}",
-                "a# a[].n a[].on# a[].t x",
+                "a# a[].n a[].on! a[].t x",
             ),
             ("{{ a|select('defined')|length }}{{ a|selectattr('x.y', 'none')|length }}", "a# a[].x.y?"),
             (
@@ -319,7 +331,7 @@ mod tests {
             ),
             (
                 "{{ 'x' in a }}{{ not b }}{{ c ~ d }}{{ a[0].t }}{{ e[-1].t }}{{ f[i].t }}",
-                "a# a..t a.x? a[] b# c d e[].t e.*.t f[].t f.*.t i",
+                "a# a..t a.x? a[] b! c d e[].t e.*.t f[].t f.*.t i",
             ),
             (
                 "{{ [a, b][0].t }}{{ {'x': c, 'y': d}.x.t }}{% for p in [e, f] %}{{ p.t }}{% endfor %}",
@@ -332,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_filter_of_the_sites_own_looks_at_all() {
-        let replaced = Replaced { filters: ["first"].into(), tests: ["none"].into() };
+        let replaced = Replaced { filters: ["first"].into(), tests: ["none"].into(), join: None };
         let flow = flow_of(&[("index.html", "{{ (a|first).t }}{{ b is none }}{{ c|length }}")], &replaced);
         let (reads, _) = Reads::of(&flow, "index.html", &Known::default());
         let mut found = Vec::new();

@@ -22,7 +22,7 @@ use minijinja::{
     syntax::SyntaxConfig,
 };
 
-pub(crate) use self::filters::{KNOWN_FILTERS, KNOWN_TESTS, Replaced};
+pub(crate) use self::filters::{Join, KNOWN_FILTERS, KNOWN_TESTS, Replaced};
 pub(crate) use self::pieces::Piece;
 use super::reads::flow::{Fact, Flow, Frame, Label, Link, Name, Place, Scope, Unit};
 use super::{images, inline};
@@ -38,6 +38,8 @@ pub(crate) struct Mentions {
     pub(crate) applies_any: bool,
     /// Something in it has no meaning here.
     pub(crate) unknown: bool,
+    /// A template whose computed name can mean more templates than are looked at, and how many.
+    pub(crate) too_many: Option<(String, usize)>,
     /// The template is none of the folder's.
     pub(crate) added: bool,
     /// Templates that are extended, included or imported.

@@ -22,9 +22,10 @@ use super::{
     images::Setting,
     links, media_type,
     path::NOT_IN_PATH,
+    replaced,
     shallow::{Shallow, TOO_DEEP},
     source::Files,
-    syntax::{self, KNOWN_FILTERS, KNOWN_TESTS, Replaced},
+    syntax::{self, Replaced},
     watch::Watch,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -62,12 +63,12 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(auto_escape);
         environment.set_recursion_limit(DEEPEST);
+        // A name is that of a template as it stands, unless the site says otherwise.
+        environment.set_path_join_callback(|name, _parent| name.into());
         for configure in &settings.configure {
             configure(&mut environment);
         }
         without_marks(&mut environment);
-        // The closure of a template is found by the names in it, so these must be the names that are loaded.
-        environment.set_path_join_callback(|name, _parent| name.into());
         let sources = files.clone();
         environment.set_loader(move |name| load(&sources, name));
         settings.images.add_functions(&mut environment, &assets, settings);
@@ -86,19 +87,9 @@ impl Templates {
         Self { files, environment, configure: settings.configure.clone(), replaced: OnceLock::new(), fragment: None }
     }
 
-    /// Which of the engine's own filters and tests the site has put others in the place of. An engine without them is set
-    /// up as the site does it: what is there then is the site's.
+    /// What the site has put in the place of the engine's own.
     pub(crate) fn replaced(&self) -> &Replaced {
-        self.replaced.get_or_init(|| {
-            let mut engine = Environment::new();
-            KNOWN_FILTERS.iter().for_each(|name| engine.remove_filter(name));
-            KNOWN_TESTS.iter().for_each(|name| engine.remove_test(name));
-            self.configure.iter().for_each(|configure| configure(&mut engine));
-            let state = engine.empty_state();
-            let filters = KNOWN_FILTERS.into_iter().filter(|name| minijinja::tests::is_filter(&state, name));
-            let tests = KNOWN_TESTS.into_iter().filter(|name| minijinja::tests::is_test(&state, name));
-            Replaced { filters: filters.collect(), tests: tests.collect() }
-        })
+        self.replaced.get_or_init(|| replaced::of(&self.configure))
     }
 
     /// The same templates, of which one block is rendered.

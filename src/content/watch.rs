@@ -164,6 +164,13 @@ impl Object for Part {
         }
     }
 
+    fn is_true(self: &Arc<Self>) -> bool {
+        if !self.parts.truth {
+            self.shape_is_asked_for();
+        }
+        self.object.is_true()
+    }
+
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
         self.shape_is_asked_for();
         self.object.enumerator_len()

@@ -165,6 +165,103 @@ async fn what_is_not_shown_leaves_the_tag_alone_and_what_is_shown_moves_it() {
     }
 }
 
+/// Whether there is something in a map does not depend on what else is in it.
+#[tokio::test]
+async fn a_field_that_no_template_names_never_moves_a_tag() {
+    for index in [
+        "{% if one %}yes{% endif %}",
+        "{{ (one or map).t }}",
+        "{{ 1 if not one }}",
+        "{{ (one and map).k.t }}",
+        "{{ (one|default(map, true)).t }}",
+        "{{ [one]|select|list|length }}",
+        "{% for i in items if i.by %}{{ i.t }}{% endfor %}{% if one %}1{% endif %}",
+        "{{ one|bool }}{% if items %}{{ items[0].t }}{% endif %}",
+    ] {
+        let (_folders, content) = site(index);
+        let mut more = arguments();
+        for place in ["", "/one", "/map", "/items/0", "/items/1/by"] {
+            let fields = more.pointer_mut(place).and_then(Json::as_object_mut).expect("an object");
+            fields.insert("of_no_template".into(), json!(1));
+        }
+        let mut empty = arguments();
+        empty["one"] = json!({});
+        let as_value = |arguments: &Json| Value::from(minijinja::value::Serde(arguments));
+        for as_values in [false, true] {
+            let answer = async |arguments: &Json| match as_values {
+                true => get(&page(&content, as_value(arguments)), "/").send().await,
+                false => get(&page(&content, arguments.clone()), "/").send().await,
+            };
+            let (first, more, empty) = (answer(&arguments()).await, answer(&more).await, answer(&empty).await);
+            assert_eq!((first.header("etag"), first.header("x-etag-reason")), (more.header("etag"), ""), "{index}");
+            assert_ne!(first.text(), empty.text(), "{index}");
+            assert_ne!(first.header("etag"), empty.header("etag"), "{index}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_of_templates_are_joined_as_the_site_says() {
+    let files = [
+        ("templates/index.html", "{% include 'sub/a.html' %}"),
+        ("templates/sub/a.html", "{% include './b.html' %}{% import '../m.html' as m %}{{ m.m(one) }}"),
+        ("templates/sub/b.html", "{{ one.t }}"),
+        ("templates/m.html", "{% macro m(x) %}{{ x.in.t }}{% endmacro %}"),
+        ("templates/b.html", "another"),
+    ];
+    let folders = folders(&files);
+    let content = folders.content().with_reload(true).with_environment(|engine| {
+        engine.set_path_join_callback(|name, parent| {
+            let mut segments: Vec<&str> = parent.split('/').collect();
+            segments.pop();
+            for segment in name.split('/') {
+                match segment {
+                    "." => {}
+                    ".." => _ = segments.pop(),
+                    _ => segments.push(segment),
+                }
+            }
+            segments.join("/").into()
+        });
+    });
+    let first = get(&page(&content, arguments()), "/").send().await;
+    assert_eq!((first.text(), first.header("x-etag-reason")), ("TI", ""));
+    assert_eq!(content.check(), []);
+    let tag = first.header("etag").to_owned();
+    assert_eq!(with(&content, "/one/u").await.0, tag);
+    assert_ne!(with(&content, "/one/t").await.0, tag);
+    assert_ne!(with(&content, "/one/in/t").await.0, tag);
+    folders.write("templates/b.html", b"of another folder");
+    assert_eq!(get(&page(&content, arguments()), "/").send().await.header("etag"), tag);
+    folders.write("templates/sub/b.html", b"changed");
+    let changed = get(&page(&content, arguments()), "/").send().await;
+    assert_eq!(changed.text(), "changedI");
+    assert_ne!(changed.header("etag"), tag);
+}
+
+#[tokio::test]
+async fn a_computed_name_of_very_many_templates_makes_a_page_rendered_first() {
+    let icons = (0..300).map(|n| (format!("templates/icons/{n}.svg"), format!("<svg id={n}>")));
+    let mut files: Vec<(String, String)> = icons.collect();
+    files.push(("templates/index.html".into(), "{% include 'icons/' ~ n ~ '.svg' %}".into()));
+    files.push(("templates/few.html".into(), "{% include 'icons/1' ~ n ~ '.svg' %}".into()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let folders = folders(&files);
+    let content = folders.content().with_reload(true);
+    let first = get(&page(&content, arguments()), "/").send().await;
+    assert_eq!(first.text(), "<svg id=1>");
+    let reason = "rendered to know its tag: a computed name in `index.html` can mean any of 300 templates, and a tag covers at most 256 so";
+    assert_eq!(first.header("x-etag-reason"), reason);
+    let again = get(&page(&content, arguments()), "/").header("if-none-match", first.header("etag")).send().await;
+    assert_eq!(again.status, 304);
+    folders.write("templates/icons/1.svg", b"<svg>");
+    let changed = get(&page(&content, arguments()), "/").header("if-none-match", first.header("etag")).send().await;
+    assert_eq!((changed.status.as_u16(), changed.text()), (200, "<svg>"));
+    let findings: Vec<String> = content.check().iter().map(ToString::to_string).collect();
+    let problem = "index.html: its page is rendered at each request: a computed name in `index.html` can mean any of 300 templates, and a tag covers at most 256 so";
+    assert_eq!(findings, [problem]);
+}
+
 #[tokio::test]
 async fn what_only_an_unused_macro_names_does_not_count() {
     let folders = folders(&[("templates/index.html", "{% macro unused() %}{{ u }}{% endmacro %}{{ n }}")]);

@@ -4,10 +4,10 @@ use minijinja::value::{Serde, Value};
 use serde::ser::{self, Serialize, Serializer};
 
 use super::{
-    BOOL, BYTES, END, LEVELS, Listing, MAP, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
+    BOOL, BYTES, LEVELS, Listing, MAP, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
     VARIANT, engine_keeps_order,
     fields::{fields_of, hash_place, key_order, name_of, place_of},
-    hash_bytes, hash_float, hash_integer, hash_large, hash_parts_of,
+    hash_bytes, hash_end, hash_float, hash_integer, hash_large, hash_parts_of,
     stream::Waiting,
 };
 use crate::content::{reads::Reads, shallow::TOO_DEEP};
@@ -242,7 +242,8 @@ enum Counts<'a> {
 
 impl Entries<'_> {
     fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Untaggable> {
-        let Fields { hash, reads, levels, known, next } = &mut self.fields;
+        let Fields { hash, reads, levels, known, next, has_any } = &mut self.fields;
+        *has_any = true;
         self.key = hash.position();
         let form = hash.key(|hash| Hasher::feed(hash, key, &Reads::Whole, *levels))?;
         let name = name_of(form)?;
@@ -299,7 +300,8 @@ impl ser::SerializeMap for Entries<'_> {
         if let Some(order) = self.order {
             self.fields.hash.end_map(order, key_order);
         }
-        self.fields.hash.update([END]);
+        let Fields { hash, reads, has_any, .. } = self.fields;
+        hash_end(hash, reads, || has_any);
         Ok(())
     }
 }
@@ -312,15 +314,18 @@ pub(super) struct Fields<'a> {
     known: Option<&'a [(String, Reads)]>,
     /// The place among them that is expected next.
     next: usize,
+    /// Whether there is anything in it.
+    has_any: bool,
 }
 
 impl<'a> Fields<'a> {
     #[inline]
     fn new(Hasher { hash, reads, levels }: Hasher<'a>) -> Self {
-        Self { hash, reads, levels, known: fields_of(reads), next: 0 }
+        Self { hash, reads, levels, known: fields_of(reads), next: 0, has_any: false }
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Untaggable> {
+        self.has_any = true;
         if let Some(fields) = self.known {
             let Some(at) = place_of(fields, self.next, name.as_bytes()) else { return Ok(()) };
             self.next = at + 1;
@@ -350,7 +355,7 @@ macro_rules! fields {
             }
 
             fn end(self) -> Result<(), Untaggable> {
-                self.hash.update([END]);
+                hash_end(self.hash, self.reads, || self.has_any);
                 Ok(())
             }
         }

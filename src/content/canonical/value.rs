@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use minijinja::value::{DynObject, Tuple, Value, ValueKind};
 
 use super::{
-    BOOL, BYTES, END, LIST_VALUE, Listing, MAP, NONE, SAFE_TEXT, Stream, TEXT, TUPLE_VALUE, UNDEFINED, UNREAD,
-    Untaggable,
+    BOOL, BYTES, LIST_VALUE, Listing, MAP, NONE, SAFE_TEXT, Stream, TEXT, TUPLE_VALUE, UNDEFINED, UNREAD, Untaggable,
     fields::{fields_of, hash_place, place_of},
-    hash_bytes, hash_float, hash_integer, hash_large,
+    hash_bytes, hash_end, hash_float, hash_integer, hash_large,
 };
 use crate::content::{reads::Reads, shallow::TOO_DEEP};
 
@@ -29,7 +28,8 @@ pub(super) fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads, lev
         ValueKind::Seq if is_plain(value) => return hash_list(hash, value, reads, levels),
         ValueKind::Map => match (value.as_object(), fields_of(reads)) {
             (Some(object), Some(fields)) if is_plain(value) || is_unordered(value) => {
-                return hash_fields(hash, object, fields, levels);
+                hash_fields(hash, object, fields, levels)?;
+                hash_end(hash, reads, || object.is_true());
             }
             (Some(object), None) if is_plain(value) => return hash_map(hash, object, reads, levels),
             _ => return Err(hidden(value)),
@@ -127,7 +127,6 @@ fn hash_fields(
             }
         }
     }
-    hash.update([END]);
     Ok(())
 }
 
@@ -153,6 +152,6 @@ fn hash_map(hash: &mut Stream, object: &DynObject, reads: &Reads, levels: usize)
         Some(map) => map.iter().try_for_each(|(key, value)| feed(key, value))?,
         None => object.try_iter_pairs().into_iter().flatten().try_for_each(|(key, value)| feed(&key, &value))?,
     }
-    hash.update([END]);
+    hash_end(hash, reads, || object.is_true());
     Ok(())
 }

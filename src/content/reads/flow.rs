@@ -17,8 +17,10 @@ pub(crate) struct Place(pub(crate) u32);
 impl Place {
     /// All of a value counts that comes here.
     pub(crate) const WHOLE: Self = Self(0);
-    /// How many elements a value has, which keys, whether it is true; of a value without parts, the value.
+    /// How many elements a value has, or which keys; of a value without parts, the value.
     pub(crate) const SHAPE: Self = Self(1);
+    /// Whether a value has any elements or keys; of a value without parts, the value.
+    pub(crate) const TRUTH: Self = Self(4);
     /// What kind of value it is; of a value without parts, the value.
     pub(crate) const KIND: Self = Self(2);
     /// A value is shown: all of it counts but what its text does not have (the variables of a module, say).
@@ -84,6 +86,7 @@ pub(crate) enum Fact {
     /// What is here is the value of a variable.
     Set(Frame, Name, Place),
     Shape(Place),
+    Truth(Place),
     Part(Place, Label, Place),
     Call(Place, Rc<Call>),
     /// A method is called: of a module it is what the module has under that name, which then is in the second place.
@@ -142,7 +145,7 @@ pub(crate) struct Flow {
 impl Default for Flow {
     fn default() -> Self {
         Self {
-            places: 4,
+            places: 5,
             frames: 0,
             links: Vec::new(),
             bodies: Vec::new(),

@@ -29,6 +29,7 @@ pub(super) struct Spot {
     pub(super) flows: Vec<Place>,
     pub(super) parts: Vec<(Label, Place)>,
     pub(super) has_shape: bool,
+    pub(super) has_truth: bool,
     /// All of an argument counts.
     pub(super) is_whole: bool,
     calls: Vec<Rc<Call>>,
@@ -119,6 +120,7 @@ impl<'f> Solver<'f> {
         solver.most_steps = flow.bodies.iter().map(|body| MOST_STEPS * (1 + body.facts.len())).sum();
         solver.spots.resize_with(flow.places(), Spot::default);
         solver.spots[Place::SHAPE.0 as usize].has_shape = !seeded(Defect::Shape);
+        solver.spots[Place::TRUTH.0 as usize].has_truth = !seeded(Defect::Shape);
         for whole in [Place::WHOLE, Place::SHOWN] {
             solver.spots[whole.0 as usize].is_whole = true;
         }
@@ -184,6 +186,7 @@ impl<'f> Solver<'f> {
                     self.bind(*frame, name);
                 }
                 Fact::Shape(place) => self.spot(*place).has_shape = !seeded(Defect::Shape),
+                Fact::Truth(place) => self.spot(*place).has_truth = !seeded(Defect::Shape),
                 Fact::Argument(place) => self.spot(*place).is_whole = true,
                 Fact::Part(place, label, to) => self.part(*place, label.clone(), *to),
                 Fact::Call(place, call) => self.call(*place, call),

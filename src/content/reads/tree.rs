@@ -32,6 +32,7 @@ pub(super) struct Tree<'a> {
 struct State {
     is_whole: bool,
     has_shape: bool,
+    has_truth: bool,
     parts: BTreeMap<Label, Vec<Place>>,
 }
 
@@ -64,7 +65,7 @@ impl<'a> Tree<'a> {
             self.steps += 1;
             waiting.extend(self.spots[place.0 as usize].flows.iter().copied().filter(|place| seen.insert(*place)));
         }
-        let is_looked_at = |spot: &Spot| spot.is_whole || spot.has_shape || !spot.parts.is_empty();
+        let is_looked_at = |spot: &Spot| spot.is_whole || spot.has_shape || spot.has_truth || !spot.parts.is_empty();
         let places: Vec<Place> = seen.into_iter().filter(|place| is_looked_at(&self.spots[place.0 as usize])).collect();
         if let Some(state) = self.known.get(&places) {
             return *state;
@@ -73,6 +74,7 @@ impl<'a> Tree<'a> {
         for spot in places.iter().map(|place| &self.spots[place.0 as usize]) {
             state.is_whole |= spot.is_whole;
             state.has_shape |= spot.has_shape;
+            state.has_truth |= spot.has_truth;
             for (label, to) in &spot.parts {
                 state.parts.entry(label.clone()).or_default().push(*to);
             }
@@ -97,8 +99,8 @@ impl<'a> Tree<'a> {
     }
 
     fn parts(&mut self, state: usize, depth: usize) -> Parts {
-        let State { has_shape, parts, .. } = &self.states[state];
-        let (mut shape, parts) = (*has_shape, parts.clone());
+        let State { has_shape, has_truth, parts, .. } = &self.states[state];
+        let (mut shape, truth, parts) = (*has_shape, *has_truth, parts.clone());
         let any = parts.get(&Label::Any);
         let (mut numbered, mut elements, mut fields) = (Vec::new(), Vec::new(), Vec::new());
         for (label, places) in &parts {
@@ -128,6 +130,6 @@ impl<'a> Tree<'a> {
         let others = any.map(|places| draw(places.clone()));
         let with_any = |places: Vec<Place>| places.into_iter().chain(any.into_iter().flatten().copied()).collect();
         let fields = fields.into_iter().map(|(name, places)| (name, draw(with_any(places)))).collect();
-        Parts { shape, fields, elements, others }
+        Parts { shape, truth, fields, elements, others }
     }
 }

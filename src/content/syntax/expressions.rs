@@ -34,7 +34,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             }
             Expr::UnaryOp(operation) => {
                 let is_not = matches!(operation.op, UnaryOpKind::Not);
-                self.look_at(&operation.expr, if is_not { Place::SHAPE } else { Place::WHOLE }, scope);
+                self.look_at(&operation.expr, if is_not { Place::TRUTH } else { Place::WHOLE }, scope);
             }
             Expr::BinOp(operation) => self.operation(operation, to, scope),
             Expr::Compare(comparison) => {
@@ -46,7 +46,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 }
             }
             Expr::IfExpr(choice) => {
-                self.look_at(&choice.test_expr, Place::SHAPE, scope);
+                self.look_at(&choice.test_expr, Place::TRUTH, scope);
                 self.look_at(&choice.true_expr, to, scope);
                 choice.false_expr.iter().for_each(|other| self.look_at(other, to, scope));
             }
@@ -109,13 +109,13 @@ impl<'t, 's> Walk<'t, 's, '_> {
         match operation.op {
             // What is false and given on has no parts.
             BinOpKind::ScAnd => {
-                self.look_at(left, Place::SHAPE, scope);
+                self.look_at(left, Place::TRUTH, scope);
                 self.look_at(right, to, scope);
             }
             BinOpKind::ScOr => {
                 let place = self.value_of(left, scope);
                 self.fact(Fact::Flow(place, to));
-                self.fact(Fact::Shape(place));
+                self.fact(Fact::Truth(place));
                 self.look_at(right, to, scope);
             }
             BinOpKind::Eq | BinOpKind::Ne | BinOpKind::Lt | BinOpKind::Lte | BinOpKind::Gt | BinOpKind::Gte => {

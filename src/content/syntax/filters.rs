@@ -1,10 +1,10 @@
 //! What filters and tests look at. Those of the engine's own are known; of all others it is all that they are handed.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use minijinja::machinery::ast::{self, CallArg, Expr};
 
-use super::Walk;
+use super::{Reference, Walk};
 use crate::content::reads::flow::{Fact, Label, List, Place, Scope};
 
 /// The filters of the engine of which it is known here what they look at.
@@ -60,10 +60,30 @@ pub(crate) const KNOWN_TESTS: [&str; 19] = [
 ];
 
 /// Which of them a site has replaced by its own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Replaced {
     pub(crate) filters: BTreeSet<&'static str>,
     pub(crate) tests: BTreeSet<&'static str>,
+    /// How a name in a template becomes that of a template, if not as it stands there.
+    pub(crate) join: Option<Join>,
+}
+
+/// The name of a template, from what another one calls it and the name of that one.
+pub(crate) type Join = Arc<dyn Fn(&str, &str) -> Option<String> + Send + Sync>;
+
+impl Replaced {
+    /// What a reference in a template means.
+    pub(super) fn joined(&self, reference: Reference, template: &str) -> Reference {
+        match (&self.join, reference) {
+            (None, reference) => reference,
+            (Some(join), Reference::Name { name, line }) => match join(&name, template) {
+                Some(name) => Reference::Name { name, line },
+                None => Reference::StartsWith(String::new()),
+            },
+            // What it begins with says nothing of what it becomes.
+            (Some(_), Reference::StartsWith(_)) => Reference::StartsWith(String::new()),
+        }
+    }
 }
 
 /// The filters that apply another filter or a test, and which argument names it.
@@ -140,7 +160,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
 
     fn known_filter(&mut self, name: &str, of: Place, mut given: Given<'t, 's>, to: Place, scope: Scope) {
         match name {
-            "length" | "count" | "bool" => self.fact(Fact::Shape(of)),
+            "length" | "count" => self.fact(Fact::Shape(of)),
+            "bool" => self.fact(Fact::Truth(of)),
             "first" | "last" => {
                 self.fact(Fact::Shape(of));
                 self.fact(Fact::Part(of, Label::Each, to));
@@ -149,7 +170,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.fact(Fact::Flow(of, to));
                 if given.positional.len() > 1 || !given.named.is_empty() {
                     // Only then it is asked whether the value is true. The engine takes names for one more map.
-                    self.fact(Fact::Shape(of));
+                    self.fact(Fact::Truth(of));
                     self.fact(Fact::Unknown(to));
                 }
                 given.take_at(0, "").into_iter().for_each(|other| self.look_at(other, to, scope));
@@ -289,7 +310,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     /// What a test looks at that is named by text; without one it is asked whether the value is true.
     fn tested(&mut self, test: Option<&'t Expr<'s>>) -> Place {
         match test.map(text) {
-            None => Place::SHAPE,
+            None => Place::TRUTH,
             Some(Some(name)) if self.is_known_test(name) => Place::KIND,
             Some(_) => Place::WHOLE,
         }

@@ -26,7 +26,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.statements(&condition.false_body);
                 self.waiting.push(Work::Leave(scope));
                 self.statements(&condition.true_body);
-                self.look_at(&condition.expr, Place::SHAPE, scope);
+                self.look_at(&condition.expr, Place::TRUTH, scope);
             }
             Stmt::WithBlock(with) => {
                 self.waiting.push(Work::Leave(self.scope));
@@ -94,7 +94,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             // It runs for all elements before the loop does, and sees the loop around.
             self.scope = self.within(outer).1;
             self.assign(&each.target, element);
-            self.look_at(filter, Place::SHAPE, self.scope);
+            self.look_at(filter, Place::TRUTH, self.scope);
         }
         let frame = self.flow.frame();
         let around = if each.recursive { self.flow.scope(Link::Loop(frame, outer)) } else { outer };
@@ -220,7 +220,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
         if seeded(kind) {
             return Vec::new();
         }
-        let found = references(name, line);
+        let found = references(name, line).into_iter().map(|found| self.replaced.joined(found, &self.name));
+        let found: Vec<Reference> = found.collect();
         let names: Vec<String> = found.iter().filter_map(Reference::full_name).collect();
         match name {
             // One of a list is enough; of a choice each side must be there.

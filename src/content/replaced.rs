@@ -1,0 +1,40 @@
+//! What a site's engine has in place of its own filters, tests and names of templates. It is found by setting up an engine
+//! without them as the site does it: what is there then is the site's.
+
+use std::sync::Arc;
+
+use minijinja::{Environment, tests};
+
+use super::{
+    syntax::{Join, KNOWN_FILTERS, KNOWN_TESTS, Replaced},
+    templates::Configure,
+};
+
+pub(crate) fn of(configure: &[Configure]) -> Replaced {
+    let mut engine = Environment::new();
+    engine.set_path_join_callback(|_, _| AS_IT_STANDS.into());
+    KNOWN_FILTERS.iter().for_each(|name| engine.remove_filter(name));
+    KNOWN_TESTS.iter().for_each(|name| engine.remove_test(name));
+    configure.iter().for_each(|configure| configure(&mut engine));
+    let state = engine.empty_state();
+    let filters = KNOWN_FILTERS.into_iter().filter(|name| tests::is_filter(&state, name)).collect();
+    let tests = KNOWN_TESTS.into_iter().filter(|name| tests::is_test(&state, name)).collect();
+    drop(state);
+    Replaced { filters, tests, join: join_of(engine) }
+}
+
+/// How the site's engine joins names, if it does. The engine says so only of templates that it has got: this one has a
+/// template of every name.
+fn join_of(mut engine: Environment<'static>) -> Option<Join> {
+    engine.clear_templates();
+    engine.set_loader(|_| Ok(Some(String::new())));
+    let joined = move |name: &str, parent: &str| {
+        let parent = engine.template_from_named_str(parent, "").ok()?;
+        let state = parent.new_state();
+        state.get_template(name).ok().map(|template| template.name().to_owned())
+    };
+    (joined("name", "parent").as_deref() != Some(AS_IT_STANDS)).then(|| Arc::new(joined) as Join)
+}
+
+/// No template has this name.
+const AS_IT_STANDS: &str = "\0";
