@@ -364,7 +364,8 @@ mod tests {
             let flow = flow_of(&[("index.html", &source)], &Replaced::default());
             let (reads, cut) = Reads::of(&flow, "index.html", &Known::default());
             let time = start.elapsed();
-            assert!(time < Duration::from_millis(500), "{fields} fields: {time:?}");
+            // Work that grows with the paths through such a tree would take days.
+            assert!(time < Duration::from_secs(60), "{fields} fields: {time:?}");
             let leaf = reads.field("tree").and_then(|reads| reads.field("f0")).and_then(|reads| reads.field("f0"));
             assert!(leaf.is_some_and(|reads| reads.field("unread").is_none()), "{fields} fields: {cut:?}");
             if fields <= 8 {
