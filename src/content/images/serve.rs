@@ -30,7 +30,7 @@ enum Choice {
     /// The best that there is for it.
     Best(Candidate),
     /// What could be made in time, and what is better.
-    Makeshift(Candidate, Job),
+    Makeshift(Candidate, Box<Job>),
     /// The file as it is, which is the best.
     Original,
     /// The file as it is, as nothing could be made in time.
@@ -187,7 +187,7 @@ impl Variant {
         let chosen = candidates.swap_remove(position);
         candidates.truncate(position);
         match candidates.first() {
-            Some(best) => (Choice::Makeshift(chosen, best.job.clone()), candidates),
+            Some(best) => (Choice::Makeshift(chosen, Box::new(best.job.clone())), candidates),
             None => (Choice::Best(chosen), candidates),
         }
     }
@@ -213,7 +213,7 @@ impl Variant {
         let (Candidate { job, made, .. }, best) = match choice {
             Choice::Original | Choice::LastResort => return Ok(Body::Promised(self.original())),
             Choice::Best(candidate) => (candidate, None),
-            Choice::Makeshift(candidate, best) => (candidate, Some(best)),
+            Choice::Makeshift(candidate, best) => (candidate, Some(*best)),
         };
         let outcome = match made {
             Some(made) => Some(made.outcome),
