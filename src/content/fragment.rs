@@ -49,7 +49,8 @@ const ALONE: &str = "(a block alone)";
 
 impl Chain {
     pub(crate) fn of(templates: &Templates, name: &str) -> Result<Self> {
-        let mut chain = Self { members: BTreeMap::new(), is_known: true };
+        // Names that the site's engine joins are followed, and the sources that stand in for the files have other names.
+        let mut chain = Self { members: BTreeMap::new(), is_known: templates.replaced().join.is_none() };
         let mut waiting = vec![(name.to_owned(), true)];
         while let Some((name, is_named)) = waiting.pop() {
             if chain.members.contains_key(&name) {
@@ -66,7 +67,7 @@ impl Chain {
                 for reference in references {
                     chain.is_known &= matches!(reference, Reference::Name { .. });
                     let named = |name: String| (name, matches!(reference, Reference::Name { .. }));
-                    waiting.extend(meant(templates, reference).into_iter().map(named));
+                    waiting.extend(meant(templates, reference, &name).into_iter().map(named));
                 }
             }
             chain.members.insert(name, member);
@@ -268,10 +269,13 @@ fn named_by(templates: &Templates, name: &str, source: &str) -> BTreeSet<Referen
     mentions.map(|mentions| mentions.templates).unwrap_or_default()
 }
 
-fn meant(templates: &Templates, reference: &Reference) -> Vec<String> {
-    match reference {
-        Reference::Name { name, .. } => vec![name.clone()],
-        Reference::StartsWith(prefix) => {
+/// The templates that a template may mean by a reference.
+fn meant(templates: &Templates, reference: &Reference, from: &str) -> Vec<String> {
+    match (reference, &templates.replaced().join) {
+        (Reference::Name { name, .. }, Some(join)) => join(name, from).into_iter().collect(),
+        (Reference::Name { name, .. }, None) => vec![name.clone()],
+        (Reference::StartsWith(_), Some(_)) => templates.names().into_iter().collect(),
+        (Reference::StartsWith(prefix), None) => {
             templates.names().into_iter().filter(|name| name.starts_with(prefix)).collect()
         }
     }

@@ -297,3 +297,29 @@ fn check_finds_blocks_that_no_page_shows() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].starts_with("index.html:2: no template that this one extends has a block `contnet`"));
 }
+
+/// A site may join names of templates to the folder of the one that names them.
+#[tokio::test]
+async fn a_block_of_a_site_that_joins_names_is_that_of_its_page() {
+    let (_folders, content) = site(&[
+        ("index.html", "{% extends 'base.html' %}{% block b %}[{{ super() }}{{ x }}]{% endblock %}"),
+        // Where names are joined to themselves, this one is not meant.
+        ("base.html", "{% block b %}the wrong one{% endblock %}"),
+        ("joined/base.html", "{{ other }}{% block b %}base {% endblock %}"),
+    ]);
+    let content = content.with_environment(|engine| {
+        engine.set_path_join_callback(|name, parent| {
+            if parent == "index.html" { format!("joined/{name}").into() } else { name.into() }
+        });
+    });
+    let first = tagged(&content, &json!({ "x": 1 })).await;
+    assert_eq!(first.1, "[base 1]");
+    assert_ne!(first.0, tagged(&content, &json!({ "x": 2 })).await.0);
+    let unknown = content.render_block("index.html", "c", json!({})).expect_err("there is no such block");
+    assert_eq!(unknown.kind(), ErrorKind::BlockNotFound);
+}
+
+async fn tagged(content: &ContentManager, arguments: &Value) -> (String, String) {
+    let answer = ask(content, arguments).await;
+    (answer.header("etag").to_owned(), answer.text().to_owned())
+}
