@@ -21,7 +21,7 @@ impl Pending {
 }
 
 /// Layers on the way see its status and its fields, as far as they are known before the request chooses, and may change them:
-/// [`Representation::dressed`] takes them back. Fields that add up stay in it.
+/// `Representation::dressed` takes them back. Fields that add up stay in it.
 impl<B: Default> From<Representation> for Response<B> {
     fn from(mut representation: Representation) -> Self {
         let mut response = Response::new(B::default());
