@@ -235,7 +235,7 @@ pub(crate) struct Personal;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedCookies;
 
-/// SECURITY: keeps shared caches from what is one visitor's. Each answer comes this way when nothing changes it any more.
+/// SECURITY: no shared cache may keep an answer that is for one visitor. Every answer passes this function, after all layers.
 pub(crate) fn guard<B>(response: &mut Response<B>) {
     let extensions = response.extensions();
     let (personal, shared_cookies) =
@@ -243,8 +243,8 @@ pub(crate) fn guard<B>(response: &mut Response<B>) {
     guard_fields(response.headers_mut(), personal, shared_cookies);
 }
 
-/// The same for the fields of an answer. A field for caches of a CDN counts before Cache-Control (RFC 9213 §2.2), so it goes
-/// from what is private. It stays beside `no-store` alone, which may be meant for browsers.
+/// The same for the fields of an answer. CDN caches obey their own fields before Cache-Control (RFC 9213 §2.2). A private answer
+/// loses these fields. An answer with `no-store` but without `private` keeps them: `no-store` may be meant for browsers.
 pub(crate) fn guard_fields(headers: &mut HeaderMap, personal: bool, shared_cookies: bool) {
     if personal {
         make_personal(headers);

@@ -18,8 +18,8 @@ pub(crate) fn is_of(coding: &str, compressed: &[u8], plain: &[u8]) -> bool {
     }
 }
 
-/// What a body of this coding (RFC 9110 §8.4.1, RFC 7932) decompresses to; `None` for other codings, for what is broken, and for
-/// more than `most` bytes.
+/// Decompresses a body of this content coding (RFC 9110 §8.4.1, RFC 7932). Returns `None` if the coding is unknown, if the body is
+/// broken, or if the result is longer than `most` bytes.
 pub(crate) fn inflated(coding: &[u8], compressed: &[u8], most: u64) -> Option<Vec<u8>> {
     let decoder: Box<dyn Read + '_> = match coding.to_ascii_lowercase().as_slice() {
         b"gzip" | b"x-gzip" => Box::new(MultiGzDecoder::new(compressed)),

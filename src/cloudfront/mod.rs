@@ -57,8 +57,8 @@ use crate::{
 ///
 /// - `Cache-Control`: the representation's own, else the default policy. 404 has `no-cache`, other errors and answers to
 ///   unsafe methods `no-store`. A response that sets a cookie is `private, no-store` by default, and a shared policy on it
-///   becomes private, in an [`App`](crate::App) whichever layer sets it: see [`with_shared_cookies`](Self::with_shared_cookies).
-///   What is private has no field for caches of a CDN alone (`CDN-Cache-Control`, RFC 9213).
+///   becomes private: see [`with_shared_cookies`](Self::with_shared_cookies). An [`App`](crate::App) checks this after all layers.
+///   A private response has no `CDN-Cache-Control` (RFC 9213) or similar field.
 /// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304,
 ///   `X-Content-Type-Options: nosniff` on all but 304.
 /// - 304 or 412 as §13.2.2 orders; 206, 416 and `multipart/byteranges` where the representation offers ranges; 405 with
@@ -131,8 +131,8 @@ impl CloudFront {
         self
     }
 
-    /// Lets shared caches keep responses that set a cookie, which then reaches every visitor: those that layers outside set, too.
-    /// Default: not, whatever Cache-Control says.
+    /// Lets shared caches keep responses that set a cookie. Every visitor then gets that cookie. This includes cookies of outer
+    /// layers. Default: shared caches keep no such response, even if its Cache-Control is public.
     ///
     /// # Examples
     ///
@@ -320,7 +320,7 @@ impl CloudFront {
     }
 }
 
-/// Says to whoever guards the answer after later layers how it is to be guarded.
+/// Leaves marks in the extensions of a response. [`guard`] reads them after the outer layers.
 fn mark(extensions: &mut Extensions, personal: bool, shared_cookies: bool) {
     if personal {
         extensions.insert(Personal);

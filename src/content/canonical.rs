@@ -485,7 +485,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// And what has one form has one content.
+        /// Different contents never have the same canonical form.
         #[test]
         fn what_counts_decides_the_form(one in json(), other in json(), reads in reads()) {
             let serialized = |value: &Json| digest(|hash| hash_arguments(hash, value, &reads)).unwrap();

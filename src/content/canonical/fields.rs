@@ -1,5 +1,5 @@
-//! Which fields of a map count, and the form that their names are fed in. Where it is told beforehand what is read, the
-//! place of a field among what is read stands for its name.
+//! Which fields of a map are hashed, and how their names are encoded. If the analysis knows which fields a template reads, a
+//! field's position among them is hashed in place of its name.
 
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
