@@ -5,6 +5,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use lambda_http::{Body, Request, RequestExt, aws_lambda_events as events, request::RequestContext};
 use percent_encoding::utf8_percent_encode;
@@ -109,19 +110,22 @@ impl<'a> Event<'a> {
         Ok(self.with_lambda_extensions(request, &query).with_raw_http_path(place.path))
     }
 
-    /// What lambda_http's `RequestExt` offers besides.
-    fn with_lambda_extensions(&self, request: Request, query: &str) -> Request {
-        let mut parameters: HashMap<String, Vec<String>> = HashMap::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            parameters.entry(name.into_owned()).or_default().push(value.into_owned());
+    /// What lambda_http's `RequestExt` offers besides. It takes what is not there for empty.
+    fn with_lambda_extensions(&self, mut request: Request, query: &str) -> Request {
+        let parameters = grouped(form_urlencoded::parse(query.as_bytes()));
+        if !parameters.is_empty() {
+            request = request.with_query_string_parameters(parameters);
         }
         // They shape no request: what of them can't be read is left out.
-        let map = |raw| json::pairs(raw, "").unwrap_or_default().into_iter().collect::<HashMap<String, Vec<String>>>();
-        request
-            .with_query_string_parameters(parameters)
-            .with_path_parameters(map(self.fields.get("pathParameters")))
-            .with_stage_variables(map(self.fields.get("stageVariables")))
-            .with_request_context(self.lambda_context())
+        let map = |name| grouped(json::pairs(self.fields.get(name), "").unwrap_or_default());
+        let (parameters, variables) = (map("pathParameters"), map("stageVariables"));
+        if !parameters.is_empty() {
+            request = request.with_path_parameters(parameters);
+        }
+        if !variables.is_empty() {
+            request = request.with_stage_variables(variables);
+        }
+        request.with_request_context(self.lambda_context())
     }
 
     /// The context in lambda_http's own types; empty where it has fields that they refuse.
@@ -158,25 +162,26 @@ impl<'a> Event<'a> {
     /// holds only the last line of each.
     pub(crate) fn headers(&self) -> Result<HeaderMap, BadRequest> {
         let unreadable = "the header fields can't be read";
-        let lines = match json::pairs(self.fields.get("multiValueHeaders"), unreadable)? {
-            many if many.is_empty() => json::pairs(self.fields.get("headers"), unreadable)?,
-            many => many,
-        };
+        let mut raw = self.fields.get("multiValueHeaders");
+        let mut lines = json::pairs(raw, unreadable)?;
+        if lines.is_empty() {
+            raw = self.fields.get("headers");
+            lines = json::pairs(raw, unreadable)?;
+        }
         // `HeaderMap` panics where it is full, also when something is added later.
-        if lines.iter().map(|(_, values)| values.len().max(1)).sum::<usize>() > MOST_LINES {
+        if lines.len() > MOST_LINES {
             return Err(BadRequest("there are too many header fields"));
         }
+        let text = Shared::new(raw.map_or("", RawValue::get));
         let mut headers = HeaderMap::with_capacity(lines.len());
-        for (name, values) in lines {
+        for (name, value) in lines {
             let name =
                 HeaderName::from_bytes(name.as_bytes()).map_err(|_| BadRequest("a header name can't be read"))?;
-            for value in values {
-                let mut value = HeaderValue::from_bytes(ows::trim(&value).as_bytes())
-                    .map_err(|_| BadRequest("a header value can't be read"))?;
-                // A handler that logs its request with `{:?}` logs no session.
-                value.set_sensitive(is_secret(&name));
-                headers.append(&name, value);
-            }
+            let mut value = HeaderValue::from_maybe_shared(text.part(ows::trim(&value)))
+                .map_err(|_| BadRequest("a header value can't be read"))?;
+            // A handler that logs its request with `{:?}` logs no session.
+            value.set_sensitive(is_secret(&name));
+            headers.append(name, value);
         }
         if let Some(raw) = self.fields.get("cookies") {
             let cookies: Option<Vec<String>> =
@@ -207,12 +212,10 @@ impl<'a> Event<'a> {
             QueryForm::DecodedPairs | QueryForm::Raw => NOT_IN_COMPONENT,
         };
         let mut query = String::new();
-        for (name, values) in parameters {
-            for value in values {
-                let separator = if query.is_empty() { "" } else { "&" };
-                let (name, value) = (utf8_percent_encode(&name, set), utf8_percent_encode(&value, set));
-                query.push_str(&format!("{separator}{name}={value}"));
-            }
+        for (name, value) in parameters {
+            let separator = if query.is_empty() { "" } else { "&" };
+            let (name, value) = (utf8_percent_encode(&name, set), utf8_percent_encode(&value, set));
+            query.push_str(&format!("{separator}{name}={value}"));
         }
         Ok(query)
     }
@@ -229,6 +232,35 @@ impl<'a> Event<'a> {
             Some(body) => Ok(Body::Text(body.into_owned())),
         }
     }
+}
+
+/// A text that its parts share, so that neither they nor their clones are copied.
+struct Shared<'a> {
+    text: &'a str,
+    bytes: Bytes,
+}
+
+impl<'a> Shared<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, bytes: Bytes::copy_from_slice(text.as_bytes()) }
+    }
+
+    fn part(&self, part: &str) -> Bytes {
+        let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+        // A value that was escaped is no part of the JSON.
+        match self.text.get(start..start.wrapping_add(part.len())) {
+            Some(shared) if std::ptr::eq(shared, part) => self.bytes.slice(start..start + part.len()),
+            _ => Bytes::copy_from_slice(part.as_bytes()),
+        }
+    }
+}
+
+fn grouped<'a>(pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> HashMap<String, Vec<String>> {
+    let mut grouped: HashMap<String, Vec<String>> = HashMap::new();
+    for (name, value) in pairs {
+        grouped.entry(name.into_owned()).or_default().push(value.into_owned());
+    }
+    grouped
 }
 
 /// More lines of fields than any front door lets through by their size.

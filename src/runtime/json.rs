@@ -23,71 +23,86 @@ pub(crate) fn flag(raw: Option<&RawValue>, reason: &'static str) -> Result<bool,
     }
 }
 
+/// A name with one of its values.
+pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// Names with one value or several, in the order of the event; nulls are left out.
-pub(crate) fn pairs(raw: Option<&RawValue>, reason: &'static str) -> Result<Vec<(String, Vec<String>)>, BadRequest> {
+pub(crate) fn pairs<'a>(raw: Option<&'a RawValue>, reason: &'static str) -> Result<Vec<Pair<'a>>, BadRequest> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
-    let pairs: Option<Pairs> = serde_json::from_str(raw.get()).map_err(|_| BadRequest(reason))?;
+    let pairs: Option<Pairs<'_>> = serde_json::from_str(raw.get()).map_err(|_| BadRequest(reason))?;
     Ok(pairs.map(|pairs| pairs.0).unwrap_or_default())
 }
 
-struct Pairs(Vec<(String, Vec<String>)>);
+struct Pairs<'a>(Vec<Pair<'a>>);
 
-/// A value, several, or null.
-struct OneOrMany(Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
+impl<'de> Deserialize<'de> for Pairs<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
 
         impl<'de> de::Visitor<'de> for Visitor {
-            type Value = OneOrMany;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, a list of strings, or null")
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<OneOrMany, E> {
-                Ok(OneOrMany(vec![value.to_owned()]))
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<OneOrMany, E> {
-                Ok(OneOrMany(Vec::new()))
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = list.next_element::<Option<String>>()? {
-                    values.extend(value);
-                }
-                Ok(OneOrMany(values))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Pairs;
+            type Value = Pairs<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of strings or lists of strings")
             }
 
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some((name, OneOrMany(values))) = map.next_entry::<String, OneOrMany>()? {
-                    pairs.push((name, values));
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+                let mut pairs = Vec::with_capacity(20);
+                while let Some(Text(name)) = map.next_key()? {
+                    map.next_value_seed(Values { name, pairs: &mut pairs })?;
                 }
                 Ok(Pairs(pairs))
             }
         }
 
         deserializer.deserialize_map(Visitor)
+    }
+}
+
+/// Borrowed, as most texts have no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Reads the value of a name, several, or null.
+struct Values<'a, 'de> {
+    name: Cow<'de, str>,
+    pairs: &'a mut Vec<Pair<'de>>,
+}
+
+impl<'de> de::DeserializeSeed<'de> for Values<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> de::Visitor<'de> for Values<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a list of strings, or null")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<(), E> {
+        self.pairs.push((self.name, value.into()));
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        self.pairs.push((self.name, value.to_owned().into()));
+        Ok(())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(value) = list.next_element::<Option<Text<'de>>>()? {
+            self.pairs.extend(value.map(|Text(value)| (self.name.clone(), value)));
+        }
+        Ok(())
     }
 }
 
