@@ -5,43 +5,25 @@
 #![allow(clippy::print_stdout)] // A bench is there to print.
 
 mod forms;
+mod site;
 mod turns;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
-use chalice_http_toolkit::{App, CloudFront, ContentManager};
-use lambda_http::Request;
+use chalice_http_toolkit::ContentManager;
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use tower::{Layer, service_fn};
 
 use self::{
-    forms::{Forms, Page, Row, Shared, rows},
+    forms::{Forms, Row, Shared, rows},
+    site::{BASE, NAV, PAGE},
     turns::{Case, event, in_turns, noop},
 };
-
-const BASE: &str = "<!doctype html><title>{% block title %}{% endblock %}</title><link rel=stylesheet href=\"{{ static('site.css') }}\">\
-    {% include 'nav.html' %}<main>{% block main %}{% endblock %}</main>";
-const NAV: &str =
-    "<nav>{% for page in ['/', '/products', '/about'] %}<a href=\"{{ url(page) }}\">{{ page }}</a>{% endfor %}</nav>";
-const PAGE: &str = "{% extends 'base.html' %}{% block title %}Rows{% endblock %}{% block main %}<table>{% for row in rows %}\
-    <tr><td>{{ row.id }}<td>{{ row.name }}<td>{{ row.price }}{% endfor %}</table>{% endblock %}";
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let write = |name: &str, text: &[u8]| {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        std::fs::write(path, text).expect("a file");
-    };
-    write("templates/base.html", BASE.as_bytes());
-    write("templates/nav.html", NAV.as_bytes());
-    write("templates/page.html", PAGE.as_bytes());
-    write("static/site.css", "body { color: #333 }\n".repeat(500).as_bytes());
-    let content = ContentManager::new(folder.path().join("templates"), folder.path().join("static"))
-        .expect("both folders are there")
-        .with_reload(false);
+    let content = site::content(folder.path());
 
     let minimum = std::env::var("BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2.0);
     let minimum = Duration::from_secs_f64(minimum);
@@ -55,15 +37,7 @@ fn main() {
 
 /// Times all cases in turns, so that a slow moment of the machine slows all of them.
 fn compare(runtime: &Runtime, content: &ContentManager, count: u32, minimum: Duration) {
-    let site = content.clone();
-    let data = Arc::new(rows(count));
-    let app = App::new(CloudFront::new().layer(service_fn(move |request: Request| {
-        let response = match request.uri().path() {
-            "/page" => site.render_template("page.html", Page { rows: Shared(data.clone()) }),
-            _ => Ok(site.static_file_at(request.uri())),
-        };
-        async { response.map(http::Response::<String>::from) }
-    })));
+    let app = site::app(content, Shared(Arc::new(rows(count))));
     let invoke = |event: &str| {
         let reply = runtime.block_on(app.invoke(event, None)).expect("a reply");
         serde_json::to_vec(&reply).expect("JSON")
