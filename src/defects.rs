@@ -53,6 +53,8 @@ pub enum Defect {
     Panic,
     /// That the idempotency store is asked.
     Store,
+    /// That a receive is no attempt where nothing ran.
+    Attempts,
     /// That a batch sends one task of a group at a time.
     Waves,
 }

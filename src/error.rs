@@ -170,7 +170,8 @@ impl Error {
     }
 
     /// What a task's handler fails with where it knows when to try again: a service that said `Retry-After`. The rest of
-    /// its group waits too. With a delay of zero it is tried again at once, in the same batch.
+    /// its group waits too. With a delay of zero it is tried again at once, in the same batch. It waits for 11 hours at most, as
+    /// a queue hides a message for twelve.
     ///
     /// # Examples
     ///

@@ -27,6 +27,7 @@ pub(crate) enum Defect {
     Deadline,
     Panic,
     Store,
+    Attempts,
     Waves,
 }
 

@@ -2,7 +2,8 @@
 //! none, running one is a function, and all state is local to the call.
 //!
 //! Groups run side by side, the records of one in their order. The first that fails ends its group, and only that: a later
-//! record must never overtake an earlier one that will come again.
+//! record must never overtake an earlier one that will come again. What may end the process runs first, with nothing
+//! beside it.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
@@ -28,7 +29,7 @@ pub(crate) enum Outcome {
     /// It failed for good or has had its attempts, and the dead-letter queue has it.
     Buried(Error),
     Panicked(Error),
-    /// It ran until the time was up, and was cut.
+    /// It was begun too late to end in time, and was cut.
     Cut,
     /// Left alone, for an earlier record of its group is not done.
     Skipped,
@@ -43,6 +44,25 @@ impl Outcome {
     }
 }
 
+/// What a record's part in a batch came to.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    /// Which attempt of its own it was; zero where it was none.
+    pub(crate) attempt: u32,
+    /// How often its handler failed in this batch.
+    pub(crate) runs: u32,
+    /// When it is to come again, if it is.
+    pub(crate) again: Option<Duration>,
+}
+
+impl End {
+    fn left_alone(outcome: Outcome) -> Self {
+        let again = matches!(outcome, Outcome::NotStarted).then_some(Duration::ZERO);
+        Self { outcome, attempt: 0, runs: 0, again }
+    }
+}
+
 /// What a batch may use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -52,40 +72,48 @@ pub(crate) struct Limits {
     pub(crate) until: Option<Instant>,
 }
 
-/// Runs records with their groups; `None` is a group of its own. `needs` says how much time a record must have to be
-/// started. The outcomes are in the order of the records.
+/// Runs records with their groups; `None` is a group of its own. `is_alone` says of a record that nothing may run beside it,
+/// `needs` how much time it must have to be started. The ends are in the order of the records.
 pub(crate) async fn process<'a, R, F>(
     records: &'a [R],
     group: impl Fn(&'a R) -> Option<&'a str>,
+    is_alone: impl Fn(&'a R) -> bool,
     needs: impl Fn(&'a R) -> Duration,
     run: impl Fn(&'a R) -> F,
     limits: Limits,
-) -> Vec<Outcome>
+) -> Vec<End>
 where
-    F: Future<Output = Outcome>,
+    F: Future<Output = End>,
 {
     let (needs, run) = (&needs, &run);
-    let work = buckets(records, group).into_iter().map(|bucket| async move {
-        let mut outcomes = Vec::with_capacity(bucket.len());
-        let mut stopped = false;
-        for at in bucket {
+    let in_order = |places: Vec<usize>, mut stopped: bool| async move {
+        let mut ends = Vec::with_capacity(places.len());
+        for at in places {
             let record = &records[at];
-            let outcome = match limits.until {
-                _ if stopped => Outcome::Skipped,
+            let end = match limits.until {
+                _ if stopped => End::left_alone(Outcome::Skipped),
                 Some(until) if Instant::now() + needs(record) >= until && !seeded(Defect::Deadline) => {
-                    Outcome::NotStarted
+                    End::left_alone(Outcome::NotStarted)
                 }
-                _ => guarded(async { run(record).await }, None).await.unwrap_or_else(|outcome| outcome),
+                _ => guarded(async { run(record).await }, None).await.unwrap_or_else(End::left_alone),
             };
-            stopped |= !outcome.is_done() && !seeded(Defect::GroupSkip);
-            outcomes.push((at, outcome));
+            stopped |= !end.outcome.is_done() && !seeded(Defect::GroupSkip);
+            ends.push((at, end));
         }
-        outcomes
-    });
-    let mut outcomes: Vec<(usize, Outcome)> =
-        stream::iter(work).buffer_unordered(limits.groups.max(1)).flat_map(stream::iter).collect().await;
-    outcomes.sort_unstable_by_key(|(at, _)| *at);
-    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        (ends, stopped)
+    };
+    let (mut ends, mut rest) = (Vec::with_capacity(records.len()), Vec::new());
+    for mut places in buckets(records, group) {
+        let alone = places.iter().take_while(|at| is_alone(&records[**at])).count();
+        let others = places.split_off(alone);
+        let (ended, stopped) = in_order(places, false).await;
+        ends.extend(ended);
+        rest.push(in_order(others, stopped));
+    }
+    let side_by_side = stream::iter(rest).buffer_unordered(limits.groups.max(1));
+    ends.extend(side_by_side.flat_map(|(ended, _)| stream::iter(ended)).collect::<Vec<_>>().await);
+    ends.sort_unstable_by_key(|(at, _)| *at);
+    ends.into_iter().map(|(_, end)| end).collect()
 }
 
 /// The places of the records, by group; groups in the order of their first record.

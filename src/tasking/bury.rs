@@ -2,21 +2,28 @@
 //! on in the same batch: would it wait for the queue to do that, all that was received behind it would have used up its
 //! receives with it, and become dead letters that never ran. It does not know why a task failed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     TaskingController,
     batch::Outcome,
     event::Record,
-    message::Message,
-    post::{ID, KEY},
+    message::{Attribute, Message},
+    post::{ATTEMPTS, FIRST, ID, KEY, LAST, LETTER, REASON},
     queue::Queue,
     send::{self, Budget},
     work::Times,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    entity_tag::hex,
+    error::{Error, ErrorKind, Result},
+};
 
 /// Where the dead letters of a queue go.
 pub(crate) struct DeadLetters {
@@ -30,49 +37,67 @@ pub(crate) struct DeadLetters {
 #[derive(Clone, Copy)]
 pub(crate) struct Attempt {
     pub(crate) number: u32,
+    /// How often it has failed before in this batch.
+    pub(crate) runs: u32,
     pub(crate) begun: Instant,
 }
 
+/// What becomes of a task that failed.
+pub(crate) enum Verdict {
+    /// The dead-letter queue has it.
+    Buried,
+    /// It is tried again in this batch: then nothing behind it is received again for it.
+    AtOnce,
+    Later,
+}
+
 impl TaskingController {
-    /// What becomes of a task after a run. One that failed for good leaves at once, where there is a queue for such; any
-    /// that failed leaves with its last attempt.
-    pub(crate) async fn judge(&self, record: &Record, attempt: Attempt, outcome: Outcome, times: Times) -> Outcome {
-        let failure = match &outcome {
-            Outcome::Failed(error) | Outcome::Panicked(error) => error.clone(),
-            // One that was begun late could not show whether it takes too long.
-            Outcome::Cut if times.is_whole(attempt.begun) => {
-                Error::new(ErrorKind::Handler, "a task took longer than its invocation")
-            }
-            _ => return outcome,
-        };
-        let is_final = matches!(failure.kind(), ErrorKind::Permanent | ErrorKind::Task);
-        let leaves_at_once = is_final && self.settings().dead_letter_queue.is_some();
+    /// What becomes of a task that failed: one that failed for good leaves at once, where there is a queue for such; any
+    /// leaves with its last attempt.
+    pub(crate) async fn judge(
+        &self,
+        record: &Record,
+        attempt: Attempt,
+        outcome: &Outcome,
+        failure: &Error,
+        has_time: bool,
+        times: Times,
+    ) -> Verdict {
+        let is_due_at_once = self.delay(record, attempt.number, outcome) == Some(Duration::ZERO);
+        let may_go_on = has_time && !record.receipt.is_empty() && attempt.runs + 1 < MOST_AT_ONCE;
+        let next = if is_due_at_once && may_go_on { Verdict::AtOnce } else { Verdict::Later };
+        let is_last = attempt.number >= self.settings().attempts;
         let letters = match self.dead_letters_within(record, attempt.number, times).await {
             Ok(Some(letters)) => letters,
-            Ok(None) => return outcome,
-            Err(error) if attempt.number >= self.settings().attempts => {
-                tracing::error!(
-                    error = error.chain(),
-                    attempts = attempt.number,
-                    "a task has had its attempts, and its dead-letter queue is not known: it comes again. The worker \
-                     needs sqs:GetQueueAttributes on its queue, or `with_dead_letter_queue`"
-                );
-                return outcome;
+            Ok(None) => return next,
+            Err(error) => {
+                if is_last {
+                    tracing::error!(
+                        error = error.chain(),
+                        attempts = attempt.number,
+                        "a task has had its attempts, and its dead-letter queue is not known: it comes again. The worker \
+                         needs sqs:GetQueueAttributes on its queue, or `with_dead_letter_queue`"
+                    );
+                }
+                return if is_last { Verdict::Later } else { next };
             }
-            Err(_) => return outcome,
         };
-        let most = letters.most_receives.map_or(self.settings().attempts, |most| most.min(self.settings().attempts));
+        let is_final = matches!(failure.kind(), ErrorKind::Permanent | ErrorKind::Task);
+        let leaves = is_last || (is_final && self.settings().dead_letter_queue.is_some());
+        // The queue makes a dead letter of it when it would give it again.
+        let is_last_receive = letters.most_receives.is_some_and(|most| record.receives >= most);
         match letters.queue {
-            _ if attempt.number < most && !leaves_at_once => outcome,
-            Some(queue) => match self.bury(&*queue, record, times).await {
-                Ok(()) => Outcome::Buried(failure),
+            _ if !leaves && !is_last_receive => next,
+            _ if !leaves && may_go_on => Verdict::AtOnce,
+            Some(queue) => match self.bury(&*queue, record, attempt.number, failure, times).await {
+                Ok(()) => Verdict::Buried,
                 Err(error) => {
                     tracing::error!(
                         error = error.chain(),
                         "a task could not be sent to the dead-letter queue: it comes again. The worker needs \
                          sqs:SendMessage on that queue"
                     );
-                    outcome
+                    Verdict::Later
                 }
             },
             None => {
@@ -81,16 +106,9 @@ impl TaskingController {
                     "a task has had its attempts, and its queue has no dead-letter queue: it comes again, and its group \
                      waits. Give the queue a RedrivePolicy"
                 );
-                outcome
+                Verdict::Later
             }
         }
-    }
-
-    /// Whether a task that failed is to be tried again at once, in this batch: then nothing behind it is received again for it.
-    pub(crate) fn is_due_at_once(&self, record: &Record, number: u32, outcome: &Outcome) -> bool {
-        let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Panicked(_));
-        let is_due = failed && self.delay(record, number, outcome) == Some(Duration::ZERO);
-        is_due && number < self.settings().attempts && number - record.attempt < MOST_AT_ONCE
     }
 
     async fn dead_letters_within(&self, record: &Record, attempt: u32, times: Times) -> Result<Option<DeadLetters>> {
@@ -100,33 +118,80 @@ impl TaskingController {
         timeout_at(end, self.dead_letters(record, attempt)).await.unwrap_or_else(late)
     }
 
-    /// Sends a message on as it came, in its group. Its id is made from the one that it has in its queue, so that it is
-    /// one letter although it comes again, as it does where the answer of its batch is lost.
-    async fn bury(&self, queue: &dyn Queue, record: &Record, times: Times) -> Result<()> {
+    /// Sends a message on as it came, in its group, with what became of it. Its id is made from the one that it has in its
+    /// queue, so that it is one letter although it comes again, as it does where the answer of its batch is lost.
+    async fn bury(
+        &self,
+        queue: &dyn Queue,
+        record: &Record,
+        attempts: u32,
+        failure: &Error,
+        times: Times,
+    ) -> Result<()> {
         let without = || Error::new(ErrorKind::Event, "a message has no id");
+        let id = record.message_id.as_deref().ok_or_else(without)?;
         let group = record.group.clone().filter(|group| !group.is_empty());
         let message = Message {
             body: record.body.clone().unwrap_or_default(),
             attributes: record.attributes.clone(),
-            group: group.unwrap_or_else(|| self.default_group().to_owned()),
-            deduplication: format!("dlq-{}", record.message_id.as_deref().ok_or_else(without)?),
+            group: group.unwrap_or_else(|| id.to_owned()),
+            deduplication: letter_id(id, &record.own_id()),
             trace: record.trace.clone(),
         };
         let budget = Budget { until: times.end, ..self.budget() };
-        send::one(queue, known_again(record, message)?, budget).await.map(drop)
+        send::one(queue, with_history(record, message, attempts, failure)?, budget).await.map(drop)
     }
 }
 
 /// How often a task is tried again at once before others of its batch get the time.
 const MOST_AT_ONCE: u32 = 10;
+/// A message's id is no longer at SQS.
+const LONGEST_MESSAGE_ID: usize = 36;
+/// An attribute counts towards the size of a message, and a reason is for people.
+const LONGEST_REASON: usize = 1_000;
 
-/// The message with what it was known by: come back from the dead letters, it is the same task. A message that is full is
-/// sent without.
-fn known_again(record: &Record, message: Message) -> Result<Message> {
-    if record.attributes.contains_key(KEY) {
-        return message.checked();
+/// The id of a dead letter. Also where no attribute has room in it, the task's own id is in there.
+fn letter_id(message_id: &str, own_id: &str) -> String {
+    let digest;
+    let message_id = match message_id.get(LONGEST_MESSAGE_ID..) {
+        None | Some("") => message_id,
+        Some(_) => {
+            digest = hex(&Sha256::digest(message_id));
+            digest.get(..LONGEST_MESSAGE_ID).unwrap_or_default()
+        }
+    };
+    format!("{LETTER}{message_id}:{own_id}")
+}
+
+/// The message with what it was known by, so that it is the same task when it comes back from the dead letters, and with why
+/// it is one. What has no room in it is left out.
+fn with_history(record: &Record, message: Message, attempts: u32, failure: &Error) -> Result<Message> {
+    let now = SystemTime::now();
+    let first = record.first_received_at.or(record.sent_at).unwrap_or(now);
+    // As SQS writes its own times: milliseconds since 1970.
+    let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let time = |time| Attribute::Number(since_1970(time).to_string());
+    let id = (!record.attributes.contains_key(KEY)).then(|| (ID, Attribute::from(&*record.own_id())));
+    let history = [
+        (REASON, reason(failure).into()),
+        (ATTEMPTS, Attribute::from(i64::from(attempts))),
+        (FIRST, time(first)),
+        (LAST, time(now)),
+    ];
+    let mut message = message.checked()?;
+    for (name, value) in id.into_iter().chain(history) {
+        let mut fuller = message.clone();
+        fuller.attributes.insert(name.to_owned(), value);
+        message = fuller.checked().unwrap_or(message);
     }
-    let mut known = message.clone();
-    known.attributes.insert(ID.to_owned(), record.own_id().into());
-    known.checked().or_else(|_| message.checked())
+    Ok(message)
+}
+
+/// The error with its causes, without what no message takes.
+fn reason(failure: &Error) -> String {
+    let text = failure.chain();
+    text.chars()
+        .map(|c| if c < ' ' || c > '\u{fffd}' && c < '\u{10000}' { ' ' } else { c })
+        .take(LONGEST_REASON)
+        .collect()
 }

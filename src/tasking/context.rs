@@ -79,7 +79,9 @@ impl TaskContext {
         self.delivery.group.as_deref()
     }
 
-    /// Which attempt this is: how often the message was received, with this time, and with that tried again at once.
+    /// Which attempt this is: how often the task's handler was begun, with this time. A store that
+    /// [counts](crate::tasking::IdempotencyStore::counts_attempts) knows it exactly; without one it is how often the message
+    /// was received, less the times of which this process knows that it did not run.
     pub fn attempt(&self) -> u32 {
         self.delivery.attempt
     }

@@ -19,6 +19,7 @@ use super::{
     scope::Scope,
     send::{self, BatchOrder, Budget},
     settings::Settings,
+    tally::Tally,
     task::{Handlers, RawTask, Task},
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
@@ -86,6 +87,8 @@ struct Inner {
     handlers: Handlers,
     settings: Settings,
     place: Place,
+    /// Shared by all that are made of this controller.
+    tally: Arc<Tally>,
 }
 
 impl TaskingController {
@@ -97,7 +100,8 @@ impl TaskingController {
     pub fn new(queue: impl Into<String>) -> Result<Self> {
         let queue = fifo(queue.into())?;
         let place = Place::Found(Arc::default());
-        let inner = Inner { name: queue, handlers: Handlers::default(), settings: Settings::default(), place };
+        let (handlers, settings) = Default::default();
+        let inner = Inner { name: queue, handlers, settings, place, tally: Arc::default() };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -207,8 +211,8 @@ impl TaskingController {
         &self.0.settings
     }
 
-    pub(crate) fn default_group(&self) -> &str {
-        &self.0.settings.default_group
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     /// The queue's name, also where a URL was given.

@@ -1,34 +1,40 @@
 //! The idempotency store in DynamoDB, and the user's effect in one transaction with it: the one file that knows DynamoDB.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryConfig,
-    operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, builders::UpdateBuilder},
+    operation::update_item::UpdateItemError,
+    types::{
+        AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+        builders::UpdateBuilder,
+    },
 };
-use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::{
     context::TaskContext,
     scope::Scope,
-    store::{Claim, IdempotencyStore, StoreFuture},
+    store::{Claim, IdempotencyStore, KEEP_COUNT, StoreFuture, message_of},
     work::flush,
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
 
 const CLAIMED: &str = "CLAIMED";
 const DONE: &str = "DONE";
-/// How long after its end the row of a claim stays, for whoever wants to look. It decides nothing.
-const AFTER_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+/// A claim that was given up; its row is kept for its count of attempts.
+const FREE: &str = "FREE";
 
 /// An [`IdempotencyStore`] in a DynamoDB table, for workers that are many.
 ///
 /// The table has the partition key `key` (a string), and `expires` as its time-to-live attribute. Needs
-/// `dynamodb:PutItem`, `dynamodb:UpdateItem` and `dynamodb:DeleteItem`. Each call is one conditional write. Clocks of
-/// workers that claim the same task should agree to a second.
+/// `dynamodb:UpdateItem`. Each call is one conditional write; a claim is two where another message had the same key. Clocks of
+/// workers that claim the same task should agree to a second. It counts attempts.
 ///
 /// # Examples
 ///
@@ -56,41 +62,73 @@ impl DynamoStore {
     async fn client(&self) -> &Client {
         let make = || async {
             let configuration = aws_sdk_dynamodb::config::Builder::from(super::aws::configuration().await);
-            // Each write may be repeated: a claim is its owner's also the second time.
+            // Each write may be repeated: a claim is its owner's also the second time, and is counted once.
             Client::from_conf(configuration.retry_config(RetryConfig::standard()).build())
         };
         self.0.client.get_or_init(make).await
     }
 
+    /// Claims the task as another attempt of the message that has claimed it before, or else as its first.
     async fn put_claim(&self, key: &str, owner: &str, lease: Duration) -> Result<Claim, BoxError> {
+        match self.write_claim(key, owner, lease, Some(message_of(owner))).await? {
+            Written::Claim(claim) => Ok(claim),
+            Written::Other => match self.write_claim(key, owner, lease, None).await? {
+                Written::Claim(claim) => Ok(claim),
+                // Somebody else was faster, and is done with it already.
+                Written::Other => Ok(Claim::Busy { remaining: Duration::ZERO }),
+            },
+        }
+    }
+
+    /// One conditional write; where `message` is given, only on a row of its own or a new one.
+    async fn write_claim(
+        &self,
+        key: &str,
+        owner: &str,
+        lease: Duration,
+        message: Option<&str>,
+    ) -> Result<Written, BoxError> {
         let now = now();
-        let put = self.client().await.put_item().table_name(&self.0.name);
-        let put = put.item("key", text(key)).item("owner", text(owner)).item("state", text(CLAIMED));
-        let put = put
-            .item("lease", milliseconds(now.saturating_add(lease)))
-            .item("expires", seconds(now.saturating_add(lease).saturating_add(AFTER_LEASE)));
-        let free = "attribute_not_exists(#key) OR #expires < :seconds \
-            OR (#state = :claimed AND (#lease < :now OR #owner = :owner))";
-        let put = put.condition_expression(free).expression_attribute_names("#key", "key");
-        let put = put.expression_attribute_names("#expires", "expires").expression_attribute_names("#lease", "lease");
-        let put = put.expression_attribute_names("#state", "state").expression_attribute_names("#owner", "owner");
-        let put = put.expression_attribute_values(":seconds", seconds(now));
-        let put = put.expression_attribute_values(":now", milliseconds(now));
-        let put = put.expression_attribute_values(":claimed", text(CLAIMED));
-        let put = put.expression_attribute_values(":owner", text(owner));
-        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(Claim::Acquired) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let field = |name| failed.item().and_then(|item| item.get(name));
-                if field("state").and_then(|state| state.as_s().ok()).is_some_and(|state| state == DONE) {
-                    return Ok(Claim::Done);
-                }
-                let until = field("lease").and_then(|lease| lease.as_n().ok()?.parse().ok());
-                let until = until.map(Duration::from_millis).unwrap_or_default();
-                Ok(Claim::Busy { remaining: until.saturating_sub(now) })
-            }
-            _ => Err(error.into()),
+        let until = now.saturating_add(lease);
+        let update = self.client().await.update_item().table_name(&self.0.name).key("key", text(key));
+        let counted = if message.is_some() { "if_not_exists(#attempts, :zero) + :one" } else { ":one" };
+        let update = update.update_expression(format!(
+            "SET #owner = :owner, #message = :message, #state = :claimed, #lease = :lease, #expires = :until, \
+             #attempts = {counted}"
+        ));
+        let own =
+            if message.is_some() { "(attribute_not_exists(#message) OR #message = :message)" } else { "#key = :key" };
+        let free = format!(
+            "attribute_not_exists(#key) OR ({own} AND (#expires < :seconds OR #state = :free \
+             OR (#state = :claimed AND #lease < :now)))"
+        );
+        let update = ["key", "owner", "message", "state", "lease", "expires", "attempts"]
+            .iter()
+            .fold(update.condition_expression(free), |update, name| {
+                update.expression_attribute_names(format!("#{name}"), *name)
+            });
+        let update = update
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":message", text(message_of(owner)))
+            .expression_attribute_values(":claimed", text(CLAIMED))
+            .expression_attribute_values(":free", text(FREE))
+            .expression_attribute_values(":lease", milliseconds(until))
+            .expression_attribute_values(":until", seconds(until.saturating_add(KEEP_COUNT)))
+            .expression_attribute_values(":seconds", seconds(now))
+            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":one", AttributeValue::N("1".into()));
+        let update = match message {
+            Some(_) => update.expression_attribute_values(":zero", AttributeValue::N("0".into())),
+            None => update.expression_attribute_values(":key", text(key)),
+        };
+        let update = update.return_values(ReturnValue::UpdatedNew);
+        let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(written) => Ok(Written::Claim(acquired(written.attributes.as_ref()))),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(found(failed.item(), owner, now)),
+                _ => Err(error.into()),
+            },
         }
     }
 
@@ -108,17 +146,65 @@ impl DynamoStore {
         }
     }
 
-    async fn delete_claim(&self, key: &str, owner: &str) -> Result<bool, BoxError> {
-        let delete = self.client().await.delete_item().table_name(&self.0.name).key("key", text(key));
-        let delete = delete.condition_expression("#owner = :owner AND #state = :claimed");
-        let delete = delete.expression_attribute_names("#owner", "owner").expression_attribute_names("#state", "state");
-        let delete = delete.expression_attribute_values(":owner", text(owner));
-        let delete = delete.expression_attribute_values(":claimed", text(CLAIMED));
-        let Err(error) = delete.send().await else { return Ok(true) };
+    /// Ends a claim. That it has no owner then makes a repetition of this write harmless.
+    async fn free_claim(&self, key: &str, owner: &str, counts: bool) -> Result<bool, BoxError> {
+        let update = self.client().await.update_item().table_name(&self.0.name).key("key", text(key));
+        let update = match counts {
+            true => update.update_expression("SET #state = :free, #owner = :nobody"),
+            false => update
+                .update_expression(
+                    "SET #state = :free, #owner = :nobody, #attempts = if_not_exists(#attempts, :one) - :one",
+                )
+                .expression_attribute_names("#attempts", "attempts")
+                .expression_attribute_values(":one", AttributeValue::N("1".into())),
+        };
+        let update = update.condition_expression("#owner = :owner AND #state = :claimed");
+        let update = update.expression_attribute_names("#owner", "owner").expression_attribute_names("#state", "state");
+        let update = update.expression_attribute_values(":owner", text(owner));
+        let update = update.expression_attribute_values(":nobody", text("nobody"));
+        let update = update.expression_attribute_values(":free", text(FREE));
+        let update = update.expression_attribute_values(":claimed", text(CLAIMED));
+        let Err(error) = update.send().await else { return Ok(true) };
         match error.as_service_error() {
-            Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
             _ => Err(error.into()),
         }
+    }
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+/// What came of a claim's write.
+enum Written {
+    Claim(Claim),
+    /// Nothing was written, for the row is that of another message with the same key.
+    Other,
+}
+
+fn number(item: Option<&Item>, name: &str) -> Option<u64> {
+    item?.get(name)?.as_n().ok()?.parse().ok()
+}
+
+fn acquired(item: Option<&Item>) -> Claim {
+    match number(item, "attempts").and_then(|attempts| u32::try_from(attempts).ok()) {
+        Some(attempt) if attempt > 1 => Claim::Again { attempt },
+        _ => Claim::Acquired,
+    }
+}
+
+/// What a row says that was not this claim's to write.
+fn found(item: Option<&Item>, owner: &str, now: Duration) -> Written {
+    let text = |name| item.and_then(|item| item.get(name)).and_then(|value: &AttributeValue| value.as_s().ok());
+    let is = |name, value: &str| text(name).is_some_and(|text| text == value);
+    // The rows of claims stay for a while after their end, and those of done tasks until it.
+    let has_expired = number(item, "expires").is_some_and(|expires| expires < now.as_secs());
+    let remaining = number(item, "lease").map(Duration::from_millis).unwrap_or_default().saturating_sub(now);
+    match () {
+        // The answer to this very claim was lost.
+        () if is("owner", owner) && is("state", CLAIMED) => Written::Claim(acquired(item)),
+        () if is("state", DONE) && !has_expired => Written::Claim(Claim::Done),
+        () if is("state", CLAIMED) && !remaining.is_zero() => Written::Claim(Claim::Busy { remaining }),
+        () => Written::Other,
     }
 }
 
@@ -132,7 +218,15 @@ impl IdempotencyStore for DynamoStore {
     }
 
     fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
-        Box::pin(self.delete_claim(key, owner))
+        Box::pin(self.free_claim(key, owner, false))
+    }
+
+    fn fail<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(self.free_claim(key, owner, true))
+    }
+
+    fn counts_attempts(&self) -> bool {
+        true
     }
 }
 

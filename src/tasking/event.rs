@@ -11,17 +11,22 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
+use sha2::{Digest, Sha256};
 
 use super::{
     message::{Attribute, Attributes},
     offload::{ENCODING, SIZES},
-    post::{ID, KEY, RAW, TASK},
+    post::{ID, KEY, LETTER, RAW, TASK},
 };
 use crate::{
+    entity_tag::hex,
     error::{Error, ErrorKind, Result},
     hidden::Length,
     json::Object,
 };
+
+/// A longer id stands for itself by its digest, so that it fits into the id of a dead letter.
+const LONGEST_OWN_ID: usize = 64;
 
 /// A received message, read as far as it can be.
 pub(crate) struct Record {
@@ -32,8 +37,9 @@ pub(crate) struct Record {
     pub(crate) group: Option<String>,
     pub(crate) deduplication: Option<String>,
     pub(crate) sequence_number: Option<String>,
-    /// How often it was received, with this time.
-    pub(crate) attempt: u32,
+    /// How often it was received, with this time, run or not.
+    pub(crate) receives: u32,
+    pub(crate) first_received_at: Option<SystemTime>,
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) trace: Option<String>,
     pub(crate) body: Option<String>,
@@ -47,7 +53,7 @@ impl fmt::Debug for Record {
             .field("message_id", &self.message_id)
             .field("queue_arn", &self.queue_arn)
             .field("group", &self.group)
-            .field("attempt", &self.attempt)
+            .field("receives", &self.receives)
             .field("body", &self.body.as_ref().map(|body| Length(body.len())))
             .field("attributes", &self.attributes)
             .finish_non_exhaustive()
@@ -57,10 +63,13 @@ impl fmt::Debug for Record {
 impl Record {
     /// What the task is known by, within its queue, group and name: also in another message, which a post of the same task
     /// after the window of deduplication makes, or the way through the dead letters.
-    pub(crate) fn own_id(&self) -> &str {
+    pub(crate) fn own_id(&self) -> Cow<'_, str> {
         let attribute = |name: &str| self.attributes.get(name).and_then(Attribute::as_str);
-        let posted = attribute(KEY).or_else(|| attribute(ID)).or(self.deduplication.as_deref());
-        posted.or(self.message_id.as_deref()).unwrap_or_default()
+        let deduplication = self.deduplication.as_deref();
+        let of_letter = || deduplication?.strip_prefix(LETTER)?.split_once(':').map(|(_, own)| own);
+        let posted = attribute(KEY).or_else(|| attribute(ID)).or_else(of_letter).or(deduplication);
+        let own = posted.or(self.message_id.as_deref()).unwrap_or_default();
+        if own.len() > LONGEST_OWN_ID { hex(&Sha256::digest(own)).into() } else { own.into() }
     }
 }
 
@@ -98,8 +107,9 @@ fn record(raw: &RawValue) -> Record {
         group,
         deduplication: text(&system, "MessageDeduplicationId"),
         sequence_number: text(&system, "SequenceNumber"),
-        attempt: number(&system, "ApproximateReceiveCount").unwrap_or(1),
-        sent_at: number(&system, "SentTimestamp").and_then(|at| UNIX_EPOCH.checked_add(Duration::from_millis(at))),
+        receives: number(&system, "ApproximateReceiveCount").unwrap_or(1),
+        first_received_at: time(&system, "ApproximateFirstReceiveTimestamp"),
+        sent_at: time(&system, "SentTimestamp"),
         trace: text(&system, "AWSTraceHeader"),
         body: text(&wire, "body").filter(|_| is_known),
         attributes,
@@ -113,6 +123,10 @@ fn text(object: &Object<'_>, name: &str) -> Option<String> {
 /// A number, which SQS writes as a text.
 fn number<T: FromStr>(object: &Object<'_>, name: &str) -> Option<T> {
     object.get(name)?.get().trim_matches('"').parse().ok()
+}
+
+fn time(object: &Object<'_>, name: &str) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_millis(number(object, name)?))
 }
 
 fn attribute(wire: &Object<'_>) -> Option<Attribute> {
@@ -134,9 +148,10 @@ pub(crate) fn event(records: &[Record]) -> String {
         .iter()
         .map(|record| {
             let sent = record.sent_at.as_ref().map(milliseconds);
+            let first_received = record.first_received_at.as_ref().map(milliseconds);
             let mut system = json!({
-                "ApproximateReceiveCount": record.attempt.to_string(),
-                "ApproximateFirstReceiveTimestamp": &sent,
+                "ApproximateReceiveCount": record.receives.to_string(),
+                "ApproximateFirstReceiveTimestamp": first_received.as_ref().or(sent.as_ref()),
                 "SentTimestamp": sent,
                 "SenderId": "local",
                 "SequenceNumber": record.sequence_number,

@@ -6,7 +6,11 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::{batch::Outcome, event::Record};
+use super::{
+    batch::{End, Outcome},
+    event::Record,
+};
+use crate::error::{Error, ErrorKind};
 
 /// The span in which a task runs.
 pub(crate) fn task_span(queue: &str, record: &Record, name: Option<&str>, attempt: u32) -> Span {
@@ -22,55 +26,71 @@ pub(crate) fn task_span(queue: &str, record: &Record, name: Option<&str>, attemp
     )
 }
 
-/// What became of a task. Its span says which.
-pub(crate) fn log_outcome(record: &Record, outcome: &Outcome, begun: Instant, until: Option<Instant>) {
-    let handler_ms = milliseconds(begun.elapsed());
-    let age = record.sent_at.and_then(|sent| SystemTime::now().duration_since(sent).ok());
-    let queue_age_ms = age.map(milliseconds);
-    let remaining_ms = until.map(|until| milliseconds(until.saturating_duration_since(Instant::now())));
-    let outcome_name = name(outcome);
-    match outcome {
-        Outcome::Done | Outcome::Duplicate => {
-            tracing::info!(task.outcome = outcome_name, queue_age_ms, handler_ms, remaining_ms, "a task was done");
-        }
+/// What became of a task, in one event that says all of it: which task of which queue, which attempt of how many, how long it
+/// took, and when it comes again.
+pub(crate) fn log_end(
+    (queue, name, attempts): (&str, Option<&str>, u32),
+    record: &Record,
+    end: &End,
+    begun: Instant,
+    until: Option<Instant>,
+) {
+    let error = match &end.outcome {
         Outcome::Failed(error) | Outcome::Unavailable(error) | Outcome::Buried(error) | Outcome::Panicked(error) => {
-            let (error, kind) = (error.chain(), error.kind());
-            tracing::error!(
-                task.outcome = outcome_name,
-                queue_age_ms,
-                handler_ms,
-                remaining_ms,
-                ?kind,
-                error,
-                "a task failed"
-            );
+            Some(error)
         }
-        _ => {
-            tracing::warn!(task.outcome = outcome_name, queue_age_ms, handler_ms, remaining_ms, "a task was not done");
-        }
+        _ => None,
+    };
+    let age = record.sent_at.and_then(|sent| SystemTime::now().duration_since(sent).ok());
+    macro_rules! event {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                task.name = name,
+                task.group = record.group,
+                task.outcome = outcome_name(&end.outcome),
+                task.attempt = end.attempt,
+                task.attempts = attempts,
+                messaging.destination.name = queue,
+                messaging.message.id = record.message_id,
+                messaging.message.receives = record.receives,
+                queue_age_ms = age.map(milliseconds),
+                handler_ms = milliseconds(begun.elapsed()),
+                remaining_ms = until.map(|until| milliseconds(until.saturating_duration_since(Instant::now()))),
+                again_ms = end.again.map(milliseconds),
+                kind = error.map(|error| tracing::field::debug(error.kind())),
+                error = error.map(Error::chain),
+                $message
+            )
+        };
+    }
+    match &end.outcome {
+        Outcome::Done | Outcome::Duplicate => event!(info, "a task was done"),
+        Outcome::Buried(_) => event!(error, "a task failed: it is a dead letter now"),
+        Outcome::Failed(_) | Outcome::Panicked(_) => event!(warn, "a task failed: it comes again"),
+        Outcome::Unavailable(_) => event!(error, "a task failed to start: it comes again"),
+        _ => event!(info, "a task was not done: it comes again"),
     }
 }
 
 /// The totals of a batch.
-pub(crate) fn log_batch(queue: &str, outcomes: &[Outcome], begun: Instant) {
-    let count = |names: &[&str]| outcomes.iter().filter(|outcome| names.contains(&name(outcome))).count();
+pub(crate) fn log_batch(queue: &str, ends: &[End], begun: Instant) {
+    let count = |names: &[&str]| ends.iter().filter(|end| names.contains(&outcome_name(&end.outcome))).count();
     tracing::info!(
         messaging.system = "aws_sqs",
         messaging.destination.name = queue,
-        messaging.batch.message_count = outcomes.len(),
+        messaging.batch.message_count = ends.len(),
         done = count(&["ok"]),
         duplicates = count(&["duplicate"]),
-        failed = count(&["failed", "unavailable", "poison", "panic", "busy", "deadline"]),
+        failed = count(&["failed", "unavailable", "poison", "panic", "busy"]),
         dead_letters = count(&["dead_letter"]),
         skipped = count(&["skipped_group"]),
-        not_started = count(&["not_started"]),
+        not_started = count(&["not_started", "deadline"]),
         batch_ms = milliseconds(begun.elapsed()),
         "a batch of tasks was worked off"
     );
 }
 
-fn name(outcome: &Outcome) -> &'static str {
-    use crate::error::ErrorKind;
+fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "ok",
         Outcome::Duplicate => "duplicate",

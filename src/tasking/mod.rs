@@ -8,8 +8,8 @@
 //! 2. `send` gets messages into a `queue`, by its `place`: at AWS (`sqs`), or in this process (`local`)
 //! 3. `event`: Lambda's JSON of a batch becomes records, and the outcome its answer
 //! 4. `batch` decides which record runs when: in a group one after another, groups side by side
-//! 5. `find` says which handler it is for; `work` decodes, claims at the `store`, runs and completes; `put_off` hides what failed, and `bury` sends what has had its
-//!    attempts to the dead letters
+//! 5. `find` says which handler it is for; `work` decodes and runs it, between `claims` at the `store`; `tally` says which
+//!    attempt it is, `put_off` hides what failed, and `bury` sends what has had its attempts to the dead letters
 //!
 //! Bodies that no message takes go elsewhere (`offload`). `scope` is what all of them are part of at a time: a request or a
 //! task, with its deadline and its outbox. Nothing here knows HTTP.
@@ -24,6 +24,7 @@ mod aws;
 mod batch;
 mod bury;
 mod canonical;
+mod claims;
 pub(crate) mod context;
 pub(crate) mod controller;
 #[cfg(feature = "dynamodb")]
@@ -46,6 +47,7 @@ mod send;
 mod settings;
 mod sqs;
 mod store;
+mod tally;
 pub(crate) mod task;
 mod work;
 

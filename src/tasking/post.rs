@@ -26,6 +26,13 @@ pub(crate) const TASK: &str = "chalice-task";
 pub(crate) const KEY: &str = "chalice-key";
 /// The attribute that has the deduplication id of a task that comes from the dead letters, where it has no key.
 pub(crate) const ID: &str = "chalice-id";
+/// The attributes of a dead letter that say why it is one, after how many attempts, and when it was received first and last.
+pub(crate) const REASON: &str = "chalice-dead-reason";
+pub(crate) const ATTEMPTS: &str = "chalice-dead-attempts";
+pub(crate) const FIRST: &str = "chalice-dead-first";
+pub(crate) const LAST: &str = "chalice-dead-last";
+/// What the deduplication id of a dead letter begins with; behind the colon stands the task's own.
+pub(crate) const LETTER: &str = "dlq-";
 /// The attribute of a raw text that could be taken for a task which names itself.
 pub(crate) const RAW: &str = "chalice-raw";
 
@@ -163,7 +170,8 @@ impl Post {
         Self { tasking, name: None, body, order: 0, attributes, group: None, key: None, dedup: Dedup::default() }
     }
 
-    /// The group in which it keeps its place. Default: the task's, else the controller's.
+    /// The group in which it keeps its place. Default: the task's, else the controller's
+    /// ([`with_default_group`](TaskingController::with_default_group)), else one of its own.
     pub fn with_group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self
@@ -239,23 +247,29 @@ impl Post {
     /// The message. A task that waits for success has an id that is the same in every handling of its request.
     pub(crate) fn message(self, waits_in: Option<&Scope>) -> Result<Message> {
         let body = self.body?;
-        let group = self.group.unwrap_or_else(|| self.tasking.default_group().to_owned());
+        let group = self.group.or_else(|| self.tasking.settings().default_group.clone());
+        // One that has none is by itself, and the same one each time that the same task is posted.
+        let named_group = group.as_deref().unwrap_or_default();
         let name = self.name.unwrap_or_default();
         // Of a task, in which its maps and sets may come in any order. A raw text is what it is.
         let content = || self.name.map_or(Cow::Borrowed(body.as_str()), |_| canonical(&body).into());
         let deduplication = match (self.dedup, &self.key, waits_in) {
             (Dedup::Id(id), _, _) => id,
-            (Dedup::Key, Some(key), _) => digest(&["key", name, &group, key]),
-            (Dedup::Content, _, _) => digest(&["content", name, &group, &content(), &self.order.to_string()]),
+            (Dedup::Key, Some(key), _) => digest(&["key", name, named_group, key]),
+            (Dedup::Content, _, _) => digest(&["content", name, named_group, &content(), &self.order.to_string()]),
             // By what it says and not by its place: a handler that goes through a map posts in another order each time, and one
             // that posts something else the second time must not lose it.
             (_, _, Some(scope)) => {
                 let content = content();
-                let nth = |nth: usize| digest(&["place", &scope.origin, &nth.to_string(), name, &group, &content]);
+                let nth = |nth: usize| digest(&["place", &scope.origin, &nth.to_string(), name, named_group, &content]);
                 (0..).map(nth).find(|id| !scope.has(self.tasking.queue_name(), id)).unwrap_or_default()
             }
             (_, _, None) => Uuid::now_v7().to_string(),
         };
+        let group = group.unwrap_or_else(|| match &self.key {
+            Some(key) => digest(&["key", name, "", key]),
+            None => deduplication.clone(),
+        });
         let mut attributes = self.attributes;
         if let Some(name) = self.name {
             attributes.insert(TASK.to_owned(), name.into());

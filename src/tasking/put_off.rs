@@ -1,90 +1,123 @@
-//! How long what failed stays hidden. It decides for a batch whose outcomes are known, and runs nothing.
+//! How long messages stay hidden: what failed and what stands behind it, and before a suspect runs all else of its batch. It
+//! runs nothing.
+//!
+//! Of a group the queue gives out only what stands before the first hidden message. So a follower that is hidden for longer
+//! than its head lets the head come alone, and keeps its receives; and nothing is overtaken.
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use super::{
     TaskingController,
-    batch::Outcome,
+    batch::{End, Outcome},
     event::Record,
     find::Found,
-    queue::{MOST_ENTRIES, Queue},
+    queue::{Hiding, MOST_ENTRIES},
     settings::Backoff,
     work::{Times, within},
 };
 use crate::error::BoxError;
 
 /// A message can be hidden for twelve hours, counted from when it was received.
-const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
 /// A lease's end is read from another clock.
 const AFTER_LEASE: Duration = Duration::from_secs(1);
+/// After the end of an invocation, Lambda has so long to delete what is done.
+const TO_DELETE: Duration = Duration::from_secs(4);
 
 impl TaskingController {
-    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for longer: the head then
-    /// mostly comes alone, and what waits behind it keeps its receives. Nothing is overtaken, since a queue
-    /// gives out of a group only what stands before the first hidden message.
-    pub(crate) async fn put_off(&self, found: &[Found<'_>], outcomes: &[Outcome], times: Times) {
-        let Ok(queue) = self.queue() else { return };
-        let queue = &*queue;
-        let waits = |outcome: &Outcome| matches!(outcome, Outcome::Skipped | Outcome::NotStarted);
-        let heads = found.iter().zip(outcomes).enumerate().filter(|(at, (head, outcome))| {
-            let before = found.iter().zip(outcomes).take(*at);
-            let mut group =
-                before.filter(|(other, _)| head.record.group.is_some() && other.record.group == head.record.group);
-            !(waits(outcome) && group.any(|(_, outcome)| !outcome.is_done()))
-        });
-        let delayed = heads.filter_map(|(at, (head, outcome))| {
-            Some((at, head, outcome, self.delay(head.record, head.record.attempt, outcome)?))
-        });
-        let hiding = delayed.map(|(at, head, outcome, delay)| async move {
-            let group = head.record.group.as_deref();
-            let followers = found.iter().zip(outcomes).skip(at + 1).filter(|(follower, outcome)| {
-                group.is_some() && follower.record.group.as_deref() == group && waits(outcome)
-            });
-            let followers: Vec<String> = followers.map(|(follower, _)| follower.record.receipt.clone()).collect();
-            // The followers first: for as long as only the head is visible, nothing is wrong.
-            for receipts in followers.chunks(MOST_ENTRIES) {
-                self.hide(queue, receipts, self.delay_behind(head.record, outcome, delay), times).await;
+    /// Hides what failed for as long as it is to wait, and what stands behind it in its group for longer. What only lacked
+    /// the time is given back at once.
+    pub(crate) async fn put_off(&self, found: &[Found<'_>], ends: &[End], times: Times) {
+        let mut hidings = Vec::new();
+        let mut heads: Vec<(&str, &End, Duration)> = Vec::new();
+        for (found, end) in found.iter().zip(ends).filter(|(_, end)| !end.outcome.is_done()) {
+            let group = found.record.group.as_deref();
+            let head = heads.iter().find(|(name, ..)| group == Some(*name));
+            let delay = match head {
+                Some((_, head, delay)) => Some(self.delay_behind(head, *delay)),
+                None => end.again,
+            };
+            let Some(delay) = delay.filter(|_| !found.record.receipt.is_empty()) else { continue };
+            if let (Some(group), None) = (group, head) {
+                heads.push((group, end, delay));
             }
-            self.hide(queue, std::slice::from_ref(&head.record.receipt), delay, times).await;
-        });
-        join_all(hiding.collect::<Vec<_>>()).await;
+            hidings.push(Hiding { receipt: found.record.receipt.clone(), delay });
+        }
+        self.hide(&hidings, times).await;
     }
 
-    async fn hide(&self, queue: &dyn Queue, receipts: &[String], delay: Duration, times: Times) {
-        let hidden = async { queue.hide(receipts, delay.min(LONGEST_DELAY)).await.map_err(BoxError::from) };
-        // Else they come back when the queue's own time is up.
-        if let Err(error) = within(times.end, hidden).await {
-            tracing::warn!(queue = self.queue_name(), error = error.chain(), "tasks could not be put off");
+    /// Before a suspect runs: should it end the process, it comes again soon and alone, as all else of its batch stays
+    /// hidden until it has had its attempts. What was done before it in this batch is deleted already.
+    pub(crate) async fn isolate(&self, suspect: &Record, batch: &[Found<'_>], times: Times) {
+        if times.end.is_none() {
+            return;
+        }
+        let own = self.lease(times).saturating_add(TO_DELETE);
+        let others = own.saturating_mul(self.settings().attempts);
+        let hiding = |found: &Found<'_>| {
+            let receipt = found.record.receipt.clone();
+            let delay = if std::ptr::eq(found.record, suspect) { own } else { others };
+            Hiding { receipt, delay }
+        };
+        let hidings: Vec<Hiding> = batch.iter().map(hiding).filter(|hiding| !hiding.receipt.is_empty()).collect();
+        self.hide(&hidings, times).await;
+    }
+
+    /// Deletes a message before Lambda does it at the end of the batch.
+    pub(crate) async fn delete(&self, record: &Record, times: Times) {
+        let Ok(queue) = self.queue() else { return };
+        let deleted = async { queue.delete(&record.receipt).await.map_err(BoxError::from) };
+        if let Err(error) = within(times.end, deleted).await {
+            let queue = self.queue_name();
+            tracing::warn!(
+                queue,
+                error = error.chain(),
+                "a task that is done was not deleted before the next of its batch"
+            );
         }
     }
 
-    /// How long a task that failed is to wait.
+    async fn hide(&self, hidings: &[Hiding], times: Times) {
+        let Ok(queue) = self.queue() else { return };
+        for hidings in hidings.chunks(MOST_ENTRIES) {
+            let hidden = async { queue.hide(hidings).await.map_err(BoxError::from) };
+            // Else they come back when the queue's own time is up.
+            if let Err(error) = within(times.end, hidden).await {
+                tracing::warn!(
+                    queue = self.queue_name(),
+                    error = error.chain(),
+                    "tasks could not be put off: they come again when the queue's own VisibilityTimeout is over"
+                );
+            }
+        }
+    }
+
+    /// How long a task is to wait that was not done in this attempt.
     pub(crate) fn delay(&self, record: &Record, attempt: u32, outcome: &Outcome) -> Option<Duration> {
-        if record.receipt.is_empty() {
-            return None;
-        }
-        let backoff = || self.settings().backoff.delay(attempt);
-        match outcome {
-            Outcome::Failed(error) => Some(error.retry_delay().unwrap_or_else(backoff).min(LONGEST_DELAY)),
+        let backoff = |times| self.settings().backoff.delay(times);
+        let delay = match outcome {
+            Outcome::Failed(error) => error.retry_delay().unwrap_or_else(|| backoff(attempt)),
+            Outcome::Panicked(_) => backoff(attempt),
             // Nothing of the task's own is away: asked at once again and again, it would use up the receives in no time.
-            Outcome::Unavailable(_) => Some(Backoff::default().delay(attempt).max(backoff())),
-            Outcome::Panicked(_) | Outcome::Cut | Outcome::NotStarted => Some(backoff()),
+            Outcome::Unavailable(_) => Backoff::default().delay(record.receives).max(backoff(record.receives)),
             // To come earlier would only use up receives: nobody else can claim it.
-            Outcome::Busy(remaining) => Some(remaining.saturating_add(AFTER_LEASE).max(backoff())),
-            _ => None,
-        }
+            Outcome::Busy(remaining) => remaining.saturating_add(AFTER_LEASE).max(backoff(record.receives)),
+            // To have no time left is no failure.
+            Outcome::Cut | Outcome::NotStarted => Duration::ZERO,
+            Outcome::Done | Outcome::Duplicate | Outcome::Buried(_) | Outcome::Skipped => return None,
+        };
+        Some(delay.min(LONGEST_DELAY))
     }
 
     /// How long what stands behind such a task is to wait: until the head has failed once more, and is hidden again. With the
     /// head's last attempt it comes too, as it goes on then, whatever becomes of the head.
-    fn delay_behind(&self, head: &Record, outcome: &Outcome, delay: Duration) -> Duration {
+    fn delay_behind(&self, head: &End, delay: Duration) -> Duration {
         let next_is_last = head.attempt.saturating_add(1) >= self.settings().attempts;
-        match outcome {
+        let delay = match &head.outcome {
             Outcome::Busy(_) => delay.saturating_add(self.settings().backoff.delay(head.attempt)),
             Outcome::Failed(_) | Outcome::Panicked(_) if next_is_last => delay,
             _ => delay.saturating_mul(4),
-        }
+        };
+        delay.min(LONGEST_DELAY)
     }
 }

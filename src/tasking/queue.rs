@@ -16,8 +16,18 @@ pub(crate) trait Queue: Debug + Send + Sync {
     /// as a whole.
     fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Result<Vec<Result<Sent, Failed>>, Failed>>;
 
-    /// Hides up to ten received messages for so long from now, in their order.
-    fn hide<'a>(&'a self, receipts: &'a [String], delay: Duration) -> BoxFuture<'a, Result<()>>;
+    /// Hides up to ten received messages, each for so long from now; for no time gives it back.
+    fn hide<'a>(&'a self, hidings: &'a [Hiding]) -> BoxFuture<'a, Result<()>>;
+
+    /// Deletes a received message; also one that is deleted already.
+    fn delete<'a>(&'a self, receipt: &'a str) -> BoxFuture<'a, Result<()>>;
+}
+
+/// A received message, and how long it is to be hidden.
+#[derive(Clone, Debug)]
+pub(crate) struct Hiding {
+    pub(crate) receipt: String,
+    pub(crate) delay: Duration,
 }
 
 /// What a queue says of a message that it took, also where it had taken the same one before.

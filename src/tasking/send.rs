@@ -326,7 +326,7 @@ mod tests {
 
     use futures_util::future::BoxFuture;
 
-    use super::*;
+    use super::{super::queue::Hiding, *};
 
     /// A queue that fails as its random numbers say, and knows what it has.
     #[derive(Debug)]
@@ -388,7 +388,11 @@ mod tests {
             Box::pin(std::future::ready(answer))
         }
 
-        fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+        fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
             Box::pin(std::future::ready(Ok(())))
         }
     }
@@ -495,8 +499,12 @@ mod tests {
             Box::pin(std::future::pending())
         }
 
-        fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+        fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
             Box::pin(std::future::pending())
+        }
+
+        fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
+            Box::pin(std::future::ready(Ok(())))
         }
     }
 
@@ -516,7 +524,11 @@ mod tests {
             fn send<'a>(&'a self, _: &'a [&'a Message]) -> BoxFuture<'a, Outcomes> {
                 Box::pin(std::future::ready(Err(Failed::new(ErrorKind::QueueNotFound, "no such queue"))))
             }
-            fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+            fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+                Box::pin(std::future::ready(Ok(())))
+            }
+
+            fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
                 Box::pin(std::future::ready(Ok(())))
             }
         }

@@ -14,7 +14,7 @@ use crate::error::Result;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) default_group: String,
+    pub(crate) default_group: Option<String>,
     pub(crate) names_in_bodies: bool,
     pub(crate) send_time: Duration,
     pub(crate) groups: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            default_group: "default".to_owned(),
+            default_group: None,
             names_in_bodies: false,
             send_time: Duration::from_secs(2),
             groups: 10,
@@ -73,9 +73,27 @@ impl Backoff {
 }
 
 impl TaskingController {
-    /// The group of tasks that name none. Default: `default`.
+    /// The group of tasks that name none: they run one after another, in the order in which they were posted. Default: each of
+    /// them has a group of its own, so that none waits for another.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::RawTask};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let tasks = TaskingController::new("mail.fifo")?.with_inline();
+    /// let tasks = tasks.on_raw(async |context: TaskContext, task: RawTask| {
+    ///     assert_eq!(context.group() == Some("mail"), task.body() == "in order");
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// tasks.post_raw("by itself", [("locale", "de")]).await?;
+    /// tasks.with_default_group("mail").post_raw("in order", [("locale", "de")]).await?;
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn with_default_group(self, group: impl Into<String>) -> Self {
-        self.change_settings(|settings| settings.default_group = group.into())
+        self.change_settings(|settings| settings.default_group = Some(group.into()))
     }
 
     /// Takes the task's name from the body too, `{"task":"send_welcome",…}`, where a message has no attribute
@@ -189,8 +207,9 @@ impl TaskingController {
     }
 
     /// How long a task that failed waits: so long after the first attempt, twice as long after each further one, and never
-    /// longer than `longest`. What was behind it in its batch waits four times as long, so that mostly the one that failed
-    /// comes alone and the others keep their receives. Where the wait is zero it is tried again at once, in the same batch.
+    /// longer than `longest`, nor than 11 hours. What was behind it in its batch waits four times as long, so that mostly the one
+    /// that failed comes alone and the others keep their receives. Where the wait is zero it is tried again at once, in the same
+    /// batch. A task for which the invocation had no time left has not failed, and comes at once.
     /// Needs `sqs:ChangeMessageVisibility`; without it they wait for as long as the queue hides messages. Default: 5
     /// seconds, 15 minutes.
     ///
@@ -223,13 +242,26 @@ impl TaskingController {
     }
 
     /// How often a task is tried. When its last attempt fails, by an error, a panic or for want of time, the worker sends
-    /// it to the dead-letter queue, and its group goes on in the same batch. So nothing behind it becomes a dead letter that
-    /// never ran, however much fails before it; a task that waited behind others may have fewer attempts, and one at least.
+    /// it to the dead-letter queue, and its group goes on in the same batch.
     ///
-    /// It is the dead-letter queue of the queue's RedrivePolicy, which needs `sqs:GetQueueAttributes` on the queue, or that of
-    /// [`with_dead_letter_queue`](Self::with_dead_letter_queue), and `sqs:SendMessage` on it. The queue's `maxReceiveCount` is
-    /// for what never comes to an end, as a worker that is killed each time: set it to 100. Where it is less than the
-    /// attempts, it is they. Default: 5.
+    /// An attempt is one in which the task's own handler was begun, and failed or did not come to its end because its process
+    /// died. That another task failed, that there was no time, or that the store was away, is none. So nothing becomes a dead
+    /// letter for its neighbours. This is exact with a store that counts ([`with_store`](Self::with_store)). Without one the
+    /// worker counts receives, and takes off those of which its own process knows that the task did not run in them: a task that
+    /// waited in another process behind others that failed may have fewer attempts, and one at least; and one that ends its
+    /// process each time is tried until the queue's `maxReceiveCount`.
+    ///
+    /// After a process died, what it may have died of runs alone, and before all else of its batch.
+    ///
+    /// The dead letter goes to the dead-letter queue of the queue's RedrivePolicy, which needs `sqs:GetQueueAttributes` on the
+    /// queue, or to that of [`with_dead_letter_queue`](Self::with_dead_letter_queue); `sqs:SendMessage` on it. It is the message
+    /// with its attributes, and with `chalice-dead-reason`, `chalice-dead-attempts`, and `chalice-dead-first` and
+    /// `chalice-dead-last`, the times of its first receive and of its death in milliseconds since 1970, as far as a message has
+    /// room for them.
+    ///
+    /// The queue itself makes a dead letter of what was received `maxReceiveCount` times, run or not, and a task is received with
+    /// each batch that its group's first is in. Set it to 100. In what would be its last receive, a task has the rest of its
+    /// attempts at once. Default: 5.
     ///
     /// # Examples
     ///

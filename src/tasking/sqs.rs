@@ -1,7 +1,7 @@
 //! Amazon SQS through its SDK: the one file that knows its types. The client is made, and a queue's URL asked for, when
 //! the first message is sent. It sends what it is given once; when to try again is decided in `send`.
 
-use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, io, sync::Arc};
 
 use aws_sdk_sqs::{
     Client,
@@ -22,7 +22,7 @@ use super::{
     aws,
     bury::DeadLetters,
     message::{Attribute, Message},
-    queue::{Failed, Queue, Sent},
+    queue::{Failed, Hiding, Queue, Sent},
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
 
@@ -166,16 +166,16 @@ impl Queue for Sqs {
         })
     }
 
-    fn hide<'a>(&'a self, receipts: &'a [String], delay: Duration) -> BoxFuture<'a, Result<()>> {
+    fn hide<'a>(&'a self, hidings: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let failed = |failed: Failed| failed.error(1, false);
             let (client, url) = (self.client().await, self.url().await.map_err(failed)?);
-            let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
-            let entry = |(at, receipt): (usize, &String)| {
+            let entry = |(at, Hiding { receipt, delay }): (usize, &Hiding)| {
+                let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
                 entry.receipt_handle(receipt).visibility_timeout(seconds).build()
             };
-            let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
+            let entries: Result<Vec<_>, _> = hidings.iter().enumerate().map(entry).collect();
             let caused = |error| Error::caused(ErrorKind::Queue, "tasks could not be put off", error);
             let entries = entries.map_err(|error| caused(error.into()))?;
             let request = client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries));
@@ -184,6 +184,14 @@ impl Queue for Sqs {
                 Some(entry) => Err(caused(failed_entry(entry).source.into())),
                 None => Ok(()),
             }
+        })
+    }
+
+    fn delete<'a>(&'a self, receipt: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let (client, url) = (self.client().await, self.url().await.map_err(|failed| failed.error(1, false))?);
+            let deleted = client.delete_message().queue_url(url).receipt_handle(receipt).send().await;
+            deleted.map(drop).map_err(|error| Error::caused(ErrorKind::Queue, "a task could not be deleted", error))
         })
     }
 }

@@ -51,8 +51,14 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> +
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claim {
-    /// The task is the claimant's until the lease ends.
+    /// The task is the claimant's until the lease ends. Of a store that counts, it is the first attempt.
     Acquired,
+    /// The same for an attempt that is not the first: so many claims of this message, with this one, were made and not
+    /// given back.
+    Again {
+        /// Which attempt it is, from 2.
+        attempt: u32,
+    },
     /// The task is done.
     Done,
     /// Someone else has claimed it, and that lease has not ended: the task comes again when it has.
@@ -67,6 +73,10 @@ pub enum Claim {
 /// A task is claimed before it runs and completed after. A claim is a lease: it ends by itself where its owner dies. The
 /// owner fences: who has lost a claim can neither complete nor release it. A store that fails is no permission to run: the
 /// task fails and comes again.
+///
+/// A store may count attempts too ([`counts_attempts`](Self::counts_attempts)). Then no task becomes a dead letter before its own
+/// handler was begun [as often as it may](crate::TaskingController::with_attempts), whatever happens to its neighbours: a
+/// process that dies leaves its claim behind, which counts. Without that, receives are counted.
 ///
 /// [`MemoryStore`] is for development and tests, `DynamoStore` (feature `dynamodb`) for the rest. A store of your own must
 /// decide each call in one step.
@@ -90,18 +100,39 @@ pub enum Claim {
 /// ```
 pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
     /// Claims a task for `owner` until the lease ends, unless it is done or someone else's. Who claims again what it has
-    /// keeps it.
+    /// keeps it. An owner is a message and a delivery of it, `MESSAGE/DELIVERY`: what stands before the last slash is the same
+    /// for all attempts of one message.
     fn claim<'a>(&'a self, key: &'a str, owner: &'a str, lease: Duration) -> StoreFuture<'a, Claim>;
 
     /// Marks a task as done for so long; `false` where it is not the owner's any more.
     fn complete<'a>(&'a self, key: &'a str, owner: &'a str, keep: Duration) -> StoreFuture<'a, bool>;
 
-    /// Gives a claim up, so that the next may run at once; `false` where it is not the owner's any more.
+    /// Gives a claim up, so that the next may run at once; `false` where it is not the owner's any more. The task was not to
+    /// blame: a store that counts takes the attempt back.
     fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool>;
+
+    /// Gives a claim up after its task failed: a store that counts keeps the attempt. Default: [`release`](Self::release).
+    fn fail<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        self.release(key, owner)
+    }
+
+    /// Whether it counts the attempts of a message: claims that were not released. Those of another message with the same key
+    /// begin anew. Default: no.
+    fn counts_attempts(&self) -> bool {
+        false
+    }
+}
+
+/// The message that an owner is a delivery of.
+pub(super) fn message_of(owner: &str) -> &str {
+    owner.rsplit_once('/').map_or(owner, |(message, _)| message)
 }
 
 /// Longer than any process lives, and not too long for a clock.
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// How long the attempts of a task that failed are remembered: longer than it may wait for the next.
+pub(super) const KEEP_COUNT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An [`IdempotencyStore`] in the memory of this process: for development, and for tests.
 #[derive(Default)]
@@ -111,8 +142,18 @@ pub struct MemoryStore {
 
 struct Row {
     owner: String,
-    is_done: bool,
+    /// Claims of this owner's message that were not released.
+    attempts: u32,
+    state: State,
     until: Instant,
+}
+
+#[derive(PartialEq)]
+enum State {
+    Claimed,
+    /// Given up; it is kept for its count.
+    Free,
+    Done,
 }
 
 impl MemoryStore {
@@ -124,12 +165,25 @@ impl MemoryStore {
     /// How many tasks are claimed or done.
     pub fn len(&self) -> usize {
         let now = Instant::now();
-        self.rows().values().filter(|row| row.until > now).count()
+        self.rows().values().filter(|row| row.until > now && row.state != State::Free).count()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Ends a claim, which counts for so many attempts.
+    fn free(&self, key: &str, owner: &str, counts: u32) -> bool {
+        let mut rows = self.rows();
+        let row = rows.get_mut(key).filter(|row| row.owner == owner && row.state == State::Claimed);
+        let Some(row) = row else { return false };
+        row.attempts = row.attempts.saturating_sub(1) + counts;
+        (row.state, row.until) = (State::Free, Instant::now() + KEEP_COUNT);
+        if row.attempts == 0 {
+            rows.remove(key);
+        }
+        true
     }
 
     fn rows(&self) -> MutexGuard<'_, HashMap<String, Row>> {
@@ -143,13 +197,21 @@ impl IdempotencyStore for MemoryStore {
         if rows.len() >= 1024 && rows.len().is_power_of_two() {
             rows.retain(|_, row| row.until > now);
         }
-        let claim = match rows.get(key).filter(|row| row.until > now) {
-            Some(row) if row.is_done => Claim::Done,
-            Some(row) if row.owner != owner => Claim::Busy { remaining: row.until - now },
+        let row = rows.get(key);
+        let claim = match row.filter(|row| row.until > now) {
+            Some(row) if row.state == State::Done => Claim::Done,
+            Some(row) if row.state == State::Claimed && row.owner != owner => {
+                Claim::Busy { remaining: row.until - now }
+            }
             _ => {
-                let row = Row { owner: owner.to_owned(), is_done: false, until: now + lease.min(CENTURY) };
-                rows.insert(key.to_owned(), row);
-                Claim::Acquired
+                let is_again = |row: &&Row| row.state != State::Done && message_of(&row.owner) == message_of(owner);
+                let before = row.filter(is_again);
+                // Who claims again what it has is still at the same attempt.
+                let is_same = before.is_some_and(|row| row.state == State::Claimed && row.owner == owner);
+                let attempts = before.map_or(0, |row| row.attempts) + u32::from(!is_same);
+                let until = now + lease.min(CENTURY);
+                rows.insert(key.to_owned(), Row { owner: owner.to_owned(), attempts, state: State::Claimed, until });
+                if attempts > 1 { Claim::Again { attempt: attempts } } else { Claim::Acquired }
             }
         };
         Box::pin(std::future::ready(Ok(claim)))
@@ -157,18 +219,22 @@ impl IdempotencyStore for MemoryStore {
 
     fn complete<'a>(&'a self, key: &'a str, owner: &'a str, keep: Duration) -> StoreFuture<'a, bool> {
         let mut rows = self.rows();
-        let row = rows.get_mut(key).filter(|row| row.owner == owner);
-        let is_owned = row.map(|row| (row.is_done, row.until) = (true, Instant::now() + keep.min(CENTURY))).is_some();
+        let row = rows.get_mut(key).filter(|row| row.owner == owner && row.state != State::Free);
+        let until = Instant::now() + keep.min(CENTURY);
+        let is_owned = row.map(|row| (row.state, row.until) = (State::Done, until)).is_some();
         Box::pin(std::future::ready(Ok(is_owned)))
     }
 
     fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
-        let mut rows = self.rows();
-        let is_owned = rows.get(key).is_some_and(|row| row.owner == owner && !row.is_done);
-        if is_owned {
-            rows.remove(key);
-        }
-        Box::pin(std::future::ready(Ok(is_owned)))
+        Box::pin(std::future::ready(Ok(self.free(key, owner, 0))))
+    }
+
+    fn fail<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(std::future::ready(Ok(self.free(key, owner, 1))))
+    }
+
+    fn counts_attempts(&self) -> bool {
+        true
     }
 }
 

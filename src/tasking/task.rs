@@ -59,7 +59,9 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
     const NEEDS: Duration = Duration::ZERO;
 
     /// Tasks of one group run one after another in the order in which they were posted; one that fails holds up those
-    /// behind it. 1 to 128 ASCII letters, digits or punctuation. Default: the controller's group.
+    /// behind it. 1 to 128 ASCII letters, digits or punctuation. Default: the
+    /// [controller's](crate::TaskingController::with_default_group), and where that has none a group of its own, so that nothing waits
+    /// for it.
     fn group(&self) -> Option<Cow<'_, str>> {
         None
     }

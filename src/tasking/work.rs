@@ -1,36 +1,32 @@
 //! What a worker does with a batch: each record is decoded, claimed, run and completed; what failed is put off and
-//! reported. Which record runs when is decided in `batch`.
+//! reported. Which record runs when is decided in `batch`, and which attempt it is in `tally`.
 
 use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
     TaskingController,
-    batch::{self, Limits, Outcome},
-    bury::Attempt,
-    context::{Delivery, TaskContext},
+    batch::{self, End, Limits, Outcome},
+    bury::{Attempt, Verdict},
+    context::TaskContext,
     event::{self, BatchResponse, Record},
     find::Found,
-    log::{log_batch, log_outcome, task_span},
+    log::{log_batch, log_end, task_span},
     offload::{Room, Taken, is_elsewhere},
+    put_off::LONGEST_DELAY,
     scope::Scope,
     send::BatchOrder,
-    store::{Claim, IdempotencyStore},
+    settings::Backoff,
     task::{Handler, RawTask},
 };
 use crate::{
     defects::{Defect, seeded},
-    entity_tag::hex,
     error::{BoxError, Error, ErrorKind, Result},
 };
 
@@ -41,18 +37,15 @@ const LONGEST_MARGIN: Duration = Duration::from_secs(1);
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(15 * 60);
 
-/// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.
-const LONGEST_KEY: usize = 1024;
-
 /// The times of one invocation.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
     begun: Instant,
     /// When handlers are cut.
-    until: Option<Instant>,
+    pub(super) until: Option<Instant>,
     /// When the rest must be over.
     pub(crate) end: Option<Instant>,
-    lease: Duration,
+    pub(super) lease: Duration,
 }
 
 impl Times {
@@ -69,8 +62,37 @@ impl Times {
     }
 
     /// Whether what begins now has nearly all of the invocation's time.
-    pub(crate) fn is_whole(&self, begun: Instant) -> bool {
+    fn is_whole(&self, begun: Instant) -> bool {
         self.until.is_some_and(|until| begun - self.begun <= (until - self.begun) / 10)
+    }
+
+    /// Whether something that needs so long can begin.
+    fn is_enough(&self, needs: Duration) -> bool {
+        self.until.is_none_or(|until| Instant::now() + needs < until)
+    }
+}
+
+/// A batch that is worked off.
+struct Batch<'a> {
+    found: &'a [Found<'a>],
+    times: Times,
+    room: Room,
+    /// How long the longest run of each kind of task took.
+    longest: Mutex<HashMap<&'a str, Duration>>,
+}
+
+impl<'a> Batch<'a> {
+    /// How much time a task must have: one that took longer before would only be cut.
+    fn needs(&self, found: &Found<'_>) -> Duration {
+        let own = found.handler().map_or(Duration::ZERO, |handler| handler.needs);
+        let longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
+        longest.get(found.name().unwrap_or_default()).map_or(own, |longest| own.max(*longest))
+    }
+
+    fn took(&self, found: &'a Found<'_>, time: Duration) {
+        let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
+        let longest = longest.entry(found.name().unwrap_or_default()).or_default();
+        *longest = time.max(*longest);
     }
 }
 
@@ -104,91 +126,165 @@ impl TaskingController {
     /// ```
     pub async fn handle_event(&self, event: &str, remaining: Option<Duration>) -> Result<BatchResponse> {
         let records = event::records(event)?;
-        let outcomes = self.work(&records, remaining).await;
-        self.answer(&records, &outcomes)
+        let ends = self.work(&records, remaining).await;
+        self.answer(&records, &ends)
     }
 
     /// Works off an event of one record; its error is the task's.
     pub(crate) async fn run_alone(&self, event: &str) -> Result<()> {
-        let outcomes = self.work(&event::records(event)?, None).await;
-        match outcomes.into_iter().next() {
+        let ends = self.work(&event::records(event)?, None).await;
+        match ends.into_iter().next().map(|end| end.outcome) {
             Some(outcome) if outcome.is_done() => Ok(()),
             Some(Outcome::Failed(error) | Outcome::Unavailable(error) | Outcome::Panicked(error)) => Err(error),
             other => Err(Error::new(ErrorKind::Task, format!("a task did not run: {other:?}"))),
         }
     }
 
-    async fn work(&self, records: &[Record], remaining: Option<Duration>) -> Vec<Outcome> {
+    async fn work(&self, records: &[Record], remaining: Option<Duration>) -> Vec<End> {
         let begun = Instant::now();
-        let times = Times::of(remaining, self.settings().margin);
         let found: Vec<Found<'_>> = records.iter().map(|record| self.find(record)).collect();
-        let limits = Limits { groups: self.settings().groups, until: times.until };
-        let room = Room::of(self.settings().offload_limit);
-        let outcomes = batch::process(
+        let batch = Batch {
+            found: &found,
+            times: Times::of(remaining, self.settings().margin),
+            room: Room::of(self.settings().offload_limit),
+            longest: Mutex::default(),
+        };
+        let limits = Limits { groups: self.settings().groups, until: batch.times.until };
+        let mut ends = batch::process(
             &found,
             |found| found.record.group.as_deref(),
-            |found| found.handler().map_or(Duration::ZERO, |handler| handler.needs),
-            |found| self.run(found, times, &room),
+            |found| self.tally().is_suspect(found.record),
+            |found| batch.needs(found),
+            |found| self.run(found, &batch),
             limits,
         )
         .await;
-        self.put_off(&found, &outcomes, times).await;
-        log_batch(self.queue_name(), &outcomes, begun);
-        outcomes
+        self.wait_if_nothing_ran(records, &mut ends);
+        records.iter().zip(&ends).for_each(|(record, end)| self.tally().note(record, end));
+        self.put_off(&found, &ends, batch.times).await;
+        log_batch(self.queue_name(), &ends, begun);
+        ends
+    }
+
+    /// A batch for which an invocation has no time at all is not given back at once: it would come at once, and again.
+    fn wait_if_nothing_ran(&self, records: &[Record], ends: &mut [End]) {
+        if ends.is_empty() || !ends.iter().all(|end| matches!(end.outcome, Outcome::NotStarted | Outcome::Skipped)) {
+            return;
+        }
+        tracing::error!(
+            queue = self.queue_name(),
+            "no task of a batch could be started: `Task::NEEDS` or `with_margin` is more than the function's Timeout"
+        );
+        for (record, end) in records.iter().zip(ends) {
+            end.again = end.again.and(Some(Backoff::default().delay(record.receives)));
+        }
     }
 
     /// Runs a record, and where it fails and is to come again at once, again.
-    async fn run(&self, found: &Found<'_>, times: Times, room: &Room) -> Outcome {
-        let (record, mut number) = (found.record, found.record.attempt);
+    async fn run<'a>(&self, found: &'a Found<'_>, batch: &Batch<'a>) -> End {
+        let record = found.record;
+        let is_suspect = self.tally().is_suspect(record);
+        if is_suspect {
+            self.isolate(record, batch.found, batch.times).await;
+        }
+        let (first, mut runs) = (self.tally().attempt(record), 0);
         loop {
-            let attempt = Attempt { number, begun: Instant::now() };
-            let span = task_span(self.queue_name(), record, found.name(), number);
-            let running = async {
-                let outcome = self.run_once(found, number, times, room).await;
-                self.judge(record, attempt, outcome, times).await
-            };
-            let outcome = running.instrument(span.clone()).await;
-            span.in_scope(|| log_outcome(record, &outcome, attempt.begun, times.until));
-            let needs = found.handler().map_or(Duration::ZERO, |handler| handler.needs);
-            let has_time = times.until.is_none_or(|until| Instant::now() + needs < until);
-            if !has_time || !self.is_due_at_once(record, number, &outcome) {
-                return outcome;
+            let begun = Instant::now();
+            let span = task_span(self.queue_name(), record, found.name(), first + runs);
+            let running = self.run_once(found, Attempt { number: first + runs, runs, begun }, batch);
+            let (end, is_due) = running.instrument(span.clone()).await;
+            batch.took(found, begun.elapsed());
+            let about = (self.queue_name(), found.name(), self.settings().attempts);
+            span.in_scope(|| log_end(about, record, &end, begun, batch.times.until));
+            if !is_due {
+                if is_suspect && end.outcome.is_done() && batch.found.len() > 1 {
+                    // The next of the batch may end the process, and this one is not to come again for that.
+                    self.delete(record, batch.times).await;
+                }
+                return end;
             }
-            number += 1;
+            runs = end.runs;
         }
     }
 
-    async fn run_once(&self, found: &Found<'_>, attempt: u32, times: Times, room: &Room) -> Outcome {
-        let record = found.record;
-        let (name, handler) = match &found.handler {
-            Ok((name, handler)) => (name, *handler),
-            Err(error) => return failed(error.clone()),
+    /// One run, and whether another is to follow at once.
+    async fn run_once(&self, found: &Found<'_>, attempt: Attempt, batch: &Batch<'_>) -> (End, bool) {
+        let (outcome, attempt) = match &found.handler {
+            Ok((name, handler)) => self.claim_and_run(found.record, name, *handler, attempt, batch).await,
+            Err(error) => (failed(error.clone()), attempt),
         };
-        let delivery = Arc::new(self.delivery(record, name, attempt, times));
-        if let Some(store) = self.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) {
-            let claim = within(times.until, store.claim(&delivery.key, &delivery.owner, self.lease(times))).await;
-            match claim {
-                Ok(Claim::Acquired) => {}
-                Ok(Claim::Done) => return Outcome::Duplicate,
-                Ok(Claim::Busy { remaining }) => return Outcome::Busy(remaining),
-                Err(error) => return Outcome::Unavailable(error),
+        let record = found.record;
+        let (Outcome::Failed(failure) | Outcome::Panicked(failure)) = &outcome else {
+            let again = self.delay(record, attempt.number, &outcome);
+            return (End { outcome, attempt: attempt.number, runs: attempt.runs, again }, false);
+        };
+        if failure.retry_delay().is_some_and(|delay| delay > LONGEST_DELAY) {
+            tracing::warn!("a task asks to wait for longer than a queue can hide it: it comes again after 11 hours");
+        }
+        let has_time = batch.times.is_enough(batch.needs(found));
+        let verdict = self.judge(record, attempt, &outcome, failure, has_time, batch.times).await;
+        let outcome = match verdict {
+            Verdict::Buried => Outcome::Buried(failure.clone()),
+            Verdict::AtOnce | Verdict::Later => outcome,
+        };
+        let again = match verdict {
+            Verdict::AtOnce => Some(Duration::ZERO),
+            _ => self.delay(record, attempt.number, &outcome),
+        };
+        (End { outcome, attempt: attempt.number, runs: attempt.runs + 1, again }, matches!(verdict, Verdict::AtOnce))
+    }
+
+    /// Runs a record that has a handler, as the attempt that the store counts, or else as this one.
+    async fn claim_and_run(
+        &self,
+        record: &Record,
+        name: &str,
+        handler: Option<&Handler>,
+        mut attempt: Attempt,
+        batch: &Batch<'_>,
+    ) -> (Outcome, Attempt) {
+        let times = batch.times;
+        let mut delivery = self.delivery(record, name, times);
+        let counted = match self.claim(&delivery, times).await {
+            Ok(counted) => counted.filter(|_| !seeded(Defect::Attempts)),
+            Err(outcome) => return (outcome, attempt),
+        };
+        attempt.number = counted.unwrap_or(attempt.number);
+        if counted.is_some_and(|counted| counted > self.settings().attempts) {
+            // It was begun as often as it may, and at least the last time its process did not come to the end of it.
+            let crashed = Error::new(ErrorKind::Handler, "the process ended each time while a task ran");
+            let outcome = Outcome::Failed(crashed.clone());
+            let verdict = self.judge(record, attempt, &outcome, &crashed, false, times).await;
+            if matches!(verdict, Verdict::Buried) {
+                return (self.settle(Outcome::Buried(crashed), &delivery, times).await, attempt);
             }
         }
+        delivery.attempt = attempt.number;
+        let delivery = Arc::new(delivery);
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
-        let outcome = match batch::guarded(self.body(record, room), times.until).await {
+        let is_whole = times.is_whole(attempt.begun);
+        let outcome = match batch::guarded(self.body(record, &batch.room), times.until).await {
             // The room is taken until the handler is done with the body.
             Ok(Ok((body, _taken))) => match handler.map_or_else(|| self.handler_by(record, &body), Ok) {
                 Ok(handler) => {
                     let task = RawTask::new(body, record.attributes.clone());
-                    self.run_handler(handler, context, task, times).await
+                    match self.run_handler(handler, context, task, times).await {
+                        Outcome::Cut if is_whole => {
+                            Outcome::Failed(Error::new(ErrorKind::Handler, "a task took longer than its invocation"))
+                        }
+                        outcome => outcome,
+                    }
                 }
                 Err(error) => Outcome::Failed(error),
             },
             Ok(Err(error)) => failed(error),
-            Err(Outcome::Cut) => Outcome::NotStarted,
+            Err(Outcome::Cut) if is_whole => {
+                let message = "the body of a task could not be fetched within an invocation";
+                Outcome::Unavailable(Error::new(ErrorKind::Queue, message))
+            }
             Err(outcome) => outcome,
         };
-        self.settle(outcome, &delivery, times).await
+        (self.settle(outcome, &delivery, times).await, attempt)
     }
 
     /// The body that was posted, which may be elsewhere, and the room that it takes then.
@@ -219,58 +315,8 @@ impl TaskingController {
         }
     }
 
-    /// Tells the store.
-    async fn settle(&self, outcome: Outcome, delivery: &Delivery, times: Times) -> Outcome {
-        let Some(store) = &self.settings().store else { return outcome };
-        let (key, owner) = (&delivery.key, &delivery.owner);
-        let is_complete = delivery.is_complete.load(Ordering::Acquire);
-        match outcome {
-            Outcome::Failed(error) | Outcome::Panicked(error) if is_complete => {
-                tracing::warn!(error = error.chain(), "a handler failed after its effect was written: it is done");
-                Outcome::Done
-            }
-            Outcome::Done | Outcome::Cut if is_complete => Outcome::Done,
-            Outcome::Failed(_) | Outcome::Panicked(_) | Outcome::Unavailable(_) => {
-                released(within(times.end, store.release(key, owner)).await);
-                outcome
-            }
-            Outcome::Done => {
-                complete(&**store, delivery, self.settings().keep, times).await;
-                outcome
-            }
-            // Cut at the end of the invocation: there is no time left, and the lease ends soon after.
-            _ => outcome,
-        }
-    }
-
-    fn delivery(&self, record: &Record, name: &str, attempt: u32, times: Times) -> Delivery {
-        let message_id = record.message_id.clone().unwrap_or_default();
-        let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
-        let group = record.group.as_deref().unwrap_or_default();
-        let key = match format!("{queue}|{}|{}|{}", part(name), part(group), record.own_id()) {
-            long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
-            key => key,
-        };
-        Delivery {
-            queue: queue.rsplit(':').next().unwrap_or_default().to_owned(),
-            key,
-            owner: uuid::Uuid::now_v7().to_string(),
-            message_id,
-            group: record.group.clone(),
-            attempt,
-            sent_at: record.sent_at,
-            until: times.until,
-            trace: record.trace.clone(),
-            is_complete: AtomicBool::new(false),
-        }
-    }
-
-    fn lease(&self, times: Times) -> Duration {
-        self.settings().lease.unwrap_or(times.lease)
-    }
-
-    fn answer(&self, records: &[Record], outcomes: &[Outcome]) -> Result<BatchResponse> {
-        let left = || records.iter().zip(outcomes).filter(|(_, outcome)| !outcome.is_done());
+    fn answer(&self, records: &[Record], ends: &[End]) -> Result<BatchResponse> {
+        let left = || records.iter().zip(ends).filter(|(_, end)| !end.outcome.is_done());
         let failures = left().count();
         let unnamed = left().any(|(record, _)| record.message_id.is_none());
         if failures > 0 && (unnamed || !self.settings().report_batch_item_failures) {
@@ -287,11 +333,6 @@ fn failed(error: Error) -> Outcome {
         ErrorKind::Configuration | ErrorKind::Queue => Outcome::Unavailable(error),
         _ => Outcome::Failed(error),
     }
-}
-
-/// A part of a key that can't run into the next.
-fn part(text: &str) -> Cow<'_, str> {
-    if text.contains(['|', '\\']) { text.replace('\\', r"\\").replace('|', r"\|").into() } else { text.into() }
 }
 
 /// Sends what a handler kept for its success, in the order in which it did.
@@ -312,22 +353,6 @@ async fn send_buffered(scope: &Scope) -> Result<()> {
         posted.into_iter().collect::<Result<Vec<_>>>()?;
     }
     Ok(())
-}
-
-/// Marks a task as done. That failing is no failure of the task: its effect is there, and to run it again is worse than
-/// the chance that its message comes once more.
-async fn complete(store: &dyn IdempotencyStore, delivery: &Delivery, keep: Duration, times: Times) {
-    match within(times.end, store.complete(&delivery.key, &delivery.owner, keep)).await {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!("a task took longer than its lease: it may have run twice"),
-        Err(error) => tracing::error!(error = error.chain(), "a task is done, but could not be marked as done"),
-    }
-}
-
-fn released(outcome: Result<bool>) {
-    if let Err(error) = outcome {
-        tracing::warn!(error = error.chain(), "a claim could not be released: the task waits until its lease ends");
-    }
 }
 
 /// A call to a store or a queue that must be over by then.

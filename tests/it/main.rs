@@ -43,6 +43,8 @@ mod store_rules;
 #[cfg(feature = "tasking")]
 mod tasks;
 #[cfg(feature = "tasking")]
+mod tasks_attempts;
+#[cfg(feature = "tasking")]
 mod tasks_dead_letters;
 #[cfg(feature = "s3-offload")]
 mod tasks_offload;

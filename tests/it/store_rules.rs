@@ -63,10 +63,51 @@ pub(crate) async fn check<F: Future<Output = ()>>(store: &impl IdempotencyStore,
     wait(2 * MOMENT).await;
     assert_eq!(claim("g", "second", MINUTE).await, Claim::Acquired);
 
+    if store.counts_attempts() {
+        check_counts(store, &wait).await;
+    }
+
     // Of many who ask at once, one gets it.
     let owners: Vec<String> = (0..20).map(|n| format!("owner {n}")).collect();
     let claims = owners.iter().map(|owner| store.claim("h", owner, MINUTE));
     let claims = futures_util::future::join_all(claims).await;
     let acquired = claims.into_iter().filter(|claim| matches!(claim, Ok(Claim::Acquired))).count();
     assert_eq!(acquired, 1);
+}
+
+/// The rules of a store that counts attempts.
+async fn check_counts<F: Future<Output = ()>>(store: &impl IdempotencyStore, wait: impl Fn(Duration) -> F) {
+    let claim = async |key, owner, lease| store.claim(key, owner, lease).await.expect("the store answers");
+    let fail = async |key, owner| store.fail(key, owner).await.expect("the store answers");
+    let release = async |key, owner| store.release(key, owner).await.expect("the store answers");
+
+    // A failure counts, and what was given back does not.
+    assert_eq!(claim("i", "m1/a", MINUTE).await, Claim::Acquired);
+    assert!(fail("i", "m1/a").await);
+    assert_eq!(claim("i", "m1/b", MINUTE).await, Claim::Again { attempt: 2 });
+    assert!(release("i", "m1/b").await);
+    assert_eq!(claim("i", "m1/c", MINUTE).await, Claim::Again { attempt: 2 });
+    // Also where an answer was lost and it is asked again.
+    assert_eq!(claim("i", "m1/c", MINUTE).await, Claim::Again { attempt: 2 });
+    assert!(fail("i", "m1/c").await);
+    assert!(!fail("i", "m1/c").await, "it is given up already");
+    assert!(!release("i", "m1/c").await);
+    assert_eq!(claim("i", "m1/d", MINUTE).await, Claim::Again { attempt: 3 });
+
+    // So does a claim whose owner died.
+    assert_eq!(claim("j", "m1/a", MOMENT).await, Claim::Acquired);
+    wait(2 * MOMENT).await;
+    assert_eq!(claim("j", "m1/b", MINUTE).await, Claim::Again { attempt: 2 });
+    assert!(!fail("j", "m1/a").await, "it is another's");
+
+    // Another message of the same key begins anew.
+    assert!(fail("j", "m1/b").await);
+    assert_eq!(claim("j", "m2/a", MINUTE).await, Claim::Acquired);
+    assert!(matches!(claim("j", "m1/c", MINUTE).await, Claim::Busy { .. }));
+    assert!(store.complete("j", "m2/a", MOMENT).await.expect("the store answers"));
+    assert_eq!(claim("j", "m2/b", MINUTE).await, Claim::Done);
+    assert_eq!(claim("j", "m3/a", MINUTE).await, Claim::Done);
+    assert!(!fail("j", "m2/a").await);
+    wait(2 * MOMENT).await;
+    assert_eq!(claim("j", "m3/a", MINUTE).await, Claim::Acquired);
 }

@@ -399,7 +399,7 @@ async fn inline_tasks_run_while_they_are_posted_and_fail_there() {
     let journal = Journal::default();
     let tasks = obedient(&journal).with_inline();
     tasks.post_raw("ok", [("a", "b")]).with_group("g").await.expect("it succeeds");
-    let error = tasks.post_raw("fail", [("a", "b")]).await.unwrap_err();
+    let error = tasks.clone().with_default_group("default").post_raw("fail", [("a", "b")]).await.unwrap_err();
     assert!(!error.maybe_sent());
     assert!(format!("{error:?}").contains("told to"), "{error:?}");
     assert_eq!(journal.lines(), ["g:ok", "default:fail"]);
@@ -504,7 +504,8 @@ async fn outside_of_a_handler_nothing_can_wait_for_success() {
 async fn one_binary_takes_requests_batches_schedules_and_pings() {
     let journal = Journal::default();
     let (noted, tasks) = (journal.clone(), obedient(&journal));
-    let app = keeping_site(&tasks.clone().with_inline()).with_tasks(&tasks);
+    let posting = tasks.clone().with_inline().with_default_group("default");
+    let app = keeping_site(&posting).with_tasks(&tasks);
     let app = app.with_schedule("nightly", move |event: ScheduledEvent| {
         noted.note(format!("{} {}", event.name().unwrap_or("-"), event.source()));
         async { Ok::<(), Infallible>(()) }

@@ -26,11 +26,11 @@ use tokio::time::{Instant, sleep};
 use crate::tasks::{event, record};
 
 /// How many schedules are played.
-fn schedules() -> u32 {
+pub(crate) fn schedules() -> u32 {
     std::env::var("TASK_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime")
 }
 
@@ -393,7 +393,7 @@ async fn late_batches(batches: u64) -> usize {
             },
         );
         for n in 0..4 {
-            tasks.post_raw(format!("{batch} {n}"), [("a", "b")]).await.expect("posted");
+            tasks.post_raw(format!("{batch} {n}"), [("a", "b")]).with_group("g").await.expect("posted");
         }
         let second = async {
             sleep(Duration::from_millis(2100)).await;

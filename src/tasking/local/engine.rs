@@ -60,6 +60,7 @@ struct Stored {
     sequence: u64,
     sent_at: SystemTime,
     receives: u32,
+    first_received_at: Option<SystemTime>,
     hidden_until: Option<Instant>,
 }
 
@@ -112,7 +113,8 @@ impl Engine {
             Some((name, _)) => name.clone(),
             None => Arc::from(group),
         };
-        let stored = Stored { message, message_id, sequence, sent_at, receives: 0, hidden_until: None };
+        let stored =
+            Stored { message, message_id, sequence, sent_at, receives: 0, first_received_at: None, hidden_until: None };
         self.groups.entry(name.clone()).or_default().messages.push_back(stored);
         self.length += 1;
         self.settle(&name, now);
@@ -143,6 +145,7 @@ impl Engine {
                     continue;
                 }
                 stored.receives += 1;
+                stored.first_received_at.get_or_insert_with(SystemTime::now);
                 stored.hidden_until = Some(until);
                 records.push(record(&self.arn, stored));
                 at += 1;
@@ -155,8 +158,11 @@ impl Engine {
         records
     }
 
-    /// Deletes a received message. A FIFO queue refuses once the message may be with someone else.
+    /// Deletes a received message, or what is deleted already. A FIFO queue refuses once the message may be with someone else.
     pub(crate) fn delete(&mut self, receipt: &str, now: Instant) -> Result<(), Expired> {
+        if self.is_deleted(receipt) {
+            return Ok(());
+        }
         let (name, at) = self.find(receipt, now).ok_or(Expired)?;
         if let Some(group) = self.groups.get_mut(&name) {
             group.messages.remove(at);
@@ -194,7 +200,15 @@ impl Engine {
         let (sequence, sent) = self.number();
         self.remember(id, &sent, now);
         let (message_id, sent_at) = (sent.message_id.clone(), SystemTime::now());
-        let stored = Stored { message, message_id, sequence, sent_at, receives: attempts, hidden_until: None };
+        let stored = Stored {
+            message,
+            message_id,
+            sequence,
+            sent_at,
+            receives: attempts,
+            first_received_at: None,
+            hidden_until: None,
+        };
         self.dead.push(record(&self.arn, &stored));
         sent
     }
@@ -209,6 +223,13 @@ impl Engine {
         // What is kept by these ids may outlive the process, whose next one begins at the same number.
         let message_id = uuid::Uuid::now_v7().to_string();
         (self.next, Sent { message_id, sequence_number: format!("{:020}", self.next) })
+    }
+
+    fn is_deleted(&self, receipt: &str) -> bool {
+        let mut parts = receipt.splitn(3, ' ');
+        let (Some(Ok(sequence)), Some(group)) = (parts.next().map(str::parse), parts.nth(1)) else { return false };
+        let messages = self.groups.get(group).map(|group| &group.messages);
+        messages.is_none_or(|messages| messages.binary_search_by_key(&sequence, |stored| stored.sequence).is_err())
     }
 
     fn find(&self, receipt: &str, now: Instant) -> Option<(Arc<str>, usize)> {
@@ -264,7 +285,8 @@ fn record(arn: &str, stored: &Stored) -> Record {
         group: Some(message.group.clone()),
         deduplication: Some(message.deduplication.clone()),
         sequence_number: Some(format!("{:020}", stored.sequence)),
-        attempt: stored.receives,
+        receives: stored.receives,
+        first_received_at: stored.first_received_at,
         sent_at: Some(stored.sent_at),
         trace: message.trace.clone(),
         body: Some(message.body.clone()),
@@ -343,7 +365,7 @@ mod tests {
         let received = engine.receive(10, now);
         engine.hide(&received[0].receipt, Duration::ZERO, now).unwrap();
         let again = engine.receive(10, now);
-        assert_eq!((bodies(&again), again[0].attempt), (vec!["a1"], 2));
+        assert_eq!((bodies(&again), again[0].receives), (vec!["a1"], 2));
         assert_eq!(engine.delete(&received[0].receipt, now), Err(Expired), "the receipt is the earlier one");
     }
 
@@ -379,7 +401,7 @@ mod tests {
         send(&mut engine, &["a1", "a2"], now);
         for attempt in 1..=3 {
             let received = engine.receive(1, now);
-            assert_eq!((bodies(&received), received[0].attempt), (vec!["a1"], attempt));
+            assert_eq!((bodies(&received), received[0].receives), (vec!["a1"], attempt));
             now += 30 * SECOND;
         }
         assert_eq!(bodies(&engine.receive(1, now)), ["a2"]);

@@ -25,7 +25,7 @@ use super::{
     bury::DeadLetters,
     event::{BatchResponse, Record},
     message::Message,
-    queue::{Failed, MOST_ENTRIES, Queue, Sent},
+    queue::{Failed, Hiding, MOST_ENTRIES, Queue, Sent},
     task::RawTask,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -147,7 +147,7 @@ impl LocalQueue {
         let engine = self.engine();
         let letter = |record: &Record| DeadLetter {
             group: record.group.clone().unwrap_or_default(),
-            receives: record.attempt,
+            receives: record.receives,
             task: RawTask::new(record.body.clone().unwrap_or_default(), record.attributes.clone()),
         };
         engine.dead().iter().map(letter).collect()
@@ -239,15 +239,22 @@ impl Queue for LocalQueue {
         Box::pin(std::future::ready(Ok(sent)))
     }
 
-    fn hide<'a>(&'a self, receipts: &'a [String], delay: Duration) -> BoxFuture<'a, Result<()>> {
+    fn hide<'a>(&'a self, hidings: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
         let now = Instant::now();
         let mut engine = self.engine();
         // All of them, and then the first that failed.
-        let hidden: Vec<_> = receipts.iter().map(|receipt| engine.hide(receipt, delay, now)).collect();
+        let hidden: Vec<_> = hidings.iter().map(|hiding| engine.hide(&hiding.receipt, hiding.delay, now)).collect();
         drop(engine);
         self.0.changed.notify_waiters();
         let expired = |_| Error::new(ErrorKind::Queue, "a receipt has expired");
         Box::pin(std::future::ready(hidden.into_iter().collect::<Result<(), _>>().map_err(expired)))
+    }
+
+    fn delete<'a>(&'a self, receipt: &'a str) -> BoxFuture<'a, Result<()>> {
+        let deleted = self.engine().delete(receipt, Instant::now());
+        self.0.changed.notify_waiters();
+        let expired = |_| Error::new(ErrorKind::Queue, "a receipt has expired");
+        Box::pin(std::future::ready(deleted.map_err(expired)))
     }
 }
 
@@ -293,7 +300,11 @@ impl Queue for Buried {
         Box::pin(std::future::ready(Ok(sent)))
     }
 
-    fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+    fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

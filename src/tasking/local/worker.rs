@@ -1,6 +1,6 @@
 //! Who empties the local queue: events go in, answers come out, and what they don't list is deleted, as Lambda does it.
 
-use std::{fmt, pin::pin, time::Duration};
+use std::{fmt, pin::pin};
 
 use futures_util::future::{BoxFuture, Either, select};
 use tokio::{sync::watch, task::JoinHandle};
@@ -12,7 +12,7 @@ use crate::{
         TaskingController,
         event::{self, Record},
         message::Message,
-        queue::{Failed, Queue, Sent},
+        queue::{Failed, Hiding, Queue, Sent},
     },
 };
 
@@ -139,7 +139,11 @@ impl Queue for Inline {
         })
     }
 
-    fn hide<'a>(&'a self, _: &'a [String], _: Duration) -> BoxFuture<'a, Result<()>> {
+    fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -153,7 +157,8 @@ fn inline_record(queue: &str, message: &Message, id: String) -> Record {
         group: Some(message.group.clone()),
         deduplication: Some(message.deduplication.clone()),
         sequence_number: None,
-        attempt: 1,
+        receives: 1,
+        first_received_at: None,
         sent_at: Some(std::time::SystemTime::now()),
         trace: message.trace.clone(),
         body: Some(message.body.clone()),

@@ -1,0 +1,116 @@
+//! What a run has to do with the store: it claims its task before, and completes it or gives it up after. What a claim is, the
+//! store decides.
+
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    TaskingController,
+    batch::Outcome,
+    context::Delivery,
+    event::Record,
+    store::{Claim, IdempotencyStore},
+    work::{Times, within},
+};
+use crate::{
+    defects::{Defect, seeded},
+    entity_tag::hex,
+    error::Result,
+};
+
+/// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.
+const LONGEST_KEY: usize = 1024;
+
+impl TaskingController {
+    /// Claims a task at the store; which attempt it is, where the store counts them.
+    pub(super) async fn claim(&self, delivery: &Delivery, times: Times) -> Result<Option<u32>, Outcome> {
+        let Some(store) = self.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) else { return Ok(None) };
+        match within(times.until, store.claim(&delivery.key, &delivery.owner, self.lease(times))).await {
+            Ok(Claim::Acquired) if store.counts_attempts() => Ok(Some(1)),
+            Ok(Claim::Acquired) => Ok(None),
+            Ok(Claim::Again { attempt }) => Ok(Some(attempt)),
+            Ok(Claim::Done) => Err(Outcome::Duplicate),
+            Ok(Claim::Busy { remaining }) => Err(Outcome::Busy(remaining)),
+            Err(error) => Err(Outcome::Unavailable(error)),
+        }
+    }
+
+    /// Tells the store.
+    pub(super) async fn settle(&self, outcome: Outcome, delivery: &Delivery, times: Times) -> Outcome {
+        let Some(store) = &self.settings().store else { return outcome };
+        let (key, owner) = (&delivery.key, &delivery.owner);
+        let is_complete = delivery.is_complete.load(Ordering::Acquire);
+        match outcome {
+            Outcome::Failed(error) | Outcome::Panicked(error) if is_complete => {
+                tracing::warn!(error = error.chain(), "a handler failed after its effect was written: it is done");
+                Outcome::Done
+            }
+            Outcome::Done | Outcome::Cut if is_complete => Outcome::Done,
+            Outcome::Failed(_) | Outcome::Panicked(_) | Outcome::Buried(_) => {
+                released(within(times.end, store.fail(key, owner)).await);
+                outcome
+            }
+            Outcome::Unavailable(_) | Outcome::Cut => {
+                released(within(times.end, store.release(key, owner)).await);
+                outcome
+            }
+            Outcome::Done => {
+                complete(&**store, delivery, self.settings().keep, times).await;
+                outcome
+            }
+            _ => outcome,
+        }
+    }
+
+    pub(super) fn delivery(&self, record: &Record, name: &str, times: Times) -> Delivery {
+        let message_id = record.message_id.clone().unwrap_or_default();
+        let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
+        let group = record.group.as_deref().unwrap_or_default();
+        let key = match format!("{queue}|{}|{}|{}", part(name), part(group), record.own_id()) {
+            long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
+            key => key,
+        };
+        Delivery {
+            queue: queue.rsplit(':').next().unwrap_or_default().to_owned(),
+            key,
+            owner: format!("{message_id}/{}", uuid::Uuid::now_v7()),
+            message_id,
+            group: record.group.clone(),
+            attempt: 1,
+            sent_at: record.sent_at,
+            until: times.until,
+            trace: record.trace.clone(),
+            is_complete: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn lease(&self, times: Times) -> Duration {
+        self.settings().lease.unwrap_or(times.lease)
+    }
+}
+
+/// A part of a key that can't run into the next.
+fn part(text: &str) -> Cow<'_, str> {
+    if text.contains(['|', '\\']) { text.replace('\\', r"\\").replace('|', r"\|").into() } else { text.into() }
+}
+
+/// Marks a task as done. That failing is no failure of the task: its effect is there, and to run it again is worse than
+/// the chance that its message comes once more.
+async fn complete(store: &dyn IdempotencyStore, delivery: &Delivery, keep: Duration, times: Times) {
+    match within(times.end, store.complete(&delivery.key, &delivery.owner, keep)).await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("a task took longer than its lease: it may have run twice"),
+        Err(error) => tracing::error!(error = error.chain(), "a task is done, but could not be marked as done"),
+    }
+}
+
+fn released(outcome: Result<bool>) {
+    if let Err(error) = outcome {
+        tracing::warn!(error = error.chain(), "a claim could not be released: the task waits until its lease ends");
+    }
+}
