@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Forward) -> ExitCode {
 
 /// How many messages are not done at the end.
 async fn forward(args: &Forward) -> Result<usize, String> {
-    let stop = stop_on_ctrl_c();
+    let stop = stop_on_signals();
     let config = configuration(args).await;
     let mut all = JoinSet::new();
     let mut queues = HashSet::new();
@@ -156,12 +156,12 @@ fn is_loopback(url: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Becomes true at Ctrl-C. The second time ends the process at once: what it has received is given again when it is no
-/// more hidden.
-fn stop_on_ctrl_c() -> watch::Receiver<bool> {
+/// Becomes true at Ctrl-C, and at SIGTERM. The second time ends the process at once: what it has received is given again when
+/// it is no more hidden.
+fn stop_on_signals() -> watch::Receiver<bool> {
     let (sender, stop) = watch::channel(false);
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        while told_to_stop().await {
             if sender.send_replace(true) {
                 std::process::exit(130);
             }
@@ -169,6 +169,22 @@ fn stop_on_ctrl_c() -> watch::Receiver<bool> {
         }
     });
     stop
+}
+
+/// Waits for a signal; false if none can be listened for.
+#[cfg(unix)]
+async fn told_to_stop() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return tokio::signal::ctrl_c().await.is_ok() };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.is_ok(),
+        terminated = terminate.recv() => terminated.is_some(),
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_stop() -> bool {
+    tokio::signal::ctrl_c().await.is_ok()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::{
     verdict::{Answer, verdict},
 };
 
-/// How long SQS waits for a message, in seconds. No longer, for Ctrl-C waits for the end of it: what SQS gives to a poll
+/// How long SQS waits for a message, in seconds. No longer, for the end waits for the end of it: what SQS gives to a poll
 /// that was abandoned stays hidden from the next one.
 const WAIT: i32 = 3;
 
@@ -61,6 +61,10 @@ pub(super) async fn run(forwarding: &Forwarding, stop: watch::Receiver<bool>) ->
         let later = batch.split_off(count);
         settle::give_back(&forwarding.queue, &later).await;
         there = forward(forwarding, &batch, event, &mut open).await;
+    }
+    if !open.is_empty() && forwarding.queue.count().await == Some(0) {
+        // Others who forward this queue have done them.
+        return Ok(0);
     }
     Ok(open.len())
 }

@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use super::{event, report, route::QueueName};
 
+/// The attribute that names a message's task.
+const TASK: &str = "chalice-task";
+
 /// A queue that exists.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -29,6 +32,8 @@ pub(super) struct Queue {
 pub(super) struct Received {
     pub(super) id: String,
     pub(super) group: Option<String>,
+    /// The name of its task.
+    pub(super) task: Option<String>,
     pub(super) attempt: String,
     /// Its record in the event.
     pub(super) record: Value,
@@ -97,6 +102,18 @@ impl Queue {
         Ok(messages.iter().filter_map(|message| received(message, &self.arn)).collect())
     }
 
+    /// How many messages it holds, hidden ones too, as far as it says so.
+    pub(super) async fn count(&self) -> Option<usize> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let ask = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.into()));
+        let counts = ask.send().await.ok()?.attributes?;
+        counts.values().map(|count| count.parse::<usize>().ok()).sum()
+    }
+
     /// Hides messages from now on for that many seconds, in their order; 0 gives them back.
     pub(super) async fn hide(&self, messages: &[Received], seconds: i32) -> Result<Vec<Refused>, Trouble> {
         let entries = messages.iter().enumerate().filter_map(|(place, message)| {
@@ -141,6 +158,7 @@ fn received(message: &Message, arn: &str) -> Option<Received> {
         id: message.message_id()?.into(),
         receipt: message.receipt_handle()?.into(),
         group: system(MessageSystemAttributeName::MessageGroupId),
+        task: message.message_attributes().and_then(|own| Some(own.get(TASK)?.string_value()?.to_owned())),
         attempt: system(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or_else(|| "?".into()),
         record: event::record(message, arn),
     })

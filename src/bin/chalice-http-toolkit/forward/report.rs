@@ -61,6 +61,7 @@ fn lines(batch: &Batch<'_>) -> String {
             "queue": batch.queue,
             "function": batch.function,
             "message_id": message.id,
+            "task": message.task,
             "group": message.group,
             "attempt": message.attempt.parse::<u64>().ok(),
             "outcome": outcome.word(),
@@ -81,8 +82,9 @@ fn text(batch: &Batch<'_>) -> String {
     }
     for (message, outcome) in &batch.outcomes {
         let group = message.group.as_deref().map(|group| format!("  group {}", plain(group))).unwrap_or_default();
-        text +=
-            &format!("\n  {:<10}  {}{group}  attempt {}", outcome.word(), plain(&message.id), plain(&message.attempt));
+        let task = message.task.as_deref().map(|task| format!("{}  ", plain(task))).unwrap_or_default();
+        let (id, attempt) = (plain(&message.id), plain(&message.attempt));
+        text += &format!("\n  {:<10}  {task}{id}{group}  attempt {attempt}", outcome.word());
         if let Outcome::Undeleted(reason) = outcome {
             text += &format!(": {}", plain(reason));
         }
