@@ -11,7 +11,9 @@ use super::{
 const LARGEST_BATCH: f64 = 10.0;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
 const TIMES_TIMEOUT: f64 = 6.0;
-/// A worker tries a task five times and then sends it away by itself; the queue is to be far behind.
+/// Each task of a batch is received with every batch that the first of its group is in: for each that fails before it some
+/// times, and once where the time was not enough. With the worker's five attempts, that is so many for each task of a batch.
+const RECEIVES_PER_TASK: f64 = 5.0;
 const LEAST_RECEIVES: f64 = 20.0;
 
 /// An event source: a queue, the function that it calls, and how.
@@ -27,7 +29,9 @@ pub(super) fn queues(template: &Template) -> Vec<Problem> {
     for source in sources(template) {
         found.extend(event_source(template, source.settings));
         if let Some(queue) = source.queue {
-            found.extend(task_queue(template, queue, source.function));
+            let batch_size = source.settings.get("BatchSize").and_then(|size| template.number(size));
+            let batch_size = batch_size.unwrap_or(LARGEST_BATCH).min(LARGEST_BATCH);
+            found.extend(task_queue(template, queue, source.function, batch_size));
         }
     }
     found
@@ -73,7 +77,7 @@ fn event_source(template: &Template, settings: &Node) -> Vec<Problem> {
     found
 }
 
-fn task_queue(template: &Template, queue: Resource<'_>, function: Function<'_>) -> Vec<Problem> {
+fn task_queue(template: &Template, queue: Resource<'_>, function: Function<'_>, batch_size: f64) -> Vec<Problem> {
     let mut found = fifo(template, queue, "tasks");
     let mut say = |line, message: String| found.push((line, message));
     let visibility = queue.property("VisibilityTimeout");
@@ -95,18 +99,21 @@ fn task_queue(template: &Template, queue: Resource<'_>, function: Function<'_>) 
         say(queue.line(), message.to_owned());
         return found;
     };
-    found.extend(dead_letters(template, redrive, function));
+    found.extend(dead_letters(template, redrive, function, batch_size));
     found
 }
 
 /// The worker sends a task to the dead letters after its last attempt. The queue does so for tasks whose worker crashes.
-fn dead_letters(template: &Template, redrive: &Node, function: Function<'_>) -> Vec<Problem> {
+fn dead_letters(template: &Template, redrive: &Node, function: Function<'_>, batch_size: f64) -> Vec<Problem> {
     let mut found = Vec::new();
     let receives = redrive.get("maxReceiveCount");
-    if receives.and_then(|node| template.number(node)).is_none_or(|count| count < LEAST_RECEIVES) {
-        let message = "the queue makes dead letters of tasks that never ran: what waits behind a failing one uses up receives, \
-                       and a busy function does too. The worker counts attempts itself: set maxReceiveCount to 100";
-        found.push((receives.unwrap_or(redrive).line, message.to_owned()));
+    let least = (RECEIVES_PER_TASK * batch_size).max(LEAST_RECEIVES);
+    if receives.and_then(|node| template.number(node)).is_none_or(|count| count < least) {
+        let message = format!(
+            "the queue makes dead letters of tasks that never ran: what waits behind a failing or a slow one uses up receives, and \
+             with a BatchSize of {batch_size} that takes {least}. The worker counts attempts itself: set maxReceiveCount to 100"
+        );
+        found.push((receives.unwrap_or(redrive).line, message));
     }
     let Some(dead) = redrive.get("deadLetterTargetArn").and_then(|arn| template.referred(arn)) else { return found };
     if !may_send(template, function, dead) {
