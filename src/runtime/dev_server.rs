@@ -4,11 +4,13 @@ use std::{
     convert::Infallible,
     env,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     str::FromStr,
     sync::Arc,
 };
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -24,6 +26,7 @@ use super::{
     App, Front,
     exchange::{exchange, gateway_error},
     hosts::{self, Hosts},
+    signals::Signals,
 };
 use crate::{
     content,
@@ -47,8 +50,13 @@ pub(super) async fn run(app: App) -> Result<()> {
         .map_err(|error| Error::caused(ErrorKind::Runtime, "the address of the local server is not known", error))?;
     let server = Arc::new(Server { app, front, hosts });
     server.greet(address);
+    let mut signals = Signals::new()?;
     loop {
-        let (stream, _) = match listener.accept().await {
+        let accepted = match select(pin!(listener.accept()), pin!(signals.next())).await {
+            Either::Left((accepted, _)) => accepted,
+            Either::Right(_) => break,
+        };
+        let (stream, _) = match accepted {
             Ok(connection) => connection,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -58,6 +66,9 @@ pub(super) async fn run(app: App) -> Result<()> {
         let asked_at = stream.local_addr().map_or(address, |address| address).ip().to_canonical();
         tokio::spawn(server.clone().converse(TokioIo::new(stream), asked_at));
     }
+    tracing::info!("the server ends; tasks that run are waited for, unless it is told again");
+    select(pin!(server.app.tasks.stop()), pin!(signals.next())).await;
+    Ok(())
 }
 
 async fn listen(host: &str, port: u16) -> Result<TcpListener> {

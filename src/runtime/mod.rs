@@ -38,6 +38,8 @@ mod dev_server;
 mod exchange;
 #[cfg(feature = "dev-server")]
 mod hosts;
+#[cfg(feature = "dev-server")]
+mod signals;
 #[cfg(feature = "testing")]
 mod testing;
 

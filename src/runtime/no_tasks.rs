@@ -9,7 +9,14 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct Tasks {}
 
 impl Tasks {
+    pub(crate) fn checked(&self) -> Result<()> {
+        Ok(())
+    }
+
     pub(crate) fn start(&self) {}
+
+    #[allow(dead_code)] // Without the local server nothing stops it.
+    pub(crate) async fn stop(&self) {}
 
     pub(crate) async fn work(&self, _: &str, _: Option<&Context>) -> Result<Value> {
         Err(Error::new(ErrorKind::Event, "this event is of a queue; tasks need the feature `tasking`"))

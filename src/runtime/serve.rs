@@ -34,11 +34,15 @@ impl App {
     /// name, `.shop.test` is that name and all below it, `*.shop.test` all below it, `*` is any host. A URL in the request line
     /// counts more than `Host`. A request without a Host field or with more than one is answered with 400 (RFC 9112 §3.2).
     ///
+    /// At Ctrl-C and SIGTERM the local server ends. Before, it waits for the tasks that run at the time, and the log names those
+    /// that end with the process, as a queue in the process does not outlive it. The second time it ends at once.
+    ///
     /// # Errors
     ///
     /// As [`run`](crate::run).
     pub async fn run(self) -> Result<()> {
         self.mount.checked()?;
+        self.tasks.checked()?;
         self.tasks.start();
         if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
             self.run_lambda().await

@@ -24,7 +24,8 @@ pub(crate) struct Tasks(Vec<TaskingController>);
 
 impl App {
     /// Works off this queue's events too, in the same function or in one of its own. More than one queue is told apart by
-    /// the name in the event; a single one takes every event of a queue. Default: none.
+    /// the name in the event; a single one takes every event of a queue. The handlers of a queue belong to one controller: with
+    /// two, [`run`](Self::run) is an error that names the queue. Default: none.
     ///
     /// # Examples
     ///
@@ -79,6 +80,34 @@ impl Tasks {
         self.0.iter().for_each(TaskingController::start_local_worker);
     }
 
+    /// Ends what works off local queues, when it has finished what it runs.
+    pub(crate) async fn stop(&self) {
+        for tasking in &self.0 {
+            tasking.stop_local_worker().await;
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where a queue has two controllers, and the second has handlers that the first has not:
+    /// they would never run.
+    pub(crate) fn checked(&self) -> Result<()> {
+        let twice = self.0.iter().enumerate().find(|(at, tasking)| {
+            let is_first =
+                |other: &&TaskingController| other.queue_name() == tasking.queue_name() && !other.handlers().is_empty();
+            let first = self.0.iter().take(*at).find(is_first);
+            first.is_some_and(|first| !first.handlers().have_all_of(tasking.handlers()))
+        });
+        twice.map_or(Ok(()), |(_, tasking)| {
+            let queue = tasking.queue_name();
+            let message = format!(
+                "two controllers of the queue `{queue}` have handlers, and only the first's would run: add those of both to one, by \
+                 `on` and `on_raw`"
+            );
+            Err(Error::new(ErrorKind::Configuration, message))
+        })
+    }
+
     /// Works off a batch; the answer is which of it failed.
     pub(crate) async fn work(&self, event: &str, context: Option<&Context>) -> Result<Value> {
         let response = self.of(event)?.handle_event(event, context.and_then(remaining)).await?;
@@ -87,15 +116,21 @@ impl Tasks {
     }
 
     fn of(&self, event: &str) -> Result<&TaskingController> {
+        self.checked()?;
         let arn = source_arn(event).unwrap_or_default();
         match &self.0[..] {
             [only] => Ok(only),
-            all => all.iter().find(|tasking| tasking.is_for(&arn)).ok_or_else(|| {
-                let names: Vec<&str> = all.iter().map(TaskingController::queue_name).collect();
-                let message =
-                    format!("this event is of the queue `{arn}`; expected one of {names:?} (App::with_tasks)");
-                Error::new(ErrorKind::Event, message)
-            }),
+            // One that only posts takes nothing from the one that works.
+            all => all
+                .iter()
+                .filter(|tasking| tasking.is_for(&arn))
+                .min_by_key(|own| own.handlers().is_empty())
+                .ok_or_else(|| {
+                    let names: Vec<&str> = all.iter().map(TaskingController::queue_name).collect();
+                    let message =
+                        format!("this event is of the queue `{arn}`; expected one of {names:?} (App::with_tasks)");
+                    Error::new(ErrorKind::Event, message)
+                }),
         }
     }
 }
@@ -137,4 +172,32 @@ impl Scope {
 fn remaining(context: &Context) -> Option<Duration> {
     let deadline = UNIX_EPOCH + Duration::from_millis(context.deadline);
     deadline.duration_since(SystemTime::now()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_runs_is_finished_before_the_process_ends() {
+        let done = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let noted = done.clone();
+        let tasks = TaskingController::new("ends.fifo").expect("a FIFO name");
+        let tasks = tasks.on_raw(move |_, task| {
+            let noted = noted.clone();
+            async move {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                noted.lock().expect("no panic").push(task.into_body());
+                Ok::<(), Error>(())
+            }
+        });
+        let app = App::worker(&tasks);
+        app.tasks.start();
+        for body in ["runs", "waits"] {
+            tasks.post_raw(body, [("a", "b")]).with_group("g").await.expect("posted");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        app.tasks.stop().await;
+        assert_eq!(*done.lock().expect("no panic"), ["runs"]);
+    }
 }

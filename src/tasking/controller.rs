@@ -13,7 +13,7 @@ use super::{
     local::{Inline, LocalQueue, LocalWorker},
     message::{Attribute, Message},
     offload::check_size,
-    place::{Found, Place, Start, fifo},
+    place::{Found, Place, Start, named},
     post::{Post, PostBatch, Posted},
     queue::Queue,
     scope::Scope,
@@ -96,9 +96,9 @@ impl TaskingController {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for the name of a queue that is not FIFO: those end in `.fifo`.
+    /// [`ErrorKind::Configuration`] for the name of a queue that is not FIFO, or a URL of one in its variable: those end in `.fifo`.
     pub fn new(queue: impl Into<String>) -> Result<Self> {
-        let queue = fifo(queue.into())?;
+        let queue = named(queue.into())?;
         let place = Place::Found(Arc::default());
         let (handlers, settings) = Default::default();
         let inner = Inner { name: queue, handlers, settings, place, tally: Arc::default() };
@@ -195,6 +195,7 @@ impl TaskingController {
     }
 
     fn local_queue(&self) -> Result<LocalQueue> {
+        in_runtime()?;
         match self.place() {
             Found::Local(queue, _) => Ok(queue),
             _ => Err(Error::new(ErrorKind::Configuration, format!("`{}` is no local queue", self.0.name))),
@@ -223,6 +224,20 @@ impl TaskingController {
     /// Whether what is posted to the one may go with what is posted to the other.
     pub(crate) fn is_same_queue(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether both mean one queue, whatever else is set of them.
+    pub(crate) fn posts_to_queue_of(&self, other: &Self) -> bool {
+        let is_same_name = match [&self.0.name, &other.0.name].map(|name| name.contains("://")) {
+            [true, true] => self.0.name == other.0.name,
+            _ => self.queue_name() == other.queue_name(),
+        };
+        is_same_name
+            && match (self.place(), other.place()) {
+                (Found::Local(queue, _), Found::Local(other, _)) => queue.is(&other),
+                (Found::Sqs(_), Found::Sqs(_)) | (Found::Inline, Found::Inline) => true,
+                _ => false,
+            }
     }
 
     /// Whether an event of the queue with this ARN is this controller's.
@@ -278,6 +293,7 @@ impl TaskingController {
     }
 
     pub(crate) fn queue(&self) -> Result<Arc<dyn Queue>> {
+        in_runtime()?;
         Ok(match self.place() {
             Found::Sqs(sqs) => sqs,
             Found::Inline => Arc::new(Inline::new(self)),
@@ -312,14 +328,32 @@ impl TaskingController {
     }
 
     fn start(&self, queue: &LocalQueue, start: Start) {
-        if start == Start::Worker && !self.0.handlers.is_empty() && queue.take_worker() {
-            LocalWorker::spawn(self, queue).detach();
+        if start != Start::Worker {
+            return;
+        }
+        if self.0.handlers.is_empty() {
+            queue.warn_of_no_worker();
+        } else if queue.take_worker() {
+            queue.keep(LocalWorker::spawn(self, queue));
+        }
+    }
+
+    /// Ends the worker of the local queue where it has its own: what runs is finished, and what can't be is named.
+    pub(crate) async fn stop_local_worker(&self) {
+        if let Found::Local(queue, Start::Worker) = self.place() {
+            queue.stop().await;
         }
     }
 
     fn place(&self) -> Found {
         self.0.place.of(&self.0.name)
     }
+}
+
+/// Timeouts and workers are the runtime's.
+fn in_runtime() -> Result<()> {
+    let message = "tasks are posted and worked off within a Tokio runtime: call this from async code that one runs";
+    tokio::runtime::Handle::try_current().map(drop).map_err(|_| Error::new(ErrorKind::Configuration, message))
 }
 
 impl fmt::Debug for TaskingController {

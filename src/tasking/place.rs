@@ -50,6 +50,18 @@ pub(crate) fn fifo(queue: String) -> Result<String> {
     Err(Error::new(ErrorKind::Configuration, message))
 }
 
+/// A name, whose variable has the URL of a FIFO queue if it is set; or such a URL.
+pub(super) fn named(queue: String) -> Result<String> {
+    let queue = fifo(queue)?;
+    match configured_url(&queue) {
+        Some(url) if !url.ends_with(".fifo") => {
+            let message = format!("{} is `{url}`, no FIFO queue: the name of one ends in `.fifo`", variable(&queue));
+            Err(Error::new(ErrorKind::Configuration, message))
+        }
+        _ => Ok(queue),
+    }
+}
+
 /// Which queue a name or a URL means in this process.
 fn find(queue: &str) -> Found {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -76,7 +88,7 @@ pub(crate) fn configured_url(name: &str) -> Option<String> {
     std::env::var(variable(name)).ok().filter(|url| !url.is_empty())
 }
 
-fn variable(name: &str) -> String {
+pub(super) fn variable(name: &str) -> String {
     let name = name.strip_suffix(".fifo").unwrap_or(name);
     let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
     format!("QUEUE_URL_{}", letters.collect::<String>())

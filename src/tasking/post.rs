@@ -108,7 +108,8 @@ pub enum Dedup {
 /// [`ErrorKind::Task`] for what SQS would refuse, and for a [`Task`] that its worker would not read as it is, before anything
 /// is sent; [`ErrorKind::Queue`] where the queue did not take it within the time for it
 /// ([`with_send_time`](TaskingController::with_send_time)), and never past the end of the Lambda invocation;
-/// [`ErrorKind::QueueNotFound`]. [`Error::maybe_sent`] says whether it may be in the queue.
+/// [`ErrorKind::QueueNotFound`]; [`ErrorKind::Configuration`] at once where region or credentials are missing, an endpoint is no
+/// URL, or no Tokio runtime runs this. [`Error::maybe_sent`] says whether it may be in the queue.
 ///
 /// # Examples
 ///
@@ -336,7 +337,16 @@ impl IntoFuture for PostBatch {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let messages = self.posts.into_iter().map(|post| post.message(None)).collect();
+            let message = |post: Post| match post.tasking.posts_to_queue_of(&self.tasking) {
+                true => post.message(None),
+                false => {
+                    let (own, other) = (post.tasking.queue_name(), self.tasking.queue_name());
+                    let message =
+                        format!("a task for the queue `{own}` is in a batch for `{other}`: post it by itself");
+                    Err(Error::new(ErrorKind::Configuration, message))
+                }
+            };
+            let messages = self.posts.into_iter().map(message).collect();
             self.tasking.send_many(messages, self.order).await
         })
     }

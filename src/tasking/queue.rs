@@ -45,26 +45,38 @@ pub(crate) struct Failed {
     pub(crate) retry: bool,
     /// The queue may have taken the message: its answer is what failed.
     pub(crate) maybe_sent: bool,
-    pub(crate) source: Arc<dyn StdError + Send + Sync>,
+    /// What a person is told, where that is more than the kind says.
+    pub(crate) told: Option<String>,
+    pub(crate) source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Failed {
     /// A refusal: no other attempt succeeds, and nothing was sent.
     pub(crate) fn new(kind: ErrorKind, source: impl Into<BoxError>) -> Self {
-        Self { kind, retry: false, maybe_sent: false, source: source.into().into() }
+        Self { kind, retry: false, maybe_sent: false, told: None, source: Some(source.into().into()) }
+    }
+
+    /// What only a person can mend.
+    pub(crate) fn configuration(told: String) -> Self {
+        Self { kind: ErrorKind::Configuration, retry: false, maybe_sent: false, told: Some(told), source: None }
     }
 
     /// The error of a post whose last attempt this was. A lost answer to any attempt leaves it open whether it was sent.
     pub(crate) fn error(&self, attempts: u32, maybe_sent: bool) -> Error {
-        let message = match self.kind {
-            ErrorKind::QueueNotFound => "there is no such queue".to_owned(),
-            ErrorKind::Handler | ErrorKind::Permanent | ErrorKind::Task => "the task failed".to_owned(),
-            ErrorKind::OrderBroken => "a task was not sent, for a later one of its group is in the queue".to_owned(),
-            _ => format!("the queue did not take a task (attempts: {attempts})"),
+        let message = match (&self.told, self.kind) {
+            (Some(told), _) => told.clone(),
+            (None, ErrorKind::QueueNotFound) => "there is no such queue".to_owned(),
+            (None, ErrorKind::Handler | ErrorKind::Permanent | ErrorKind::Task) => "the task failed".to_owned(),
+            (None, ErrorKind::OrderBroken) => {
+                "a task was not sent, for a later one of its group is in the queue".to_owned()
+            }
+            (None, _) => format!("the queue did not take a task (attempts: {attempts})"),
         };
-        match maybe_sent || self.maybe_sent {
-            true => Error::maybe_sent_of(self.kind, message, self.source.clone()),
-            false => Error::caused(self.kind, message, self.source.clone()),
+        match (maybe_sent || self.maybe_sent, self.source.clone()) {
+            (true, Some(source)) => Error::maybe_sent_of(self.kind, message, source),
+            (true, None) => Error::maybe_sent_of(self.kind, message, "an answer was lost"),
+            (false, Some(source)) => Error::caused(self.kind, message, source),
+            (false, None) => Error::new(self.kind, message),
         }
     }
 }

@@ -209,7 +209,7 @@ impl Batch {
                 request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new()));
             }
             // There is nowhere to send the others to.
-            Err(failed) if failed.kind == ErrorKind::QueueNotFound => {
+            Err(failed) if matches!(failed.kind, ErrorKind::QueueNotFound | ErrorKind::Configuration) => {
                 (0..self.entries.len()).for_each(|at| self.settle(at, &failed));
             }
             Err(failed) => request.iter().for_each(|at| self.failed(*at, failed.clone(), &HashMap::new())),

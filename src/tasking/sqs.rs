@@ -22,6 +22,7 @@ use super::{
     aws,
     bury::DeadLetters,
     message::{Attribute, Message},
+    place::variable,
     queue::{Failed, Hiding, Queue, Sent},
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
@@ -59,8 +60,15 @@ impl Sqs {
         Self { queue: queue.to_owned(), client: OnceCell::new(), url: OnceCell::new(), redrive: OnceCell::new() }
     }
 
-    async fn client(&self) -> &Client {
-        self.client.get_or_init(|| async { Client::new(aws::configuration().await) }).await
+    async fn client(&self) -> Result<&Client, Failed> {
+        let make = || async {
+            let configuration = aws::configuration().await;
+            match aws::fault(configuration, "AWS_ENDPOINT_URL_SQS").await {
+                Some(fault) => Err(Failed::configuration(fault)),
+                None => Ok(Client::new(configuration)),
+            }
+        };
+        self.client.get_or_try_init(make).await
     }
 
     /// The queue's URL: as it was given, or asked for once.
@@ -69,12 +77,16 @@ impl Sqs {
             if self.queue.contains("://") {
                 return Ok(self.queue.clone());
             }
-            let answer = self.client().await.get_queue_url().queue_name(&self.queue).send().await;
-            let answer = answer.map_err(|error| Failed { maybe_sent: false, ..failed(error) })?;
+            let answer = self.client().await?.get_queue_url().queue_name(&self.queue).send().await;
+            let answer = answer.map_err(|error| Failed { maybe_sent: false, ..self.failed(error) })?;
             let url = answer.queue_url;
             url.ok_or_else(|| Failed::new(ErrorKind::Queue, "GetQueueUrl answered without a URL"))
         };
-        self.url.get_or_try_init(ask).await
+        let url = self.url.get_or_try_init(ask).await?;
+        if !url.ends_with(".fifo") {
+            return Err(Failed::configuration(format!("`{url}` is no FIFO queue: the name of one ends in `.fifo`")));
+        }
+        Ok(url)
     }
 
     /// Where its dead letters go: to the named queue, or else where its RedrivePolicy says, which is asked for once.
@@ -100,9 +112,9 @@ impl Sqs {
     }
 
     async fn ask_for_redrive(&self, url: &str) -> Result<Option<Redrive>, Failed> {
-        let ask = self.client().await.get_queue_attributes().queue_url(url);
+        let ask = self.client().await?.get_queue_attributes().queue_url(url);
         let ask = ask.attribute_names(QueueAttributeName::RedrivePolicy);
-        let answer = ask.send().await.map_err(|error| Failed { maybe_sent: false, ..failed(error) })?;
+        let answer = ask.send().await.map_err(|error| Failed { maybe_sent: false, ..self.failed(error) })?;
         let policy = answer.attributes.and_then(|mut attributes| attributes.remove(&QueueAttributeName::RedrivePolicy));
         let Some((url, most_receives)) = policy.as_deref().and_then(|policy| redrive_target(policy, url)) else {
             return Ok(None);
@@ -116,32 +128,29 @@ impl Sqs {
             );
         }
         // The same account and region, and so the same client.
-        let queue = Self { client: OnceCell::new_with(Some(self.client().await.clone())), ..Self::new(&url) };
+        let queue = Self { client: OnceCell::new_with(Some(self.client().await?.clone())), ..Self::new(&url) };
         Ok(Some(Redrive { queue: Arc::new(queue), most_receives }))
     }
 
     async fn send_one(&self, message: &Message) -> Result<Sent, Failed> {
-        let (client, url) = (self.client().await, self.url().await?);
+        let (client, url) = (self.client().await?, self.url().await?);
         let request = client.send_message().queue_url(url).message_body(&message.body);
         let request = request.message_group_id(&message.group).message_deduplication_id(&message.deduplication);
         let request = request.set_message_attributes(attributes(message)).set_message_system_attributes(trace(message));
-        let sent = request.send().await.map_err(failed)?;
-        Ok(Sent {
-            message_id: sent.message_id.unwrap_or_default(),
-            sequence_number: sent.sequence_number.unwrap_or_default(),
-        })
+        let sent = request.send().await.map_err(|error| self.failed(error))?;
+        // What has no id is the answer of something that is no SQS.
+        let message_id = sent.message_id.filter(|id| !id.is_empty()).ok_or_else(unanswered)?;
+        Ok(Sent { message_id, sequence_number: sent.sequence_number.unwrap_or_default() })
     }
 
     async fn send_many(&self, messages: &[&Message]) -> Result<Vec<Result<Sent, Failed>>, Failed> {
-        let (client, url) = (self.client().await, self.url().await?);
+        let (client, url) = (self.client().await?, self.url().await?);
         let entries: Result<Vec<_>, _> = messages.iter().enumerate().map(|(at, message)| entry(at, message)).collect();
         let entries = entries.map_err(|error| Failed::new(ErrorKind::Queue, error))?;
         let answer = client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(failed)?;
-        let unnamed =
-            || Failed { retry: true, maybe_sent: true, ..Failed::new(ErrorKind::Queue, "no answer for an entry") };
-        let mut outcomes: Vec<_> = messages.iter().map(|_| Err(unnamed())).collect();
-        for sent in answer.successful {
+        let answer = answer.map_err(|error| self.failed(error))?;
+        let mut outcomes: Vec<_> = messages.iter().map(|_| Err(unanswered())).collect();
+        for sent in answer.successful.into_iter().filter(|sent| !sent.message_id.is_empty()) {
             if let Some(outcome) = sent.id.parse().ok().and_then(|at: usize| outcomes.get_mut(at)) {
                 let sequence_number = sent.sequence_number.unwrap_or_default();
                 *outcome = Ok(Sent { message_id: sent.message_id, sequence_number });
@@ -154,6 +163,32 @@ impl Sqs {
         }
         Ok(outcomes)
     }
+}
+
+impl Sqs {
+    /// What a failed request means for the next, with the name of the queue where there is none.
+    fn failed<E>(&self, error: SdkError<E, aws_sdk_sqs::config::http::HttpResponse>) -> Failed
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let failed = failed(error);
+        if failed.kind != ErrorKind::QueueNotFound {
+            return failed;
+        }
+        let region = self.client.get().and_then(|client| Some(client.config().region()?.to_string()));
+        let (queue, region) = (&self.queue, region.unwrap_or_default());
+        let told = format!(
+            "there is no queue `{queue}` in the region {region} of this account: create it, or set AWS_REGION, or the variable \
+             `{}` to its URL",
+            variable(queue.rsplit('/').next().unwrap_or_default())
+        );
+        Failed { told: Some(told), ..failed }
+    }
+}
+
+/// A message of which the answer says nothing.
+fn unanswered() -> Failed {
+    Failed { retry: true, maybe_sent: true, ..Failed::new(ErrorKind::Queue, "the answer does not name the message") }
 }
 
 impl Queue for Sqs {
@@ -169,7 +204,7 @@ impl Queue for Sqs {
     fn hide<'a>(&'a self, hidings: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let failed = |failed: Failed| failed.error(1, false);
-            let (client, url) = (self.client().await, self.url().await.map_err(failed)?);
+            let (client, url) = (self.client().await.map_err(failed)?, self.url().await.map_err(failed)?);
             let entry = |(at, Hiding { receipt, delay }): (usize, &Hiding)| {
                 let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
@@ -181,7 +216,7 @@ impl Queue for Sqs {
             let request = client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries));
             let answer = request.send().await.map_err(|error| caused(BoxError::from(error)))?;
             match answer.failed.into_iter().next() {
-                Some(entry) => Err(caused(failed_entry(entry).source.into())),
+                Some(entry) => Err(caused(entry_fault(&entry).into())),
                 None => Ok(()),
             }
         })
@@ -189,7 +224,8 @@ impl Queue for Sqs {
 
     fn delete<'a>(&'a self, receipt: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let (client, url) = (self.client().await, self.url().await.map_err(|failed| failed.error(1, false))?);
+            let failed = |failed: Failed| failed.error(1, false);
+            let (client, url) = (self.client().await.map_err(failed)?, self.url().await.map_err(failed)?);
             let deleted = client.delete_message().queue_url(url).receipt_handle(receipt).send().await;
             deleted.map(drop).map_err(|error| Error::caused(ErrorKind::Queue, "a task could not be deleted", error))
         })
@@ -234,20 +270,29 @@ fn trace(message: &Message) -> Option<Map<MessageSystemAttributeNameForSends, Me
     Some(Map::from([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)]))
 }
 
-/// What a failed request means for the next.
+/// What a failed request means for the next. Only an error with a code is a refusal by SQS: anything else may come from a proxy
+/// on the way, before or after SQS has taken the message.
 fn failed<E>(error: SdkError<E, aws_sdk_sqs::config::http::HttpResponse>) -> Failed
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let code = error.code().unwrap_or_default().to_owned();
+    if lacks_credentials(&error) || CREDENTIAL_CODES.iter().any(|known| code.contains(known)) {
+        let told = format!(
+            "AWS takes no request with these credentials ({}): see to AWS_PROFILE, or to AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY",
+            if code.is_empty() { "they can't be loaded" } else { &code }
+        );
+        return Failed { told: Some(told), ..Failed::new(ErrorKind::Configuration, error) };
+    }
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-    let throttled = status == 429 || is_throttling(&code);
     let (retry, maybe_sent) = match &error {
         SdkError::ConstructionFailure(_) => (false, false),
         SdkError::DispatchFailure(failure) if failure.is_user() => (false, false),
         SdkError::DispatchFailure(_) => (true, !is_refused(&error)),
-        SdkError::ServiceError(_) if throttled => (true, false),
-        SdkError::ServiceError(_) => (status >= 500, status >= 500),
+        SdkError::ServiceError(_) if is_throttling(&code) => (true, false),
+        // `RequestTimeout` is said of what has perhaps arrived.
+        SdkError::ServiceError(_) if !code.is_empty() && !code.contains("Timeout") => (status >= 500, status >= 500),
         _ => (true, true),
     };
     let kind = if code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist") {
@@ -256,6 +301,23 @@ where
         ErrorKind::Queue
     };
     Failed { retry, maybe_sent, ..Failed::new(kind, error) }
+}
+
+/// Codes that say that nobody is known by these credentials.
+const CREDENTIAL_CODES: [&str; 4] =
+    ["InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch", "MissingAuthenticationToken"];
+
+/// Whether a request was not even signed. The type that says so is none of the SDK's public ones.
+fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if text.contains("loading credentials") || text.contains("credential provider") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Whether no connection came about.
@@ -278,14 +340,107 @@ fn is_throttling(code: &str) -> bool {
 }
 
 fn failed_entry(entry: BatchResultErrorEntry) -> Failed {
-    let source = format!("{}: {}", entry.code, entry.message.unwrap_or_default());
     let retry = !entry.sender_fault || is_throttling(&entry.code);
-    Failed { retry, ..Failed::new(ErrorKind::Queue, source) }
+    Failed { retry, ..Failed::new(ErrorKind::Queue, entry_fault(&entry)) }
+}
+
+fn entry_fault(entry: &BatchResultErrorEntry) -> String {
+    format!("{}: {}", entry.code, entry.message.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A queue whose server answers each request with these bytes, and then hangs up.
+    fn answering(answer: String) -> Sqs {
+        use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig};
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let mut request = [0; 1 << 14];
+                drop(stream.read(&mut request));
+                drop(stream.write_all(answer.as_bytes()));
+            }
+        });
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("none", "none", None, None, "a test"))
+            .retry_config(RetryConfig::disabled())
+            .endpoint_url(&url);
+        let client = OnceCell::new_with(Some(Client::from_conf(config.build())));
+        Sqs { client, ..Sqs::new(&format!("{url}/000000000000/t.fifo")) }
+    }
+
+    /// Only SQS itself refuses, by a code; whoever else answers knows nothing of the message.
+    #[tokio::test]
+    async fn only_an_error_with_a_code_is_a_refusal() {
+        let error = |code: &str| format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"so it is"}}"#);
+        let html = "<html><body>Bad gateway</body></html>".to_owned();
+        let (queue, none) = (ErrorKind::Queue, "");
+        for (status, body, kind, retry, maybe_sent, told) in [
+            (200, html.clone(), queue, true, true, none),
+            (200, "{}".to_owned(), queue, true, true, none),
+            (200, r#"{"MessageId":""}"#.to_owned(), queue, true, true, none),
+            (200, r#"{"MessageId":"1","#.to_owned(), queue, true, true, none),
+            (200, String::new(), queue, true, true, none),
+            (302, String::new(), queue, true, true, none),
+            (400, html.clone(), queue, true, true, none),
+            (403, html.clone(), queue, true, true, none),
+            (404, String::new(), queue, true, true, none),
+            (408, String::new(), queue, true, true, none),
+            (408, error("RequestTimeout"), queue, true, true, none),
+            (429, html.clone(), queue, true, true, none),
+            (502, html, queue, true, true, none),
+            (503, error("ServiceUnavailable"), queue, true, true, none),
+            (400, error("RequestThrottled"), queue, true, false, none),
+            (400, error("InvalidMessageContents"), queue, false, false, none),
+            (403, error("AccessDeniedException"), queue, false, false, none),
+            (
+                400,
+                error("QueueDoesNotExist"),
+                ErrorKind::QueueNotFound,
+                false,
+                false,
+                "t.fifo` in the region eu-west-1",
+            ),
+            (403, error("InvalidClientTokenId"), ErrorKind::Configuration, false, false, "AWS_ACCESS_KEY_ID"),
+        ] {
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.0\r\nConnection: close\r\n");
+            for cut in [0, 1] {
+                let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", length + cut * 100);
+                let sqs = answering(answer);
+                let message = Message {
+                    body: "x".into(),
+                    attributes: Default::default(),
+                    group: "g".into(),
+                    deduplication: "d".into(),
+                    trace: None,
+                };
+                let failed = match sqs.send(&[&message]).await {
+                    Err(failed) => failed,
+                    Ok(outcomes) => outcomes.into_iter().next().expect("an outcome").expect_err("it was not sent"),
+                };
+                // What is cut has no code any more.
+                let (kind, retry, maybe_sent) = if cut == 0 { (kind, retry, maybe_sent) } else { (queue, true, true) };
+                assert_eq!(
+                    (failed.kind, failed.retry, failed.maybe_sent),
+                    (kind, retry, maybe_sent),
+                    "{status} {body} {failed:?}"
+                );
+                let error = failed.error(1, false);
+                assert_eq!(error.maybe_sent(), maybe_sent);
+                assert!(cut > 0 || error.to_string().contains(told), "{error}");
+            }
+        }
+    }
 
     #[test]
     fn dead_letters_go_to_a_queue_beside_the_queue() {

@@ -210,6 +210,13 @@ impl Handlers {
         self.typed.is_empty() && self.raw.is_none()
     }
 
+    /// Whether each handler of the other is one of these.
+    pub(crate) fn have_all_of(&self, other: &Self) -> bool {
+        let is_same = |own: Option<&Handler>, other: &Handler| own.is_some_and(|own| Arc::ptr_eq(&own.run, &other.run));
+        other.typed.iter().all(|(name, handler)| is_same(self.typed.get(name), handler))
+            && other.raw.iter().all(|handler| is_same(self.raw.as_ref(), handler))
+    }
+
     /// The handler for a message, with its task's name; that of the raw ones for what has no name that is known.
     pub(crate) fn find<'a>(&self, name: Option<Cow<'a, str>>) -> Result<(Cow<'a, str>, &Handler)> {
         let typed = name.as_deref().and_then(|name| self.typed.get(name));

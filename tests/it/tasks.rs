@@ -627,3 +627,96 @@ async fn a_typed_task_goes_all_the_way() {
     worker.stop().await;
     assert_eq!(journal.lines(), ["ada ada 1"]);
 }
+
+/// Each names both queues, and nothing goes where it is not meant to.
+#[tokio::test]
+async fn a_batch_takes_no_tasks_of_another_queue() {
+    let (queue, tasks) = local();
+    let other_queue = LocalQueue::new("u.fifo");
+    let other = TaskingController::new("u.fifo").expect("a FIFO name").with_local_queue(&other_queue);
+    let same_name = TaskingController::new("t.fifo").expect("a FIFO name").with_local_queue(&LocalQueue::new("t.fifo"));
+    let post = |tasks: &TaskingController| tasks.post_raw("x", [("a", "b")]);
+    let posts = [post(&tasks), post(&other), post(&same_name), post(&tasks.clone().with_attempts(3))];
+    let results = tasks.post_batch(posts).await;
+    assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.maybe_sent()), (ErrorKind::Configuration, false));
+    assert!(error.to_string().contains("`u.fifo`") && error.to_string().contains("`t.fifo`"), "{error}");
+    assert_eq!((queue.len(), other_queue.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_queue_has_one_controller_with_handlers() {
+    let (journal, (queue, posting)) = (Journal::default(), local());
+    let handling = |tasks: TaskingController| tasks.on(async |_: TaskContext, _: Mail| Ok::<(), Infallible>(()));
+    let first = obedient(&journal).with_local_queue(&queue);
+    let batch = event([record("1", Some("a"), "ok")]);
+    // One that posts only, and the same one twice, take nothing from it.
+    let app = App::worker(&first).with_tasks(&posting).with_tasks(&first.clone().with_attempts(3));
+    assert!(app.invoke(&batch, None).await.is_ok());
+    let app = App::worker(&posting).with_tasks(&first);
+    let reply = serde_json::to_value(app.invoke(&batch, None).await.expect("a reply")).expect("JSON");
+    assert_eq!(reply, json!({ "batchItemFailures": [] }));
+    let app = App::worker(&first).with_tasks(&handling(posting));
+    let error = app.invoke(&batch, None).await.expect_err("the second would never run");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("`t.fifo`"), "{error}");
+    assert_eq!(app.run().await.unwrap_err().kind(), ErrorKind::Configuration);
+}
+
+#[test]
+fn without_a_runtime_it_is_an_error_and_no_panic() {
+    let (_, tasks) = local();
+    let is_configuration =
+        |error: Error| error.kind() == ErrorKind::Configuration && error.to_string().contains("Tokio");
+    let post = || tasks.post_raw("x", [("a", "b")]);
+    let posted = futures_util::FutureExt::now_or_never(post().into_future()).expect("it says so at once");
+    assert!(is_configuration(posted.unwrap_err()));
+    let batch =
+        futures_util::FutureExt::now_or_never(tasks.post_batch([post()]).into_future()).expect("it says so at once");
+    assert!(batch.into_iter().all(|result| is_configuration(result.unwrap_err())));
+    let worked = futures_util::FutureExt::now_or_never(tasks.work_off()).expect("it says so at once");
+    assert!(is_configuration(worked.unwrap_err()));
+    assert!(is_configuration(tasks.spawn_worker().unwrap_err()));
+}
+
+/// In development, each of them is one line.
+#[tokio::test(start_paused = true)]
+async fn what_becomes_of_local_tasks_is_in_the_log() {
+    let log = Log::start();
+    let tasks = TaskingController::new("nobody.fifo").expect("a FIFO name");
+    for _ in 0..2 {
+        tasks.post(&mail("x")).await.expect("posted");
+    }
+    assert_eq!(log.lines(&["WARN", "nothing runs it", "nobody.fifo"]).len(), 1);
+
+    // It is received again and again, and never runs to an end.
+    let queue = LocalQueue::new("t.fifo").with_most_receives(1).with_visibility(Duration::from_secs(1));
+    let queue = queue.with_timeout(Duration::from_secs(60));
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").with_local_queue(&queue);
+    let tasks = tasks.on(async |_: TaskContext, _: Mail| {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        Ok::<(), Infallible>(())
+    });
+    tasks.post(&mail("x")).await.expect("posted");
+    // Its worker dies.
+    drop(tokio::time::timeout(Duration::from_millis(10), tasks.work_off()).await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(queue.dead_letters().len(), 1);
+    assert_eq!(
+        log.lines(&["ERROR", "made a dead letter", "t.fifo", "task.name=\"mail\"", "task.group=\"x\""]).len(),
+        1
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_to_wait_for_longer_than_a_queue_can_is_in_the_log() {
+    let (log, (queue, tasks)) = (Log::start(), local());
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let tasks = tasks.on_raw(async |_: TaskContext, _: RawTask| Err(Error::retry_after(DAY, "tomorrow")));
+    tasks.post_raw("x", [("a", "b")]).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(log.lines(&["WARN", "longer than a queue can", "11 hours"]).len(), 1);
+    assert_eq!((log.lines(&["a task failed", "again_ms=39600000"]).len(), queue.len()), (1, 1));
+}

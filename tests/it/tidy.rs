@@ -131,6 +131,7 @@ fn each_foreign_crate_has_one_owner() {
             "tokio",
             &[
                 "runtime/dev_server.rs",
+                "runtime/signals.rs",
                 "runtime/tasks.rs",
                 "tasking/",
                 "content/images/engine.rs",
@@ -163,7 +164,15 @@ fn each_foreign_crate_has_one_owner() {
         ),
         ("flate2", &["compressed.rs"]),
         ("brotli_decompressor", &["compressed.rs"]),
-        ("aws_sdk_sqs", &["tasking/sqs.rs", "bin/chalice-http-toolkit/forward/", "bin/chalice-http-toolkit/aws.rs"]),
+        (
+            "aws_sdk_sqs",
+            &[
+                "tasking/sqs.rs",
+                "tasking/aws.rs",
+                "bin/chalice-http-toolkit/forward/",
+                "bin/chalice-http-toolkit/aws.rs",
+            ],
+        ),
         ("aws_config", &["tasking/aws.rs", "bin/"]),
         ("aws_smithy_http_client", &["tasking/aws.rs", "bin/"]),
         ("cookie", &["cookies/seal.rs"]),

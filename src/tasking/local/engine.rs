@@ -3,14 +3,19 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use tokio::time::Instant;
 
-use crate::tasking::{event::Record, message::Message, queue::Sent};
+use crate::tasking::{
+    event::Record,
+    message::{Attribute, Message},
+    post::TASK,
+    queue::Sent,
+};
 
 /// For so long a message with the id of an earlier one is taken and dropped, also after that one was deleted.
 pub(crate) const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(5 * 60);
@@ -93,6 +98,16 @@ impl Engine {
     /// How many messages there are, hidden ones too.
     pub(crate) fn len(&self) -> usize {
         self.length
+    }
+
+    /// What it holds, by the names of tasks.
+    pub(crate) fn left(&self) -> BTreeMap<String, usize> {
+        let mut left = BTreeMap::new();
+        for stored in self.groups.values().flat_map(|group| &group.messages) {
+            let name = stored.message.attributes.get(TASK).and_then(Attribute::as_str).unwrap_or("raw");
+            *left.entry(name.to_owned()).or_default() += 1;
+        }
+        left
     }
 
     pub(crate) fn dead(&self) -> &[Record] {

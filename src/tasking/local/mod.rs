@@ -24,7 +24,8 @@ use self::engine::{Engine, Settings};
 use super::{
     bury::DeadLetters,
     event::{BatchResponse, Record},
-    message::Message,
+    message::{Attribute, Message},
+    post::TASK,
     queue::{Failed, Hiding, MOST_ENTRIES, Queue, Sent},
     task::RawTask,
 };
@@ -94,6 +95,9 @@ struct Shared {
     engine: Mutex<Engine>,
     changed: Notify,
     has_worker: AtomicBool,
+    has_warned: AtomicBool,
+    /// Its own, in development.
+    worker: Mutex<Option<LocalWorker>>,
 }
 
 impl LocalQueue {
@@ -102,7 +106,14 @@ impl LocalQueue {
         let name = name.into();
         let settings = Settings { visibility: Duration::from_secs(360), timeout: None, most_receives: 100 };
         let engine = Mutex::new(Engine::new(format!("arn:aws:sqs:local:000000000000:{name}"), settings));
-        Self(Arc::new(Shared { name, engine, changed: Notify::new(), has_worker: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            name,
+            engine,
+            changed: Notify::new(),
+            has_worker: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
+            worker: Mutex::new(None),
+        }))
     }
 
     /// The queue of this name that all controllers of the process share.
@@ -168,6 +179,49 @@ impl LocalQueue {
         !self.0.has_worker.swap(true, Ordering::Relaxed)
     }
 
+    /// Says once that nobody runs what is posted here.
+    pub(crate) fn warn_of_no_worker(&self) {
+        if !self.0.has_worker.load(Ordering::Relaxed) && !self.0.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                queue = self.name(),
+                "a task waits in this process, and nothing runs it so far: no controller with handlers for this queue is \
+                 part of the app or has posted"
+            );
+        }
+    }
+
+    pub(crate) fn keep(&self, worker: LocalWorker) {
+        *self.worker() = Some(worker);
+    }
+
+    /// Waits for what its own worker runs, and says what ends with the process.
+    pub(crate) async fn stop(&self) {
+        let worker = self.worker().take();
+        if let Some(worker) = worker {
+            worker.stop().await;
+        }
+        let left = self.engine().left();
+        if left.is_empty() {
+            return;
+        }
+        let count = left.values().sum::<usize>();
+        let tasks: Vec<String> = left.into_iter().map(|(name, count)| format!("{name} ({count})")).collect();
+        tracing::warn!(
+            queue = self.name(),
+            tasks = tasks.join(", "),
+            "{count} tasks end with this process, and have not run or not succeeded"
+        );
+    }
+
+    fn worker(&self) -> MutexGuard<'_, Option<LocalWorker>> {
+        self.0.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the other is this one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Where its dead letters go: what was tried as often as this record's attempt says.
     pub(crate) fn dead_letters_of(&self, attempt: u32) -> DeadLetters {
         let most_receives = Some(self.engine().settings().most_receives);
@@ -175,7 +229,20 @@ impl LocalQueue {
     }
 
     pub(crate) fn receive(&self) -> Vec<Record> {
-        self.engine().receive(MOST_ENTRIES, Instant::now())
+        let mut engine = self.engine();
+        let before = engine.dead().len();
+        let received = engine.receive(MOST_ENTRIES, Instant::now());
+        for dead in engine.dead().iter().skip(before) {
+            tracing::error!(
+                queue = self.name(),
+                task.name = dead.attributes.get(TASK).and_then(Attribute::as_str),
+                task.group = dead.group,
+                messaging.message.id = dead.message_id,
+                receives = dead.receives,
+                "the queue made a dead letter of a task: it was received as often as it may be"
+            );
+        }
+        received
     }
 
     /// What Lambda does with an answer: nothing is deleted on an error, nor where a listed id is none of the batch's.

@@ -60,11 +60,6 @@ impl LocalWorker {
             drop(running.await);
         }
     }
-
-    /// Lets it run until the process ends.
-    pub(crate) fn detach(mut self) {
-        self.loops.clear();
-    }
 }
 
 impl Drop for LocalWorker {
@@ -83,14 +78,15 @@ async fn work(tasking: TaskingController, queue: LocalQueue, mut stopped: watch:
     loop {
         let stop = async {
             if stopped.wait_for(|stopped| *stopped).await.is_err() {
-                // Detached: nobody can stop it.
+                // Its handle is gone: nobody can stop it.
                 std::future::pending::<()>().await;
             }
         };
-        // A batch that was received is worked off: the branch that waits is the only one that is dropped.
-        let records = match select(pin!(queue.next()), pin!(stop)).await {
-            Either::Left((records, _)) => records,
-            Either::Right(_) => return,
+        // First whether to stop, so that nothing is received after it. A batch that was received is worked off: the branch that
+        // waits is the only one that is dropped.
+        let records = match select(pin!(stop), pin!(queue.next())).await {
+            Either::Left(_) => return,
+            Either::Right((records, _)) => records,
         };
         run(&tasking, &queue, &records).await;
     }
