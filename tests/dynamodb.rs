@@ -55,7 +55,8 @@ async fn an_effect_in_the_transaction_happens_once() {
     let attempts = Arc::new(Mutex::new(Vec::new()));
     let queue = LocalQueue::new("orders.fifo");
     let tasks = TaskingController::new("orders.fifo").expect("a FIFO name").with_local_queue(&queue);
-    let tasks = tasks.with_store(store.clone()).with_backoff(Duration::ZERO, Duration::ZERO);
+    let tasks =
+        tasks.with_store(store.clone()).with_backoff(Duration::ZERO, Duration::ZERO).with_default_group("orders");
     let tasks = tasks.with_dead_letter_queue("dead.fifo").expect("a FIFO name");
     let (noted, orders_table) = (attempts.clone(), orders.clone());
     let tasks = tasks.on_raw(move |context: TaskContext, task: RawTask| {
