@@ -23,6 +23,9 @@ pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
 const AFTER_LEASE: Duration = Duration::from_secs(1);
 /// After the end of an invocation, Lambda has so long to delete what is done.
 const TO_DELETE: Duration = Duration::from_secs(4);
+/// For how many attempts of a suspect the rest of its batch stays hidden at most. After those it comes together with the suspect
+/// once, which costs a receive, and is hidden again.
+const ATTEMPTS_ALONE: u32 = 10;
 
 impl TaskingController {
     /// Hides what failed for as long as it is to wait, and what stands behind it in its group for longer. What only lacked
@@ -47,17 +50,16 @@ impl TaskingController {
     }
 
     /// Before a suspect runs: should it end the process, it comes again soon and alone, as all else of its batch stays
-    /// hidden until it has had its attempts. What was done before it in this batch is deleted already.
-    pub(crate) async fn isolate(&self, suspect: &Record, batch: &[Found<'_>], times: Times) {
+    /// hidden until it has had its attempts, or ten. What was done before it in this batch is deleted already.
+    pub(crate) async fn isolate(&self, suspect: &Record, batch: &[&Record], times: Times) {
         if times.end.is_none() {
             return;
         }
-        let own = self.lease(times).saturating_add(TO_DELETE);
-        let others = own.saturating_mul(self.settings().attempts);
-        let hiding = |found: &Found<'_>| {
-            let receipt = found.record.receipt.clone();
-            let delay = if std::ptr::eq(found.record, suspect) { own } else { others };
-            Hiding { receipt, delay }
+        let own = self.lease(times).saturating_add(TO_DELETE).min(LONGEST_DELAY);
+        let others = own.saturating_mul(self.settings().attempts.clamp(2, ATTEMPTS_ALONE)).min(LONGEST_DELAY);
+        let hiding = |record: &&Record| {
+            let delay = if std::ptr::eq(*record, suspect) { own } else { others };
+            Hiding { receipt: record.receipt.clone(), delay }
         };
         let hidings: Vec<Hiding> = batch.iter().map(hiding).filter(|hiding| !hiding.receipt.is_empty()).collect();
         self.hide(&hidings, times).await;

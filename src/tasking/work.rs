@@ -2,7 +2,7 @@
 //! reported. Which record runs when is decided in `batch`, and which attempt it is in `tally`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -79,6 +79,8 @@ struct Batch<'a> {
     room: Room,
     /// How long the longest run of each kind of task took.
     longest: Mutex<HashMap<&'a str, Duration>>,
+    /// The receipts of what is deleted before the batch ends.
+    deleted: Mutex<HashSet<&'a str>>,
 }
 
 impl<'a> Batch<'a> {
@@ -93,6 +95,16 @@ impl<'a> Batch<'a> {
         let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
         let longest = longest.entry(found.name().unwrap_or_default()).or_default();
         *longest = time.max(*longest);
+    }
+
+    /// What is still in the queue.
+    fn left(&self) -> Vec<&'a Record> {
+        let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.found.iter().map(|found| found.record).filter(|record| !deleted.contains(&*record.receipt)).collect()
+    }
+
+    fn note_deleted(&self, record: &'a Record) {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner).insert(&record.receipt);
     }
 }
 
@@ -148,6 +160,7 @@ impl TaskingController {
             times: Times::of(remaining, self.settings().margin),
             room: Room::of(self.settings().offload_limit),
             longest: Mutex::default(),
+            deleted: Mutex::default(),
         };
         let limits = Limits { groups: self.settings().groups, until: batch.times.until };
         let mut ends = batch::process(
@@ -185,7 +198,7 @@ impl TaskingController {
         let record = found.record;
         let is_suspect = self.tally().is_suspect(record);
         if is_suspect {
-            self.isolate(record, batch.found, batch.times).await;
+            self.isolate(record, &batch.left(), batch.times).await;
         }
         let (first, mut runs) = (self.tally().attempt(record), 0);
         loop {
@@ -200,6 +213,7 @@ impl TaskingController {
                 if is_suspect && end.outcome.is_done() && batch.found.len() > 1 {
                     // The next of the batch may end the process, and this one is not to come again for that.
                     self.delete(record, batch.times).await;
+                    batch.note_deleted(record);
                 }
                 return end;
             }

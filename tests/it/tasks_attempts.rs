@@ -26,7 +26,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::tasks_rules::{runtime, schedules};
+use crate::{
+    support::Log,
+    tasks_rules::{runtime, schedules},
+};
 
 /// The function has so long, of which a second is kept.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -164,6 +167,7 @@ struct World {
     seen: Arc<Mutex<Seen>>,
     tasks: Arc<Vec<Planned>>,
     has_zero_backoff: bool,
+    attempts: u32,
 }
 
 impl World {
@@ -174,6 +178,7 @@ impl World {
             seen: Arc::default(),
             tasks: Arc::new(schedule.tasks.clone()),
             has_zero_backoff: schedule.has_zero_backoff,
+            attempts: ATTEMPTS,
         }
     }
 
@@ -190,7 +195,7 @@ impl World {
         let tasks = TaskingController::new("t.fifo").expect("a FIFO name").with_local_queue(&self.queue);
         let tasks = self.store.iter().fold(tasks, |tasks, store| tasks.with_shared_store(store.clone()));
         let backoff = Duration::from_secs(if self.has_zero_backoff { 0 } else { 2 });
-        let tasks = tasks.with_attempts(ATTEMPTS).with_backoff(backoff, backoff * 4);
+        let tasks = tasks.with_attempts(self.attempts).with_backoff(backoff, backoff * 4);
         let (seen, planned, process) = (self.seen.clone(), self.tasks.clone(), process.clone());
         tasks.on_raw(move |context: TaskContext, task: RawTask| {
             run((seen.clone(), process.clone()), planned.clone(), (context, task))
@@ -333,6 +338,33 @@ fn a_task_that_ends_its_process_takes_no_other_with_it() {
                 assert!(failures.values().filter(|times| **times > 1).count() == 1, "{failures:?}");
             }
         }
+    }
+}
+
+/// Two kills, the second of them while the first suspect runs. How long the others are hidden then is bounded, and no longer
+/// than SQS takes.
+#[test]
+fn what_was_beside_a_crash_comes_back_soon_however_often_it_may_be_tried() {
+    for attempts in [5, 100, u32::MAX] {
+        let log = Log::start();
+        let tasks = (0..10).map(|at| planned(at, 100, Kind::Healthy)).collect();
+        let schedule = Schedule { tasks, kills: Vec::new(), has_zero_backoff: false };
+        let took = runtime().block_on(async {
+            let world = World { attempts, ..World::new(&schedule, true) };
+            world.post().await;
+            let (begun, mut process) = (Instant::now(), None);
+            for _ in 0..2 {
+                world.process(&mut process, Some(50)).await;
+                sleep(6 * TIMEOUT).await;
+            }
+            while !world.queue.is_empty() && begun.elapsed() < Duration::from_secs(100_000) {
+                world.process(&mut process, None).await;
+                sleep(Duration::from_secs(1)).await;
+            }
+            begun.elapsed()
+        });
+        assert!(took < Duration::from_secs(300), "{attempts}: {took:?}");
+        assert_eq!(log.lines(&["could not be put off"]), [""; 0]);
     }
 }
 

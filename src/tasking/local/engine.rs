@@ -30,9 +30,25 @@ pub(crate) struct Settings {
     pub(crate) most_receives: u32,
 }
 
-/// Why a receipt is of no use.
+/// The longest that a message can be hidden.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
+const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Why nothing was done with a receipt.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Expired;
+pub(crate) enum Refused {
+    Expired,
+    TooLong,
+}
+
+impl Refused {
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Expired => "a receipt has expired",
+            Self::TooLong => "a message can be hidden for twelve hours at most",
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -174,11 +190,11 @@ impl Engine {
     }
 
     /// Deletes a received message, or what is deleted already. A FIFO queue refuses once the message may be with someone else.
-    pub(crate) fn delete(&mut self, receipt: &str, now: Instant) -> Result<(), Expired> {
+    pub(crate) fn delete(&mut self, receipt: &str, now: Instant) -> Result<(), Refused> {
         if self.is_deleted(receipt) {
             return Ok(());
         }
-        let (name, at) = self.find(receipt, now).ok_or(Expired)?;
+        let (name, at) = self.find(receipt, now).ok_or(Refused::Expired)?;
         if let Some(group) = self.groups.get_mut(&name) {
             group.messages.remove(at);
             self.length -= 1;
@@ -188,8 +204,11 @@ impl Engine {
     }
 
     /// Hides a received message for so long from now; for no time gives it back.
-    pub(crate) fn hide(&mut self, receipt: &str, delay: Duration, now: Instant) -> Result<(), Expired> {
-        let (name, at) = self.find(receipt, now).ok_or(Expired)?;
+    pub(crate) fn hide(&mut self, receipt: &str, delay: Duration, now: Instant) -> Result<(), Refused> {
+        if delay > LONGEST_VISIBILITY {
+            return Err(Refused::TooLong);
+        }
+        let (name, at) = self.find(receipt, now).ok_or(Refused::Expired)?;
         if let Some(stored) = self.groups.get_mut(&name).and_then(|group| group.messages.get_mut(at)) {
             let until = now + delay;
             stored.hidden_until = Some(until);
@@ -381,7 +400,7 @@ mod tests {
         engine.hide(&received[0].receipt, Duration::ZERO, now).unwrap();
         let again = engine.receive(10, now);
         assert_eq!((bodies(&again), again[0].receives), (vec!["a1"], 2));
-        assert_eq!(engine.delete(&received[0].receipt, now), Err(Expired), "the receipt is the earlier one");
+        assert_eq!(engine.delete(&received[0].receipt, now), Err(Refused::Expired), "the receipt is the earlier one");
     }
 
     #[test]
@@ -390,9 +409,10 @@ mod tests {
         send(&mut engine, &["a1"], now);
         let received = engine.receive(10, now);
         let late = now + 30 * SECOND;
-        assert_eq!(engine.delete(&received[0].receipt, late), Err(Expired));
-        assert_eq!(engine.hide(&received[0].receipt, SECOND, late), Err(Expired));
-        assert_eq!(engine.delete("nonsense", now), Err(Expired));
+        assert_eq!(engine.delete(&received[0].receipt, late), Err(Refused::Expired));
+        assert_eq!(engine.hide(&received[0].receipt, SECOND, late), Err(Refused::Expired));
+        assert_eq!(engine.delete("nonsense", now), Err(Refused::Expired));
+        assert_eq!(engine.hide(&received[0].receipt, 12 * 3600 * SECOND + SECOND, now), Err(Refused::TooLong));
         assert_eq!(engine.len(), 1);
     }
 

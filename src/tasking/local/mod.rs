@@ -20,7 +20,7 @@ use tokio::{sync::Notify, time::Instant};
 pub use self::worker::LocalWorker;
 pub(crate) use self::worker::{Inline, work_off};
 
-use self::engine::{Engine, Settings};
+use self::engine::{Engine, Refused, Settings};
 use super::{
     bury::DeadLetters,
     event::{BatchResponse, Record},
@@ -313,16 +313,18 @@ impl Queue for LocalQueue {
         let hidden: Vec<_> = hidings.iter().map(|hiding| engine.hide(&hiding.receipt, hiding.delay, now)).collect();
         drop(engine);
         self.0.changed.notify_waiters();
-        let expired = |_| Error::new(ErrorKind::Queue, "a receipt has expired");
-        Box::pin(std::future::ready(hidden.into_iter().collect::<Result<(), _>>().map_err(expired)))
+        Box::pin(std::future::ready(hidden.into_iter().collect::<Result<(), _>>().map_err(refused)))
     }
 
     fn delete<'a>(&'a self, receipt: &'a str) -> BoxFuture<'a, Result<()>> {
         let deleted = self.engine().delete(receipt, Instant::now());
         self.0.changed.notify_waiters();
-        let expired = |_| Error::new(ErrorKind::Queue, "a receipt has expired");
-        Box::pin(std::future::ready(deleted.map_err(expired)))
+        Box::pin(std::future::ready(deleted.map_err(refused)))
     }
+}
+
+fn refused(refused: Refused) -> Error {
+    Error::new(ErrorKind::Queue, refused.reason())
 }
 
 /// A message that nobody could handle.
