@@ -350,11 +350,17 @@ fn entry_fault(entry: &BatchResultErrorEntry) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::{profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig};
+    use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, ProvideCredentials, Region, retry::RetryConfig};
+
     use super::*;
 
     /// A queue whose server answers each request with these bytes, and then hangs up.
     fn answering(answer: String) -> Sqs {
-        use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig};
+        answering_to(answer, Credentials::new("none", "none", None, None, "a test"))
+    }
+
+    fn answering_to(answer: String, credentials: impl ProvideCredentials + 'static) -> Sqs {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -370,11 +376,21 @@ mod tests {
             .behavior_version(BehaviorVersion::latest())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(Region::new("eu-west-1"))
-            .credentials_provider(Credentials::new("none", "none", None, None, "a test"))
+            .credentials_provider(credentials)
             .retry_config(RetryConfig::disabled())
             .endpoint_url(&url);
         let client = OnceCell::new_with(Some(Client::from_conf(config.build())));
         Sqs { client, ..Sqs::new(&format!("{url}/000000000000/t.fifo")) }
+    }
+
+    fn message() -> Message {
+        Message {
+            body: "x".into(),
+            attributes: Default::default(),
+            group: "g".into(),
+            deduplication: "d".into(),
+            trace: None,
+        }
     }
 
     /// Only SQS itself refuses, by a code; whoever else answers knows nothing of the message.
@@ -417,14 +433,7 @@ mod tests {
             for cut in [0, 1] {
                 let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", length + cut * 100);
                 let sqs = answering(answer);
-                let message = Message {
-                    body: "x".into(),
-                    attributes: Default::default(),
-                    group: "g".into(),
-                    deduplication: "d".into(),
-                    trace: None,
-                };
-                let failed = match sqs.send(&[&message]).await {
+                let failed = match sqs.send(&[&message()]).await {
                     Err(failed) => failed,
                     Ok(outcomes) => outcomes.into_iter().next().expect("an outcome").expect_err("it was not sent"),
                 };
@@ -440,6 +449,17 @@ mod tests {
                 assert!(cut > 0 || error.to_string().contains(told), "{error}");
             }
         }
+    }
+
+    /// By the SDK's own text: a change of it is seen here.
+    #[tokio::test]
+    async fn credentials_that_cant_be_loaded_are_an_error_of_configuration() {
+        let http = ProviderConfig::empty().with_http_client(aws_smithy_http_client::Builder::new().build_http());
+        let profile = ProfileFileCredentialsProvider::builder().configure(&http).profile_name("there-is-none");
+        let failed =
+            answering_to(String::new(), profile.build()).send(&[&message()]).await.expect_err("nothing is signed");
+        assert_eq!((failed.kind, failed.retry, failed.maybe_sent), (ErrorKind::Configuration, false, false));
+        assert!(failed.error(1, false).to_string().contains("AWS_PROFILE"), "{failed:?}");
     }
 
     #[test]
