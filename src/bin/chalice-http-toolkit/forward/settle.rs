@@ -16,6 +16,10 @@ use super::{
 ///
 /// SQS gives a message again once it is not hidden, even if an earlier one of its batch still is worked on; so all of
 /// them are extended, also those that the function has not come to.
+///
+/// The function may hide some of them for longer, so that what may end its process comes again alone. An extension takes that
+/// back, as SQS doesn't say for how long a message is hidden: they come again together. It costs each of them a receive,
+/// and the function still runs the one that it suspects first.
 pub(super) async fn held<T>(queue: &Queue, batch: &[Received], work: impl Future<Output = T>) -> T {
     let lease = Duration::from_secs(queue.visibility.unsigned_abs().into());
     pin!(work);
