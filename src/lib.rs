@@ -91,8 +91,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
-mod cache_control;
 mod cloudfront;
+#[cfg(feature = "images")]
+mod codec;
 mod compressed;
 mod content;
 #[cfg(feature = "cookies")]
@@ -102,9 +103,12 @@ mod defects;
 #[cfg(not(feature = "seeded-defects"))]
 #[path = "no_defects.rs"]
 mod defects;
-mod entity_tag;
 mod error;
 mod error_response;
+mod fields;
+mod files;
+#[cfg(feature = "forms")]
+mod forms;
 // Its examples use them all, as the documentation has them all.
 #[cfg(all(
     any(doc, doctest),
@@ -117,10 +121,14 @@ mod error_response;
 ))]
 pub mod guide;
 mod hidden;
+#[cfg(feature = "images")]
+mod images;
+#[cfg(not(feature = "images"))]
+#[path = "no_images.rs"]
+mod images;
 mod inline;
 mod json;
-mod owners;
-mod ows;
+mod pages;
 mod pending;
 mod refusals;
 mod representation;
@@ -130,31 +138,40 @@ mod security;
 mod stage;
 #[cfg(feature = "tasking")]
 pub mod tasking;
-mod web_origin;
+#[cfg(feature = "testing")]
+mod testing;
 
-pub use cache_control::CacheControl;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
-pub use content::{ContentManager, Embedded, Explanation, Finding, Source};
 #[cfg(feature = "images")]
-pub use content::{ConvertedImage, ImageFormat, ImageInfo, ImageInput, ImageKind, ImageLimits, Images, Prebuilt};
-#[cfg(feature = "forms")]
-pub use content::{Form, FormField, FormFile, FormLimits};
+pub use codec::{Format as ImageFormat, ImageLimits, Kind as ImageKind};
+pub use content::ContentManager;
+#[cfg(feature = "images")]
+pub use content::{ConvertedImage, ImageInput};
 #[cfg(feature = "cookies")]
 pub use cookies::{CookieJar, Cookies, CookiesService, Flash, SameSite, SetCookie};
-pub use entity_tag::{EntityTag, InvalidEntityTag};
 pub use error::{BoxError, Error, ErrorKind, Result};
+pub use fields::{
+    cache_control::CacheControl,
+    entity_tag::{EntityTag, InvalidEntityTag},
+};
+pub use files::source::{Embedded, Source};
+#[cfg(feature = "forms")]
+pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
 pub use image;
+#[cfg(feature = "images")]
+pub use images::{ImageInfo, Images, Prebuilt};
 pub use minijinja;
+pub use pages::{check::Finding, explain::Explanation};
 pub use representation::{Representation, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
-#[cfg(feature = "testing")]
-pub use runtime::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
 pub use script_root::ScriptRoot;
 pub use security::{CrossOriginProtection, CrossOriginService, SecurityHeaders, SecurityHeadersService};
 pub use stage::Stage;
 #[cfg(feature = "tasking")]
 pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};
+#[cfg(feature = "testing")]
+pub use testing::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
 
 #[cfg(feature = "seeded-defects")]
 #[doc(hidden)]

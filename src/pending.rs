@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 
 use crate::{
     Representation,
-    owners::{self, Line},
+    fields::owners::{self, Line},
 };
 
 /// In the extensions of a response: what the `CloudFront` layer takes out again.

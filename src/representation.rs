@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::{
     EntityTag,
     error::Result,
+    fields::owners::{self, Owner},
     hidden::Fields,
     inline::Inline,
-    owners::{self, Owner},
 };
 
 /// What a site sends for a request (RFC 9110 §3.2): status, headers and validators now, the body only if it is needed.

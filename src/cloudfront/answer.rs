@@ -9,8 +9,10 @@ use http_body_util::Full;
 
 use super::range::{self, Asked};
 use crate::{
-    cache_control::{is_shared_cacheable, set_policy},
-    owners::{self, OF_REPRESENTATION, Owner},
+    fields::{
+        cache_control::{is_shared_cacheable, set_policy},
+        owners::{self, OF_REPRESENTATION, Owner},
+    },
     refusals::Refusal,
     representation::Selected,
 };

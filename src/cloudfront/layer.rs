@@ -22,10 +22,12 @@ use super::{
 use crate::{
     EntityTag, Representation, ScriptRoot,
     body::{Head, Limit, whole},
-    cache_control::{Personal, SharedCookies, guard},
     error::{BoxError, Error, Result},
     error_response::panicked,
-    owners::{self, OF_REPRESENTATION},
+    fields::{
+        cache_control::{Personal, SharedCookies, guard},
+        owners::{self, OF_REPRESENTATION},
+    },
     pending::Pending,
     refusals::{self, Refusal},
 };

@@ -40,9 +40,11 @@ use self::{
 };
 use crate::{
     CacheControl, Representation, ScriptRoot,
-    cache_control::{Personal, SharedCookies, guard, guard_fields},
     error::Result,
-    owners::{self, Owner},
+    fields::{
+        cache_control::{Personal, SharedCookies, guard, guard_fields},
+        owners::{self, Owner},
+    },
     refusals::Refusal,
     representation::{Selected, Selection},
 };

@@ -5,7 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::{EntityTag, entity_tag::TagList, ows, representation::Validators};
+use crate::{
+    EntityTag,
+    fields::{entity_tag::TagList, ows},
+    representation::Validators,
+};
 
 /// What the conditions of a request ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]

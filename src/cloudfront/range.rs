@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::ows;
+use crate::fields::ows;
 
 /// What a Range field asks for.
 #[derive(Debug, PartialEq)]
@@ -67,7 +67,7 @@ fn boundary(bytes: &Bytes, parts: &[Range<usize>]) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(&bytes[part.clone()]));
-    crate::entity_tag::hex(&hash.finalize()[..16])
+    crate::fields::entity_tag::hex(&hash.finalize()[..16])
 }
 
 #[derive(Debug)]

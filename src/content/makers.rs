@@ -8,10 +8,13 @@ use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
-use super::{ContentManager, links, media_type, path::NOT_IN_PATH, snapshot::tagged};
+use super::{ContentManager, snapshot::tagged};
 use crate::{
     CacheControl, EntityTag, Representation,
     error::{BoxError, Error, ErrorKind, Result},
+    fields::media_type,
+    files::path::NOT_IN_PATH,
+    pages::links,
 };
 
 impl ContentManager {

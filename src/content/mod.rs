@@ -1,55 +1,24 @@
 //! Content: what a site has to show, as representations.
 //!
-//! 1. [`source`] where files come from: a folder, or embedded; [`provenance`] says so
-//! 2. [`path`] which file a URL means
-//! 3. [`static_files`], from [`assets`], [`media_type`] and [`negotiate`]: static files, their URLs, their
-//!    types, their compressed forms
-//! 4. [`templates`] rendering, for the site's [public origin](public_origin)
-//! 5. [`page_tag`], from [`syntax`], [`reads`], [`lookups`], [`canonical`] and [`build_id`]: the tag of a page without
-//!    rendering it; [`watch`] whether a page shows more than its tag covers, [`shallow`] how deep its arguments may lie
-//!    [`blocks`] one block of a page, by [`fragment`] with nothing else of it
-//! 6. [`makers`]: HTML, XML, JSON, redirects, assets, error pages; [`links`] which of them stay on the site
-//! 7. [`explain`] why two tags differ, [`check`] what would fail at run time
-//! 8. `forms`: what visitors send
-//! 9. [`snapshot`]: all of it as it is at one moment, so that a page and its tag agree
+//! 1. [`ContentManager`]; [`snapshot`] all that it shows as it is at one moment, so that a page and its tag agree
+//! 2. [`functions`] what a site adds to its templates; [`public_origin`] where it stands on the web
+//! 3. pages, here, and [`blocks`] of pages
+//! 4. [`static_files`]
+//! 5. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
+//! 6. `image_makers` and `drawn_images`: images that the site's code has
 //!
 //! It does not know requests beyond what selects a representation, nor caches.
 
-mod assets;
 mod blocks;
-mod build_id;
-mod canonical;
-mod check;
-mod closure;
-mod explain;
-#[cfg(feature = "forms")]
-mod forms;
-mod fragment;
+#[cfg(feature = "images")]
+mod drawn_images;
 mod functions;
 #[cfg(feature = "images")]
-mod images;
-#[cfg(not(feature = "images"))]
-#[path = "no_images.rs"]
-mod images;
-mod inline;
-mod links;
-mod lookups;
+mod image_makers;
 mod makers;
-mod media_type;
-mod negotiate;
-mod page_tag;
-mod path;
-mod provenance;
 mod public_origin;
-mod reads;
-mod replaced;
-mod shallow;
 mod snapshot;
-mod source;
 mod static_files;
-mod syntax;
-mod templates;
-mod watch;
 
 use std::{
     fmt,
@@ -60,27 +29,22 @@ use std::{
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
-pub use check::Finding;
-pub use explain::Explanation;
-#[cfg(feature = "forms")]
-pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
-pub use images::{ConvertedImage, ImageFormat, ImageInfo, ImageInput, ImageKind, ImageLimits, Images, Prebuilt};
-pub(crate) use negotiate::prefers_problem;
-pub(crate) use path::{NOT_IN_PATH, is_well_encoded};
-#[cfg(feature = "dev-server")]
-pub(crate) use provenance::sentences;
-pub use source::{Embedded, Source};
+pub use drawn_images::ImageInput;
+#[cfg(feature = "images")]
+pub use image_makers::ConvertedImage;
 
-use self::{
-    explain::History,
-    provenance::Provenance,
-    snapshot::{Asked, Setup, Snapshot},
-    templates::Settings,
-};
+use self::snapshot::{Asked, Setup, Snapshot};
 use crate::{
     Representation, ScriptRoot, Stage,
     error::{BoxError, Error, ErrorKind, Result},
+    files::{path::NOT_IN_PATH, provenance::Provenance, source::Source},
+    pages::{
+        check::{self, Finding},
+        explain::{Explanation, History},
+        page_tag,
+        templates::Settings,
+    },
 };
 
 /// Makes a site's representations: pages from templates, static files, assets, HTML, XML, JSON, redirects.

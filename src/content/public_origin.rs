@@ -6,7 +6,7 @@
 use super::ContentManager;
 use crate::{
     error::{Error, ErrorKind, Result},
-    web_origin::WebOrigin,
+    fields::web_origin::WebOrigin,
 };
 
 impl ContentManager {

@@ -12,20 +12,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
-use super::{
-    assets::Assets,
-    explain::{Explanation, History},
-    fragment::Chain,
-    images, media_type,
-    page_tag::{Closure, Closures, PageTag, Site},
-    provenance::Provenance,
-    reads::Reads,
-    source::Located,
-    templates::{Settings, Templates, Watched},
-};
 use crate::{
     CacheControl, EntityTag, Representation,
     error::{BoxError, Error, ErrorKind, Result},
+    fields::media_type,
+    files::{assets::Assets, provenance::Provenance, source::Located},
+    images,
+    pages::{
+        explain::{Explanation, History},
+        fragment::Chain,
+        page_tag::{Closure, Closures, PageTag, Site},
+        reads::Reads,
+        templates::{Settings, Templates, Watched},
+    },
     representation::Made,
 };
 

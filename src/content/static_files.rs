@@ -2,11 +2,14 @@
 
 use http::{HeaderValue, Uri, header};
 
-use super::{
-    ContentManager, assets,
-    path::{AssetPath, Refusal, WELL_KNOWN},
+use super::ContentManager;
+use crate::{
+    Representation,
+    files::{
+        assets,
+        path::{AssetPath, Refusal, WELL_KNOWN},
+    },
 };
-use crate::Representation;
 
 impl ContentManager {
     /// The static file of this name (`css/site.css`), or the [`not_found`](Self::not_found) page.

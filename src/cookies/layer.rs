@@ -20,9 +20,9 @@ use super::{
 use crate::{
     Stage,
     body::{Head, Limit},
-    cache_control::{Personal, guard},
     error::{BoxError, Error, Result},
     error_response::Panicked,
+    fields::cache_control::{Personal, guard},
     pending::Pending,
 };
 

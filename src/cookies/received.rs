@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use crate::ows;
+use crate::fields::ows;
 
 /// All cookies with a name, in the order in which they came.
 pub(super) fn cookies(headers: &HeaderMap) -> Vec<(String, String)> {

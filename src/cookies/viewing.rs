@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use crate::{error::Error, ows, pending::Pending};
+use crate::{error::Error, fields::ows, pending::Pending};
 
 /// Whether a request is for a page that is looked at now, and not one that may be looked at later, or a part of a page.
 pub(super) fn is_for_a_person(headers: &HeaderMap) -> bool {

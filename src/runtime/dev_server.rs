@@ -29,8 +29,8 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    content,
     error::{BoxError, Error, ErrorKind, Result},
+    files::provenance,
 };
 
 /// What the local server is told by the environment, and the app that it serves.
@@ -103,7 +103,7 @@ impl Server {
         let everywhere = if address.ip().is_unspecified() { " (all addresses of this machine)" } else { "" };
         let stage = if self.app.development { "development" } else { "production (STAGE=dev: development)" };
         let front = self.front;
-        let content: String = content::sentences().iter().map(|sentence| format!("; {sentence}")).collect();
+        let content: String = provenance::sentences().iter().map(|sentence| format!("; {sentence}")).collect();
         tracing::info!("serving http://{address}{everywhere} as {front} does, in {stage}{content}");
     }
 

@@ -21,9 +21,9 @@ use super::{
 use crate::{
     ScriptRoot,
     body::Limit,
+    fields::ows,
     hidden::is_secret,
     json::{Object, readable, text},
-    ows,
 };
 
 /// An event of a front door. Each part is read when it is needed and by itself, so that an odd one spoils nothing else.

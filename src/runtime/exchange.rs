@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What a client gets for a request through a front door: the event goes in, the reply comes out, both within its limits.
-pub(super) async fn exchange(app: &App, front: Front, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
+pub(crate) async fn exchange(app: &App, front: Front, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
     let door = front.door();
     if let Some(status) = refuses(door, request) {
         tracing::warn!(path = request.uri.path(), ?front, %status, "a request was refused as this front door does");

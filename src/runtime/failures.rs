@@ -14,9 +14,11 @@ use super::App;
 use crate::{
     CloudFront, ContentManager, Representation, ScriptRoot,
     body::Head,
-    cache_control::{is_shared_cacheable, set_policy},
     error::{Error, ErrorKind, Result},
-    owners,
+    fields::{
+        cache_control::{is_shared_cacheable, set_policy},
+        owners,
+    },
     pending::Pending,
     refusals::{self, Refusal},
 };

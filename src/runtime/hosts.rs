@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Version, header, request, uri::Authority};
 use super::uri::authority;
 use crate::{
     error::{Error, ErrorKind, Result},
-    ows,
+    fields::ows,
     stage::{address_in, is_loopback},
 };
 

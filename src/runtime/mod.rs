@@ -35,13 +35,11 @@ mod dev_server;
 #[path = "no_dev_server.rs"]
 mod dev_server;
 #[cfg(any(feature = "dev-server", feature = "testing"))]
-mod exchange;
+pub(crate) mod exchange;
 #[cfg(feature = "dev-server")]
 mod hosts;
 #[cfg(feature = "dev-server")]
 mod signals;
-#[cfg(feature = "testing")]
-mod testing;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -51,8 +49,6 @@ use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 pub use front::Front;
 pub use reply::Reply;
-#[cfg(feature = "testing")]
-pub use testing::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
 pub use trigger::ScheduledEvent;
 
 use self::{
@@ -68,9 +64,8 @@ use self::{
 use crate::{
     ContentManager, SecurityHeaders, Stage,
     body::whole,
-    cache_control::guard,
-    content::prefers_problem,
     error::{BoxError, Error, Result},
+    fields::{cache_control::guard, negotiate::prefers_problem},
 };
 
 /// Runs a site: `App::new(service).run()`.

@@ -19,9 +19,11 @@ use super::{
 use crate::{
     body::too_large,
     error::{Error, ErrorKind},
+    fields::{
+        owners::{self, Owner},
+        ows,
+    },
     hidden::{Fields, Length},
-    owners::{self, Owner},
-    ows,
 };
 
 /// The reply to an event, which serializes to the JSON that is expected of it: the reply to a request as its front door

@@ -4,8 +4,8 @@ use http::{HeaderMap, Uri, header, uri::Authority};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
-    content::{NOT_IN_PATH, is_well_encoded},
-    ows,
+    fields::ows,
+    files::path::{NOT_IN_PATH, is_well_encoded},
 };
 
 /// Why a request can't be understood; it is answered with 400 and this text.

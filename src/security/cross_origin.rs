@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    web_origin::WebOrigin,
+    fields::web_origin::WebOrigin,
 };
 
 /// Refuses what another site's page makes a visitor's browser send: cross-site request forgery (CSRF).

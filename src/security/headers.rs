@@ -15,8 +15,8 @@ use tower::{Layer, Service};
 use super::policy::Policy;
 use crate::{
     error::{Error, ErrorKind, Result},
+    fields::ows,
     inline::Inline,
-    ows,
     pending::Pending,
 };
 

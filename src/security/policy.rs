@@ -7,8 +7,8 @@ use http::HeaderValue;
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    fields::ows,
     inline::Inline,
-    ows,
 };
 
 /// The directives by name.

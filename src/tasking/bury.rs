@@ -21,8 +21,8 @@ use super::{
     work::Times,
 };
 use crate::{
-    entity_tag::hex,
     error::{Error, ErrorKind, Result},
+    fields::entity_tag::hex,
 };
 
 /// Where the dead letters of a queue go.

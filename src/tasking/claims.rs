@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     defects::{Defect, seeded},
-    entity_tag::hex,
     error::Result,
+    fields::entity_tag::hex,
 };
 
 /// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.

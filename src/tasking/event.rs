@@ -19,8 +19,8 @@ use super::{
     post::{ID, KEY, LETTER, RAW, TASK},
 };
 use crate::{
-    entity_tag::hex,
     error::{Error, ErrorKind, Result},
+    fields::entity_tag::hex,
     hidden::Length,
     json::Object,
 };

@@ -15,8 +15,8 @@ use super::{
     task::{Task, named_in},
 };
 use crate::{
-    entity_tag::hex,
     error::{Error, ErrorKind, Result},
+    fields::entity_tag::hex,
     hidden::Length,
 };
 

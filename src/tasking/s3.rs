@@ -16,8 +16,8 @@ use super::{
     offload::{ENCODING, Located, Offload, Place, SIZES},
 };
 use crate::{
-    entity_tag::hex,
     error::{BoxError, Error, ErrorKind, Result},
+    fields::entity_tag::hex,
 };
 
 const ZSTD: &str = "zstd";

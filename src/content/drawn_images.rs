@@ -1,0 +1,163 @@
+//! Images that the site's own code makes with the `image` crate: a chart, a QR code, a thumbnail. They are files from the
+//! moment on in which they are there; what is done with files is done with them.
+
+use std::{fmt, future::Future};
+
+use bytes::Bytes;
+use http::Uri;
+use image::DynamicImage;
+
+use crate::{
+    ContentManager, Representation,
+    codec::{Refusal, drawn},
+    error::{BoxError, Error, ErrorKind, Result},
+    hidden::Length,
+};
+
+impl ContentManager {
+    /// An image that the site draws, as the `image` crate has it: negotiated, resized, tagged and kept like a file. `etag`
+    /// gives its version at once, or `None` where there is none, and `draw` is called only if the client needs bytes. At one
+    /// URL, an equal version means equal pixels. The parameters are those of the request's URL, as for [`image`](Self::image).
+    ///
+    /// Every kind of its pixels is taken: 8 and 16 bits, fractions, grey, with alpha, and other colours than sRGB where it says
+    /// so ([`set_color_space`](DynamicImage::set_color_space)). As nobody has chosen a format for it, a client that names none
+    /// gets what suits it: a PNG of a drawing and of what has alpha, a JPEG of a photograph.
+    ///
+    /// `draw` runs where requests are answered: what draws for long belongs into `tokio::task::spawn_blocking`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Asset`] where a closure fails; [`ErrorKind::Image`], when the body is made, where the image has no pixels or
+    /// more than the [`ImageLimits`](crate::ImageLimits) allow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{BoxError, CloudFront, ContentManager};
+    /// use chalice_http_toolkit::image::{DynamicImage, Rgb, RgbImage};
+    /// use http::Request;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// async fn version() -> Result<Option<&'static str>, BoxError> {
+    ///     Ok(Some("sales-until-november"))
+    /// }
+    /// async fn chart() -> Result<DynamicImage, BoxError> {
+    ///     let sales = [20, 60, 40, 90];
+    ///     let bars = RgbImage::from_fn(400, 100, |x, y| match 100 - y <= sales[x as usize / 100] {
+    ///         true => Rgb([30, 90, 160]),
+    ///         false => Rgb([255; 3]),
+    ///     });
+    ///     Ok(bars.into())
+    /// }
+    /// let content = ContentManager::new("templates", "static")?;
+    /// let request = Request::get("/chart?w=256").header("accept", "image/webp,*/*").body(())?;
+    /// let image = content.dynamic_image(request.uri(), version, chart).await?;
+    /// let response = CloudFront::new().respond(&request, image).await?;
+    /// assert_eq!(response.headers()["content-type"], "image/webp");
+    ///
+    /// let tag = &response.headers()["etag"];
+    /// let request = Request::get("/chart?w=256").header("accept", "image/webp").header("if-none-match", tag).body(())?;
+    /// let image = content.dynamic_image(request.uri(), version, async || unreachable!("a 304 draws nothing")).await?;
+    /// assert_eq!(CloudFront::new().respond(&request, image).await?.status(), 304);
+    /// # Ok::<(), BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn dynamic_image<T, E, Tag, TagFuture, Draw, DrawFuture>(
+        &self,
+        uri: &Uri,
+        etag: Tag,
+        draw: Draw,
+    ) -> Result<Representation>
+    where
+        T: AsRef<str>,
+        E: Into<BoxError>,
+        Tag: FnOnce() -> TagFuture,
+        TagFuture: Future<Output = Result<Option<T>, E>>,
+        Draw: FnOnce() -> DrawFuture + Send + 'static,
+        DrawFuture: Future<Output = Result<DynamicImage, E>> + Send,
+    {
+        let content = self.clone();
+        let load = move || async move {
+            let image = draw().await;
+            let image = image.map_err(|error| Error::caused(ErrorKind::Asset, "an image could not be drawn", error))?;
+            content.file_of(image).await
+        };
+        self.loaded(uri, etag, load, true).await
+    }
+
+    pub(super) async fn file_of(&self, image: DynamicImage) -> Result<Vec<u8>> {
+        let engine = self.engine();
+        let limits = *engine.limits();
+        engine.run(move || drawn(image, &limits)).await?.map_err(failed)
+    }
+}
+
+pub(super) fn failed(why: Refusal) -> Error {
+    Error::caused(ErrorKind::Image, "an image could not be converted", why)
+}
+
+/// What [`convert_by_accept`](ContentManager::convert_by_accept) takes: the bytes of a file, or an image that is there as
+/// pixels.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{ContentManager, ImageFormat, image::DynamicImage};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let content = ContentManager::new("templates", "static")?;
+/// let black = DynamicImage::new_luma16(32, 16);
+/// let png = content.convert_by_accept(black, "*/*", ImageFormat::Png).await?;
+/// assert_eq!((png.media_type, png.width, png.height), ("image/png", 32, 16));
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct ImageInput(pub(super) Input);
+
+/// Without the picture, which may be a visitor's.
+impl fmt::Debug for ImageInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = match &self.0 {
+            Input::File(file) => file.len(),
+            Input::Pixels(image) => image.as_bytes().len(),
+        };
+        f.debug_tuple("ImageInput").field(&Length(size)).finish()
+    }
+}
+
+#[derive(Clone)]
+pub(super) enum Input {
+    File(Bytes),
+    Pixels(DynamicImage),
+}
+
+impl From<DynamicImage> for ImageInput {
+    fn from(image: DynamicImage) -> Self {
+        Self(Input::Pixels(image))
+    }
+}
+
+impl From<Bytes> for ImageInput {
+    fn from(file: Bytes) -> Self {
+        Self(Input::File(file))
+    }
+}
+
+impl From<Vec<u8>> for ImageInput {
+    fn from(file: Vec<u8>) -> Self {
+        Bytes::from(file).into()
+    }
+}
+
+impl From<Box<[u8]>> for ImageInput {
+    fn from(file: Box<[u8]>) -> Self {
+        Bytes::from(file).into()
+    }
+}
+
+impl From<&'static [u8]> for ImageInput {
+    fn from(file: &'static [u8]) -> Self {
+        Bytes::from_static(file).into()
+    }
+}

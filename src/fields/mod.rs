@@ -1,0 +1,16 @@
+//! Fields of HTTP messages as types: how each is read and written.
+//!
+//! 1. [`ows`] white space and lists (RFC 9110 §5.6)
+//! 2. [`entity_tag`] ETag, If-Match and If-None-Match; [`cache_control`] Cache-Control; [`media_type`] Content-Type
+//! 3. [`negotiate`] Accept and Accept-Encoding; [`web_origin`] Origin
+//! 4. [`owners`] which part of the crate may set or remove which field of a response
+//!
+//! It does not know what a site sends, and decides nothing about a request.
+
+pub(crate) mod cache_control;
+pub(crate) mod entity_tag;
+pub(crate) mod media_type;
+pub(crate) mod negotiate;
+pub(crate) mod owners;
+pub(crate) mod ows;
+pub(crate) mod web_origin;

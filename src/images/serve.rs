@@ -1,0 +1,321 @@
+//! Representations of images: which variant a request gets, decided by its header fields, the image's own header and its
+//! digest. Nothing is decoded before the body is needed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use super::{
+    accept::Bucket,
+    engine::{Engine, Job, Outcome, Source},
+    prebuilt,
+    variant::{Key, Menu, Plan, Wanted, key_of_original},
+};
+use crate::{
+    CacheControl, EntityTag, Representation,
+    codec::{self, Format, Header, Kind, Refusal},
+    error::Result,
+    fields::media_type,
+    files::{
+        assets::{Assets, Found},
+        path::AssetPath,
+    },
+    representation::Made as Body,
+};
+
+/// What a request gets.
+#[derive(Debug)]
+enum Choice {
+    /// The best that there is for it.
+    Best(Candidate),
+    /// What could be made in time, and what is better.
+    Makeshift(Candidate, Box<Job>),
+    /// The file as it is, which is the best.
+    Original,
+    /// The file as it is, as nothing could be made in time.
+    LastResort,
+}
+
+/// A variant that could be sent.
+#[derive(Clone, Debug)]
+struct Candidate {
+    job: Job,
+    tag: Key,
+    made: Option<Made>,
+}
+
+/// A variant that was made ahead, and what its bytes are known by.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) tag: Key,
+    pub(crate) outcome: Outcome,
+}
+
+/// The image that a path and a query mean. `None` where they mean no file, or one that is served as any file is.
+pub(crate) fn at(
+    engine: &Arc<Engine>,
+    assets: &Arc<Assets>,
+    path: &AssetPath,
+    query: Option<&str>,
+) -> Option<Representation> {
+    let (found, segment) = located(assets, path)?;
+    let content = assets.files().get(&found.name)?.clone();
+    let wanted = match asked(&engine.menu, &content.bytes, segment, query.unwrap_or_default())? {
+        Ok(wanted) => wanted,
+        Err(why) => return Some(refused(why)),
+    };
+    let source = Source { bytes: content.bytes, digest: content.digest };
+    match engine.header(&source) {
+        Ok(header) => {
+            let (assets, name) = (assets.clone(), found.name.clone());
+            let identity = source.digest;
+            let variant = Variant { engine: engine.clone(), source, header, wanted, identity };
+            Some(variant.represent(found.policy(), move |job| prebuilt::find(&assets, &name, job)))
+        }
+        Err(why) => {
+            tracing::debug!(file = found.name, %why, "an image is served as it is");
+            Some(unconverted(source, found.policy()))
+        }
+    }
+}
+
+/// What a URL asks of this file; `None` where it is served as any file is.
+pub(crate) fn asked(menu: &Menu, file: &[u8], segment: Option<&str>, query: &str) -> Option<Result<Wanted, String>> {
+    let kind = codec::converted(file)?;
+    let wanted = match (segment, query) {
+        (Some(segment), "") => menu.read_segment(segment),
+        (Some(_), _) => Err("The parameters of an image stand in its path or in the query.\n".into()),
+        (None, query) => menu.read_query(query),
+    };
+    // An icon is several pictures, of which a browser takes the one that fits. It stays what it is, whatever stands behind its
+    // `?`, unless a width or a format of it is asked for.
+    let is_plain = kind == Kind::Ico && !wanted.as_ref().is_ok_and(|wanted| *wanted != Wanted::default());
+    (!is_plain).then_some(wanted)
+}
+
+/// The file that a path means, and what stands behind its name.
+pub(crate) fn located<'a>(assets: &Assets, path: &'a AssetPath) -> Option<(Found, Option<&'a str>)> {
+    if let Some(found) = assets.find(path) {
+        return Some((found, None));
+    }
+    let (image, segment) = path.as_str().rsplit_once('/')?;
+    Some((assets.find(&AssetPath::from_name(image).ok()?)?, Some(segment)))
+}
+
+/// A file that is too large or broken: what can be told from it about who took it where is removed all the same.
+fn unconverted(source: Source, policy: Option<CacheControl>) -> Representation {
+    let tag = EntityTag::of_digest(&key_of_original(&source.digest));
+    let body = async move { Ok(Body::Promised(source.bare())) };
+    let image = described(Representation::making(HeaderMap::new(), body)).with_entity_tag(tag);
+    match policy {
+        Some(policy) => image.with_cache_control(policy),
+        None => image,
+    }
+}
+
+impl Source {
+    fn bare(&self) -> Bytes {
+        codec::strip_unconverted(&self.bytes).map_or_else(|| self.bytes.clone(), Bytes::from)
+    }
+}
+
+/// 400 with a plain sentence.
+pub(crate) fn refused(why: String) -> Representation {
+    let answer = Representation::new("text/plain; charset=utf-8", why);
+    answer.with_status(StatusCode::BAD_REQUEST).with_methods([Method::GET]).with_refusal()
+}
+
+/// An image and what is wanted of it.
+pub(crate) struct Variant {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) source: Source,
+    pub(crate) header: Header,
+    pub(crate) wanted: Wanted,
+    /// What its tags are made of: the source's digest, or the version by which a site knows it.
+    pub(crate) identity: [u8; 32],
+}
+
+impl Variant {
+    /// The representation of it that a request's fields choose; `made` finds what was made ahead.
+    pub(crate) fn represent(
+        self,
+        policy: Option<CacheControl>,
+        made: impl Fn(&Job) -> Option<Made> + Send + 'static,
+    ) -> Representation {
+        Representation::select(move |selection| {
+            let (choice, better) = self.choose(selection.headers, made);
+            let tag = self.tag(&choice);
+            // Whoever has a better one keeps it: another request, or another instance, may have had more time.
+            let is_asked = selection.headers.contains_key(header::IF_NONE_MATCH);
+            let held = better.iter().filter(|_| is_asked).map(|it| EntityTag::of_digest(&it.tag)).collect();
+            let policy = policy.map(|policy| match policy == CacheControl::immutable() && !choice.is_final() {
+                true => for_an_hour(),
+                false => policy,
+            });
+            let image = described(Representation::making(HeaderMap::new(), self.make(choice)));
+            let image = image.with_entity_tag(tag).with_as_good(held);
+            Ok(match policy {
+                Some(policy) => image.with_cache_control(policy),
+                None => image,
+            })
+        })
+    }
+
+    /// The best plan that is made already or can be made in time, and those that are better. Of the request's fields Accept
+    /// alone counts, which Vary names: conditions are not for the choice.
+    fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> (Choice, Vec<Candidate>) {
+        let Self { engine, source, header, .. } = self;
+        if self.is_kept(fields) {
+            return (Choice::Original, Vec::new());
+        }
+        let image = (header.upright().0, header.format());
+        let formats = formats(header.stands_for(), self.wanted, fields);
+        let plans = Plan::of(image, self.wanted, formats, engine.menu.quality);
+        let candidate = |plan| {
+            let job = engine.job(source, header, plan);
+            let made = made(&job);
+            let tag = made.as_ref().map_or_else(|| engine.key(plan, &self.identity), |made| made.tag);
+            Candidate { job, tag, made }
+        };
+        let mut candidates: Vec<Candidate> = plans.into_iter().map(candidate).collect();
+        let ready =
+            |it: &Candidate| it.made.is_some() || engine.holds(&it.job.key) || engine.affords(header, it.job.plan);
+        let Some(position) = candidates.iter().position(ready) else {
+            return (if candidates.is_empty() { Choice::Original } else { Choice::LastResort }, candidates);
+        };
+        let chosen = candidates.swap_remove(position);
+        candidates.truncate(position);
+        match candidates.first() {
+            Some(best) => (Choice::Makeshift(chosen, Box::new(best.job.clone())), candidates),
+            None => (Choice::Best(chosen), candidates),
+        }
+    }
+
+    /// Whether the file is sent as it is: one that moves, and for who names no format of our time one that every browser
+    /// shows, in its own width.
+    fn is_kept(&self, fields: &HeaderMap) -> bool {
+        let Wanted { width, quality, format } = self.wanted;
+        let is_asked_as_it_is =
+            quality.is_none() && format.is_none() && self.header.fitted(width) == self.header.upright();
+        let is_shown = matches!(self.header.kind, Kind::Gif | Kind::Bmp | Kind::Ico);
+        self.header.animated || (is_asked_as_it_is && is_shown && Bucket::of(fields) == Bucket::Old)
+    }
+
+    fn tag(&self, choice: &Choice) -> EntityTag {
+        EntityTag::of_digest(&match choice {
+            Choice::Best(candidate) | Choice::Makeshift(candidate, _) => candidate.tag,
+            Choice::Original | Choice::LastResort => key_of_original(&self.identity),
+        })
+    }
+
+    async fn make(self, choice: Choice) -> Result<Body> {
+        let (Candidate { job, made, .. }, best) = match choice {
+            Choice::Original | Choice::LastResort => return Ok(Body::Promised(self.original())),
+            Choice::Best(candidate) => (candidate, None),
+            Choice::Makeshift(candidate, best) => (candidate, Some(*best)),
+        };
+        let outcome = match made {
+            Some(made) => Some(made.outcome),
+            None => self.engine.clone().make(job).await,
+        };
+        if let Some(best) = best {
+            self.engine.make_later(best);
+        }
+        Ok(match outcome {
+            Some(Outcome::Variant(bytes)) => Body::Promised(bytes),
+            Some(Outcome::Original) => Body::Promised(self.original()),
+            None => Body::Instead { body: self.original(), headers: self.not_kept() },
+        })
+    }
+
+    /// The file without what it tells about who took it where.
+    fn original(&self) -> Bytes {
+        codec::strip(&self.source.bytes, &self.header).map_or_else(|| self.source.bytes.clone(), Bytes::from)
+    }
+
+    fn not_kept(&self) -> HeaderMap {
+        let media_type = HeaderValue::from_static(self.header.kind.media_type());
+        HeaderMap::from_iter([
+            (header::CONTENT_TYPE, media_type),
+            (header::CACHE_CONTROL, CacheControl::no_store().into()),
+        ])
+    }
+
+    /// All of it at once, for an image whose bytes had to be loaded first: with its own tag among the fields.
+    pub(crate) async fn make_whole(self, fields: &HeaderMap) -> Result<Body> {
+        let (choice, _) = self.choose(fields, |_| None);
+        let tag = self.tag(&choice);
+        Ok(match self.make(choice).await? {
+            Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type_of(&body)), body },
+            instead @ Body::Instead { .. } => instead,
+        })
+    }
+}
+
+impl Choice {
+    /// Whether a later request gets the same.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Best(_) | Self::Original)
+    }
+}
+
+/// An image whose bytes are not there yet.
+pub(crate) struct Unloaded<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) identity: [u8; 32],
+    pub(crate) wanted: Wanted,
+}
+
+impl Unloaded<'_> {
+    /// The tags that it may turn out to have; none where the request has no condition that they would be compared with.
+    pub(crate) fn tags(&self, fields: &HeaderMap) -> Vec<EntityTag> {
+        if ![header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| fields.contains_key(name)) {
+            return Vec::new();
+        }
+        let quality = self.wanted.quality.unwrap_or(self.engine.menu.quality);
+        // It may be a PNG or not. It may be narrower than what is wanted, and is never widened.
+        let formats = [None, Some(Format::Png)].map(|own| formats(own, self.wanted, fields));
+        let ways = [self.wanted.width, None].into_iter().flat_map(|width| formats.map(|formats| (width, formats)));
+        let plans = ways.flat_map(|(width, formats)| Plan::ladder(formats, width, quality));
+        let keys = plans.map(|plan| self.engine.key(plan, &self.identity)).chain([key_of_original(&self.identity)]);
+        keys.map(|key| EntityTag::of_digest(&key)).collect()
+    }
+}
+
+/// An image that is sent as it is, with its own tag among the fields.
+pub(crate) fn whole(source: &Source, identity: &[u8; 32], why: &Refusal) -> Body {
+    tracing::debug!(%why, "an image is sent as it is");
+    let media_type = media_type_of(&source.bytes);
+    let tag = EntityTag::of_digest(&key_of_original(identity));
+    let mut headers = tagged(&tag, media_type);
+    media_type::disarm(&mut headers);
+    Body::Instead { headers, body: source.bare() }
+}
+
+fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {
+    let tag = HeaderValue::from_str(&tag.to_string()).ok().map(|tag| (header::ETAG, tag));
+    HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))].into_iter().chain(tag))
+}
+
+fn media_type_of(bytes: &[u8]) -> &'static str {
+    codec::sniff(bytes).map_or_else(|| media_type::sniff(bytes), Kind::media_type)
+}
+
+/// What every image has.
+pub(crate) fn described(image: Representation) -> Representation {
+    image.with_type_of(media_type_of).with_methods([Method::GET]).with_ranges(true)
+}
+
+/// What may be sent of an image in this format.
+fn formats(own: Option<Format>, wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
+    match wanted.format {
+        Some(format) => format.alone(),
+        None => Bucket::of(fields).formats(own),
+    }
+}
+
+/// A fingerprint promises that the bytes never change. Of a makeshift that is not true: a better one is to come.
+fn for_an_hour() -> CacheControl {
+    CacheControl::new().with_public().with_max_age(std::time::Duration::from_secs(3600))
+}

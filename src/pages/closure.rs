@@ -1,0 +1,116 @@
+//! The closure of a page: every template that can take part in it, found by following extends, include and import, and all
+//! that they mention. It knows no tag.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    explain::Parts,
+    lookups,
+    page_tag::Site,
+    reads::{Cut, Known, Reads, flow::Flow},
+    syntax::{self, Mentions, Reference},
+    templates::Settings,
+};
+use crate::{fields::media_type, files::assets::Assets};
+
+/// Every template that can take part in rendering `name`, and all that they mention.
+pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
+    let Site { templates, assets, settings } = site;
+    let (mut sources, mut flow) = (Parts::new(), Flow::default());
+    let mut all = Mentions::default();
+    let replaced = templates.replaced();
+    let mut waiting = vec![name.to_owned()];
+    while let Some(name) = waiting.pop() {
+        let part = format!("template {name}");
+        if sources.contains_key(&part) {
+            continue;
+        }
+        let template = templates.environment().get_template(&name).ok();
+        let source = template.as_ref().map(|template| template.source());
+        // A template that doesn't compile fails when it is reached; its bytes count all the same.
+        // One that the site added in code may have been compiled with another syntax than the one that is set now.
+        all.added |= source.is_some_and(|source| !templates.is_of_file(&name, source));
+        sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(templates.digest(&name)));
+        let syntax = templates.environment().syntax().clone();
+        let mentions = source.and_then(|source| syntax::mentions(&name, source, syntax, replaced, &mut flow).ok());
+        let Some(mentions) = mentions else { continue };
+        report_missing_files(&name, &mentions, assets, settings);
+        for reference in &mentions.templates {
+            match reference {
+                Reference::Name { name, .. } => waiting.push(name.clone()),
+                Reference::StartsWith(prefix) => {
+                    let meant: Vec<String> =
+                        templates.names().into_iter().filter(|name| name.starts_with(prefix)).collect();
+                    match meant.len() <= MOST_MEANT {
+                        true => waiting.extend(meant),
+                        false => all.too_many = Some((name.clone(), meant.len())),
+                    }
+                }
+            }
+        }
+        all.names.extend(mentions.names);
+        all.filters.extend(mentions.filters);
+        all.applies_any |= mentions.applies_any;
+        all.unknown |= mentions.unknown;
+        all.files.extend(mentions.files);
+        if media_type::is_html_template(&name) {
+            all.inline.inline.extend(mentions.inline.inline);
+        }
+    }
+    (sources, all, flow)
+}
+
+/// Says once where the analysis of a page was cut.
+pub(crate) fn report_cut(template: &str, cut: &Cut) {
+    if let Some(problem) = cut.problem() {
+        tracing::warn!(template, problem, "the tag of a page covers more than it shows");
+    }
+}
+
+/// What functions and filters look up by name is read as if the templates did.
+pub(crate) fn look_up(settings: &Settings, mentions: &mut Mentions) -> BTreeSet<String> {
+    let functions = mentions.names.iter().chain(&mentions.filters);
+    let names: Vec<&str> = functions.flat_map(|function| lookups::of(settings, function)).collect();
+    if names.iter().any(|name| syntax::names_files(name)) {
+        // It may be called with any name.
+        mentions.files.insert(Reference::StartsWith(String::new()));
+    }
+    let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+    mentions.names.extend(names.iter().cloned());
+    names
+}
+
+/// So many templates may be meant by one computed name for all of them to be in a tag.
+const MOST_MEANT: usize = 256;
+
+pub(crate) fn too_many(template: &str, number: usize) -> String {
+    format!(
+        "a computed name in `{template}` can mean any of {number} templates, and a tag covers at most {MOST_MEANT} so"
+    )
+}
+
+/// Where the tag of a page covers more than it needs to, or the page is rendered to know it: for
+/// [`ContentManager::check`](crate::ContentManager::check).
+pub(crate) fn cut(site: Site<'_>, name: &str) -> Option<String> {
+    let (_, mut mentions, flow) = collect(site, name);
+    if let Some((template, number)) = &mentions.too_many {
+        let reason = too_many(template, *number);
+        return (template == name).then(|| format!("its page is rendered at each request: {reason}"));
+    }
+    let looked_up = look_up(site.settings, &mut mentions);
+    let globals = site.templates.environment().globals().map(|(name, _)| name.to_owned()).collect();
+    Reads::of(&flow, name, &Known { globals, looked_up, is_watched: false }).1.problem()
+}
+
+fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {
+    for reference in &mentions.files {
+        if let Reference::Name { name, line } = reference {
+            let (name, _) = assets.named(name);
+            if !assets.files().contains(name) {
+                settings.report_missing(template, Some(*line), name);
+            }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The tag of a page, known without rendering it: a hash over everything that its bytes can depend on. It decides what
+//! counts; `syntax` says what a template mentions and `canonical` how arguments are fed.
+//!
+//! 1. the closure: every template that can take part, with its source, found by following extends, include and import;
+//! 2. every static file that they name, by content, and every global that they mention, by value;
+//! 3. the crate's version, the application's build id, the prefix of static URLs;
+//! 4. per request: the mount prefix, and those parts of the arguments that the closure [reads](super::reads).
+//!
+//! 1 to 3 are hashed once and kept; 4 is all that a request costs.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+
+use minijinja::value::Value;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{
+    build_id::build_id,
+    canonical::{self, Stream, Untaggable},
+    closure::{collect, look_up, report_cut, too_many},
+    explain::{Explanation, Parts},
+    fragment::Fragment,
+    reads::{Known, Reads},
+    syntax::{Mentions, Reference},
+    templates::{ABSOLUTE_URL, Settings, Templates},
+    watch::Watch,
+};
+use crate::{
+    EntityTag,
+    defects::{Defect, is_any_seeded, seeded},
+    files::assets::Assets,
+    images,
+    inline::Inline,
+};
+
+/// What can be said about a page before it is rendered.
+#[derive(Debug, PartialEq)]
+pub(crate) enum PageTag {
+    /// Equal tags mean equal bytes.
+    Tag(EntityTag),
+    /// The page has to be rendered, and its bytes tagged; the text says why.
+    Render(String),
+    /// The page is another at each request; the text names the reason.
+    Volatile(String),
+}
+
+/// What a site's pages are made from at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) templates: &'a Templates,
+    pub(crate) assets: &'a Assets,
+    pub(crate) settings: &'a Settings,
+}
+
+/// The closures of the templates of one moment, by the name of the template that is rendered.
+#[derive(Debug, Default)]
+pub(crate) struct Closures(RwLock<HashMap<String, Arc<Closure>>>);
+
+/// All that a page depends on but its arguments and where the site is mounted.
+#[derive(Debug)]
+pub(crate) struct Closure {
+    parts: Parts,
+    digest: [u8; 32],
+    reads: Reads,
+    /// What its templates mention by name.
+    names: Arc<BTreeSet<String>>,
+    /// What static files they name.
+    files: Arc<BTreeSet<Reference>>,
+    /// Whether functions of the site's own may look at more than the templates do.
+    is_watched: bool,
+    /// What they were seen to look at.
+    looked_up: OnceLock<String>,
+    verdict: Verdict,
+    /// Whether rendering may look at pixels.
+    pub(crate) shows_images: bool,
+    /// What of it is inline, where its templates have anything of that.
+    pub(crate) inline: Arc<Inline>,
+}
+
+#[derive(Debug)]
+enum Verdict {
+    Taggable,
+    Render(String),
+    Volatile(String),
+}
+
+/// Bumped by whoever changes what is fed into a tag, so that no tag of an older release is taken for one of this.
+const VERSION: &str = "2";
+
+impl Closures {
+    pub(crate) fn get(&self, site: Site<'_>, name: &str) -> Arc<Closure> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        known.unwrap_or_else(|| {
+            let closure = Arc::new(Closure::of(site, name));
+            self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), closure.clone());
+            closure
+        })
+    }
+}
+
+impl Closure {
+    fn of(site: Site<'_>, name: &str) -> Self {
+        let (sources, mut mentions, flow) = collect(site, name);
+        // Whatever has a global's name may be the global: a function looks at all that it is handed.
+        let globals_there = site.templates.environment().globals().map(|(name, _)| name.to_owned()).collect();
+        let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
+        let looked_up = look_up(site.settings, &mut mentions);
+        let known = Known { globals: globals_there, looked_up, is_watched };
+        let (reads, cut) = Reads::of(&flow, name, &known);
+        let fragment = site.templates.fragment();
+        // A block that is not rendered alone is rendered outside of what is around it: its names mean something else there.
+        let reads = if fragment.is_none_or(Fragment::is_alone) { reads } else { Reads::Whole };
+        report_cut(name, &cut);
+        let mut verdict = verdict(site, &mentions);
+        let mut parts = sources;
+        if !seeded(Defect::StaticFile) {
+            parts.extend(files(site.assets, &mentions));
+        }
+        match globals(site.templates, &mentions) {
+            Ok(_) if seeded(Defect::Global) => {}
+            Ok(globals) => parts.extend(globals),
+            Err(reason) if matches!(verdict, Verdict::Taggable) => verdict = Verdict::Render(reason),
+            Err(_) => {}
+        }
+        let texts = [
+            ("the version of page tags", VERSION),
+            ("the version of chalice_http_toolkit", env!("CARGO_PKG_VERSION")),
+            ("the build id", build_id(site.settings.build_id.as_deref())),
+            ("the prefix of static files", &site.settings.static_prefix),
+            ("the template that is rendered", name),
+        ];
+        let shows_images = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
+        let images = images_of(site, &mentions, shows_images);
+        let texts = texts.into_iter().chain(images.as_deref().map(|settings| ("the settings of images", settings)));
+        let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
+        let texts = texts.chain(origin.map(|origin| ("the public origin", origin)));
+        let texts = texts.chain(fragment.map(|fragment| ("the block that is rendered", fragment.block())));
+        let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
+        let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
+        parts.extend(texts.filter(known).map(digest));
+        let mut hash = Stream::new();
+        feed_parts(&mut hash, &parts);
+        let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
+        canonical::hash_reads(&mut hash, &reads);
+        let (names, files) = (Arc::new(mentions.names), Arc::new(mentions.files));
+        let looked_up = OnceLock::new();
+        Self {
+            parts,
+            digest: hash.finalize(),
+            reads,
+            names,
+            files,
+            is_watched,
+            looked_up,
+            verdict,
+            shows_images,
+            inline,
+        }
+    }
+
+    /// What of the arguments the tag covers, where a function of the site's own may look at more.
+    pub(crate) fn watched(&self) -> Option<Reads> {
+        self.is_watched.then(|| self.reads.clone())
+    }
+
+    /// The same for a page whose key stands for all arguments.
+    pub(crate) fn watched_by_key(&self) -> Option<Reads> {
+        self.is_watched.then_some(Reads::Whole)
+    }
+
+    /// Watches over what a page with a tag is rendered from.
+    pub(crate) fn watch(&self, covered: Reads) -> Watch {
+        Watch::new(covered, self.names.clone(), self.files.clone())
+    }
+
+    /// From now on the page is rendered to know its tag: what it shows does not come from what the tag covers alone.
+    pub(crate) fn distrust(&self, name: &str, found: &str) -> String {
+        let reason = format!("a function or filter of the site looked at {found}, which no template names");
+        if self.looked_up.set(reason.clone()).is_ok() {
+            tracing::warn!(template = name, reason, "pages are rendered to know their tags: see with_lookups");
+        }
+        reason
+    }
+
+    /// The tag of the page with these arguments.
+    pub(crate) fn tag(&self, arguments: &impl Serialize, script_root: &str) -> PageTag {
+        self.tag_with(script_root, |hash| canonical::hash_arguments(hash, arguments, &self.reads))
+    }
+
+    /// The tag of the page with whatever arguments this key stands for.
+    pub(crate) fn tag_by_key(&self, key: &impl Serialize, script_root: &str) -> PageTag {
+        self.tag_with(script_root, |hash| {
+            feed(hash, b"key");
+            canonical::hash_arguments(hash, key, &Reads::Whole)
+        })
+    }
+
+    fn tag_with(&self, script_root: &str, arguments: impl FnOnce(&mut Stream) -> Result<(), Untaggable>) -> PageTag {
+        match &self.verdict {
+            Verdict::Taggable => {
+                if let Some(reason) = self.looked_up.get() {
+                    return PageTag::Render(reason.clone());
+                }
+            }
+            Verdict::Render(reason) => return PageTag::Render(reason.clone()),
+            Verdict::Volatile(reason) => return PageTag::Volatile(reason.clone()),
+        }
+        let mut hash = Stream::new();
+        hash.update(self.digest);
+        if !seeded(Defect::Mount) {
+            feed(&mut hash, script_root.as_bytes());
+        }
+        if seeded(Defect::Argument) {
+            return PageTag::Tag(EntityTag::of_digest(&hash.finalize()));
+        }
+        match arguments(&mut hash) {
+            Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize())),
+            Err(reason) => PageTag::Render(reason.0),
+        }
+    }
+
+    /// Everything that the tag of the page covers, part by part.
+    pub(crate) fn explain(&self, arguments: &impl Serialize, script_root: &str) -> Explanation {
+        self.explain_with(canonical::leaves("args", arguments, &self.reads), script_root)
+    }
+
+    pub(crate) fn explain_by_key(&self, key: &impl Serialize, script_root: &str) -> Explanation {
+        self.explain_with(canonical::leaves("the key", key, &Reads::Whole), script_root)
+    }
+
+    fn explain_with(&self, leaves: Parts, script_root: &str) -> Explanation {
+        let mut parts = self.parts.clone();
+        parts.insert("the mount prefix".into(), Some(Sha256::digest(script_root).into()));
+        parts.extend(leaves);
+        Explanation::new(parts)
+    }
+}
+
+/// The names of the static files that a reference can mean. One that is named and not there is among them.
+fn meant<'a>(assets: &'a Assets, reference: &'a Reference) -> Vec<&'a str> {
+    match reference {
+        Reference::Name { name, .. } => vec![assets.named(name).0],
+        Reference::StartsWith(start) => assets.named_from(start).collect(),
+    }
+}
+
+fn files(assets: &Assets, mentions: &Mentions) -> Parts {
+    // Its URL says what its content is, in all forms that it has.
+    let digest = |name: &str| {
+        let url = assets.fingerprinted(name);
+        (format!("static file {name}"), url.map(|url| Sha256::digest(url).into()))
+    };
+    mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
+}
+
+/// What else than the files shapes the markup and the URLs of images, where there are any.
+fn images_of(site: Site<'_>, mentions: &Mentions, shows_images: bool) -> Option<String> {
+    if shows_images {
+        let names = mentions.files.iter().flat_map(|reference| meant(site.assets, reference));
+        return Some(site.settings.images.description(site.assets, names));
+    }
+    let may_have_query = |reference: &Reference| match reference {
+        Reference::Name { name, .. } => name.contains('?'),
+        Reference::StartsWith(_) => true,
+    };
+    site.settings.images.queries().filter(|_| mentions.files.iter().any(may_have_query))
+}
+
+fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
+    let Site { templates, settings, .. } = site;
+    let globals: BTreeSet<&str> = templates.environment().globals().map(|(name, _)| name).collect();
+    let is_volatile = |name: &&String| settings.volatile.contains(*name) || VOLATILE.contains(&name.as_str());
+    let functions = mentions.names.iter().filter(|name| globals.contains(name.as_str()));
+    if let Some(name) = functions.chain(&mentions.filters).find(is_volatile) {
+        return Verdict::Volatile(format!("`{name}` gives another result each time"));
+    }
+    if mentions.added {
+        return Verdict::Render("a template was added in code".into());
+    }
+    if mentions.unknown {
+        return Verdict::Render("a template has something in it that the analysis of templates does not know".into());
+    }
+    if let Some((template, number)) = &mentions.too_many {
+        return Verdict::Render(too_many(template, *number));
+    }
+    if mentions.applies_any {
+        return Verdict::Render("a filter or a test is named by a value, and may be volatile".into());
+    }
+    if mentions.names.contains("debug") && globals.contains("debug") {
+        return Verdict::Render("`debug` may print everything there is".into());
+    }
+    Verdict::Taggable
+}
+
+/// Names under which functions and filters that no tag can cover are usually added to the engine.
+pub(super) const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"];
+
+/// The globals that are mentioned. Functions are pure by contract: what they give depends on their arguments and on the
+/// build.
+fn globals(templates: &Templates, mentions: &Mentions) -> Result<Parts, String> {
+    let values =
+        templates.environment().globals().filter(|(name, value)| mentions.names.contains(*name) && !is_function(value));
+    let digest = |(name, value): (&str, Value)| {
+        let digest = canonical::digest(|hash| canonical::hash_value(hash, &value));
+        let digest = digest.map_err(|reason| format!("global `{name}`: {reason}"))?;
+        Ok((format!("global {name}"), Some(digest)))
+    };
+    values.map(digest).collect()
+}
+
+fn is_function(value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.type_name().starts_with("minijinja::functions::"))
+}
+
+fn feed_parts(hash: &mut Stream, parts: &Parts) {
+    hash.update((parts.len() as u64).to_le_bytes());
+    for (name, digest) in parts {
+        feed(hash, name.as_bytes());
+        feed(hash, digest.as_ref().map_or(&[], |digest| digest));
+    }
+}
+
+/// Text with its length before it, so that no two sequences of texts feed the same bytes.
+fn feed(hash: &mut Stream, text: &[u8]) {
+    hash.update((text.len() as u64).to_le_bytes());
+    hash.update(text);
+}

@@ -1,0 +1,220 @@
+//! What templates do with values, as facts about places: where a value comes from, where it goes, which of its parts are
+//! looked at. `syntax` writes the facts down, `solve` draws the conclusions. It knows no template syntax and no values.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use crate::pages::syntax::Reference;
+
+pub(crate) type Name = Rc<str>;
+
+/// Where values come together: a variable, a parameter, what is done with the value of an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place(pub(crate) u32);
+
+impl Place {
+    /// All of a value counts that comes here.
+    pub(crate) const WHOLE: Self = Self(0);
+    /// How many elements a value has, or which keys; of a value without parts, the value.
+    pub(crate) const SHAPE: Self = Self(1);
+    /// Whether a value has any elements or keys; of a value without parts, the value.
+    pub(crate) const TRUTH: Self = Self(4);
+    /// What kind of value it is; of a value without parts, the value.
+    pub(crate) const KIND: Self = Self(2);
+    /// A value is shown: all of it counts but what its text does not have (the variables of a module, say).
+    pub(crate) const SHOWN: Self = Self(3);
+}
+
+/// A set of variables that come and go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Frame(pub(crate) u32);
+
+/// The variables that can be seen at one point of a template: the innermost of a chain of links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Scope(pub(crate) u32);
+
+/// A stretch of a template that runs in one go: its top level, a block, a macro.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Unit(pub(crate) u32);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Link {
+    /// A frame in which a variable may have been set.
+    Frame(Frame, Scope),
+    /// Around the frame of a recursive loop: the places from which it is called are around it too.
+    Loop(Frame, Scope),
+    /// A variable that has been set in any case.
+    Set(Frame, Name, Scope),
+    /// Around a macro: it sees what was there when it was declared, or the arguments alone.
+    Macro(Scope),
+    /// Around a template or a block: it sees what is there wherever it is put in.
+    Outside(Frame),
+}
+
+/// Which part of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Label {
+    Field(Name),
+    /// The element with this number, or the entry with this key.
+    At(usize),
+    /// Any element; of a map, any key.
+    Each,
+    /// Any element, or the value of any key.
+    Any,
+}
+
+/// What is handed over in a call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) positional: Vec<Place>,
+    pub(crate) named: Vec<(Name, Place)>,
+    /// More may be handed over than is written down.
+    pub(crate) spreads: bool,
+    /// Where it is called from.
+    pub(crate) scope: Scope,
+}
+
+/// What one place has, or does, or gives to another.
+#[derive(Debug)]
+pub(crate) enum Fact {
+    /// What is here is there too.
+    Flow(Place, Place),
+    /// The variable that is seen under a name is there.
+    Look(Scope, Name, Place),
+    /// What is here is the value of a variable.
+    Set(Frame, Name, Place),
+    Shape(Place),
+    Truth(Place),
+    Part(Place, Label, Place),
+    Call(Place, Rc<Call>),
+    /// A method is called: of a module it is what the module has under that name, which then is in the second place.
+    Method(Place, Name, Place, Rc<Call>),
+    /// Of arguments here all counts, as a method may look at all of them.
+    Argument(Place),
+    List(Place, List),
+    Map(Place, Vec<(Name, Place)>),
+    Macro(Place, Unit),
+    /// The loop over what is in the second place.
+    Loop(Place, Place, Frame),
+    /// Something of which no more is known than that whatever went into it counts in whole.
+    Unknown(Place),
+    /// The module that a template makes: its variables go into the frame.
+    Import(Place, Frame, Scope, Vec<Reference>),
+    Include(Scope, Vec<Reference>),
+    Extends(Scope, Vec<Reference>),
+    Block(Scope, Name),
+}
+
+/// A list that a template makes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct List {
+    /// Elements by their number, and their names if they have any.
+    pub(crate) at: Vec<Place>,
+    pub(crate) names: &'static [&'static str],
+    /// Elements of any number.
+    pub(crate) each: Option<Place>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Body {
+    /// Its template.
+    pub(crate) template: Name,
+    pub(crate) frame: Frame,
+    pub(crate) facts: Vec<Fact>,
+    /// Of a macro: its parameters.
+    pub(crate) parameters: Vec<Name>,
+    /// Of a block: whether the block that it replaces is put out in it.
+    pub(crate) supers: bool,
+}
+
+/// All that the templates of a page do.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    places: u32,
+    frames: u32,
+    pub(crate) links: Vec<Link>,
+    pub(crate) bodies: Vec<Body>,
+    /// The top level of each template.
+    pub(crate) templates: BTreeMap<Name, Unit>,
+    /// By template and name.
+    pub(crate) blocks: HashMap<(Name, Name), Unit>,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            places: 5,
+            frames: 0,
+            links: Vec::new(),
+            bodies: Vec::new(),
+            templates: BTreeMap::new(),
+            blocks: HashMap::new(),
+        }
+    }
+}
+
+impl Flow {
+    pub(crate) fn place(&mut self) -> Place {
+        self.places += 1;
+        Place(self.places - 1)
+    }
+
+    pub(super) fn places(&self) -> usize {
+        self.places as usize
+    }
+
+    pub(crate) fn frame(&mut self) -> Frame {
+        self.frames += 1;
+        Frame(self.frames - 1)
+    }
+
+    pub(crate) fn scope(&mut self, link: Link) -> Scope {
+        self.links.push(link);
+        Scope(self.links.len() as u32 - 1)
+    }
+
+    pub(crate) fn unit(&mut self, template: &Name, frame: Frame) -> Unit {
+        let template = template.clone();
+        self.bodies.push(Body { template, frame, facts: Vec::new(), parameters: Vec::new(), supers: false });
+        Unit(self.bodies.len() as u32 - 1)
+    }
+
+    pub(crate) fn body(&mut self, unit: Unit) -> &mut Body {
+        &mut self.bodies[unit.0 as usize]
+    }
+
+    /// The innermost frame of a scope.
+    pub(crate) fn innermost(&self, mut scope: Scope) -> Option<Frame> {
+        loop {
+            match &self.links[scope.0 as usize] {
+                Link::Frame(frame, _) => return Some(*frame),
+                Link::Set(_, _, outer) | Link::Loop(_, outer) => scope = *outer,
+                Link::Macro(_) | Link::Outside(_) => return None,
+            }
+        }
+    }
+}
+
+impl List {
+    /// The places of the elements that a label means.
+    pub(super) fn part(&self, label: &Label) -> impl Iterator<Item = Place> {
+        let some = match label {
+            Label::Each | Label::Any => self.at.clone(),
+            Label::At(at) => self.at.get(*at).copied().into_iter().collect(),
+            Label::Field(name) => {
+                let at = self.names.iter().position(|known| **known == **name);
+                at.and_then(|at| self.at.get(at).copied()).into_iter().collect()
+            }
+        };
+        let each = self.each.filter(|_| !matches!(label, Label::Field(_)));
+        some.into_iter().chain(each)
+    }
+}
+
+impl Call {
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        self.positional.iter().copied().chain(self.named.iter().map(|(_, place)| *place))
+    }
+}
