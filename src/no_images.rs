@@ -5,10 +5,9 @@ use std::sync::Arc;
 use minijinja::Environment;
 
 use crate::{
-    Representation,
     error::Result,
-    files::{assets::Assets, path::AssetPath},
-    pages::templates::Settings,
+    files::{assets::Assets, path::AssetPath, urls::Urls},
+    representation::Representation,
 };
 
 /// The functions of templates that show images.
@@ -44,7 +43,7 @@ impl Setting {
         Vec::new()
     }
 
-    pub(crate) fn add_functions(&self, _: &mut Environment<'static>, _: &Arc<Assets>, _: &Arc<Settings>) {}
+    pub(crate) fn add_functions(&self, _: &mut Environment<'static>, _: &Arc<Assets>, _: &Urls) {}
 
     pub(crate) fn description<'a>(&self, _: &Assets, _: impl Iterator<Item = &'a str>) -> String {
         String::new()

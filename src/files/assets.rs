@@ -13,9 +13,10 @@ use super::{
     source::{Content, Files},
 };
 use crate::{
-    CacheControl, EntityTag, compressed,
+    compressed,
     fields::{
-        entity_tag::hex,
+        cache_control::CacheControl,
+        entity_tag::{EntityTag, hex},
         media_type,
         negotiate::{self, Coding},
     },

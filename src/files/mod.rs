@@ -2,7 +2,7 @@
 //!
 //! 1. [`source`] a folder, or files inside the binary; [`provenance`] says which
 //! 2. [`path`] the name of a file, from a URL
-//! 3. [`assets`] static files, their fingerprints and their compressed forms
+//! 3. [`assets`] static files, their fingerprints and their compressed forms; [`urls`] how templates name them
 //!
 //! It does not know templates or images.
 
@@ -10,3 +10,4 @@ pub(crate) mod assets;
 pub(crate) mod path;
 pub(crate) mod provenance;
 pub(crate) mod source;
+pub(crate) mod urls;

@@ -17,18 +17,17 @@ use super::{
 };
 use crate::{
     codec::{self, Format, Header},
-    files::assets::Assets,
-    pages::templates::{Settings, site_url, static_url},
+    files::{assets::Assets, urls::Urls},
 };
 
 pub(crate) fn add_functions(
     environment: &mut Environment<'static>,
     images: &Images,
     assets: &Arc<Assets>,
-    settings: &Arc<Settings>,
+    urls: &Urls,
 ) {
     let [picture, srcset] = FUNCTIONS;
-    let gallery = Gallery { images: images.clone(), assets: assets.clone(), settings: settings.clone() };
+    let gallery = Gallery { images: images.clone(), assets: assets.clone(), urls: urls.clone() };
     let shown = gallery.clone();
     environment.add_function(picture, move |state: &State<'_, '_>, name: &str, options: Kwargs| {
         let asked = Options::read(&shown.images, &options)?;
@@ -50,7 +49,7 @@ pub(crate) fn add_functions(
 struct Gallery {
     images: Images,
     assets: Arc<Assets>,
-    settings: Arc<Settings>,
+    urls: Urls,
 }
 
 /// One of them: its URL, and what is known of it.
@@ -144,7 +143,7 @@ impl Gallery {
         match (text.starts_with('/'), size) {
             (false, None) => Ok(self.file(state, text)),
             (true, Some(size)) => {
-                let url = site_url(text)?;
+                let url = (self.urls.of_path)(text).map_err(|why| invalid(&why))?;
                 let (images, assets) = (&self.images, &self.assets);
                 Ok(Shown { images, assets, name: text, url, file: None, size: Some(size), scales: true })
             }
@@ -170,7 +169,7 @@ impl Gallery {
             Some((source, header))
         });
         // What is converted has a query of its own; a symbol of an SVG image is named behind its URL.
-        let url = static_url(&self.assets, &self.settings, state.name(), if file.is_some() { name } else { text });
+        let url = (self.urls.of_file)(state.name(), if file.is_some() { name } else { text });
         let scales = file.is_some();
         Shown { images: &self.images, assets: &self.assets, name, url, file, size, scales }
     }

@@ -44,12 +44,11 @@ use self::{
     variant::Menu,
 };
 use crate::{
-    Representation,
     codec::{self, ImageLimits, Kind as ImageKind},
     error::Result,
     fields::{entity_tag::hex, media_type},
-    files::{assets::Assets, path::AssetPath},
-    pages::templates::Settings,
+    files::{assets::Assets, path::AssetPath, urls::Urls},
+    representation::Representation,
 };
 
 /// The functions of templates that show images.
@@ -298,14 +297,9 @@ impl Setting {
         files.names("").filter_map(misnamed).collect()
     }
 
-    pub(crate) fn add_functions(
-        &self,
-        environment: &mut Environment<'static>,
-        assets: &Arc<Assets>,
-        settings: &Arc<Settings>,
-    ) {
+    pub(crate) fn add_functions(&self, environment: &mut Environment<'static>, assets: &Arc<Assets>, urls: &Urls) {
         if let Some(images) = &self.of_files {
-            markup::add_functions(environment, images, assets, settings);
+            markup::add_functions(environment, images, assets, urls);
         }
     }
 

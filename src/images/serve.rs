@@ -13,15 +13,14 @@ use super::{
     variant::{Key, Menu, Plan, Wanted, key_of_original},
 };
 use crate::{
-    CacheControl, EntityTag, Representation,
     codec::{self, Format, Header, Kind, Refusal},
     error::Result,
-    fields::media_type,
+    fields::{cache_control::CacheControl, entity_tag::EntityTag, media_type},
     files::{
         assets::{Assets, Found},
         path::AssetPath,
     },
-    representation::Made as Body,
+    representation::{Made as Body, Representation},
 };
 
 /// What a request gets.

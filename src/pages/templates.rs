@@ -26,7 +26,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::media_type,
-    files::{assets::Assets, path::NOT_IN_PATH, source::Files},
+    files::{assets::Assets, path::NOT_IN_PATH, source::Files, urls::Urls},
     images::Setting,
 };
 
@@ -71,13 +71,15 @@ impl Templates {
         without_marks(&mut environment);
         let sources = files.clone();
         environment.set_loader(move |name| load(&sources, name));
-        settings.images.add_functions(&mut environment, &assets, settings);
-        let urls = settings.clone();
+        let urls = urls(&assets, settings);
+        settings.images.add_functions(&mut environment, &assets, &urls);
         environment.add_function(syntax::STATIC, move |state: &State<'_, '_>, name: &str| {
-            link(state, static_url(&assets, &urls, state.name(), name))
+            link(state, (urls.of_file)(state.name(), name))
         });
         environment.add_function("url", |state: &State<'_, '_>, path: &str| {
-            let within = SCRIPT_ROOT.with_borrow(|root| links::within(root, path)).ok_or_else(|| leads_away(path))?;
+            let within = SCRIPT_ROOT.with_borrow(|root| links::within(root, path));
+            let within =
+                within.ok_or_else(|| minijinja::Error::new(ErrorOfEngine::InvalidOperation, leads_away(path)))?;
             Ok::<_, minijinja::Error>(link(state, links::encoded(&within)))
         });
         let origin = settings.public_origin.clone();
@@ -296,9 +298,16 @@ fn without_marks(environment: &mut Environment<'static>) {
     }
 }
 
+/// How the functions of templates make URLs.
+fn urls(assets: &Arc<Assets>, settings: &Arc<Settings>) -> Urls {
+    let (assets, settings) = (assets.clone(), settings.clone());
+    let of_file = move |template: &str, text: &str| static_url(&assets, &settings, template, text);
+    Urls { of_file: Arc::new(of_file), of_path: site_url }
+}
+
 /// The URL of the static file that a text names, fingerprinted, or plain where there is no such file. A query or fragment
 /// behind the name stays behind the URL; a query of another's invention (`?v=2`) for which an image would be refused does not.
-pub(crate) fn static_url(assets: &Assets, settings: &Settings, template: &str, text: &str) -> String {
+fn static_url(assets: &Assets, settings: &Settings, template: &str, text: &str) -> String {
     WATCH.with_borrow(|watch| watch.iter().for_each(|watch| watch.file(text)));
     let (name, rest) = assets.named(text);
     let fingerprinted = assets.fingerprinted(name);
@@ -337,15 +346,13 @@ fn absolute_url(origin: Option<&str>, path: &str) -> Result<String, minijinja::E
 }
 
 /// The URL of a path of the site, which has the prefix under which it is mounted already or not.
-#[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only images have URLs of their own"))]
-pub(crate) fn site_url(path: &str) -> Result<String, minijinja::Error> {
+fn site_url(path: &str) -> Result<String, String> {
     SCRIPT_ROOT.with_borrow(|root| links::absolute("", root, path)).ok_or_else(|| leads_away(path))
 }
 
-fn leads_away(path: &str) -> minijinja::Error {
+fn leads_away(path: &str) -> String {
     let shown = links::shown(path);
-    let message = format!("url() makes links within the site, and {shown} leads off it: write such a link as it is");
-    minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message)
+    format!("url() makes links within the site, and {shown} leads off it: write such a link as it is")
 }
 
 /// What may stand in a path and means nothing in HTML: such a URL needs no escaping and goes out as a safe string.

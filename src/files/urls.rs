@@ -1,0 +1,14 @@
+//! The URLs that templates write, as functions: what makes them knows the place where the site is mounted, and what shows
+//! images does not.
+
+use std::sync::Arc;
+
+/// How a template's functions make URLs.
+#[derive(Clone)]
+pub(crate) struct Urls {
+    /// The URL of a static file, from the template that names it and the words of that.
+    pub(crate) of_file: Arc<dyn Fn(&str, &str) -> String + Send + Sync>,
+    /// The URL of a path of the site, or why it is none.
+    #[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only images have URLs of their own"))]
+    pub(crate) of_path: fn(&str) -> Result<String, String>,
+}
