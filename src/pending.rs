@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{HeaderMap, Response, StatusCode, header};
 
 use crate::{
-    Representation,
     fields::owners::{self, Line},
+    representation::Representation,
 };
 
 /// In the extensions of a response: what the `CloudFront` layer takes out again.

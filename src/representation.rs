@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::{
-    EntityTag,
     error::Result,
-    fields::owners::{self, Owner},
+    fields::{
+        entity_tag::EntityTag,
+        owners::{self, Owner},
+    },
     hidden::Fields,
     inline::Inline,
 };
@@ -203,7 +205,7 @@ impl Representation {
     }
 
     /// Sets Cache-Control for this representation alone; the default is the one of [`CloudFront`](crate::CloudFront).
-    pub fn with_cache_control(self, cache_control: crate::CacheControl) -> Self {
+    pub fn with_cache_control(self, cache_control: crate::fields::cache_control::CacheControl) -> Self {
         self.with_header(header::CACHE_CONTROL, cache_control.into())
     }
 

@@ -20,16 +20,18 @@ use super::{
     origin::{self, Admitted},
 };
 use crate::{
-    EntityTag, Representation, ScriptRoot,
     body::{Head, Limit, whole},
     error::{BoxError, Error, Result},
     error_response::panicked,
     fields::{
         cache_control::{Personal, SharedCookies, guard},
+        entity_tag::EntityTag,
         owners::{self, OF_REPRESENTATION},
     },
     pending::Pending,
     refusals::{self, Refusal},
+    representation::Representation,
+    script_root::ScriptRoot,
 };
 
 /// A service whose answers [`CloudFront`] decides on: what its layer makes.

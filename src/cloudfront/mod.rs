@@ -39,14 +39,14 @@ use self::{
     verify::{Verifier, Watch},
 };
 use crate::{
-    CacheControl, Representation, ScriptRoot,
     error::Result,
     fields::{
-        cache_control::{Personal, SharedCookies, guard, guard_fields},
+        cache_control::{CacheControl, Personal, SharedCookies, guard, guard_fields},
         owners::{self, Owner},
     },
     refusals::Refusal,
-    representation::{Selected, Selection},
+    representation::{Representation, Selected, Selection},
+    script_root::ScriptRoot,
 };
 
 /// Answers requests so that CloudFront and browsers can keep what they have: Cache-Control, ETag, 304 before the body is

@@ -9,8 +9,8 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::CloudFront;
 use crate::{
-    Stage,
     error::{Error, ErrorKind, Result},
+    stage::Stage,
 };
 
 /// CloudFront sets it on the way to the origin, and overwrites what a visitor sends under its name.

@@ -10,8 +10,8 @@ use super::{
     verify::Watch,
 };
 use crate::{
-    EntityTag,
     error::{Error, ErrorKind, Result},
+    fields::entity_tag::EntityTag,
     representation::{Made, Selected},
 };
 

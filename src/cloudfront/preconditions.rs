@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::{
-    EntityTag,
-    fields::{entity_tag::TagList, ows},
+    fields::{
+        entity_tag::{EntityTag, TagList},
+        ows,
+    },
     representation::Validators,
 };
 

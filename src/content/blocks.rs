@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ContentManager;
-use crate::{Representation, error::Result};
+use crate::{error::Result, representation::Representation};
 
 impl ContentManager {
     /// One block of a page: what HTMX, Turbo or a script of your own puts in the place of a part of the page.

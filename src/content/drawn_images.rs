@@ -7,11 +7,12 @@ use bytes::Bytes;
 use http::Uri;
 use image::DynamicImage;
 
+use super::ContentManager;
 use crate::{
-    ContentManager, Representation,
     codec::{Refusal, drawn},
     error::{BoxError, Error, ErrorKind, Result},
     hidden::Length,
+    representation::Representation,
 };
 
 impl ContentManager {

@@ -6,11 +6,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use sha2::{Digest, Sha256};
 
-use super::drawn_images::{ImageInput, Input, failed};
+use super::{
+    ContentManager,
+    drawn_images::{ImageInput, Input, failed},
+};
 use crate::{
-    ContentManager, Representation,
     codec::{Format as ImageFormat, Recipe, Refusal, convert, probe},
     error::{BoxError, Error, ErrorKind, Result},
+    fields::entity_tag::EntityTag,
     hidden::Length,
     images::{
         Images, Setting,
@@ -19,6 +22,7 @@ use crate::{
         serve::{Unloaded, Variant, described, refused, whole},
         variant::{Plan, Wanted, key_of_original},
     },
+    representation::Representation,
 };
 
 /// An image in another format.
@@ -289,7 +293,7 @@ fn passes(why: &Refusal) -> bool {
 }
 
 fn as_it_is(source: Source, why: Refusal) -> Representation {
-    let tag = crate::EntityTag::of_digest(&key_of_original(&source.digest));
+    let tag = EntityTag::of_digest(&key_of_original(&source.digest));
     described(Representation::making(HeaderMap::new(), async move { Ok(whole(&source, &source.digest, &why)) }))
         .with_entity_tag(tag)
 }

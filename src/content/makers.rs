@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::{ContentManager, snapshot::tagged};
 use crate::{
-    CacheControl, EntityTag, Representation,
     error::{BoxError, Error, ErrorKind, Result},
-    fields::media_type,
+    fields::{cache_control::CacheControl, entity_tag::EntityTag, media_type},
     files::path::NOT_IN_PATH,
     pages::links,
+    representation::Representation,
 };
 
 impl ContentManager {

@@ -36,7 +36,6 @@ pub use image_makers::ConvertedImage;
 
 use self::snapshot::{Asked, Setup, Snapshot};
 use crate::{
-    Representation, ScriptRoot, Stage,
     error::{BoxError, Error, ErrorKind, Result},
     files::{path::NOT_IN_PATH, provenance::Provenance, source::Source},
     pages::{
@@ -45,6 +44,9 @@ use crate::{
         page_tag,
         templates::Settings,
     },
+    representation::Representation,
+    script_root::ScriptRoot,
+    stage::Stage,
 };
 
 /// Makes a site's representations: pages from templates, static files, assets, HTML, XML, JSON, redirects.

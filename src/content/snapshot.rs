@@ -13,9 +13,8 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::{
-    CacheControl, EntityTag, Representation,
     error::{BoxError, Error, ErrorKind, Result},
-    fields::media_type,
+    fields::{cache_control::CacheControl, entity_tag::EntityTag, media_type},
     files::{assets::Assets, provenance::Provenance, source::Located},
     images,
     pages::{
@@ -25,7 +24,7 @@ use crate::{
         reads::Reads,
         templates::{Settings, Templates, Watched},
     },
-    representation::Made,
+    representation::{Made, Representation},
 };
 
 /// How a site is set up.

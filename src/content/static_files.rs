@@ -4,11 +4,11 @@ use http::{HeaderValue, Uri, header};
 
 use super::ContentManager;
 use crate::{
-    Representation,
     files::{
         assets,
         path::{AssetPath, Refusal, WELL_KNOWN},
     },
+    representation::Representation,
 };
 
 impl ContentManager {

@@ -18,12 +18,12 @@ use super::{
     viewing,
 };
 use crate::{
-    Stage,
     body::{Head, Limit},
     error::{BoxError, Error, Result},
     error_response::Panicked,
     fields::cache_control::{Personal, guard},
     pending::Pending,
+    stage::Stage,
 };
 
 /// Cookies that the site can trust: signed with a secret, and encrypted by choice. It is a [`tower::Layer`] inside of the

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, header};
 
-use crate::{EntityTag, fields::entity_tag::TagList};
+use crate::fields::entity_tag::{EntityTag, TagList};
 
 /// Everything that the tag of a page covers, part by part: what
 /// [`ContentManager::explain`](crate::ContentManager::explain) gives.

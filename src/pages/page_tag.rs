@@ -29,8 +29,8 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    EntityTag,
     defects::{Defect, is_any_seeded, seeded},
+    fields::entity_tag::EntityTag,
     files::assets::Assets,
     images,
     inline::Inline,

@@ -19,11 +19,11 @@ use super::{
     uri::{self, BadRequest, NOT_IN_COMPONENT, NOT_IN_QUERY},
 };
 use crate::{
-    ScriptRoot,
     body::Limit,
     fields::ows,
     hidden::is_secret,
     json::{Object, readable, text},
+    script_root::ScriptRoot,
 };
 
 /// An event of a front door. Each part is read when it is needed and by itself, so that an odd one spoils nothing else.

@@ -12,8 +12,9 @@ use tower::ServiceExt;
 
 use super::App;
 use crate::{
-    CloudFront, ContentManager, Representation, ScriptRoot,
     body::Head,
+    cloudfront::CloudFront,
+    content::ContentManager,
     error::{Error, ErrorKind, Result},
     fields::{
         cache_control::{is_shared_cacheable, set_policy},
@@ -21,6 +22,8 @@ use crate::{
     },
     pending::Pending,
     refusals::{self, Refusal},
+    representation::Representation,
+    script_root::ScriptRoot,
 };
 
 impl App {

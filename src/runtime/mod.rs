@@ -62,10 +62,12 @@ use self::{
     uri::BadRequest,
 };
 use crate::{
-    ContentManager, SecurityHeaders, Stage,
     body::whole,
+    content::ContentManager,
     error::{BoxError, Error, Result},
     fields::{cache_control::guard, negotiate::prefers_problem},
+    security::SecurityHeaders,
+    stage::Stage,
 };
 
 /// Runs a site: `App::new(service).run()`.

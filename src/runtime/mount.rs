@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 
 use super::door::{Door, PathForm, StagePlace};
 use crate::{
-    ScriptRoot,
     error::{Error, ErrorKind, Result},
+    script_root::ScriptRoot,
 };
 
 /// What the place of a site is derived from, as its event says it.

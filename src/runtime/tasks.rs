@@ -13,9 +13,8 @@ use tower::service_fn;
 
 use super::App;
 use crate::{
-    TaskingController,
     error::{Error, ErrorKind, Result},
-    tasking::{self, flush, source_arn},
+    tasking::{self, controller::TaskingController, flush, source_arn},
 };
 
 /// The queues of an app.

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::{local::LocalQueue, sqs::Sqs};
 use crate::{
-    Stage,
     error::{Error, ErrorKind, Result},
+    stage::Stage,
 };
 
 /// Where the queue is.

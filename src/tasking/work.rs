@@ -28,7 +28,6 @@ use super::{
 use crate::{
     defects::{Defect, seeded},
     error::{BoxError, Error, ErrorKind, Result},
-    fields::entity_tag::hex,
 };
 
 /// What is kept of an invocation's time for what comes after the handlers: a tenth, but within these.

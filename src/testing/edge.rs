@@ -16,8 +16,8 @@ use super::{
     rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
 use crate::{
-    Front,
     fields::{cache_control::directive, ows},
+    runtime::Front,
 };
 
 /// A [`TestSite`] behind a behaviour of CloudFront: what it would keep, ask again, answer by itself and hide from the site.

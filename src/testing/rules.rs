@@ -6,10 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use crate::{
-    EntityTag,
-    fields::{cache_control::directive, ows},
-};
+use crate::fields::{cache_control::directive, entity_tag::EntityTag, ows};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,6 +1,10 @@
 //! The shape of the source: which way its arrows point, who owns which foreign crate, how long a file may be.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 /// Every file of Rust in the crate as its path below `src` and its text. What `setup` writes is no part of the crate.
 fn sources() -> Vec<(String, String)> {
@@ -34,43 +38,79 @@ fn code(source: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The rooms from top to bottom: none imports from one that stands above it.
-const ROOMS: [&str; 13] = [
-    "testing",
-    "runtime",
-    "content",
-    "cloudfront",
-    "tasking",
-    "images",
-    "pages",
-    "files",
-    "forms",
-    "cookies",
-    "security",
-    "codec",
-    "fields",
-];
-
+/// No room imports from one that stands above it in the picture of CONTRIBUTING.md.
 #[test]
 fn arrows_point_down() {
-    // Which functions of templates show images.
-    let upwards = [("pages", "images")];
-    for (name, source) in sources() {
-        let room = name.split(['/', '.']).next().unwrap_or_default();
-        let room = room.strip_prefix("no_").unwrap_or(room);
-        if ["bin", "lib"].contains(&room) {
-            continue;
-        }
-        // What lies beside the rooms is below all of them, but for the smallest.
-        let level = ROOMS.iter().position(|other| *other == room).unwrap_or(ROOMS.len() - 2);
-        for import in imports(&source) {
-            let from = import.split("::").next().unwrap_or_default();
-            let is_above = ROOMS[..level].contains(&from) && !upwards.contains(&(room, from));
-            assert!(!is_above, "{name} imports {import} from above");
-            let is_aside = [("content", "cloudfront"), ("cloudfront", "tasking"), ("tasking", "images")];
-            assert!(!is_aside.contains(&(room, from)), "{name} imports {import}, of which it must not know");
+    let picture = picture();
+    let level = |room: &str| picture.iter().position(|line| *line == format!("src/{room}/"));
+    let shared = picture.iter().position(|line| line == "src/");
+    for (importer, imported) in arrows() {
+        let (from, to) = (level(&importer).or(shared), level(&imported).or(shared));
+        assert!(from <= to, "{importer} imports {imported}, which stands above it in CONTRIBUTING.md");
+        let is_aside = [("content", "cloudfront"), ("cloudfront", "tasking"), ("content", "tasking")];
+        assert!(!is_aside.contains(&(&importer, &imported)), "{importer} must not know {imported}");
+    }
+}
+
+#[test]
+fn no_rooms_import_one_another_in_a_circle() {
+    let mut arrows = arrows();
+    loop {
+        let before = arrows.len();
+        let importers: Vec<String> = arrows.iter().map(|(importer, _)| importer.clone()).collect();
+        arrows.retain(|(_, imported)| importers.contains(imported));
+        if arrows.len() == before {
+            break;
         }
     }
+    assert!(arrows.is_empty(), "a circle: {arrows:#?}");
+}
+
+/// A name at the root of the crate says nothing of where it comes from.
+#[test]
+fn imports_name_the_owning_module() {
+    for (name, source) in sources().iter().filter(|(name, _)| !name.starts_with("bin/")) {
+        let found = imports(source).into_iter().find(|import| import.starts_with(char::is_uppercase));
+        assert_eq!(found, None, "{name} imports this from the root of the crate");
+    }
+}
+
+#[test]
+fn no_room_holds_more_than_18_percent_of_the_lines() {
+    let mut rooms = BTreeMap::<String, usize>::new();
+    for (name, source) in sources() {
+        *rooms.entry(room(&name)).or_default() += source.lines().count();
+    }
+    let all: usize = rooms.values().sum();
+    for (room, lines) in rooms {
+        let share = lines as f64 / all as f64;
+        assert!(share <= 0.18, "{room} has {lines} of {all} lines, {:.1} %", share * 100.0);
+    }
+}
+
+/// Which room imports from which other: (importer, imported). A file beside the rooms counts as one.
+fn arrows() -> BTreeSet<(String, String)> {
+    let sources = sources();
+    let inside = sources.iter().filter(|(name, _)| name != "lib.rs" && !name.starts_with("bin/"));
+    let arrows = inside.flat_map(|(name, source)| {
+        let imported = |import: String| import.split("::").next().unwrap_or_default().to_owned();
+        imports(source).into_iter().map(move |import| (room(name), imported(import)))
+    });
+    arrows.filter(|(importer, imported)| importer != imported).collect()
+}
+
+/// The first folder of a source file, or its name. What stands in for a room in builds without it is that room.
+fn room(name: &str) -> String {
+    let room = name.split(['/', '.']).next().unwrap_or_default();
+    room.strip_prefix("no_").unwrap_or(room).to_owned()
+}
+
+/// The folders that CONTRIBUTING.md names, from top to bottom.
+fn picture() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let folders = page.lines().filter_map(|line| line.split(' ').next().filter(|word| word.ends_with('/')));
+    folders.map(str::to_owned).collect()
 }
 
 /// What the code of a file names of the crate, as paths below it.
@@ -108,17 +148,16 @@ fn leaves<'a>(prefix: &str, tree: &'a str, found: &mut Vec<String>) -> &'a str {
 /// The picture of the source in CONTRIBUTING.md names each folder down to the second level below `src`, and none that is gone.
 #[test]
 fn contributors_find_each_folder() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("CONTRIBUTING.md")).expect("the page");
-    let named: Vec<&str> = page.lines().filter_map(|line| line.split_whitespace().next()?.strip_suffix('/')).collect();
+    let named = picture();
     for folder in &named {
-        assert!(root.join(folder).is_dir(), "CONTRIBUTING.md names {folder}, which is no folder");
+        let is_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).is_dir();
+        assert!(is_folder, "CONTRIBUTING.md names {folder}, which is no folder");
     }
     let mut areas: Vec<String> = sources().iter().filter_map(|(name, _)| area(name)).collect();
     areas.sort();
     areas.dedup();
     for area in areas {
-        assert!(named.contains(&area.as_str()), "CONTRIBUTING.md does not say what is in {area}");
+        assert!(named.contains(&format!("{area}/")), "CONTRIBUTING.md does not say what is in {area}");
     }
 }
 
