@@ -89,13 +89,14 @@ pub enum ErrorKind {
     Serialization,
     /// A closure of the site (an asset's tag or body) failed.
     Asset,
-    /// An image is broken, too large or none. Status 400 where it is looked at for whoever sent it (`Images::inspect`), else
-    /// 500.
+    /// An image is broken, too large or none. Status 400 where whoever sent it is told (`Images::inspect`), else 500.
     Image,
     /// A body could not be read to its end.
     Body,
     /// A 304 would have been false: one tag stands for two different bodies ([`Verify`](crate::Verify)).
     FalseNotModified,
+    /// An answer has more cache tags than CloudFront keeps.
+    CacheTags,
     /// An event is none that this crate serves.
     Event,
     /// A cookie has a name that no cookie may have, or is larger than browsers keep.
@@ -121,8 +122,7 @@ pub enum ErrorKind {
     /// A task can't be sent, or can't be read, as it is: too large, a character that SQS refuses, an id that is too long,
     /// a value that its JSON would lose, a body that is not the task's JSON, a name that no handler has.
     Task,
-    /// A queue did not take a task, or can't be reached; [`maybe_sent`](Error::maybe_sent) says whether it may be there
-    /// all the same.
+    /// A queue did not take a task, or can't be reached; [`maybe_sent`](Error::maybe_sent) says whether it may be there.
     Queue,
     /// There is no queue of that name.
     QueueNotFound,
@@ -349,8 +349,7 @@ impl Error {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            text += &format!(": {error}");
             cause = error.source();
         }
         text

@@ -98,6 +98,7 @@ mod compressed;
 mod content;
 #[cfg(feature = "cookies")]
 mod cookies;
+mod data_tags;
 #[cfg(feature = "seeded-defects")]
 mod defects;
 #[cfg(not(feature = "seeded-defects"))]

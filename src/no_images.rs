@@ -35,6 +35,10 @@ impl Setting {
         false
     }
 
+    pub(crate) fn converts(&self, _: &Assets, _: &str) -> bool {
+        false
+    }
+
     pub(crate) fn queries(&self) -> Option<String> {
         None
     }

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use crate::{
     error::Result,
     fields::{
+        cache_tags::CacheTags,
         entity_tag::EntityTag,
         owners::{self, Owner},
     },
@@ -56,6 +57,7 @@ pub struct Representation {
     personal: bool,
     refusal: bool,
     inline: Option<Arc<Inline>>,
+    pub(crate) tags: CacheTags,
     body: Body,
     type_of: Option<TypeOf>,
     select: Option<Select>,
@@ -102,8 +104,8 @@ pub(crate) enum Made {
     /// The body that the headers and validators promise.
     Promised(Bytes),
     /// Another one, for these fields in place of the promised ones. It is sent whole, without the promised validators:
-    /// they stand for other bytes.
-    Instead { body: Bytes, headers: HeaderMap },
+    /// they stand for other bytes. Where it is made from more than was known, the cache tag says so.
+    Instead { body: Bytes, headers: HeaderMap, closure: Option<Arc<str>> },
 }
 
 /// A representation as [`CloudFront`](crate::CloudFront) decides on it: chosen for one request, all of it known but the
@@ -120,6 +122,7 @@ pub(crate) struct Selected {
     pub(crate) personal: bool,
     pub(crate) refusal: bool,
     pub(crate) inline: Option<Arc<Inline>>,
+    pub(crate) tags: CacheTags,
     pub(crate) body: Body,
     pub(crate) type_of: Option<TypeOf>,
 }
@@ -179,6 +182,7 @@ impl Representation {
             personal: false,
             refusal: false,
             inline: None,
+            tags: CacheTags::default(),
             body,
             type_of,
             select,
@@ -309,14 +313,28 @@ impl Representation {
         }
         chosen.ranges = self.ranges.unwrap_or(chosen.ranges);
         chosen.personal |= self.personal;
+        chosen.tags = self.tags.over(chosen.tags);
         Ok(chosen)
     }
 
     fn into_selected(self) -> Selected {
         let Self { status, headers, validators, as_good, methods, .. } = self;
-        let Self { ranges, personal, refusal, inline, body, type_of, .. } = self;
+        let Self { ranges, personal, refusal, inline, tags, body, type_of, .. } = self;
         let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
-        Selected { status, headers, validators, as_good, methods, ranges, personal, refusal, inline, body, type_of }
+        Selected {
+            status,
+            headers,
+            validators,
+            as_good,
+            methods,
+            ranges,
+            personal,
+            refusal,
+            inline,
+            tags,
+            body,
+            type_of,
+        }
     }
 }
 

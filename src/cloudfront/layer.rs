@@ -199,7 +199,7 @@ async fn decide(
         Err(body) => {
             if is_decided(parts.status) {
                 parts.extensions = extensions;
-                cloudfront.complete_decided(&mut parts, personal);
+                cloudfront.complete_decided(&mut parts, personal)?;
                 return Ok(Response::from_parts(parts, Full::new(body)));
             }
             if asked.method() == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {

@@ -5,7 +5,8 @@
 //! 3. the body is made, if it is needed; [`range`] finds the parts of it that were asked for (RFC 9110 §14)
 //! 4. [`plan`] carries the decision out: [`answer`] writes the response
 //! 5. [`verify`] tells whether 304s were true, where that is asked for
-//! 6. [`layer`]: the same for a whole service
+//! 6. [`tags`] puts cache tags on the answer, where that is asked for
+//! 7. [`layer`]: the same for a whole service
 //!
 //! What is decided is a pure function of the request's fields, the validators and the time. It does not know where
 //! content comes from, nor the front door that the response leaves through.
@@ -16,6 +17,7 @@ mod origin;
 mod plan;
 mod preconditions;
 mod range;
+mod tags;
 mod verify;
 
 use std::{future::Future, sync::Arc, time::SystemTime};
@@ -42,6 +44,7 @@ use crate::{
     error::Result,
     fields::{
         cache_control::{CacheControl, Personal, SharedCookies, guard, guard_fields},
+        cache_tags::{CacheTags, ClosureTag, TagField},
         owners::{self, Owner},
     },
     refusals::Refusal,
@@ -112,6 +115,8 @@ pub struct CloudFront {
     shared_cookies: bool,
     verifier: Option<Arc<Verifier>>,
     origin: Origin,
+    /// The field of cache tags, or why it can't be one.
+    tag_field: Option<Result<HeaderName>>,
 }
 
 impl Default for CloudFront {
@@ -124,7 +129,8 @@ impl CloudFront {
     /// With `Cache-Control: no-cache` for what says nothing else: caches keep it, and ask before each use.
     pub fn new() -> Self {
         let default_cache_control = CacheControl::no_cache().into();
-        Self { default_cache_control, shared_cookies: false, verifier: None, origin: Origin::default() }
+        let (shared_cookies, verifier, tag_field) = (false, None, None);
+        Self { default_cache_control, shared_cookies, verifier, origin: Origin::default(), tag_field }
     }
 
     /// The Cache-Control of a 200 (or another success, or a redirect) that has none of its own. Default: `no-cache`.
@@ -194,16 +200,17 @@ impl CloudFront {
         representation: Representation,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<B> {
         let decided = match self.refuse_stranger(request) {
-            Some(refused) => Ok((Plan::Ready(refused), false)),
+            Some(refused) => Ok(Decided { plan: Plan::Ready(refused), personal: false, tagging: None }),
             None => self.decide(Asking::of(request), representation, SystemTime::now()),
         };
         let shared_cookies = self.shared_cookies;
         async move {
-            let (plan, personal) = decided?;
+            let Decided { plan, personal, tagging } = decided?;
             let mut response = plan.make().await?;
             mark(response.extensions_mut(), personal, shared_cookies);
             // A body may have turned out to be another one, with a policy of its own.
             guard(&mut response);
+            tag(&mut response, tagging)?;
             Ok(response)
         }
     }
@@ -222,12 +229,12 @@ impl CloudFront {
         Some(forbidden)
     }
 
-    /// The plan for an answer, and whether that is one visitor's.
-    fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<(Plan, bool)> {
-        let Asking { headers, script_root, .. } = asking;
-        let selected = representation.selected(&Selection { script_root, headers })?;
+    fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Decided> {
+        let Asking { method, headers, script_root, .. } = asking;
+        let mut selected = representation.selected(&Selection { script_root, headers })?;
         let personal = selected.personal;
-        Ok((self.plan(asking, selected, now), personal))
+        let tagging = self.tagging(method, &mut selected)?;
+        Ok(Decided { plan: self.plan(asking, selected, now), personal, tagging })
     }
 
     fn plan(&self, Asking { method, url, headers, .. }: Asking<'_>, mut selected: Selected, now: SystemTime) -> Plan {
@@ -291,13 +298,17 @@ impl CloudFront {
 
     /// The fields of what a service has decided on itself. Its 304 too has no field of content that is not sent: a cache
     /// would update its copy by it (RFC 9111 §3.2).
-    fn complete_decided(&self, parts: &mut Parts, personal: bool) {
+    fn complete_decided(&self, parts: &mut Parts, personal: bool) -> Result<()> {
         match parts.status {
             StatusCode::NOT_MODIFIED => owners::remove(&mut parts.headers, &[Owner::Content, Owner::Connection]),
             _ => no_sniffing(&mut parts.headers),
         }
         self.complete_headers(&mut parts.headers, parts.status, true, personal);
         mark(&mut parts.extensions, personal, self.shared_cookies);
+        let Some(field) = self.tag_field.clone().transpose()? else { return Ok(()) };
+        tags::put(CacheTags::default(), &field, parts.status, &mut parts.headers)?;
+        parts.extensions.insert(TagField(field));
+        Ok(())
     }
 
     /// The policy that every response has, whoever made it.
@@ -320,6 +331,25 @@ impl CloudFront {
         }
         guard_fields(headers, personal, self.shared_cookies);
     }
+}
+
+/// What was decided on a request.
+struct Decided {
+    plan: Plan,
+    /// Whether the answer is one visitor's.
+    personal: bool,
+    /// The field of cache tags and what it has.
+    tagging: Option<(HeaderName, CacheTags)>,
+}
+
+/// Puts cache tags on an answer whose policy is known.
+fn tag<B>(response: &mut Response<B>, tagging: Option<(HeaderName, CacheTags)>) -> Result<()> {
+    let instead = response.extensions_mut().remove::<ClosureTag>();
+    let Some((field, mut tags)) = tagging else { return Ok(()) };
+    tags.closure = instead.map(|ClosureTag(tag)| tag).or(tags.closure);
+    tags::put(tags, &field, response.status(), response.headers_mut())?;
+    response.extensions_mut().insert(TagField(field));
+    Ok(())
 }
 
 /// Leaves marks in the extensions of a response. [`guard`] reads them after the outer layers.

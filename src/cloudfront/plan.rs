@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::entity_tag::EntityTag,
+    fields::{cache_tags::ClosureTag, entity_tag::EntityTag},
     representation::{Made, Selected},
 };
 
@@ -42,12 +42,14 @@ impl Plan {
             Self::Send { mut selected, range, if_match, head, watch } => {
                 let body = match selected.take_body().made().await? {
                     Made::Promised(body) => body,
-                    Made::Instead { body, headers } => {
+                    Made::Instead { body, headers, closure } => {
                         selected.replace(headers);
                         if if_match.is_some_and(|lines| !preconditions::matches(&lines, tag_of(&selected).as_ref())) {
                             return Ok(changed(selected.headers));
                         }
-                        return Ok(send(selected, body, None, head));
+                        let mut response = send(selected, body, None, head);
+                        closure.into_iter().for_each(|tag| _ = response.extensions_mut().insert(ClosureTag(tag)));
+                        return Ok(response);
                     }
                 };
                 if let Some(watch) = watch

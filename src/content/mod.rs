@@ -6,10 +6,12 @@
 //! 4. [`static_files`]
 //! 5. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
 //! 6. `image_makers` and `drawn_images`: images that the site's code has
+//! 7. [`cache_tags`] by which copies at the edge are found again
 //!
 //! It does not know requests beyond what selects a representation, nor caches.
 
 mod blocks;
+mod cache_tags;
 #[cfg(feature = "images")]
 mod drawn_images;
 mod functions;

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
@@ -45,9 +45,13 @@ pub(crate) struct Snapshot {
     pub(crate) templates: Templates,
     pub(crate) assets: Arc<Assets>,
     closures: Closures,
-    settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
     /// By template and block, the same with nothing else of that template.
     fragments: RwLock<HashMap<(String, String), Arc<Self>>>,
+    /// The closure of the page that this is a block of.
+    pub(crate) page: Option<Arc<Closure>>,
+    /// The cache tag of what may be made from anything.
+    pub(crate) whole: OnceLock<Arc<str>>,
 }
 
 /// A page that is asked for: its template, where the site is mounted, and in development what the client has.
@@ -61,7 +65,7 @@ impl Setup {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let assets = Arc::new(Assets::new(self.files.files()));
         let templates = Templates::new(self.templates.files(), assets.clone(), &self.settings);
-        Snapshot::new(templates, assets, self.settings.clone())
+        Snapshot::new(templates, assets, self.settings.clone(), None)
     }
 
     pub(crate) fn is_unchanged(&self, snapshot: &Snapshot) -> bool {
@@ -70,8 +74,9 @@ impl Setup {
 }
 
 impl Snapshot {
-    fn new(templates: Templates, assets: Arc<Assets>, settings: Arc<Settings>) -> Self {
-        Self { templates, assets, closures: Closures::default(), settings, fragments: RwLock::default() }
+    fn new(templates: Templates, assets: Arc<Assets>, settings: Arc<Settings>, page: Option<Arc<Closure>>) -> Self {
+        let (closures, fragments) = (Closures::default(), RwLock::default());
+        Self { templates, assets, closures, settings, fragments, page, whole: OnceLock::new() }
     }
 
     /// The content for one block of a page.
@@ -92,7 +97,8 @@ impl Snapshot {
             return Err(Error::new(ErrorKind::BlockNotFound, message));
         }
         let templates = self.templates.with_fragment(chain.fragment(&self.templates, &self.settings, block));
-        let fragment = Arc::new(Self::new(templates, self.assets.clone(), self.settings.clone()));
+        let (assets, settings) = (self.assets.clone(), self.settings.clone());
+        let fragment = Arc::new(Self::new(templates, assets, settings, Some(self.closure(name))));
         self.fragments.write().unwrap_or_else(PoisonError::into_inner).insert(key, fragment.clone());
         Ok(fragment)
     }
@@ -113,16 +119,17 @@ impl Snapshot {
         if let PageTag::Render(reason) = &tag {
             let body = self.templates.render(asked.name, &arguments, asked.script_root)?;
             let page = tagged(&content_type, body).with_inline(closure.inline.clone());
+            let page = page.with_closure(self.cache_tag(&closure));
             return Ok(asked.because(page, &format!("rendered to know its tag: {reason}")));
         }
         let missed = asked.missed(&tag, || closure.explain(&arguments, asked.script_root));
-        let inline = closure.inline.clone();
+        let (inline, cache_tag) = (closure.inline.clone(), self.cache_tag(&closure));
         let watched = closure.watched().filter(|_| matches!(tag, PageTag::Tag(_)));
         let shows_images = closure.shows_images;
         let rendering = self.rendering(asked, closure, watched);
         let render = move || rendering.made(&arguments);
         let body = async move { if shows_images { images::render(render).await } else { render() } };
-        let page = Representation::making(typed(&content_type), body).with_inline(inline);
+        let page = Representation::making(typed(&content_type), body).with_inline(inline).with_closure(cache_tag);
         Ok(asked.explained(asked.tagged(page, tag), missed))
     }
 
@@ -142,7 +149,7 @@ impl Snapshot {
         let closure = self.closure(asked.name);
         let tag = closure.tag_by_key(key, asked.script_root);
         let missed = asked.missed(&tag, || closure.explain_by_key(key, asked.script_root));
-        let inline = closure.inline.clone();
+        let (inline, cache_tag) = (closure.inline.clone(), self.cache_tag(&closure));
         let watched = closure.watched_by_key().filter(|_| matches!(tag, PageTag::Tag(_)));
         let rendering = self.rendering(asked, closure, watched);
         let body = async move {
@@ -151,7 +158,7 @@ impl Snapshot {
             let arguments = load().await.map_err(failed)?;
             rendering.made(&arguments)
         };
-        let page = Representation::making(typed(&content_type), body).with_inline(inline);
+        let page = Representation::making(typed(&content_type), body).with_inline(inline).with_closure(cache_tag);
         asked.explained(asked.tagged(page, tag), missed)
     }
 
@@ -188,7 +195,7 @@ impl Rendering {
         if tells {
             headers.extend(told(&format!("rendered to know its tag: {reason}")).map(|reason| (REASON, reason)));
         }
-        Ok(Made::Instead { body, headers })
+        Ok(Made::Instead { body, headers, closure: Some(snapshot.whole()) })
     }
 }
 

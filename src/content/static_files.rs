@@ -76,12 +76,17 @@ impl ContentManager {
                 return self.not_found();
             }
         };
-        let assets = self.snapshot().assets.clone();
+        let snapshot = self.snapshot();
+        let assets = snapshot.assets.clone();
         let images = &self.setup.settings.images;
         let negotiates = images.negotiates(&assets, &path, query);
         let answer = images.represent(&assets, &path, query).or_else(|| {
             let found = assets.find(&path)?;
             assets::represent(assets, found)
+        });
+        let answer = answer.map(|answer| match snapshot.cache_tag_of_file(&path) {
+            Some(tag) => answer.with_closure(tag),
+            None => answer,
         });
         let answer = answer.unwrap_or_else(|| {
             tracing::debug!(asked, file = path.as_str(), "there is no such static file");

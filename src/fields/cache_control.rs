@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{
+    cache_tags::TagField,
     owners::{self, Owner},
     ows,
 };
@@ -47,8 +48,8 @@ use super::{
 ///     (CacheControl::no_store(), "no-store"),
 ///     (CacheControl::new().with_private().with_no_store(), "private, no-store"),
 ///     // Prices, which may not be old; the same where only CloudFront has to ask.
-///     (public.clone().with_must_revalidate(), "public, must-revalidate, max-age=3600"),
-///     (public.clone().with_proxy_revalidate(), "public, proxy-revalidate, max-age=3600"),
+///     (public.clone().with_must_revalidate(), "public, max-age=3600, must-revalidate"),
+///     (public.clone().with_proxy_revalidate(), "public, max-age=3600, proxy-revalidate"),
 ///     // News, which are better old than not there.
 ///     (public.clone().with_stale_if_error(24 * hour), "public, max-age=3600, stale-if-error=86400"),
 ///     // A file whose URL changes with it, and that nobody may recompress.
@@ -69,9 +70,9 @@ enum Directive {
     NoCache,
     NoStore,
     NoTransform,
+    MaxAge(u64),
     MustRevalidate,
     ProxyRevalidate,
-    MaxAge(u64),
     SMaxage(u64),
     StaleWhileRevalidate(u64),
     StaleIfError(u64),
@@ -97,6 +98,27 @@ impl CacheControl {
     /// `public, max-age=31536000, immutable`: for a URL whose content never changes, such as a fingerprinted one.
     pub fn immutable() -> Self {
         Self::new().with_public().with_max_age(Duration::from_secs(31_536_000)).with_immutable()
+    }
+
+    /// `public, max-age=0, must-revalidate, s-maxage=31536000`: CloudFront keeps the response until it is purged, a year at most,
+    /// and browsers ask CloudFront each time. For pages whose cache tags name all that they depend on
+    /// ([`CloudFront::with_cache_tags`](crate::CloudFront)). Errors and redirects may have it too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::CacheControl;
+    /// use std::time::Duration;
+    ///
+    /// let policy = CacheControl::until_purged();
+    /// assert_eq!(policy.to_string(), "public, max-age=0, must-revalidate, s-maxage=31536000");
+    /// // By choice: after that year nobody waits for the site.
+    /// let policy = policy.with_stale_while_revalidate(Duration::from_secs(60));
+    /// assert!(policy.to_string().ends_with(", stale-while-revalidate=60"));
+    /// ```
+    pub fn until_purged() -> Self {
+        let (none, year) = (Duration::ZERO, Duration::from_secs(31_536_000));
+        Self::new().with_public().with_max_age(none).with_must_revalidate().with_s_maxage(year)
     }
 
     /// Any cache may store the response (§5.2.2.9).
@@ -241,6 +263,12 @@ pub(crate) fn guard<B>(response: &mut Response<B>) {
     let (personal, shared_cookies) =
         (extensions.get::<Personal>().is_some(), extensions.get::<SharedCookies>().is_some());
     guard_fields(response.headers_mut(), personal, shared_cookies);
+    // What no shared cache stores is never found there again: its tags would tell strangers what it shows.
+    if let Some(TagField(field)) = response.extensions().get().cloned()
+        && !is_shared_cacheable(response.headers())
+    {
+        response.headers_mut().remove(field);
+    }
 }
 
 /// The same for the fields of an answer. CDN caches obey their own fields before Cache-Control (RFC 9213 §2.2). A private answer
@@ -355,8 +383,8 @@ mod tests {
             .with_stale_if_error(second);
         assert_eq!(
             HeaderValue::from(all),
-            "public, private, no-cache, no-store, no-transform, must-revalidate, proxy-revalidate, \
-             max-age=31536000, s-maxage=1, stale-while-revalidate=1, stale-if-error=1, immutable"
+            "public, private, no-cache, no-store, no-transform, max-age=31536000, must-revalidate, \
+             proxy-revalidate, s-maxage=1, stale-while-revalidate=1, stale-if-error=1, immutable"
         );
     }
 

@@ -53,6 +53,18 @@ impl EntityTag {
         Self { weak: false, opaque: hex(&digest[..16]) }
     }
 
+    /// The tag with something more that it stands for: 16 hexadecimal digits.
+    pub(crate) fn with_suffix(&self, digits: &str) -> Self {
+        Self { weak: self.weak, opaque: valid(&format!("{}.{digits}", self.opaque)) }
+    }
+
+    /// A tag of a digest without what [`with_suffix`](Self::with_suffix) has added; any other tag as it is.
+    pub(crate) fn without_suffix(&self) -> Self {
+        let is_digest = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let base = self.opaque.split_once('.').filter(|(base, more)| is_digest(base, 32) && is_digest(more, 16));
+        Self { weak: self.weak, opaque: base.map_or(&*self.opaque, |(base, _)| base).to_owned() }
+    }
+
     /// Whether the tag is weak.
     pub fn is_weak(&self) -> bool {
         self.weak

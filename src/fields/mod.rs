@@ -3,11 +3,13 @@
 //! 1. [`ows`] white space and lists (RFC 9110 §5.6)
 //! 2. [`entity_tag`] ETag, If-Match and If-None-Match; [`cache_control`] Cache-Control; [`media_type`] Content-Type
 //! 3. [`negotiate`] Accept and Accept-Encoding; [`web_origin`] Origin
-//! 4. [`owners`] which part of the crate may set or remove which field of a response
+//! 4. [`cache_tags`] the field by which CloudFront finds copies again
+//! 5. [`owners`] which part of the crate may set or remove which field of a response
 //!
 //! It does not know what a site sends, and decides nothing about a request.
 
 pub(crate) mod cache_control;
+pub(crate) mod cache_tags;
 pub(crate) mod entity_tag;
 pub(crate) mod media_type;
 pub(crate) mod negotiate;

@@ -272,6 +272,11 @@ impl Setting {
         wanted.is_some_and(|wanted| wanted.is_ok_and(|wanted| wanted.format.is_none()))
     }
 
+    /// Whether the file of this name is served as variants of it.
+    pub(crate) fn converts(&self, assets: &Assets, name: &str) -> bool {
+        self.of_files.is_some() && assets.files().get(name).is_some_and(|file| codec::converted(&file.bytes).is_some())
+    }
+
     /// Whether a URL with this query, which may start with a `?`, would be refused for the file of this name.
     pub(crate) fn refuses(&self, assets: &Assets, name: &str, query: &str) -> bool {
         let query = query.strip_prefix('?').unwrap_or(query);

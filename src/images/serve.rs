@@ -224,7 +224,7 @@ impl Variant {
         Ok(match outcome {
             Some(Outcome::Variant(bytes)) => Body::Promised(bytes),
             Some(Outcome::Original) => Body::Promised(self.original()),
-            None => Body::Instead { body: self.original(), headers: self.not_kept() },
+            None => Body::Instead { body: self.original(), headers: self.not_kept(), closure: None },
         })
     }
 
@@ -246,7 +246,7 @@ impl Variant {
         let (choice, _) = self.choose(fields, |_| None);
         let tag = self.tag(&choice);
         Ok(match self.make(choice).await? {
-            Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type_of(&body)), body },
+            Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type_of(&body)), body, closure: None },
             instead @ Body::Instead { .. } => instead,
         })
     }
@@ -289,7 +289,7 @@ pub(crate) fn whole(source: &Source, identity: &[u8; 32], why: &Refusal) -> Body
     let tag = EntityTag::of_digest(&key_of_original(identity));
     let mut headers = tagged(&tag, media_type);
     media_type::disarm(&mut headers);
-    Body::Instead { headers, body: source.bare() }
+    Body::Instead { headers, body: source.bare(), closure: None }
 }
 
 fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {

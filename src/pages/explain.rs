@@ -77,6 +77,7 @@ impl History {
     /// What has changed since the page had the tag that a client asks with; `None` if it asks with none or with this one.
     pub(crate) fn why(&self, headers: &HeaderMap, tag: &EntityTag, now: &Explanation) -> Option<String> {
         let TagList::Tags(had) = TagList::parse(headers.get_all(header::IF_NONE_MATCH).iter())? else { return None };
+        let had: Vec<EntityTag> = had.iter().map(EntityTag::without_suffix).collect();
         if had.iter().any(|had| had.weak_eq(tag)) {
             return None;
         }

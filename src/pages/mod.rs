@@ -11,7 +11,7 @@
 //!
 //! It does not know requests or caches.
 
-mod build_id;
+pub(crate) mod build_id;
 mod canonical;
 pub(crate) mod check;
 mod closure;

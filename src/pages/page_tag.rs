@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     defects::{Defect, is_any_seeded, seeded},
-    fields::entity_tag::EntityTag,
+    fields::{cache_tags, entity_tag::EntityTag},
     files::assets::Assets,
     images,
     inline::Inline,
@@ -64,6 +64,8 @@ pub(crate) struct Closures(RwLock<HashMap<String, Arc<Closure>>>);
 pub(crate) struct Closure {
     parts: Parts,
     digest: [u8; 32],
+    /// By which copies at the edge are found again when any of it has changed.
+    pub(crate) cache_tag: Arc<str>,
     reads: Reads,
     /// What its templates mention by name.
     names: Arc<BTreeSet<String>>,
@@ -146,10 +148,11 @@ impl Closure {
         let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
         canonical::hash_reads(&mut hash, &reads);
         let (names, files) = (Arc::new(mentions.names), Arc::new(mentions.files));
-        let looked_up = OnceLock::new();
+        let (looked_up, digest) = (OnceLock::new(), hash.finalize());
         Self {
             parts,
-            digest: hash.finalize(),
+            digest,
+            cache_tag: cache_tags::of_closure(&digest),
             reads,
             names,
             files,
@@ -159,6 +162,11 @@ impl Closure {
             shows_images,
             inline,
         }
+    }
+
+    /// Whether its parts are all that the page is made from besides arguments.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self.verdict, Verdict::Taggable) && self.looked_up.get().is_none()
     }
 
     /// What of the arguments the tag covers, where a function of the site's own may look at more.

@@ -6,6 +6,7 @@ mod argument_forms;
 mod blocks;
 #[cfg(feature = "images")]
 mod bombs;
+mod cache_tags;
 #[cfg(feature = "cli")]
 mod cli;
 mod content;

@@ -1,0 +1,68 @@
+//! The cache tags of content: which tag finds the copies of a page or of a static file again when what they are made from has
+//! changed. It does not know how tags are sent.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::snapshot::Snapshot;
+use crate::{
+    fields::cache_tags,
+    files::path::AssetPath,
+    pages::{build_id::build_id, page_tag::Closure},
+};
+
+impl Snapshot {
+    /// The tag of a page with this closure. A block of a page has the page's: it shows nothing else, and so one list of
+    /// templates has the tags of all. What the closure does not know of a page may be anything.
+    pub(crate) fn cache_tag(&self, closure: &Closure) -> Arc<str> {
+        let page = self.page.as_deref().unwrap_or(closure);
+        if closure.is_known() && page.is_known() { page.cache_tag.clone() } else { self.whole() }
+    }
+
+    /// The tag of what may be made from anything that the site has.
+    pub(crate) fn whole(&self) -> Arc<str> {
+        self.whole.get_or_init(|| self.make_whole()).clone()
+    }
+
+    fn make_whole(&self) -> Arc<str> {
+        let mut hash = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
+        let settings = &self.settings;
+        let texts = [build_id(settings.build_id.as_deref()), &settings.static_prefix, &self.settings_of_images()];
+        let origin = settings.public_origin.as_deref().unwrap_or_default();
+        let mut feed = |text: &[u8]| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        texts.iter().chain([&origin]).for_each(|text| feed(text.as_bytes()));
+        for files in [self.templates.files(), self.assets.files()] {
+            for name in files.names("") {
+                feed(name.as_bytes());
+                feed(files.get(name).map_or(&[], |content| &content.digest));
+            }
+            feed(&[]);
+        }
+        cache_tags::of_closure(&hash.finalize().into())
+    }
+
+    /// The tag of a static file: of its bytes in all forms, and of what its variants are made by where it is an image.
+    pub(crate) fn cache_tag_of_file(&self, path: &AssetPath) -> Option<Arc<str>> {
+        // The parameters of an image may stand behind its name.
+        let image = || self.assets.find(&AssetPath::from_name(path.as_str().rsplit_once('/')?.0).ok()?);
+        let name = self.assets.find(path).or_else(image)?.name;
+        self.cache_tag_of(&name)
+    }
+
+    /// The same for a file's own name.
+    fn cache_tag_of(&self, name: &str) -> Option<Arc<str>> {
+        let mut hash = Sha256::new_with_prefix(self.assets.fingerprinted(name)?);
+        if self.settings.images.converts(&self.assets, name) {
+            hash.update(self.settings_of_images());
+        }
+        Some(cache_tags::of_closure(&hash.finalize().into()))
+    }
+
+    fn settings_of_images(&self) -> String {
+        self.settings.images.description(&self.assets, std::iter::empty())
+    }
+}
