@@ -129,6 +129,8 @@ mod images;
 mod images;
 mod inline;
 mod json;
+#[cfg(feature = "testing")]
+mod local_edge;
 mod pages;
 mod pending;
 mod refusals;
@@ -162,6 +164,8 @@ pub use forms::{Form, FormField, FormFile, FormLimits};
 pub use image;
 #[cfg(feature = "images")]
 pub use images::{ImageInfo, Images, Prebuilt};
+#[cfg(feature = "testing")]
+pub use local_edge::LocalEdge;
 pub use minijinja;
 pub use pages::{check::Finding, explain::Explanation};
 pub use representation::{Representation, Validators};

@@ -3,7 +3,6 @@
 //! pages beside it on expiration, cookies and compression); it knows no network and no clock.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,6 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use super::{
     Asked, CacheResult, TestAnswer, TestRequest, TestSite,
+    copies::{Copies, Kept, Key},
+    purging::Purging,
     rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
 use crate::{
@@ -38,6 +39,8 @@ use crate::{
 /// - `Vary` does not shape the key; names of fields that are not forwarded are taken out of it.
 /// - What is compressed is only marked so: its tag is weak then. The body stays as it is.
 /// - Time stands still between calls of [`advance`](Self::advance).
+/// - It keeps the cache tags of a copy, and [`purge`](Self::purge) drops those that have one of them. Whether a 304 renews the
+///   tags is [for a test to say](Self::with_tags_renewed_by_304), as nobody does.
 ///
 /// It is a model of one edge: no regional caches, no origin shield, no collapsing of requests, no range of its own.
 ///
@@ -94,36 +97,15 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct TestEdge {
-    site: TestSite,
+    pub(super) site: TestSite,
     forwarded: Vec<HeaderName>,
     cookies: bool,
     compresses: bool,
     is_caching_disabled: bool,
     origin_headers: HeaderMap,
     error_caching_min_ttl: Duration,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    now: Duration,
-    kept: HashMap<Key, Kept>,
-}
-
-/// Without what is kept, which is what visitors see.
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("now", &self.now).field("kept", &self.kept.len()).finish()
-    }
-}
-
-type Key = (String, Vec<Option<HeaderValue>>);
-
-#[derive(Clone)]
-struct Kept {
-    response: Response<Bytes>,
-    since: Duration,
-    lifetime: Duration,
+    pub(super) purging: Purging,
+    copies: Mutex<Copies>,
 }
 
 /// Fields of the viewer that reach the origin though no policy names them: those of the body, the conditions on a miss, and
@@ -149,7 +131,8 @@ impl TestEdge {
             is_caching_disabled: false,
             origin_headers: HeaderMap::new(),
             error_caching_min_ttl: Duration::from_secs(10),
-            state: Mutex::default(),
+            purging: Purging::default(),
+            copies: Mutex::default(),
         }
     }
 
@@ -196,7 +179,7 @@ impl TestEdge {
 
     /// Lets time pass.
     pub fn advance(&self, time: Duration) {
-        self.state().now += time;
+        self.copies().now += time;
     }
 
     /// A GET request for a path with its query.
@@ -218,8 +201,11 @@ impl TestEdge {
         TestRequest::new(Asked::Edge(self), method, target)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What it keeps, without what was purged until now.
+    pub(super) fn copies(&self) -> MutexGuard<'_, Copies> {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.follow(&self.purging.edge);
+        copies
     }
 
     pub(super) async fn answer(&self, front: Option<Front>, viewer: Request<Bytes>) -> TestAnswer {
@@ -230,13 +216,13 @@ impl TestEdge {
             return self.miss(front, to_site, &viewer, None).await;
         }
         let key = self.key(&viewer);
-        let (kept, now) = {
-            let state = self.state();
-            (state.kept.get(&key).cloned(), state.now)
-        };
-        match kept {
+        let found = self.copies().look_up(&key);
+        match found {
             None => self.miss(front, to_site, &viewer, Some(key)).await,
-            Some(kept) if now < kept.since + kept.lifetime => self.handed_out(kept, &viewer, CacheResult::Hit),
+            Some(kept) if kept.is_fresh => {
+                self.check(front, to_site, &kept).await;
+                self.handed_out(kept, &viewer, CacheResult::Hit)
+            }
             Some(kept) => self.asked_again(front, to_site, &viewer, key, kept).await,
         }
     }
@@ -301,7 +287,7 @@ impl TestEdge {
                 to_site.headers_mut().insert(condition, value.clone());
             }
         }
-        let age = self.state().now.saturating_sub(kept.since + kept.lifetime);
+        let age = self.copies().now.saturating_sub(kept.since + kept.lifetime);
         let within = |name| {
             directive(kept.response.headers(), name).flatten().is_some_and(|most| age < Duration::from_secs(most))
         };
@@ -312,13 +298,13 @@ impl TestEdge {
             let mut renewed = kept.response;
             for (name, value) in response.headers() {
                 // The copy's own tag stays: it may have become weak.
-                if *name != header::ETAG {
+                if *name != header::ETAG && (self.purging.renews_tags || *name != self.purging.field) {
                     renewed.headers_mut().insert(name, value.clone());
                 }
             }
             self.pass_on(&mut renewed, viewer.headers());
             self.keep(key, &renewed);
-            let fresh = Kept { response: renewed, since: self.state().now, lifetime: Duration::ZERO };
+            let fresh = Kept::new(renewed, self.copies().now);
             return match meanwhile {
                 true => self.handed_out(stale, viewer, CacheResult::Stale),
                 false => self.handed_out(fresh, viewer, CacheResult::RefreshHit),
@@ -335,12 +321,12 @@ impl TestEdge {
         if meanwhile {
             return self.handed_out(kept, viewer, CacheResult::Stale);
         }
-        let fresh = Kept { response, since: self.state().now, lifetime: Duration::ZERO };
+        let fresh = Kept::new(response, self.copies().now);
         self.handed_out(fresh, viewer, CacheResult::Miss)
     }
 
     /// What becomes of a response on its way to the viewer and into the cache.
-    fn pass_on(&self, response: &mut Response<Bytes>, viewer: &HeaderMap) {
+    pub(super) fn pass_on(&self, response: &mut Response<Bytes>, viewer: &HeaderMap) {
         let compressed = self.compresses && accepted_coding(viewer) != "identity" && is_compressed(response);
         let headers = response.headers_mut();
         if let Some(vary) = headers.get(header::VARY).and_then(|vary| vary.to_str().ok()) {
@@ -365,23 +351,23 @@ impl TestEdge {
     }
 
     fn keep(&self, key: Key, response: &Response<Bytes>) {
-        let mut state = self.state();
+        let mut copies = self.copies();
         let lifetime = lifetime(response, self.error_caching_min_ttl);
         match lifetime.filter(|_| !self.is_caching_disabled || is_kept_error(response.status())) {
             Some(lifetime) => {
-                let since = state.now;
-                state.kept.insert(key, Kept { response: response.clone(), since, lifetime });
+                let copy = Kept { lifetime, ..Kept::new(response.clone(), copies.now) };
+                copies.keep(key, copy.with_tags_of(&self.purging.field));
             }
             // A 304 to the viewer's own condition says nothing that could be kept, and ends nothing.
             None if response.status() == StatusCode::NOT_MODIFIED => {}
-            None => _ = state.kept.remove(&key),
+            None => copies.forget(&key),
         }
     }
 
     /// A copy for a viewer: whole, or a 304 where the viewer has it.
     fn handed_out(&self, kept: Kept, viewer: &Request<Bytes>, cache: CacheResult) -> TestAnswer {
         let mut response = kept.response;
-        let age = self.state().now.saturating_sub(kept.since);
+        let age = self.copies().now.saturating_sub(kept.since);
         response.headers_mut().insert(header::AGE, age.as_secs().into());
         if response.status() == StatusCode::OK && has_it(viewer.headers(), response.headers()) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -3,12 +3,15 @@
 //! 1. [`TestSite`] and what it is asked and answers
 //! 2. [`form`]: what a form is sent as
 //! 3. [`edge`]: CloudFront in front of it, by its [`rules`]; [`cache_result`] is what it says of that
+//! 4. [`copies`]: what it keeps; [`purging`]: what drops it again, and whether all is dropped that has to be
 //!
 //! It has no way of its own: each request becomes the event of a front door, and each reply what that makes of it.
 
 mod cache_result;
+mod copies;
 mod edge;
 mod form;
+mod purging;
 mod rules;
 
 use std::{fmt, sync::Arc};

@@ -35,6 +35,8 @@ mod page_checks;
 mod page_tags;
 mod precision;
 mod public_origin;
+#[cfg(feature = "testing")]
+mod purged_copies;
 mod security_headers;
 #[cfg(feature = "cli")]
 mod setup;
