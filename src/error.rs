@@ -130,6 +130,8 @@ pub enum ErrorKind {
     OrderBroken,
     /// A batch of tasks failed and its event source can't be told which ones.
     Batch,
+    /// CloudFront did not take an invalidation, or can't be reached.
+    Purge,
     /// The store that remembers which tasks are done can't be reached, or refused.
     Store,
     /// A setting is missing or wrong.

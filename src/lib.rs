@@ -76,6 +76,7 @@
 //! - `Cookies` and `CookieJar` (feature `cookies`): signed cookies, flash messages, and pages that are one visitor's
 //! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
 //! - [`SecurityHeaders`]: a Content-Security-Policy with hashes, and the fields beside it
+//! - `Purge` (feature `purge`): copies at the edge that go when their data changes
 //! - `TestSite` and `TestEdge` (feature `testing`): a site's own tests, through any front door and behind a cache
 //! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
 //! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
@@ -87,7 +88,7 @@
 //! # Features
 //!
 //! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`, `testing`,
-//! `images` and `avif`, `tasking`, `dynamodb` and `s3-offload` add what their names say.
+//! `images` and `avif`, `tasking`, `purge`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
@@ -117,7 +118,7 @@ mod forms;
     feature = "embed",
     feature = "forms",
     feature = "images",
-    feature = "tasking",
+    feature = "purge",
     feature = "testing"
 ))]
 pub mod guide;
@@ -129,10 +130,12 @@ mod images;
 mod images;
 mod inline;
 mod json;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "purge", feature = "testing"))]
 mod local_edge;
 mod pages;
 mod pending;
+#[cfg(feature = "purge")]
+mod purge;
 mod refusals;
 mod representation;
 mod runtime;
@@ -164,10 +167,12 @@ pub use forms::{Form, FormField, FormFile, FormLimits};
 pub use image;
 #[cfg(feature = "images")]
 pub use images::{ImageInfo, Images, Prebuilt};
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "purge", feature = "testing"))]
 pub use local_edge::LocalEdge;
 pub use minijinja;
 pub use pages::{check::Finding, explain::Explanation};
+#[cfg(feature = "purge")]
+pub use purge::{Purge, PurgePost};
 pub use representation::{Representation, Validators};
 pub use runtime::{App, Front, Reply, ScheduledEvent, run};
 pub use script_root::ScriptRoot;

@@ -51,6 +51,7 @@ impl LocalEdge {
     }
 
     /// The items of all invalidations behind the first so many, and how many there are now.
+    #[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only a `TestEdge` follows"))]
     pub(crate) fn since(&self, seen: usize) -> (Vec<String>, usize) {
         let all = self.all();
         (all.iter().skip(seen).flatten().cloned().collect(), all.len())

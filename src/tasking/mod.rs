@@ -61,6 +61,8 @@ pub use send::BatchOrder;
 pub use store::{Claim, IdempotencyStore, MemoryStore, StoreFuture};
 pub use task::RawTask;
 
+#[cfg(feature = "purge")]
+pub(crate) use aws::{configuration, fault};
 use controller::TaskingController;
 pub(crate) use event::source_arn;
 pub(crate) use scope::Scope;

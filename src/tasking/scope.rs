@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::{TaskingController, message::Message};
+use super::{
+    TaskingController,
+    message::{Attribute, Message},
+    post::TASK,
+};
 
 tokio::task_local! {
     static SCOPE: Arc<Scope>;
@@ -50,6 +54,18 @@ impl Scope {
             buffered.message.deduplication == deduplication && buffered.tasking.queue_name() == queue
         };
         self.outbox().iter().any(is_it)
+    }
+
+    /// Takes back the task of this name that waits for this queue, to post it with more in it.
+    #[cfg_attr(not(feature = "purge"), allow(dead_code, reason = "only purges join"))]
+    pub(crate) fn take_back(&self, queue: &str, name: &str) -> Option<Message> {
+        let mut outbox = self.outbox();
+        let is_it = |buffered: &Buffered| {
+            let named = buffered.message.attributes.get(TASK).and_then(Attribute::as_str);
+            named == Some(name) && buffered.tasking.queue_name() == queue
+        };
+        let at = outbox.iter().position(is_it)?;
+        Some(outbox.remove(at).message)
     }
 
     pub(crate) fn buffer(&self, buffered: Buffered) {

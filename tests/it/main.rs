@@ -37,6 +37,8 @@ mod precision;
 mod public_origin;
 #[cfg(feature = "testing")]
 mod purged_copies;
+#[cfg(all(feature = "purge", feature = "testing"))]
+mod purges;
 mod security_headers;
 #[cfg(feature = "cli")]
 mod setup;
