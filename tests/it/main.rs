@@ -37,6 +37,8 @@ mod precision;
 mod public_origin;
 #[cfg(feature = "testing")]
 mod purged_copies;
+#[cfg(feature = "testing")]
+mod purged_worlds;
 #[cfg(all(feature = "purge", feature = "testing"))]
 mod purges;
 mod security_headers;

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use chalice_http_toolkit::{App, ContentManager};
+use chalice_http_toolkit::{App, ContentManager, Representation};
 use minijinja::{Value, context};
 use proptest::{
     prelude::*,
@@ -320,19 +320,19 @@ async fn a_file_that_comes_back_does_not_come_back_under_the_old_tag() {
 
 /// Everything that a generated page can depend on.
 #[derive(Clone, Debug)]
-struct World {
-    templates: BTreeMap<String, String>,
+pub(crate) struct World {
+    pub(crate) templates: BTreeMap<String, String>,
     files: BTreeMap<String, String>,
-    arguments: serde_json::Value,
-    form: Form,
+    pub(crate) arguments: serde_json::Value,
+    pub(crate) form: Form,
     global: String,
-    root: String,
+    pub(crate) root: String,
     build: String,
 }
 
 /// As what the arguments are given: all must be read alike.
 #[derive(Clone, Copy, Debug)]
-enum Form {
+pub(crate) enum Form {
     Json,
     Struct,
     Unordered,
@@ -390,6 +390,16 @@ type Json = serde_json::Value;
 impl World {
     /// The tag and the bytes of the page; `None` where it has no tag, or fails.
     async fn page(&self) -> Option<(String, Vec<u8>)> {
+        let (_folders, content) = self.content();
+        let world = self.clone();
+        let app = app(move |_| world.represent(&content, "index.html"));
+        let answer = get(&app.with_public_root(&self.root), "/").send().await;
+        let tag = answer.header("etag").to_owned();
+        (answer.status == 200 && !tag.is_empty()).then_some((tag, answer.body))
+    }
+
+    /// All but the arguments, as a release has it.
+    pub(crate) fn content(&self) -> (Folders, ContentManager) {
         let mut files = Vec::new();
         files.extend(self.templates.iter().map(|(name, text)| (format!("templates/{name}"), text.clone())));
         files.extend(self.files.iter().map(|(name, text)| (format!("static/{name}"), text.clone())));
@@ -406,21 +416,24 @@ impl World {
             engine.add_function("show", |value: Value| value.to_string());
             engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         });
+        (folders, content)
+    }
+
+    /// The page of a template with the arguments.
+    pub(crate) fn represent(&self, content: &ContentManager, name: &str) -> Representation {
         let typed = || serde_json::from_value::<Arguments>(self.arguments.clone()).expect("arguments");
-        let app = match self.form {
-            Form::Json => page(&content, self.arguments.clone()),
-            Form::Struct => page(&content, typed()),
+        let page = match self.form {
+            Form::Json => content.render_template(name, self.arguments.clone()),
+            Form::Struct => content.render_template(name, typed()),
             Form::Unordered => {
                 let map: HashMap<String, Json> = serde_json::from_value(self.arguments.clone()).expect("a map");
-                page(&content, map)
+                content.render_template(name, map)
             }
-            Form::Context => page(&content, Value::from(minijinja::value::Serde(typed()))),
-            Form::HashMaps => page(&content, hash_maps(&self.arguments)),
-            Form::Value => page(&content, Value::from(minijinja::value::Serde(&self.arguments))),
+            Form::Context => content.render_template(name, Value::from(minijinja::value::Serde(typed()))),
+            Form::HashMaps => content.render_template(name, hash_maps(&self.arguments)),
+            Form::Value => content.render_template(name, Value::from(minijinja::value::Serde(&self.arguments))),
         };
-        let answer = get(&app.with_public_root(&self.root), "/").send().await;
-        let tag = answer.header("etag").to_owned();
-        (answer.status == 200 && !tag.is_empty()).then_some((tag, answer.body))
+        page.expect("there is such a template")
     }
 }
 
@@ -613,7 +626,7 @@ fn arguments() -> impl Strategy<Value = Json> {
         .prop_map(|(a, b, c, d)| json!({ "a": a, "b": b, "c": c, "d": d }))
 }
 
-fn world() -> impl Strategy<Value = World> {
+pub(crate) fn world() -> impl Strategy<Value = World> {
     let further = (inner_template(), inner_template(), prop::option::of(inner_template()));
     let files = prop::collection::vec(prop::option::of(select(vec!["p", "q"])), 2);
     let forms = [Form::Json, Form::Struct, Form::Unordered, Form::Value, Form::Context, Form::HashMaps];
@@ -651,7 +664,7 @@ const LEAVES: [&str; 12] =
     ["/a", "/b", "/b/x", "/b/y", "/b/list", "/b/list/0/t", "/b/list/0/u", "/b/m", "/b/m/k", "/b/tree", "/c", "/d"];
 
 /// Which part of a world is taken from another one.
-fn mixed(world: &World, other: &World, part: usize) -> World {
+pub(crate) fn mixed(world: &World, other: &World, part: usize) -> World {
     let mut mixed = world.clone();
     let names: Vec<String> = other.templates.keys().cloned().collect();
     match part {
