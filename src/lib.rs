@@ -150,7 +150,7 @@ mod testing;
 pub use cloudfront::{CloudFront, CloudFrontService, Verify};
 #[cfg(feature = "images")]
 pub use codec::{Format as ImageFormat, ImageLimits, Kind as ImageKind};
-pub use content::ContentManager;
+pub use content::{ContentManager, EdgeManifest, GoneTag};
 #[cfg(feature = "images")]
 pub use content::{ConvertedImage, ImageInput};
 #[cfg(feature = "cookies")]

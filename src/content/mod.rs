@@ -6,7 +6,7 @@
 //! 4. [`static_files`]
 //! 5. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
 //! 6. `image_makers` and `drawn_images`: images that the site's code has
-//! 7. [`cache_tags`] by which copies at the edge are found again
+//! 7. [`cache_tags`] by which copies at the edge are found again; [`manifest`] all of them
 //!
 //! It does not know requests beyond what selects a representation, nor caches.
 
@@ -18,6 +18,7 @@ mod functions;
 #[cfg(feature = "images")]
 mod image_makers;
 mod makers;
+mod manifest;
 mod public_origin;
 mod snapshot;
 mod static_files;
@@ -35,6 +36,7 @@ use serde::Serialize;
 pub use drawn_images::ImageInput;
 #[cfg(feature = "images")]
 pub use image_makers::ConvertedImage;
+pub use manifest::{EdgeManifest, GoneTag};
 
 use self::snapshot::{Asked, Setup, Snapshot};
 use crate::{

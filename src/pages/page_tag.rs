@@ -164,6 +164,11 @@ impl Closure {
         }
     }
 
+    /// What it is made from.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// Whether its parts are all that the page is made from besides arguments.
     pub(crate) fn is_known(&self) -> bool {
         matches!(self.verdict, Verdict::Taggable) && self.looked_up.get().is_none()

@@ -17,6 +17,7 @@ mod failures;
 mod fields;
 mod front;
 mod json;
+mod manifest;
 mod mount;
 mod reply;
 mod schedules;
@@ -165,6 +166,7 @@ pub struct App {
     tasks: Tasks,
     schedules: Schedules,
     security_headers: Option<SecurityHeaders>,
+    edge_manifest: Option<ContentManager>,
     warnings: Warnings,
 }
 
@@ -202,6 +204,7 @@ impl App {
             tasks: Tasks::default(),
             schedules: Schedules::default(),
             security_headers: None,
+            edge_manifest: None,
             warnings: Warnings::default(),
         }
     }

@@ -107,6 +107,9 @@ impl App {
 
     /// The reply to an event that is no request.
     pub(super) async fn triggered(&self, event: &str, context: Option<&Context>) -> Result<Value> {
+        if let Some(manifest) = self.asked_for_manifest(event) {
+            return manifest;
+        }
         let scheduled = match Trigger::parse(event) {
             Trigger::Queue => return self.tasks.work(event, context).await,
             Trigger::KeepWarm => {

@@ -21,6 +21,7 @@ impl App {
     /// | `PORT` | the port | `3000` |
     /// | `FRONT` | the front door whose rules and limits apply: `http`, `rest`, `url`, `alb` ([`Front`](crate::Front)) | `http` |
     /// | `ALLOWED_HOSTS` | further hosts that are served in development | none |
+    /// | `EDGE_MANIFEST` | anything: the program prints what its pages are made from, and ends ([`with_edge_manifest`](Self::with_edge_manifest)) | none |
     ///
     /// A line in the log at level `info` says the address, the front door, the stage, and where templates and static files come
     /// from: the folders, or the copies in the program.
@@ -42,13 +43,13 @@ impl App {
     /// As [`run`](crate::run).
     pub async fn run(self) -> Result<()> {
         self.mount.checked()?;
+        let is_on_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some();
+        if !is_on_lambda && self.print_manifest()? {
+            return Ok(());
+        }
         self.tasks.checked()?;
         self.tasks.start();
-        if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-            self.run_lambda().await
-        } else {
-            dev_server::run(self).await
-        }
+        if is_on_lambda { self.run_lambda().await } else { dev_server::run(self).await }
     }
 
     async fn run_lambda(self) -> Result<()> {
