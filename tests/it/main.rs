@@ -9,6 +9,8 @@ mod bombs;
 mod cache_tags;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_purge;
 mod content;
 #[cfg(feature = "cookies")]
 mod cookies;

@@ -59,6 +59,18 @@ pub(crate) enum Verb {
     /// lambda:GetLayerVersion, and ssm:GetParameter for the AppConfig agent.
     #[command(after_help = "Example:\n  chalice-http-toolkit layers -r eu-central-1 --arch arm64")]
     Layers(Layers),
+    /// Drop the copies at CloudFront of what a deployment has changed.
+    ///
+    /// Two manifests are compared: what pages and files were made from, and what they are made from now. The tags that are gone
+    /// become one invalidation, and each is a line: the tag, the pages that had it, and what has changed. More tags than
+    /// --at-most are one path, /*, which is cheaper.
+    ///
+    /// It takes credentials with the right cloudfront:CreateInvalidation, and lambda:InvokeFunction for --function. The exit
+    /// code is 0 where nothing was left to drop or all is asked for, 1 where it could not be, and 2 for wrong arguments.
+    #[command(
+        after_help = "Example:\n  chalice-http-toolkit purge --distribution E2QWRUHAPOMQZL --from old.json --function shop"
+    )]
+    Purge(Purge),
     /// Print a script that lets a shell complete this command.
     #[command(
         after_help = "Example:\n  chalice-http-toolkit completions bash > ~/.local/share/bash-completion/completions/chalice-http-toolkit"
@@ -181,9 +193,42 @@ pub(crate) struct Layers {
 }
 
 #[derive(Arguments, Debug)]
+pub(crate) struct Purge {
+    /// The id of the distribution.
+    #[arg(long, value_name = "ID", value_parser = distribution)]
+    pub(crate) distribution: String,
+    /// The manifest of the release that was.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: PathBuf,
+    /// The manifest of the release that is deployed now.
+    #[arg(long, value_name = "FILE", conflicts_with = "function", required_unless_present = "function")]
+    pub(crate) to: Option<PathBuf>,
+    /// The function that is deployed now, which is asked for its manifest.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// The function's region [default: AWS_REGION].
+    #[arg(short, long, value_parser = region)]
+    pub(crate) region: Option<String>,
+    /// The most tags that are purged one by one.
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub(crate) at_most: usize,
+    /// Say what would be dropped, and drop nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Arguments, Debug)]
 pub(crate) struct Completions {
     /// The shell.
     pub(crate) shell: clap_complete::Shell,
+}
+
+fn distribution(typed: &str) -> Result<String, String> {
+    let is_id = !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_id { Ok(typed.to_owned()) } else { Err("an id such as E2QWRUHAPOMQZL is needed".into()) }
 }
 
 fn seconds(typed: &str) -> Result<Duration, String> {

@@ -5,14 +5,14 @@
 
 use std::{env, time::SystemTime};
 
-use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{ProvideCredentials, http::HttpRequest};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
 use aws_smithy_http_client::{
-    Connector,
+    Builder, Connector,
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, identity::Identity};
@@ -51,6 +51,16 @@ impl Said {
     /// What AWS says about an error.
     pub(crate) fn message(&self) -> Option<&str> {
         ["Message", "message"].iter().find_map(|word| self.body.get(word)?.as_str())
+    }
+}
+
+/// Credentials, endpoints and TLS, with this region or the one that is configured.
+pub(crate) async fn configuration(region: Option<&str>) -> SdkConfig {
+    let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let defaults = aws_config::defaults(BehaviorVersion::latest()).http_client(https);
+    match region {
+        Some(region) => defaults.region(Region::new(region.to_owned())).load().await,
+        None => defaults.load().await,
     }
 }
 

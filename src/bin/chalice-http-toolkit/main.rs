@@ -7,6 +7,7 @@ mod completions;
 mod forward;
 mod images;
 mod layers;
+mod purge;
 mod say;
 mod setup;
 mod template;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         args::Verb::Forward(forward) => forward::run(&forward),
         args::Verb::Completions(completions) => completions::run(&completions),
         args::Verb::Layers(layers) => layers::run(&layers),
+        args::Verb::Purge(purge) => purge::run(&purge),
         args::Verb::Setup(setup) => setup::run(&setup),
     }
 }

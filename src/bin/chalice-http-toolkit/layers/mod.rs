@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::table::{Arch, region};
 use self::table::{LAYERS, Layer, date};
-use crate::{args::Layers, say};
+use crate::{args::Layers, aws, say};
 
 /// A layer's ARN without its version, and the version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Row {
 fn refresh_all(rows: &mut [Row], region: &str, arch: Arch) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
-        let config = refresh::configuration(region).await;
+        let config = aws::configuration(Some(region)).await;
         let mut failures = Vec::new();
         for row in rows {
             match refresh::newest(&config, row.layer, region, arch).await {

@@ -3,11 +3,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
+use aws_config::SdkConfig;
 use form_urlencoded::byte_serialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -26,12 +22,6 @@ const MOST: u32 = 2000;
 
 /// How often a call is made again where AWS is too busy.
 const RETRIES: u32 = 5;
-
-pub(super) async fn configuration(region: &str) -> SdkConfig {
-    let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let region = Region::new(region.to_owned());
-    aws_config::defaults(BehaviorVersion::latest()).http_client(https).region(region).load().await
-}
 
 /// The newest version of a layer; `None` where there is none in that region.
 pub(super) async fn newest(
