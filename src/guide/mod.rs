@@ -4,8 +4,9 @@
 //! 2. [`uploads`]: pictures that visitors send
 //! 3. [`parts_of_pages`]: one block of a page alone, for HTMX and Turbo
 //! 4. [`caching`]: the way of a request through CloudFront, and what each header does there
-//! 5. [`limits`]: what is refused, cut or kept, and where
-//! 6. [`from_flask`] and [`from_chalice`]: the names that you know, and their names here
+//! 5. [`kept_at_the_edge`]: pages that CloudFront keeps until they change
+//! 6. [`limits`]: what is refused, cut or kept, and where
+//! 7. [`from_flask`] and [`from_chalice`]: the names that you know, and their names here
 //!
 //! It is in the documentation only: no program contains it.
 
@@ -20,6 +21,9 @@ pub mod parts_of_pages {}
 
 #[doc = include_str!("caching.md")]
 pub mod caching {}
+
+#[doc = include_str!("kept_at_the_edge.md")]
+pub mod kept_at_the_edge {}
 
 #[doc = include_str!("limits.md")]
 pub mod limits {}
