@@ -1,9 +1,8 @@
-//! Server-rendered websites on AWS Lambda: templates, static files and assets, with every response decided on before it is
-//! made.
+//! Server-rendered websites on AWS Lambda, behind CloudFront: templates, static files, forms, images and background tasks.
 //!
-//! RFC 9110 §3.2 calls what a server sends a *representation*. Here a [`Representation`] knows its validators and headers
-//! now and makes its body later. So a page's ETag costs a hash of what the page depends on and no rendering, and an
-//! asset's costs your `etag()` call and not the read of a blob:
+//! The ETag of a page is computed without rendering it: a visitor who comes back costs a hash and a 304. A handler returns a
+//! [`Representation`] (RFC 9110 §3.2 has the word). Its status, headers and ETag are known at once. Its body is made later, and
+//! only if it is needed:
 //!
 //! ```text
 //! content (what there is)  →  Representation  →  cloudfront (is it needed?)  →  response
@@ -63,8 +62,8 @@
 //!
 //! # Where to learn
 //!
-//! The module `guide` goes from an empty folder to a deployed site, says how caching works and what is limited where, and has
-//! the names from Flask and from the Python package.
+//! The module `guide` goes from an empty folder to a deployed site. It has a page for each subject, and pages to look up: settings,
+//! limits, log lines, and the names from Flask and from the Python package.
 //!
 //! # Where to look
 //!
@@ -115,6 +114,8 @@ mod forms;
 #[cfg(all(
     any(doc, doctest),
     feature = "axum",
+    feature = "cookies",
+    feature = "dynamodb",
     feature = "embed",
     feature = "forms",
     feature = "images",
@@ -191,15 +192,7 @@ pub use defects::{Defect, seed};
 #[doc(hidden)]
 pub use include_dir as __include_dir;
 
-/// The examples of the README, which run with those of the documentation.
-#[cfg(all(
-    doctest,
-    feature = "axum",
-    feature = "cookies",
-    feature = "dynamodb",
-    feature = "embed",
-    feature = "forms",
-    feature = "testing"
-))]
+/// The example of the README, which is compiled with those of the documentation.
+#[cfg(all(doctest, feature = "axum", feature = "dev-server"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Every file of Rust in the crate as its path below `src` and its text. What `setup` writes is no part of the crate.
@@ -321,6 +321,102 @@ fn protocol_text_is_read_by_bytes_and_not_by_unicode() {
     }
 }
 
+/// The documents that people read in the repository: at its top, and the guide.
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [root.to_owned(), root.join("src/guide")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    // Its definitions are for the documentation alone.
+    let documents = paths.filter(|path| path.extension().is_some_and(|end| end == "md") && !path.ends_with("links.md"));
+    documents.map(|path| (path.clone(), fs::read_to_string(path).expect("UTF-8"))).collect()
+}
+
+/// A document without its blocks of code.
+fn prose(text: &str) -> String {
+    text.split("\n```").step_by(2).collect()
+}
+
+/// Where the links of a document lead: those in parentheses, and those of definitions.
+fn targets(prose: &str) -> impl Iterator<Item = &str> {
+    let ends = [("](", ')'), ("]: ", '\n')];
+    ends.into_iter()
+        .flat_map(move |(begin, end)| prose.split(begin).skip(1).filter_map(move |rest| rest.split(end).next()))
+}
+
+#[test]
+fn each_link_of_a_document_leads_to_a_file_or_the_web() {
+    let mut dead = Vec::new();
+    for (path, text) in documents() {
+        let prose = prose(&text);
+        for target in targets(&prose).filter(|target| !target.starts_with("https://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.with_file_name(file) };
+            let found = fs::read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            if !found.is_ok_and(|text| heading.is_empty() || has_heading(&text, heading)) {
+                dead.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "links that lead nowhere: {dead:#?}");
+}
+
+/// Whether a document has a heading with this anchor, as code hosts and rustdoc write it.
+fn has_heading(text: &str, anchor: &str) -> bool {
+    text.lines().filter(|line| line.starts_with('#')).any(|line| {
+        let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).eq(anchor.chars())
+    })
+}
+
+/// Code hosts show the lines that rustdoc hides, and know no link to an item.
+#[test]
+fn the_guide_reads_well_in_the_repository_too() {
+    for (path, text) in documents() {
+        let path = path.display();
+        assert!(text.starts_with("# "), "{path} has no title");
+        assert!(!text.contains("](crate::"), "{path} has a link that only rustdoc knows");
+        let code = text.split("\n```").skip(1).step_by(2).filter(|code| code.starts_with("rust"));
+        let hidden: Vec<_> = code.flat_map(str::lines).filter(|line| line.starts_with("# ")).collect();
+        assert!(hidden.is_empty(), "{path} has lines that only rustdoc hides: {hidden:?}");
+    }
+}
+
+/// A log line that somebody looks for is in the page word for word, and stays so when the code changes it.
+#[test]
+fn troubleshooting_quotes_the_log_as_it_is() {
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/troubleshooting.md")).expect("the page");
+    let code: Vec<String> = sources().into_iter().map(|(_, source)| joined_strings(&source)).collect();
+    let page = prose(&page);
+    let spans = page.split('`').skip(1).step_by(2).map(|span| span.trim_end_matches(['…', ' ']));
+    let is_command =
+        |span: &&str| ["cargo ", "chalice-http-toolkit ", "curl "].iter().any(|name| span.starts_with(name));
+    let quoted: Vec<&str> = spans.filter(|span| span.matches(' ').count() >= 2 && !span.contains('=')).collect();
+    let lines: Vec<&str> = quoted.into_iter().filter(|span| !is_command(span)).collect();
+    let missing: Vec<_> = lines.iter().filter(|line| !code.iter().any(|source| source.contains(**line))).collect();
+    assert!(missing.is_empty() && lines.len() > 20, "no log line of the code: {missing:#?}");
+}
+
+/// A source whose strings that go over several lines are on one.
+fn joined_strings(source: &str) -> String {
+    let mut parts = source.split("\\\n");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |joined, part| joined + part.trim_start())
+}
+
+/// Each page of the guide is named in the README, or nobody who reads the repository finds it.
+#[test]
+fn the_readme_names_each_page_of_the_guide() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the page");
+    for (path, _) in
+        documents().into_iter().filter(|(path, _)| path.parent().is_some_and(|folder| folder.ends_with("guide")))
+    {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(readme.contains(&format!("src/guide/{name}")), "the README does not name {name}");
+    }
+}
+
 #[test]
 fn each_public_item_is_in_an_example() {
     // The defects are for this crate's own tests alone; the first example of lib.rs begins with an attribute.
@@ -360,7 +456,7 @@ fn examples(page: &str) -> Vec<&str> {
     for line in code_and_documentation(page) {
         let line = line.strip_prefix("///").or(line.strip_prefix("//!")).unwrap_or(line).trim_start();
         match (line.strip_prefix("```"), block) {
-            (Some(kind), None) => block = Some(["", "no_run", "rust,no_run"].contains(&kind)),
+            (Some(kind), None) => block = Some(["", "no_run", "rust", "rust,no_run"].contains(&kind)),
             (Some(_), Some(_)) => block = None,
             (None, Some(true)) => found.extend(line.split("// ").next()),
             (None, _) => {}
