@@ -157,8 +157,7 @@ impl Error {
     }
 
     /// What a task's handler fails with where trying again is of no use: an address that does not exist, a row that is
-    /// gone. By default it still has all its attempts before it becomes a dead letter, since the next deployment may well be
-    /// able to handle it; `TaskingController::with_dead_letter_queue` sends it there at once.
+    /// gone. The task becomes a dead letter at once, with this as its reason.
     ///
     /// # Examples
     ///

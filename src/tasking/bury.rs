@@ -15,7 +15,9 @@ use super::{
     batch::Outcome,
     event::Record,
     message::{Attribute, Message},
+    policy::Policy,
     post::{ATTEMPTS, FIRST, ID, KEY, LAST, LETTER, REASON},
+    put_off::delay,
     queue::Queue,
     send::{self, Budget},
     work::Times,
@@ -40,6 +42,7 @@ pub(crate) struct Attempt {
     /// How often it has failed before in this batch.
     pub(crate) runs: u32,
     pub(crate) begun: Instant,
+    pub(crate) policy: Policy,
 }
 
 /// What becomes of a task that failed.
@@ -63,10 +66,10 @@ impl TaskingController {
         has_time: bool,
         times: Times,
     ) -> Verdict {
-        let is_due_at_once = self.delay(record, attempt.number, outcome) == Some(Duration::ZERO);
+        let is_due_at_once = delay(record, attempt.number, outcome, attempt.policy) == Some(Duration::ZERO);
         let may_go_on = has_time && !record.receipt.is_empty() && attempt.runs + 1 < MOST_AT_ONCE;
         let next = if is_due_at_once && may_go_on { Verdict::AtOnce } else { Verdict::Later };
-        let is_last = attempt.number >= self.settings().attempts;
+        let is_last = attempt.number >= attempt.policy.attempts;
         let letters = match self.dead_letters_within(record, attempt.number, times).await {
             Ok(Some(letters)) => letters,
             Ok(None) => return next,
@@ -82,8 +85,13 @@ impl TaskingController {
                 return if is_last { Verdict::Later } else { next };
             }
         };
-        let is_final = matches!(failure.kind(), ErrorKind::Permanent | ErrorKind::Task);
-        let leaves = is_last || (is_final && self.settings().dead_letter_queue.is_some());
+        let is_final = match failure.kind() {
+            ErrorKind::Permanent => true,
+            // The next deployment may well be able to handle it.
+            ErrorKind::Task => self.settings().dead_letter_queue.is_some(),
+            _ => false,
+        };
+        let leaves = is_last || is_final;
         // The queue makes a dead letter of it when it would give it again.
         let is_last_receive = letters.most_receives.is_some_and(|most| record.receives >= most);
         match letters.queue {

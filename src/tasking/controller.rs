@@ -107,7 +107,7 @@ impl TaskingController {
 
     /// Runs tasks of this type with this function. Whatever error it returns, the task comes again, after a while that
     /// grows with each attempt, until it has had [all of them](Self::with_attempts); [`Error::retry_after`] says when, and
-    /// [`Error::permanent`] that it is of no use. What it panics with is an error too.
+    /// [`Error::permanent`] that it is of no use: then it is a dead letter at once. What it panics with is an error too.
     ///
     /// # Panics
     ///

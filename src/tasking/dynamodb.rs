@@ -19,9 +19,8 @@ use tokio::sync::OnceCell;
 
 use super::{
     context::TaskContext,
-    scope::Scope,
+    scope::{Scope, flush},
     store::{Claim, IdempotencyStore, KEEP_COUNT, StoreFuture, message_of},
-    work::flush,
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
 

@@ -7,6 +7,7 @@ use super::{
     event::Record,
     message::Attribute,
     offload::is_elsewhere,
+    policy::Policy,
     post::{RAW, TASK},
     task::Handler,
 };
@@ -22,6 +23,11 @@ pub(crate) struct Found<'a> {
 impl Found<'_> {
     pub(crate) fn handler(&self) -> Option<&Handler> {
         self.handler.as_ref().ok()?.1
+    }
+
+    /// What holds for it: of a task whose name has to be fetched first, what holds for all.
+    pub(crate) fn policy(&self, tasking: &TaskingController) -> Policy {
+        tasking.policy(self.handler())
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

@@ -9,7 +9,8 @@
 //! 3. `event`: Lambda's JSON of a batch becomes records, and the outcome its answer
 //! 4. `batch` decides which record runs when: in a group one after another, groups side by side
 //! 5. `find` says which handler it is for; `work` decodes and runs it, between `claims` at the `store`; `tally` says which
-//!    attempt it is, `put_off` hides what failed, and `bury` sends what has had its attempts to the dead letters
+//!    attempt it is and `policy` of how many, `put_off` hides what failed, `bury` sends what has had its attempts to the dead
+//!    letters, and `last_failure` tells the site
 //!
 //! Bodies that no message takes go elsewhere (`offload`). `scope` is what all of them are part of at a time: a request or a
 //! task, with its deadline and its outbox. Nothing here knows HTTP.
@@ -32,11 +33,13 @@ mod dynamodb;
 mod event;
 mod faithful;
 mod find;
+mod last_failure;
 mod local;
 mod log;
 mod message;
 mod offload;
 mod place;
+mod policy;
 mod post;
 mod put_off;
 mod queue;
@@ -54,8 +57,10 @@ mod work;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoStore;
 pub use event::BatchResponse;
+pub use last_failure::LastFailure;
 pub use local::{DeadLetter, LocalQueue, LocalWorker};
 pub use message::Attribute;
+pub use policy::Backoff;
 pub use post::{Dedup, Post, PostBatch, Posted};
 pub use send::BatchOrder;
 pub use store::{Claim, IdempotencyStore, MemoryStore, StoreFuture};
@@ -65,5 +70,4 @@ pub use task::RawTask;
 pub(crate) use aws::{configuration, fault};
 use controller::TaskingController;
 pub(crate) use event::source_arn;
-pub(crate) use scope::Scope;
-pub(crate) use work::flush;
+pub(crate) use scope::{Scope, flush};

@@ -11,8 +11,8 @@ use super::{
     batch::{End, Outcome},
     event::Record,
     find::Found,
+    policy::{Backoff, Policy},
     queue::{Hiding, MOST_ENTRIES},
-    settings::Backoff,
     work::{Times, within},
 };
 use crate::error::BoxError;
@@ -32,17 +32,17 @@ impl TaskingController {
     /// the time is given back at once.
     pub(crate) async fn put_off(&self, found: &[Found<'_>], ends: &[End], times: Times) {
         let mut hidings = Vec::new();
-        let mut heads: Vec<(&str, &End, Duration)> = Vec::new();
+        let mut heads: Vec<(&str, &End, Duration, Policy)> = Vec::new();
         for (found, end) in found.iter().zip(ends).filter(|(_, end)| !end.outcome.is_done()) {
             let group = found.record.group.as_deref();
             let head = heads.iter().find(|(name, ..)| group == Some(*name));
             let delay = match head {
-                Some((_, head, delay)) => Some(self.delay_behind(head, *delay)),
+                Some((_, head, delay, policy)) => Some(delay_behind(head, *delay, *policy)),
                 None => end.again,
             };
             let Some(delay) = delay.filter(|_| !found.record.receipt.is_empty()) else { continue };
             if let (Some(group), None) = (group, head) {
-                heads.push((group, end, delay));
+                heads.push((group, end, delay, found.policy(self)));
             }
             hidings.push(Hiding { receipt: found.record.receipt.clone(), delay });
         }
@@ -51,14 +51,14 @@ impl TaskingController {
 
     /// Before a suspect runs: should it end the process, it comes again soon and alone, as all else of its batch stays
     /// hidden until it has had its attempts, or ten. What was done before it in this batch is deleted already.
-    pub(crate) async fn isolate(&self, suspect: &Record, batch: &[&Record], times: Times) {
+    pub(crate) async fn isolate(&self, suspect: &Found<'_>, batch: &[&Record], times: Times) {
         if times.end.is_none() {
             return;
         }
         let own = self.lease(times).saturating_add(TO_DELETE).min(LONGEST_DELAY);
-        let others = own.saturating_mul(self.settings().attempts.clamp(2, ATTEMPTS_ALONE)).min(LONGEST_DELAY);
+        let others = own.saturating_mul(suspect.policy(self).attempts.clamp(2, ATTEMPTS_ALONE)).min(LONGEST_DELAY);
         let hiding = |record: &&Record| {
-            let delay = if std::ptr::eq(*record, suspect) { own } else { others };
+            let delay = if std::ptr::eq(*record, suspect.record) { own } else { others };
             Hiding { receipt: record.receipt.clone(), delay }
         };
         let hidings: Vec<Hiding> = batch.iter().map(hiding).filter(|hiding| !hiding.receipt.is_empty()).collect();
@@ -93,33 +93,33 @@ impl TaskingController {
             }
         }
     }
+}
 
-    /// How long a task is to wait that was not done in this attempt.
-    pub(crate) fn delay(&self, record: &Record, attempt: u32, outcome: &Outcome) -> Option<Duration> {
-        let backoff = |times| self.settings().backoff.delay(times);
-        let delay = match outcome {
-            Outcome::Failed(error) => error.retry_delay().unwrap_or_else(|| backoff(attempt)),
-            Outcome::Panicked(_) => backoff(attempt),
-            // Nothing of the task's own is away: asked at once again and again, it would use up the receives in no time.
-            Outcome::Unavailable(_) => Backoff::default().delay(record.receives).max(backoff(record.receives)),
-            // To come earlier would only use up receives: nobody else can claim it.
-            Outcome::Busy(remaining) => remaining.saturating_add(AFTER_LEASE).max(backoff(record.receives)),
-            // To have no time left is no failure.
-            Outcome::Cut | Outcome::NotStarted => Duration::ZERO,
-            Outcome::Done | Outcome::Duplicate | Outcome::Buried(_) | Outcome::Skipped => return None,
-        };
-        Some(delay.min(LONGEST_DELAY))
-    }
+/// How long a task is to wait that was not done in this attempt.
+pub(crate) fn delay(record: &Record, attempt: u32, outcome: &Outcome, policy: Policy) -> Option<Duration> {
+    let backoff = |times| policy.backoff.delay(times);
+    let delay = match outcome {
+        Outcome::Failed(error) => error.retry_delay().unwrap_or_else(|| backoff(attempt)),
+        Outcome::Panicked(_) => backoff(attempt),
+        // Nothing of the task's own is away: asked at once again and again, it would use up the receives in no time.
+        Outcome::Unavailable(_) => Backoff::default().delay(record.receives).max(backoff(record.receives)),
+        // To come earlier would only use up receives: nobody else can claim it.
+        Outcome::Busy(remaining) => remaining.saturating_add(AFTER_LEASE).max(backoff(record.receives)),
+        // To have no time left is no failure.
+        Outcome::Cut | Outcome::NotStarted => Duration::ZERO,
+        Outcome::Done | Outcome::Duplicate | Outcome::Buried(_) | Outcome::Skipped => return None,
+    };
+    Some(delay.min(LONGEST_DELAY))
+}
 
-    /// How long what stands behind such a task is to wait: until the head has failed once more, and is hidden again. With the
-    /// head's last attempt it comes too, as it goes on then, whatever becomes of the head.
-    fn delay_behind(&self, head: &End, delay: Duration) -> Duration {
-        let next_is_last = head.attempt.saturating_add(1) >= self.settings().attempts;
-        let delay = match &head.outcome {
-            Outcome::Busy(_) => delay.saturating_add(self.settings().backoff.delay(head.attempt)),
-            Outcome::Failed(_) | Outcome::Panicked(_) if next_is_last => delay,
-            _ => delay.saturating_mul(4),
-        };
-        delay.min(LONGEST_DELAY)
-    }
+/// How long what stands behind such a task is to wait: until the head has failed once more, and is hidden again. With the
+/// head's last attempt it comes too, as it goes on then, whatever becomes of the head.
+fn delay_behind(head: &End, delay: Duration, policy: Policy) -> Duration {
+    let next_is_last = head.attempt.saturating_add(1) >= policy.attempts;
+    let delay = match &head.outcome {
+        Outcome::Busy(_) => delay.saturating_add(policy.backoff.delay(head.attempt)),
+        Outcome::Failed(_) | Outcome::Panicked(_) if next_is_last => delay,
+        _ => delay.saturating_mul(4),
+    };
+    delay.min(LONGEST_DELAY)
 }

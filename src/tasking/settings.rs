@@ -4,9 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     TaskingController,
+    last_failure::Hook,
     message::LARGEST,
     offload::Offload,
     place::{configured_url, fifo},
+    policy::Backoff,
     sqs::Sqs,
     store::IdempotencyStore,
 };
@@ -29,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) offload: Option<Arc<dyn Offload>>,
     pub(crate) offload_above: usize,
     pub(crate) offload_limit: usize,
+    pub(crate) last_failure: Hook,
 }
 
 impl Default for Settings {
@@ -49,26 +52,8 @@ impl Default for Settings {
             offload: None,
             offload_above: LARGEST,
             offload_limit: 64 * 1024 * 1024,
+            last_failure: Hook::default(),
         }
-    }
-}
-
-/// How long a task that failed waits: twice as long after each attempt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Backoff {
-    first: Duration,
-    longest: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { first: Duration::from_secs(5), longest: Duration::from_secs(15 * 60) }
-    }
-}
-
-impl Backoff {
-    pub(crate) fn delay(self, attempt: u32) -> Duration {
-        self.first.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(self.longest)
     }
 }
 
@@ -206,7 +191,7 @@ impl TaskingController {
         self.change_settings(|settings| settings.report_batch_item_failures = reported)
     }
 
-    /// How long a task that failed waits: so long after the first attempt, twice as long after each further one, and never
+    /// How long a task that failed waits, where it does not [say so itself](crate::Task::BACKOFF): so long after the first attempt, twice as long after each further one, and never
     /// longer than `longest`, nor than 11 hours. What was behind it in its batch waits four times as long, so that mostly the one
     /// that failed comes alone and the others keep their receives. Where the wait is zero it is tried again at once, in the same
     /// batch. A task for which the invocation had no time left has not failed, and comes at once.
@@ -238,10 +223,10 @@ impl TaskingController {
     /// # }).unwrap();
     /// ```
     pub fn with_backoff(self, first: Duration, longest: Duration) -> Self {
-        self.change_settings(|settings| settings.backoff = Backoff { first, longest })
+        self.change_settings(|settings| settings.backoff = Backoff::new(first, longest))
     }
 
-    /// How often a task is tried. When its last attempt fails, by an error, a panic or for want of time, the worker sends
+    /// How often a task is tried that does not [say so itself](crate::Task::ATTEMPTS). When its last attempt fails, by an error, a panic or for want of time, the worker sends
     /// it to the dead-letter queue, and its group goes on in the same batch.
     ///
     /// An attempt is one in which the task's own handler was begun, and failed or did not come to its end because its process
@@ -291,9 +276,9 @@ impl TaskingController {
     }
 
     /// Sends tasks to this FIFO queue, and not to that of the queue's RedrivePolicy: those that have had
-    /// [their attempts](Self::with_attempts), and at once those that fail for good ([`Error::permanent`](crate::Error::permanent),
-    /// a body that can't be read, a name that no handler has). Default: that of the RedrivePolicy, after all attempts, since the
-    /// next deployment may be able to handle them.
+    /// [their attempts](Self::with_attempts), at once those that fail for good ([`Error::permanent`](crate::Error::permanent)), and
+    /// here also those that nobody can run (a body that can't be read, a name that no handler has). Default: that of the
+    /// RedrivePolicy, where the last kind has all its attempts, since the next deployment may be able to handle it.
     ///
     /// # Errors
     ///
@@ -348,17 +333,5 @@ impl TaskingController {
     /// How long the store remembers that a task is done. Default: 14 days, the longest that a queue keeps a message.
     pub fn with_memory(self, keep: Duration) -> Self {
         self.change_settings(|settings| settings.keep = keep)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_limit() {
-        let backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_secs(60) };
-        let delays = [0, 1, 2, 3, 4, 5, u32::MAX].map(|attempt| backoff.delay(attempt).as_secs());
-        assert_eq!(delays, [5, 5, 10, 20, 40, 60, 60]);
     }
 }

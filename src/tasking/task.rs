@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     context::TaskContext,
     message::{Attribute, Attributes},
+    policy::{Backoff, Wishes},
 };
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
@@ -57,6 +58,20 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
 
     /// The least time that a run needs: with less left of an invocation it is not started. Default: none.
     const NEEDS: Duration = Duration::ZERO;
+
+    /// How often it is tried before it becomes a dead letter. A queue's `maxReceiveCount` is no limit to that: in what would be
+    /// its last receive, a task has the rest of its attempts at once. Default: the
+    /// [controller's](crate::TaskingController::with_attempts), which is five.
+    const ATTEMPTS: Option<u32> = None;
+
+    /// How long it waits after an attempt that failed. Default: the [controller's](crate::TaskingController::with_backoff),
+    /// which is 5 seconds after the first, twice as long after each further one, and 15 minutes at most.
+    const BACKOFF: Option<Backoff> = None;
+
+    /// How long an attempt may take. A handler that takes longer is cut, and that is a failure. It should be less than the
+    /// function's own time, as at the end of that all is cut; [`NEEDS`](Self::NEEDS) of the same length keeps an attempt from
+    /// being begun that would not have its time. Default: as long as the invocation.
+    const TIMEOUT: Option<Duration> = None;
 
     /// Tasks of one group run one after another in the order in which they were posted; one that fails holds up those
     /// behind it. 1 to 128 ASCII letters, digits or punctuation. Default: the
@@ -146,6 +161,7 @@ pub(crate) struct Handler {
     /// Whether it reads bodies itself, and so can't do without them.
     pub(crate) is_typed: bool,
     pub(crate) needs: Duration,
+    pub(crate) wishes: Wishes,
     pub(crate) run: Arc<Run>,
 }
 
@@ -187,7 +203,13 @@ impl Handlers {
                 }
             }
         };
-        let handler = Handler { type_name: type_name::<T>(), is_typed: true, needs: T::NEEDS, run: Arc::new(run) };
+        let handler = Handler {
+            type_name: type_name::<T>(),
+            is_typed: true,
+            needs: T::NEEDS,
+            wishes: Wishes::of::<T>(),
+            run: Arc::new(run),
+        };
         if let Some(other) = self.typed.insert(T::NAME, handler) {
             panic!("two tasks are named `{}`: {} and {}", T::NAME, other.type_name, type_name::<T>());
         }
@@ -203,7 +225,8 @@ impl Handlers {
             let running = handler(context, raw);
             Box::pin(async move { running.await.map_err(Into::into) })
         };
-        self.raw = Some(Handler { type_name: "raw", is_typed: false, needs: Duration::ZERO, run: Arc::new(run) });
+        let (needs, wishes) = Default::default();
+        self.raw = Some(Handler { type_name: "raw", is_typed: false, needs, wishes, run: Arc::new(run) });
     }
 
     pub(crate) fn is_empty(&self) -> bool {

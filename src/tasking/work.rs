@@ -19,10 +19,9 @@ use super::{
     find::Found,
     log::{log_batch, log_end, task_span},
     offload::{Room, Taken, is_elsewhere},
-    put_off::LONGEST_DELAY,
-    scope::Scope,
-    send::BatchOrder,
-    settings::Backoff,
+    policy::Backoff,
+    put_off::{LONGEST_DELAY, delay},
+    scope::{Scope, flush},
     task::{Handler, RawTask},
 };
 use crate::{
@@ -64,6 +63,24 @@ impl Times {
     /// Whether what begins now has nearly all of the invocation's time.
     fn is_whole(&self, begun: Instant) -> bool {
         self.until.is_some_and(|until| begun - self.begun <= (until - self.begun) / 10)
+    }
+
+    /// When this attempt is cut.
+    fn until_of(&self, attempt: Attempt) -> Option<Instant> {
+        let own = attempt.policy.timeout.and_then(|timeout| attempt.begun.checked_add(timeout));
+        own.into_iter().chain(self.until).min()
+    }
+
+    /// What it means that an attempt was cut: to have had all of its time is a failure.
+    fn cut(&self, attempt: Attempt) -> Outcome {
+        let failed = |message: String| Outcome::Failed(Error::new(ErrorKind::Handler, message));
+        match attempt.policy.timeout {
+            Some(timeout) if self.until_of(attempt) != self.until => {
+                failed(format!("a task took longer than its TIMEOUT of {timeout:?}"))
+            }
+            _ if self.is_whole(attempt.begun) => failed("a task took longer than its invocation".to_owned()),
+            _ => Outcome::Cut,
+        }
     }
 
     /// Whether something that needs so long can begin.
@@ -198,17 +215,22 @@ impl TaskingController {
         let record = found.record;
         let is_suspect = self.tally().is_suspect(record);
         if is_suspect {
-            self.isolate(record, &batch.left(), batch.times).await;
+            self.isolate(found, &batch.left(), batch.times).await;
         }
-        let (first, mut runs) = (self.tally().attempt(record), 0);
+        let (first, mut runs, policy) = (self.tally().attempt(record), 0, found.policy(self));
         loop {
             let begun = Instant::now();
             let span = task_span(self.queue_name(), record, found.name(), first + runs);
-            let running = self.run_once(found, Attempt { number: first + runs, runs, begun }, batch);
+            let running =
+                self.run_once(found, Attempt { number: first.saturating_add(runs), runs, begun, policy }, batch);
             let (end, is_due) = running.instrument(span.clone()).await;
             batch.took(found, begun.elapsed());
-            let about = (self.queue_name(), found.name(), self.settings().attempts);
+            let about = (self.queue_name(), found.name(), policy.attempts);
             span.in_scope(|| log_end(about, record, &end, begun, batch.times.until));
+            if let Outcome::Buried(error) = &end.outcome {
+                // Boxed: it is rare, and would make the future of each record larger.
+                Box::pin(self.tell_last_failure(found, (error, end.attempt), &batch.room, batch.times)).await;
+            }
             if !is_due {
                 if is_suspect && end.outcome.is_done() && batch.found.len() > 1 {
                     // The next of the batch may end the process, and this one is not to come again for that.
@@ -229,7 +251,7 @@ impl TaskingController {
         };
         let record = found.record;
         let (Outcome::Failed(failure) | Outcome::Panicked(failure)) = &outcome else {
-            let again = self.delay(record, attempt.number, &outcome);
+            let again = delay(record, attempt.number, &outcome, attempt.policy);
             return (End { outcome, attempt: attempt.number, runs: attempt.runs, again }, false);
         };
         if failure.retry_delay().is_some_and(|delay| delay > LONGEST_DELAY) {
@@ -243,7 +265,7 @@ impl TaskingController {
         };
         let again = match verdict {
             Verdict::AtOnce => Some(Duration::ZERO),
-            _ => self.delay(record, attempt.number, &outcome),
+            _ => delay(record, attempt.number, &outcome, attempt.policy),
         };
         (End { outcome, attempt: attempt.number, runs: attempt.runs + 1, again }, matches!(verdict, Verdict::AtOnce))
     }
@@ -264,7 +286,7 @@ impl TaskingController {
             Err(outcome) => return (outcome, attempt),
         };
         attempt.number = counted.unwrap_or(attempt.number);
-        if counted.is_some_and(|counted| counted > self.settings().attempts) {
+        if counted.is_some_and(|counted| counted > attempt.policy.attempts) {
             // It was begun as often as it may, and at least the last time its process did not come to the end of it.
             let crashed = Error::new(ErrorKind::Handler, "the process ended each time while a task ran");
             let outcome = Outcome::Failed(crashed.clone());
@@ -274,26 +296,24 @@ impl TaskingController {
             }
         }
         delivery.attempt = attempt.number;
+        delivery.until = times.until_of(attempt);
         let delivery = Arc::new(delivery);
         let context = TaskContext { delivery: delivery.clone(), tasking: self.clone() };
-        let is_whole = times.is_whole(attempt.begun);
-        let outcome = match batch::guarded(self.body(record, &batch.room), times.until).await {
+        let outcome = match batch::guarded(self.body(record, &batch.room), delivery.until).await {
             // The room is taken until the handler is done with the body.
             Ok(Ok((body, _taken))) => match handler.map_or_else(|| self.handler_by(record, &body), Ok) {
                 Ok(handler) => {
                     let task = RawTask::new(body, record.attributes.clone());
                     match self.run_handler(handler, context, task, times).await {
-                        Outcome::Cut if is_whole => {
-                            Outcome::Failed(Error::new(ErrorKind::Handler, "a task took longer than its invocation"))
-                        }
+                        Outcome::Cut => times.cut(attempt),
                         outcome => outcome,
                     }
                 }
                 Err(error) => Outcome::Failed(error),
             },
             Ok(Err(error)) => failed(error),
-            Err(Outcome::Cut) if is_whole => {
-                let message = "the body of a task could not be fetched within an invocation";
+            Err(Outcome::Cut) if matches!(times.cut(attempt), Outcome::Failed(_)) => {
+                let message = "the body of a task could not be fetched in the time that the task has";
                 Outcome::Unavailable(Error::new(ErrorKind::Queue, message))
             }
             Err(outcome) => outcome,
@@ -302,7 +322,7 @@ impl TaskingController {
     }
 
     /// The body that was posted, which may be elsewhere, and the room that it takes then.
-    async fn body<'a>(&self, record: &Record, room: &'a Room) -> Result<(String, Option<Taken<'a>>)> {
+    pub(super) async fn body<'a>(&self, record: &Record, room: &'a Room) -> Result<(String, Option<Taken<'a>>)> {
         let body = record.body.as_deref().unwrap_or_default();
         let Some(offload) = self.settings().offload.as_ref().filter(|_| is_elsewhere(&record.attributes)) else {
             return Ok((body.to_owned(), None));
@@ -317,9 +337,10 @@ impl TaskingController {
         // The message's id, and not the task's key: that one may be a name for something that happens every day.
         let ids = [&context.delivery.message_id, &context.delivery.key];
         let origin = ids.into_iter().find(|id| !id.is_empty()).cloned().unwrap_or_default();
+        let until = context.delivery.until;
         let scope = Scope::new(origin, times.end, context.delivery.trace.clone());
         let running = scope.run(async { (handler.run)(context, task).await });
-        match batch::guarded(running, times.until).await {
+        match batch::guarded(running, until).await {
             Ok(Ok(())) => match flush(&scope).await {
                 Ok(()) => Outcome::Done,
                 Err(error) => Outcome::Failed(error),
@@ -347,26 +368,6 @@ fn failed(error: Error) -> Outcome {
         ErrorKind::Configuration | ErrorKind::Queue => Outcome::Unavailable(error),
         _ => Outcome::Failed(error),
     }
-}
-
-/// Sends what a handler kept for its success, in the order in which it did.
-pub(crate) async fn flush(scope: &Arc<Scope>) -> Result<()> {
-    // Within the scope, whose deadline and trace are those of what it posts.
-    scope.run(send_buffered(scope)).await
-}
-
-async fn send_buffered(scope: &Scope) -> Result<()> {
-    let mut buffered = scope.take().into_iter().peekable();
-    while let Some(first) = buffered.next() {
-        let tasking = first.tasking;
-        let mut messages = vec![Ok(first.message)];
-        while let Some(next) = buffered.next_if(|next| next.tasking.is_same_queue(&tasking)) {
-            messages.push(Ok(next.message));
-        }
-        let posted = tasking.send_many(messages, BatchOrder::Strict).await;
-        posted.into_iter().collect::<Result<Vec<_>>>()?;
-    }
-    Ok(())
 }
 
 /// A call to a store or a queue that must be over by then.

@@ -58,6 +58,8 @@ mod tasks_dead_letters;
 #[cfg(feature = "s3-offload")]
 mod tasks_offload;
 #[cfg(feature = "tasking")]
+mod tasks_policy;
+#[cfg(feature = "tasking")]
 mod tasks_rules;
 #[cfg(feature = "tasking")]
 mod tasks_store;

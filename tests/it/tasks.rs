@@ -120,7 +120,9 @@ async fn a_failure_stops_its_group_and_no_other() {
         (&[("a", "ok"), ("a", "ok")], &[]),
         (&[("a", "fail"), ("a", "ok"), ("b", "ok")], &["0", "1"]),
         (&[("a", "ok"), ("a", "panic"), ("b", "ok"), ("a", "ok"), ("b", "ok")], &["1", "3"]),
-        (&[("a", "ok"), ("b", "permanent"), ("a", "fail"), ("b", "ok")], &["1", "2", "3"]),
+        (&[("a", "ok"), ("b", "panic"), ("a", "fail"), ("b", "ok")], &["1", "2", "3"]),
+        // It is a dead letter, and its group goes on.
+        (&[("a", "ok"), ("b", "permanent"), ("a", "fail"), ("b", "ok")], &["2"]),
         (&[("a", "fail"), ("b", "fail"), ("c", "fail")], &["0", "1", "2"]),
         (&[("-", "fail"), ("-", "ok"), ("-", "ok")], &["0"]),
     ];

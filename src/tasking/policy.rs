@@ -1,0 +1,102 @@
+//! How often a task is tried, how long it may take and how long it waits between: its own, and else its controller's. It counts
+//! and runs nothing.
+
+use std::time::Duration;
+
+use super::{
+    TaskingController,
+    task::{Handler, Task},
+};
+
+/// How long a task that failed waits: twice as long after each attempt, up to a limit. For [`Task::BACKOFF`].
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::{Task, tasking::Backoff};
+/// use serde::{Deserialize, Serialize};
+/// use std::time::Duration;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct CallPartner {
+///     order: u64,
+/// }
+///
+/// impl Task for CallPartner {
+///     const NAME: &'static str = "call_partner";
+///     // Ten attempts over nearly two hours: after 1, 2, 4, 8, 16 and then each 20 minutes.
+///     const ATTEMPTS: Option<u32> = Some(10);
+///     const BACKOFF: Option<Backoff> = Some(Backoff::new(Duration::from_secs(60), Duration::from_secs(20 * 60)));
+///     const TIMEOUT: Option<Duration> = Some(Duration::from_secs(10));
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// So long after the first attempt, twice as long after each further one, and never longer than `longest`, nor than 11
+    /// hours. Where it is zero the task is tried again at once, in the same batch.
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    pub(crate) fn delay(self, attempt: u32) -> Duration {
+        self.first.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(self.longest)
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(5), Duration::from_secs(15 * 60))
+    }
+}
+
+/// What a kind of task says of itself.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wishes {
+    attempts: Option<u32>,
+    backoff: Option<Backoff>,
+    timeout: Option<Duration>,
+}
+
+impl Wishes {
+    pub(crate) fn of<T: Task>() -> Self {
+        Self { attempts: T::ATTEMPTS, backoff: T::BACKOFF, timeout: T::TIMEOUT }
+    }
+}
+
+/// What holds for a task.
+#[derive(Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) attempts: u32,
+    pub(crate) backoff: Backoff,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl TaskingController {
+    /// What holds for tasks of this handler; for those that have none the controller's.
+    pub(crate) fn policy(&self, handler: Option<&Handler>) -> Policy {
+        let wishes = handler.map(|handler| handler.wishes).unwrap_or_default();
+        let settings = self.settings();
+        Policy {
+            attempts: wishes.attempts.unwrap_or(settings.attempts).max(1),
+            backoff: wishes.backoff.unwrap_or(settings.backoff),
+            timeout: wishes.timeout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
+        let delays = [0, 1, 2, 3, 4, 5, u32::MAX].map(|attempt| backoff.delay(attempt).as_secs());
+        assert_eq!(delays, [5, 5, 10, 20, 40, 60, 60]);
+    }
+}
