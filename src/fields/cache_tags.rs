@@ -41,7 +41,10 @@ impl CacheTags {
     pub(crate) fn digest(&self) -> Option<String> {
         (!self.data.is_empty()).then(|| {
             let mut hash = Sha256::new();
-            self.data.iter().for_each(|tag| hash.update(format!("{tag},")));
+            for tag in &self.data {
+                hash.update(tag);
+                hash.update(","); // which is in none
+            }
             hex(&hash.finalize()[..8])
         })
     }
