@@ -13,7 +13,8 @@ impl Representation {
     /// A tag is 1 to 64 visible ASCII characters without a comma, and capitals count as small letters. Any other text is
     /// replaced by a digest of it, here and where it is purged. An answer takes 49 of them, beside the tag of what it is made from.
     ///
-    /// They are in the ETag too: whoever has the answer with other tags gets it once more, with these.
+    /// They are in the ETag too, as a dot and 16 digits behind its text: whoever has the answer with other tags gets it once more,
+    /// with these. A handler that compares `If-Match` with a version of its own takes that into account, or names no data.
     ///
     /// # Errors
     ///
