@@ -15,11 +15,14 @@ use crate::{
     support::{Folders, folders},
 };
 
+/// The targets and bodies of requests.
+type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
 /// A stand-in for Lambda, whose function says this manifest, and for CloudFront: what it was asked.
-fn aws(manifest: &EdgeManifest) -> (Arc<Mutex<Vec<(String, String)>>>, String) {
+fn aws(manifest: &EdgeManifest) -> (Asked, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = format!("http://{}", listener.local_addr().expect("an address"));
-    let asked = Arc::new(Mutex::new(Vec::new()));
+    let asked = Asked::default();
     let (remembers, manifest) = (asked.clone(), serde_json::to_string(manifest).expect("JSON"));
     // It ends with the test's process.
     std::thread::spawn(move || {

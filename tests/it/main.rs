@@ -40,6 +40,8 @@ mod public_origin;
 #[cfg(feature = "testing")]
 mod purged_copies;
 #[cfg(feature = "testing")]
+mod purged_day;
+#[cfg(feature = "testing")]
 mod purged_worlds;
 #[cfg(all(feature = "purge", feature = "testing"))]
 mod purges;
