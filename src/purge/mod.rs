@@ -36,8 +36,8 @@ use crate::{
 /// A purge is a task of a FIFO queue: it is never lost, and it comes after the change if it is posted after it, or with
 /// [`on_success`](PurgePost::on_success). The worker asks CloudFront for an invalidation with the SDK; it needs
 /// `cloudfront:CreateInvalidation` for this distribution alone. The same delivery that comes twice is one invalidation. While
-/// CloudFront has too many in progress the worker waits, and then the task comes again, until it has had
-/// [its attempts](crate::TaskingController::with_attempts).
+/// CloudFront has too many in progress the worker waits, and then the task comes again, up to twenty times, whatever
+/// [attempts](crate::TaskingController::with_attempts) other tasks have.
 ///
 /// A page that was made from the old data may reach the edge when the first purge is over. So each purge is done twice, the
 /// second time [ten seconds](Self::with_second_purge) later. It costs two items of an invalidation for each tag: the first

@@ -22,6 +22,8 @@ pub(super) struct Items {
 
 impl Task for Items {
     const NAME: &'static str = "chalice_purge";
+    /// Whatever the site's other tasks have: the second purge waits as one that failed, and CloudFront may be busy for minutes.
+    const ATTEMPTS: Option<u32> = Some(20);
 }
 
 impl Items {

@@ -35,7 +35,8 @@ impl Shop {
     fn new() -> Self {
         let (local, queue) = (LocalEdge::new(), LocalQueue::new("shop.fifo"));
         let tasks = TaskingController::new("shop.fifo").expect("a FIFO queue").with_local_queue(&queue);
-        let purge = Purge::new(tasks).with_local_edge(&local);
+        // The second purge comes also where a task has one attempt.
+        let purge = Purge::new(tasks.with_attempts(1)).with_local_edge(&local);
         Self { text: Arc::default(), gate: None, purge, local, queue }
     }
 
