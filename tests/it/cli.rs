@@ -192,6 +192,19 @@ fn a_check_reads_how_the_site_is_deployed() {
 }
 
 #[test]
+fn a_check_knows_from_the_code_how_often_a_task_is_tried() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| said(command(arguments).current_dir(folder.path()).output().expect("it runs"));
+    assert_eq!(run(&["setup", "-n", "my-site", "-r", "eu-west-1"]).0, Some(0));
+    let code = "impl Task for Charge {\n    const ATTEMPTS: Option<u32> = Some(12);\n}\n";
+    fs::create_dir_all(folder.path().join("my-site/src/tasks")).expect("a folder");
+    fs::write(folder.path().join("my-site/src/tasks/charge.rs"), code).expect("it can be written");
+    let (code, out, _) = run(&["check", "my-site"]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("with 12 attempts and a BatchSize of 10 that takes 120"), "{out}");
+}
+
+#[test]
 fn layers_are_those_of_the_region_and_the_instruction_set() {
     for (region, arch) in [
         ("us-east-1", "arm64"),

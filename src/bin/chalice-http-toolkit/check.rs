@@ -3,7 +3,8 @@
 //!
 //! 1. templates that don't compile, names in them that lead nowhere, and with `--inline` what a strict policy blocks
 //! 2. static files that are too large for one reply
-//! 3. `template.yaml`, if there is one, by the rules of [`template`](crate::template)
+//! 3. `template.yaml`, if there is one, by the rules of [`template`](crate::template), with what
+//!    [`attempts`](crate::attempts) finds in the code
 
 use std::{
     fmt, fs, io,
@@ -17,7 +18,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 
-use crate::{args::Check, say, template};
+use crate::{args::Check, attempts, say, template};
 
 /// Something that would go wrong, and where.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ struct Site {
     templates: PathBuf,
     files: PathBuf,
     infrastructure: PathBuf,
+    code: PathBuf,
 }
 
 pub(crate) fn run(asked: &Check) -> ExitCode {
@@ -40,6 +42,7 @@ pub(crate) fn run(asked: &Check) -> ExitCode {
     let site = Site {
         templates: named(&asked.templates),
         files: named(&asked.files),
+        code: named(Path::new("src")),
         // SAM takes both, in this order.
         infrastructure: ["template.yaml", "template.yml"]
             .map(|name| named(Path::new(name)))
@@ -84,7 +87,8 @@ fn in_infrastructure(site: &Site) -> io::Result<Vec<Finding>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let findings = template::check(&source).into_iter().map(|finding| Finding {
+    let attempts = attempts::most(&site.code)?;
+    let findings = template::check(&source, attempts).into_iter().map(|finding| Finding {
         file: site.infrastructure.clone(),
         line: Some(finding.line),
         rule: finding.rule,
@@ -160,7 +164,7 @@ fn event(front: Front, name: &str) -> Value {
 }
 
 /// The names of all files in a folder that a site could serve: none that is hidden, but for those in `.well-known`.
-fn files_below(folder: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn files_below(folder: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut open = vec![(folder.to_owned(), String::new())];
     while let Some((folder, prefix)) = open.pop() {

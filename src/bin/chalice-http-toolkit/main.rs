@@ -1,6 +1,7 @@
 //! The command `chalice-http-toolkit`: what a developer asks of a site's folders and queues. It sees the public API only.
 
 mod args;
+mod attempts;
 mod aws;
 mod check;
 mod completions;

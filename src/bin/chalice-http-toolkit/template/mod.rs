@@ -57,10 +57,10 @@ const RULES: [(&str, Rule); 22] = [
     ("F58", queues::queues),
 ];
 
-/// What is wrong with a template, by line.
-pub(crate) fn check(source: &str) -> Vec<Finding> {
+/// What is wrong with a template, by line. A task is tried so often at most.
+pub(crate) fn check(source: &str, attempts: u32) -> Vec<Finding> {
     let template = match yaml::parse(source) {
-        Ok(root) => Template::new(root),
+        Ok(root) => Template::new(root, attempts),
         Err(error) => return vec![Finding { line: error.line, rule: "yaml", message: error.message }],
     };
     let found = RULES.iter().flat_map(|(rule, problems)| {

@@ -4,6 +4,8 @@ use super::yaml::Node;
 
 pub(super) struct Template {
     root: Node,
+    /// How often a task is tried at most.
+    pub(super) attempts: u32,
 }
 
 /// A resource with its logical name.
@@ -21,8 +23,8 @@ pub(super) struct Function<'a> {
 }
 
 impl Template {
-    pub(super) fn new(root: Node) -> Self {
-        Self { root }
+    pub(super) fn new(root: Node, attempts: u32) -> Self {
+        Self { root, attempts }
     }
 
     /// The resources of a type.

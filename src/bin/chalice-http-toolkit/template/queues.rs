@@ -11,10 +11,11 @@ use super::{
 const LARGEST_BATCH: f64 = 10.0;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
 const TIMES_TIMEOUT: f64 = 6.0;
-/// Each task of a batch is received with every batch that the first of its group is in: for each that fails before it some
-/// times, and once where the time was not enough. With the worker's five attempts, that is so many for each task of a batch.
-const RECEIVES_PER_TASK: f64 = 5.0;
 const LEAST_RECEIVES: f64 = 20.0;
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html>
+const MOST_RECEIVES: f64 = 1000.0;
+/// What is advised.
+const GOOD_RECEIVES: f64 = 100.0;
 
 /// An event source: a queue, the function that it calls, and how.
 struct Source<'a> {
@@ -107,11 +108,15 @@ fn task_queue(template: &Template, queue: Resource<'_>, function: Function<'_>, 
 fn dead_letters(template: &Template, redrive: &Node, function: Function<'_>, batch_size: f64) -> Vec<Problem> {
     let mut found = Vec::new();
     let receives = redrive.get("maxReceiveCount");
-    let least = (RECEIVES_PER_TASK * batch_size).max(LEAST_RECEIVES);
+    // Each task of a batch is received with every batch that the first of its group is in: for each that fails before it some
+    // times, and once where the time was not enough. That is as many as the attempts of a task, for each of a batch.
+    let least = (f64::from(template.attempts) * batch_size).clamp(LEAST_RECEIVES, MOST_RECEIVES);
     if receives.and_then(|node| template.number(node)).is_none_or(|count| count < least) {
+        let (attempts, good) = (template.attempts, least.max(GOOD_RECEIVES));
         let message = format!(
             "the queue makes dead letters of tasks that never ran: what waits behind a failing or a slow one uses up receives, and \
-             with a BatchSize of {batch_size} that takes {least}. The worker counts attempts itself: set maxReceiveCount to 100"
+             with {attempts} attempts and a BatchSize of {batch_size} that takes {least}. The worker counts attempts itself: set \
+             maxReceiveCount to {good}"
         );
         found.push((receives.unwrap_or(redrive).line, message));
     }

@@ -3,7 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::setup::{Extra, rendered};
+use crate::{
+    attempts,
+    setup::{Extra, rendered},
+};
+
+/// Of a site whose code says nothing of attempts.
+fn check(source: &str) -> Vec<Finding> {
+    super::check(source, attempts::USUAL)
+}
 
 const VARIANTS: [&[Extra]; 4] = [&[], &[Extra::Images], &[Extra::FreePlan], &[Extra::Images, Extra::FreePlan]];
 
@@ -269,6 +277,21 @@ fn each_rule_has_a_fault() {
     let seeded: BTreeSet<&str> = FAULTS.iter().map(|(rule, ..)| *rule).chain(["E52"]).collect();
     assert_eq!(rules, seeded);
     assert_eq!(rules.len(), RULES.len(), "no rule is there twice");
+}
+
+/// With ten tasks in a batch, 100 receives are enough for ten attempts of each.
+#[test]
+fn receives_go_by_the_attempts_in_the_code() {
+    let found = |attempts| {
+        let found = super::check(&template(PLAIN), attempts);
+        found.into_iter().map(|finding| (finding.rule, finding.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(10), []);
+    for (attempts, wanted) in [(11, 110), (150, 1000)] {
+        let found = found(attempts);
+        assert!(found.len() == 1 && found[0].0 == "F58", "{found:?}");
+        assert!(found[0].1.ends_with(&format!("set maxReceiveCount to {wanted}")), "{found:?}");
+    }
 }
 
 /// What is right though it looks like a fault.
