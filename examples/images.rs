@@ -2,7 +2,7 @@
 //! `cargo run --example images --features images`, then http://127.0.0.1:3000, or
 //! `curl -H 'Accept: image/webp' -sD- -o/dev/null 'http://127.0.0.1:3000/static/img/gallery/bowl.jpg?w=640'`.
 
-use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, Embedded, Images, Source, embed};
+use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, Embedded, Source, embed, images::Images};
 use lambda_http::Request;
 use tower::{Layer, service_fn};
 

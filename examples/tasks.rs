@@ -3,9 +3,8 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Task, TaskContext, TaskingController,
-};
+use chalice_http_toolkit::tasking::{Task, TaskContext, TaskingController};
+use chalice_http_toolkit::{App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation};
 use lambda_http::Request;
 use serde::{Deserialize, Serialize};
 use tower::{Layer, service_fn};

@@ -9,9 +9,8 @@ use axum::{
     extract::{Path, State},
     routing::{get, post},
 };
-use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Task, TaskContext, TaskingController,
-};
+use chalice_http_toolkit::tasking::{Task, TaskContext, TaskingController};
+use chalice_http_toolkit::{App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

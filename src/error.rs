@@ -93,7 +93,7 @@ pub enum ErrorKind {
     Image,
     /// A body could not be read to its end.
     Body,
-    /// A 304 would have been false: one tag stands for two different bodies ([`Verify`](crate::Verify)).
+    /// A 304 would have been false: one tag stands for two different bodies ([`Verify`](crate::diagnostics::Verify)).
     FalseNotModified,
     /// An answer has more cache tags than CloudFront keeps.
     CacheTags,
@@ -257,7 +257,7 @@ impl Error {
     ///
     /// ```
     /// # #[cfg(feature = "forms")] {
-    /// use chalice_http_toolkit::Form;
+    /// use chalice_http_toolkit::forms::Form;
     /// use serde::Deserialize;
     ///
     /// #[derive(Debug, Deserialize)]
@@ -285,7 +285,7 @@ impl Error {
     ///
     /// ```
     /// # #[cfg(feature = "images")] {
-    /// use chalice_http_toolkit::Images;
+    /// use chalice_http_toolkit::images::Images;
     ///
     /// let error = Images::inspect(b"a letter").unwrap_err();
     /// assert_eq!(error.for_visitor().as_deref(), Some("the file is not an image"));
@@ -306,7 +306,7 @@ impl Error {
     ///
     /// ```
     /// # #[cfg(feature = "tasking")] {
-    /// use chalice_http_toolkit::{TaskingController, tasking::LocalQueue};
+    /// use chalice_http_toolkit::tasking::{LocalQueue, TaskingController};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));

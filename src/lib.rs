@@ -53,9 +53,9 @@
 //! 2. It calls your service.
 //! 3. Your handler asks a [`ContentManager`] for a [`Representation`].
 //! 4. [`CloudFront`] decides: 304, 412, 206, 416, or send it; only then the body is made.
-//! 5. [`App`] writes the [`Reply`], if it fits.
+//! 5. [`App`] writes the [reply](events::Reply), if it fits.
 //!
-//! What is no request goes its own way: batches of a queue to their tasks, [`ScheduledEvent`]s to their handlers, pings that
+//! What is no request goes its own way: batches of a queue to their tasks, [scheduled events](events::ScheduledEvent) to their handlers, pings that
 //! keep the function warm back at once.
 //!
 //! Locally [`run`] serves the same way: each request becomes such an event first.
@@ -69,17 +69,15 @@
 //!
 //! - [`ContentManager`]: templates, static files, HTML, XML, JSON, redirects, assets
 //! - [`CloudFront`] and [`CacheControl`]: what may be kept, for how long, and what is answered
-//! - [`Explanation`], [`Finding`], [`Verify`]: why a tag changed, what a site would stumble over, whether 304s are true
+//! - [`diagnostics`]: why a tag changed, what a site would stumble over, whether 304s are true
 //! - [`App`] and [`run`]: Lambda and the local server, stages and base paths, error pages
-//! - `Form` (feature `forms`): fields and files that visitors send
-//! - `Cookies` and `CookieJar` (feature `cookies`): signed cookies, flash messages, and pages that are one visitor's
-//! - [`CrossOriginProtection`]: forms that other sites' pages send are refused
-//! - [`SecurityHeaders`]: a Content-Security-Policy with hashes, and the fields beside it
-//! - `Purge` (feature `purge`): copies at the edge that go when their data changes
-//! - `TestSite` and `TestEdge` (feature `testing`): a site's own tests, through any front door and behind a cache
-//! - `Images` (feature `images`): formats by Accept, widths, `picture` in templates
-//! - `TaskingController` and `Task` (feature `tasking`): what need not be done before the answer, over an SQS FIFO queue;
-//!   `tasking` has the rest
+//! - `forms` (a feature): fields and files that visitors send
+//! - `cookies` (a feature): signed cookies, flash messages, and pages that are one visitor's
+//! - [`security`]: forms that other sites' pages send are refused; a Content-Security-Policy with hashes, and the fields beside it
+//! - `purge` (a feature): copies at the edge that go when their data changes
+//! - `testing` (a feature): a site's own tests, through any front door and behind a cache
+//! - `images` (a feature): formats by Accept, widths, `picture` in templates
+//! - `tasking` (a feature): what need not be done before the answer, over an SQS FIFO queue
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line
@@ -90,26 +88,26 @@
 //! `images` and `avif`, `tasking`, `purge`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod body;
-mod cloudfront;
-#[cfg(feature = "images")]
-mod codec;
-mod compressed;
-mod content;
+pub use content::ContentManager;
+pub use files::source::{Embedded, Source};
+pub use representation::{Representation, Validators};
+
+pub use cloudfront::{CloudFront, CloudFrontService};
+pub use fields::{
+    cache_control::CacheControl,
+    entity_tag::{EntityTag, InvalidEntityTag},
+};
+
+pub use runtime::{App, Front, run};
+pub use script_root::ScriptRoot;
+pub use stage::Stage;
+
+pub use error::{BoxError, Error, ErrorKind, Result};
+
 #[cfg(feature = "cookies")]
-mod cookies;
-mod data_tags;
-#[cfg(feature = "seeded-defects")]
-mod defects;
-#[cfg(not(feature = "seeded-defects"))]
-#[path = "no_defects.rs"]
-mod defects;
-mod error;
-mod error_response;
-mod fields;
-mod files;
+pub mod cookies;
 #[cfg(feature = "forms")]
-mod forms;
+pub mod forms;
 // Its examples use them all, as the documentation has them all.
 #[cfg(all(
     any(doc, doctest),
@@ -123,65 +121,100 @@ mod forms;
     feature = "testing"
 ))]
 pub mod guide;
-mod hidden;
 #[cfg(feature = "images")]
-mod images;
+pub mod images;
 #[cfg(not(feature = "images"))]
 #[path = "no_images.rs"]
 mod images;
+#[cfg(feature = "purge")]
+pub mod purge;
+pub mod security;
+#[cfg(feature = "tasking")]
+pub mod tasking;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+/// Why a tag changed, what a site would stumble over, and whether its 304s are true.
+///
+/// - [`ContentManager::explain`] gives an [`Explanation`](diagnostics::Explanation) of a page's tag
+/// - [`ContentManager::check`] gives each [`Finding`](diagnostics::Finding) before a visitor meets it
+/// - [`CloudFront::with_verify`] compares what a 304 spares with what would have been sent ([`Verify`](diagnostics::Verify))
+/// - an [`EdgeManifest`](diagnostics::EdgeManifest) tells a deployment what pages are made from, and which tags are
+///   [gone](diagnostics::GoneTag)
+pub mod diagnostics {
+    pub use crate::{
+        cloudfront::Verify,
+        content::{EdgeManifest, GoneTag},
+        pages::{check::Finding, explain::Explanation},
+    };
+}
+
+/// What [`App`] takes and gives besides requests and responses: the [`Reply`](events::Reply) of
+/// [`App::invoke`], and the [`ScheduledEvent`](events::ScheduledEvent) of a schedule.
+pub mod events {
+    pub use crate::runtime::{Reply, ScheduledEvent};
+}
+
+mod body;
+mod cloudfront;
+#[cfg(feature = "images")]
+mod codec;
+mod compressed;
+mod content;
+mod data_tags;
+#[cfg(feature = "seeded-defects")]
+mod defects;
+#[cfg(not(feature = "seeded-defects"))]
+#[path = "no_defects.rs"]
+mod defects;
+mod error;
+mod error_response;
+mod fields;
+mod files;
+mod hidden;
 mod inline;
 mod json;
 #[cfg(any(feature = "purge", feature = "testing"))]
 mod local_edge;
 mod pages;
 mod pending;
-#[cfg(feature = "purge")]
-mod purge;
 mod refusals;
 mod representation;
 mod runtime;
 mod script_root;
-mod security;
 mod stage;
-#[cfg(feature = "tasking")]
-pub mod tasking;
-#[cfg(feature = "testing")]
-mod testing;
 
-pub use cloudfront::{CloudFront, CloudFrontService, Verify};
-#[cfg(feature = "images")]
-pub use codec::{Format as ImageFormat, ImageLimits, Kind as ImageKind};
-pub use content::{ContentManager, EdgeManifest, GoneTag};
-#[cfg(feature = "images")]
-pub use content::{ConvertedImage, ImageInput};
-#[cfg(feature = "cookies")]
-pub use cookies::{CookieJar, Cookies, CookiesService, Flash, SameSite, SetCookie};
-pub use error::{BoxError, Error, ErrorKind, Result};
-pub use fields::{
-    cache_control::CacheControl,
-    entity_tag::{EntityTag, InvalidEntityTag},
-};
-pub use files::source::{Embedded, Source};
-#[cfg(feature = "forms")]
-pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
 pub use image;
-#[cfg(feature = "images")]
-pub use images::{ImageInfo, Images, Prebuilt};
-#[cfg(any(feature = "purge", feature = "testing"))]
-pub use local_edge::LocalEdge;
 pub use minijinja;
-pub use pages::{check::Finding, explain::Explanation};
+
+// The same names at the root, for code that was written before they had modules.
+#[cfg(feature = "cookies")]
+#[doc(hidden)]
+pub use cookies::{CookieJar, Cookies, CookiesService, Flash, SameSite, SetCookie};
+#[doc(hidden)]
+pub use diagnostics::{EdgeManifest, Explanation, Finding, GoneTag, Verify};
+#[doc(hidden)]
+pub use events::{Reply, ScheduledEvent};
+#[cfg(feature = "forms")]
+#[doc(hidden)]
+pub use forms::{Form, FormField, FormFile, FormLimits};
+#[cfg(feature = "images")]
+#[doc(hidden)]
+pub use images::{ConvertedImage, ImageFormat, ImageInfo, ImageInput, ImageKind, ImageLimits, Images, Prebuilt};
+#[cfg(any(feature = "purge", feature = "testing"))]
+#[doc(hidden)]
+pub use local_edge::LocalEdge;
 #[cfg(feature = "purge")]
+#[doc(hidden)]
 pub use purge::{Purge, PurgePost};
-pub use representation::{Representation, Validators};
-pub use runtime::{App, Front, Reply, ScheduledEvent, run};
-pub use script_root::ScriptRoot;
+#[doc(hidden)]
 pub use security::{CrossOriginProtection, CrossOriginService, SecurityHeaders, SecurityHeadersService};
-pub use stage::Stage;
 #[cfg(feature = "tasking")]
-pub use tasking::{context::TaskContext, controller::TaskingController, task::Task};
+#[doc(hidden)]
+pub use tasking::{Task, TaskContext, TaskingController};
 #[cfg(feature = "testing")]
+#[doc(hidden)]
 pub use testing::{CacheResult, TestAnswer, TestEdge, TestRequest, TestSite};
 
 #[cfg(feature = "seeded-defects")]

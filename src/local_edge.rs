@@ -8,13 +8,13 @@ use std::{
 
 use crate::fields::cache_tags::valid;
 
-/// The edge of a test: what is purged here is gone from each [`TestEdge`](crate::TestEdge) that
-/// [follows](crate::TestEdge::with_local_edge) it.
+/// The edge of a test: what is purged here is gone from each [`TestEdge`](crate::testing::TestEdge) that
+/// [follows](crate::testing::TestEdge::with_local_edge) it.
 ///
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::LocalEdge;
+/// use chalice_http_toolkit::purge::LocalEdge;
 ///
 /// let edge = LocalEdge::new();
 /// edge.purge(["Post:7", "posts"]);

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use axum::{extract::State, http::StatusCode};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chalice_http_toolkit::{CookieJar, Error, Form, FormFile, Representation, Task, TaskContext};
+use chalice_http_toolkit::cookies::CookieJar;
+use chalice_http_toolkit::forms::{Form, FormFile};
+use chalice_http_toolkit::tasking::{Task, TaskContext};
+use chalice_http_toolkit::{Error, Representation};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

@@ -19,10 +19,12 @@ use axum::{
     http::Uri,
     routing::get,
 };
-use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Cookies, CrossOriginProtection, Embedded, Error, Images, Representation,
-    SecurityHeaders, Source, TaskingController, Verify, embed,
-};
+use chalice_http_toolkit::cookies::Cookies;
+use chalice_http_toolkit::diagnostics::Verify;
+use chalice_http_toolkit::images::Images;
+use chalice_http_toolkit::security::{CrossOriginProtection, SecurityHeaders};
+use chalice_http_toolkit::tasking::TaskingController;
+use chalice_http_toolkit::{App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Source, embed};
 use serde_json::{Value, json};
 use shop::Shop;
 use tower::Layer;

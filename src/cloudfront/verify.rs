@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{CloudFront, EntityTag, ErrorKind, Representation, Verify};
+/// use chalice_http_toolkit::{CloudFront, EntityTag, ErrorKind, Representation, diagnostics::Verify};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let cloudfront = CloudFront::new().with_verify(Verify::Always);

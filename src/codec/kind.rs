@@ -11,7 +11,7 @@ use super::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{ImageKind, Images};
+/// use chalice_http_toolkit::images::{ImageKind, Images};
 ///
 /// let info = Images::inspect(&std::fs::read("static/img/logo.png")?)?;
 /// assert_eq!(info.format, ImageKind::Png);

@@ -8,7 +8,7 @@
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::ImageLimits;
+/// use chalice_http_toolkit::images::ImageLimits;
 ///
 /// let limits = ImageLimits::default().with_pixels(12_000_000).with_bytes(8 << 20);
 /// assert_eq!(limits.pixels, 12_000_000);
@@ -17,7 +17,7 @@
 /// For pictures of visitors, who may send whatever they like:
 ///
 /// ```
-/// # use chalice_http_toolkit::ImageLimits;
+/// # use chalice_http_toolkit::images::ImageLimits;
 /// let limits = ImageLimits::default().with_side(6_000).with_frames(1).with_scans(20).with_profile(64 << 10);
 /// assert_eq!((limits.side, limits.frames, limits.scans, limits.profile), (6_000, 1, 20, 65_536));
 /// ```

@@ -1,9 +1,8 @@
 //! Images that the site's own code makes with the `image` crate: a chart, a QR code, a thumbnail. They are files from the
 //! moment on in which they are there; what is done with files is done with them.
 
-use std::{fmt, future::Future};
+use std::future::Future;
 
-use bytes::Bytes;
 use http::Uri;
 use image::DynamicImage;
 
@@ -11,7 +10,6 @@ use super::ContentManager;
 use crate::{
     codec::{Refusal, drawn},
     error::{BoxError, Error, ErrorKind, Result},
-    hidden::Length,
     representation::Representation,
 };
 
@@ -29,7 +27,7 @@ impl ContentManager {
     /// # Errors
     ///
     /// [`ErrorKind::Asset`] where a closure fails; [`ErrorKind::Image`], when the body is made, where the image has no pixels or
-    /// more than the [`ImageLimits`](crate::ImageLimits) allow.
+    /// more than the [`ImageLimits`](crate::images::ImageLimits) allow.
     ///
     /// # Examples
     ///
@@ -95,70 +93,4 @@ impl ContentManager {
 
 pub(super) fn failed(why: Refusal) -> Error {
     Error::caused(ErrorKind::Image, "an image could not be converted", why)
-}
-
-/// What [`convert_by_accept`](ContentManager::convert_by_accept) takes: the bytes of a file, or an image that is there as
-/// pixels.
-///
-/// # Examples
-///
-/// ```
-/// use chalice_http_toolkit::{ContentManager, ImageFormat, image::DynamicImage};
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let content = ContentManager::new("templates", "static")?;
-/// let black = DynamicImage::new_luma16(32, 16);
-/// let png = content.convert_by_accept(black, "*/*", ImageFormat::Png).await?;
-/// assert_eq!((png.media_type, png.width, png.height), ("image/png", 32, 16));
-/// # Ok::<(), chalice_http_toolkit::Error>(())
-/// # }).unwrap();
-/// ```
-#[derive(Clone)]
-pub struct ImageInput(pub(super) Input);
-
-/// Without the picture, which may be a visitor's.
-impl fmt::Debug for ImageInput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = match &self.0 {
-            Input::File(file) => file.len(),
-            Input::Pixels(image) => image.as_bytes().len(),
-        };
-        f.debug_tuple("ImageInput").field(&Length(size)).finish()
-    }
-}
-
-#[derive(Clone)]
-pub(super) enum Input {
-    File(Bytes),
-    Pixels(DynamicImage),
-}
-
-impl From<DynamicImage> for ImageInput {
-    fn from(image: DynamicImage) -> Self {
-        Self(Input::Pixels(image))
-    }
-}
-
-impl From<Bytes> for ImageInput {
-    fn from(file: Bytes) -> Self {
-        Self(Input::File(file))
-    }
-}
-
-impl From<Vec<u8>> for ImageInput {
-    fn from(file: Vec<u8>) -> Self {
-        Bytes::from(file).into()
-    }
-}
-
-impl From<Box<[u8]>> for ImageInput {
-    fn from(file: Box<[u8]>) -> Self {
-        Bytes::from(file).into()
-    }
-}
-
-impl From<&'static [u8]> for ImageInput {
-    fn from(file: &'static [u8]) -> Self {
-        Bytes::from_static(file).into()
-    }
 }

@@ -1,69 +1,26 @@
 //! Images out of the site's own code: a database's, a visitor's. It does not know static files.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use sha2::{Digest, Sha256};
 
-use super::{
-    ContentManager,
-    drawn_images::{ImageInput, Input, failed},
-};
+use super::{ContentManager, drawn_images::failed};
 use crate::{
     codec::{Format as ImageFormat, Recipe, Refusal, convert, probe},
     error::{BoxError, Error, ErrorKind, Result},
     fields::entity_tag::EntityTag,
-    hidden::Length,
     images::{
         Images, Setting,
         accept::Bucket,
+        converted::{ConvertedImage, ImageInput, Input},
         engine::{Engine, Source},
         serve::{Unloaded, Variant, described, refused, whole},
         variant::{Plan, Wanted, key_of_original},
     },
     representation::Representation,
 };
-
-/// An image in another format.
-///
-/// # Examples
-///
-/// ```
-/// use chalice_http_toolkit::{ContentManager, ImageFormat};
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let content = ContentManager::new("templates", "static")?;
-/// let logo = std::fs::read("static/img/logo.png").unwrap();
-/// let image = content.convert_by_accept(logo, "image/webp,*/*;q=0.8", ImageFormat::Png).await?;
-/// assert_eq!(image.media_type, "image/webp");
-/// # Ok::<(), chalice_http_toolkit::Error>(())
-/// # }).unwrap();
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConvertedImage {
-    /// For Content-Type.
-    pub media_type: &'static str,
-    /// The file.
-    pub bytes: Bytes,
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-}
-
-/// Without the picture, which may be a visitor's.
-impl fmt::Debug for ConvertedImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConvertedImage")
-            .field("media_type", &self.media_type)
-            .field("bytes", &Length(self.bytes.len()))
-            .field("width", &self.width)
-            .field("height", &self.height)
-            .finish()
-    }
-}
 
 impl ContentManager {
     /// Converts and resizes images: each static file that is an image is sent in the format that suits the client, in the
@@ -101,7 +58,7 @@ impl ContentManager {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{CloudFront, ContentManager, Images};
+    /// use chalice_http_toolkit::{CloudFront, ContentManager, images::Images};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let content = ContentManager::new("templates", "static")?.with_images(Images::new());

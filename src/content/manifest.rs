@@ -18,7 +18,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{ContentManager, EdgeManifest, Embedded};
+/// use chalice_http_toolkit::{ContentManager, Embedded, diagnostics::EdgeManifest};
 ///
 /// const OLD: Embedded = Embedded::new(&[("base.html", b"<p>"), ("a.html", b"{% include 'base.html' %}"), ("b.html", b"b")]);
 /// const NEW: Embedded = Embedded::new(&[("base.html", b"<h1>"), ("a.html", b"{% include 'base.html' %}"), ("b.html", b"b")]);
@@ -56,7 +56,7 @@ struct MadeFrom {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{EdgeManifest, GoneTag};
+/// use chalice_http_toolkit::diagnostics::{EdgeManifest, GoneTag};
 ///
 /// let (old, new) = (EdgeManifest::default(), EdgeManifest::default());
 /// let gone: Vec<GoneTag> = old.gone(&new);

@@ -32,10 +32,6 @@ use std::{
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
-#[cfg(feature = "images")]
-pub use drawn_images::ImageInput;
-#[cfg(feature = "images")]
-pub use image_makers::ConvertedImage;
 pub use manifest::{EdgeManifest, GoneTag};
 
 use self::snapshot::{Asked, Setup, Snapshot};
@@ -271,7 +267,7 @@ impl ContentManager {
         check::check(page_tag::Site { templates: &snapshot.templates, assets: &snapshot.assets, settings })
     }
 
-    /// Looks for what a [`SecurityHeaders`](crate::SecurityHeaders) policy without `'unsafe-inline'` blocks in the site's HTML:
+    /// Looks for what a [`SecurityHeaders`](crate::security::SecurityHeaders) policy without `'unsafe-inline'` blocks in the site's HTML:
     /// inline scripts and styles with expressions in them, event handlers, `style` attributes, `javascript:` URLs. Nothing
     /// is rendered.
     ///

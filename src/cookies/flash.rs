@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{ContentManager, CookieJar, Representation, Result};
+/// use chalice_http_toolkit::{ContentManager, Representation, Result, cookies::CookieJar};
 /// use serde_json::json;
 ///
 /// // {% for flash in flashes %}<p class="{{ flash.category }}">{{ flash.text }}</p>{% endfor %}
@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Without a template:
 ///
 /// ```
-/// # use chalice_http_toolkit::{Cookies, CookieJar, Error};
+/// # use chalice_http_toolkit::{Error, cookies::{CookieJar, Cookies}};
 /// # use tower::{Layer, ServiceExt, service_fn};
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let site = service_fn(async |request: http::Request<()>| {
@@ -81,7 +81,7 @@ impl CookieJar {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{ContentManager, CookieJar, Representation, Result};
+    /// use chalice_http_toolkit::{ContentManager, Representation, Result, cookies::CookieJar};
     /// use http::StatusCode;
     ///
     /// fn sent(content: &ContentManager, jar: &CookieJar) -> Result<Representation> {

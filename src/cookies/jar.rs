@@ -16,7 +16,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Result};
 
-/// The cookies of one request. The [`Cookies`](crate::Cookies) layer puts one into each; an axum handler takes it as an
+/// The cookies of one request. The [`Cookies`](crate::cookies::Cookies) layer puts one into each; an axum handler takes it as an
 /// argument (feature `axum`), any other one finds it with [`of`](Self::of).
 ///
 /// Whoever asks it for a cookie, there or not, makes the response the visitor's own: `Vary: cookie`, and no Cache-Control
@@ -30,7 +30,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{Cookies, CookieJar, Error, SetCookie};
+/// use chalice_http_toolkit::{Error, cookies::{CookieJar, Cookies, SetCookie}};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -55,7 +55,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Logging out, and a cookie that a script of the page has set:
 ///
 /// ```
-/// use chalice_http_toolkit::{Cookies, CookieJar, Error};
+/// use chalice_http_toolkit::{Error, cookies::{CookieJar, Cookies}};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -103,7 +103,7 @@ impl CookieJar {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] where the [`Cookies`](crate::Cookies) layer is not around the service.
+    /// [`ErrorKind::Configuration`] where the [`Cookies`](crate::cookies::Cookies) layer is not around the service.
     pub fn of<B>(request: &Request<B>) -> Result<Self> {
         Self::in_extensions(request.extensions())
     }

@@ -64,7 +64,7 @@ use crate::{
 ///
 /// ```no_run
 /// # #[cfg(feature = "axum")] mod site {
-/// use chalice_http_toolkit::{BoxError, CloudFront, CookieJar, Cookies};
+/// use chalice_http_toolkit::{BoxError, CloudFront, cookies::{CookieJar, Cookies}};
 /// use axum::{Router, routing::get};
 /// use tower::Layer;
 ///
@@ -85,7 +85,7 @@ use crate::{
 /// Encrypted, and with the secret from before, whose cookies are still good:
 ///
 /// ```
-/// use chalice_http_toolkit::Cookies;
+/// use chalice_http_toolkit::cookies::Cookies;
 ///
 /// let cookies = Cookies::new([2; 48])?.with_previous_secret([1; 48])?.with_encryption();
 /// # Ok::<(), chalice_http_toolkit::Error>(())
@@ -178,7 +178,7 @@ impl<S> Layer<S> for Cookies {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{Cookies, CookiesService};
+/// use chalice_http_toolkit::cookies::{Cookies, CookiesService};
 /// use tower::Layer;
 ///
 /// let service: CookiesService<&str> = Cookies::new([7; 32])?.layer("any service");

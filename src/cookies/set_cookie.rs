@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A cookie to be set, for [`CookieJar::set`](crate::CookieJar::set).
+/// A cookie to be set, for [`CookieJar::set`](crate::cookies::CookieJar::set).
 ///
 /// By default it is as narrow as a cookie can be: until the browser closes, `HttpOnly`, `SameSite=Lax`, `Path=/`, for this
 /// host alone; `Secure` and named `__Host-…` but in development on one's own machine.
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{SameSite, SetCookie};
+/// use chalice_http_toolkit::cookies::{SameSite, SetCookie};
 /// use std::time::Duration;
 ///
 /// let month = Duration::from_secs(30 * 24 * 60 * 60);
@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// One that scripts read too, on its way to the browser:
 ///
 /// ```
-/// use chalice_http_toolkit::{Cookies, CookieJar, Error, SetCookie};
+/// use chalice_http_toolkit::{Error, cookies::{CookieJar, Cookies, SetCookie}};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -52,7 +52,7 @@ pub struct SetCookie {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{SameSite, SetCookie};
+/// use chalice_http_toolkit::cookies::{SameSite, SetCookie};
 ///
 /// let cookie = SetCookie::new("step", "2").with_same_site(SameSite::Strict);
 /// ```

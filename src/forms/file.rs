@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::fields::media_type;
 
-/// A file that came with a [`Form`](crate::Form).
+/// A file that came with a [`Form`](crate::forms::Form).
 ///
 /// Its name and its type are whatever the sender wrote. SECURITY: store a file under a name of your own (an id, a hash) and
 /// keep the sender's as text; decide by [`media_type`](Self::media_type) what it is, and whether it is an image by
@@ -15,7 +15,7 @@ use crate::fields::media_type;
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{ContentManager, Form, Representation};
+/// use chalice_http_toolkit::{ContentManager, Representation, forms::Form};
 ///
 /// fn picture(content: &ContentManager, form: &Form) -> Representation {
 ///     match form.file("picture") {
@@ -52,7 +52,7 @@ impl FormFile {
     /// # Examples
     ///
     /// ```
-    /// # use chalice_http_toolkit::Form;
+    /// # use chalice_http_toolkit::forms::Form;
     /// # fn safe(name: &str) -> Option<String> {
     /// #     let body = format!("--x\r\nContent-Disposition: form-data; name=f; filename=\"{name}\"\r\n\r\n.\r\n--x--");
     /// #     let request = http::Request::post("/").header("content-type", "multipart/form-data; boundary=x").body(body);

@@ -26,7 +26,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{ErrorKind, FormLimits};
+/// use chalice_http_toolkit::{ErrorKind, forms::FormLimits};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let request = http::Request::post("/")
@@ -41,7 +41,7 @@ use crate::{
 /// For a short text with two photos:
 ///
 /// ```
-/// use chalice_http_toolkit::{ErrorKind, FormLimits};
+/// use chalice_http_toolkit::{ErrorKind, forms::FormLimits};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let limits = FormLimits::new().with_field_size(1_000).with_files(2).with_total_size(100_000).with_header_size(200);

@@ -1,10 +1,12 @@
-//! Forms that a visitor sent.
+//! Forms that a visitor sent: [`Form`] reads the fields and files of a request, within [`FormLimits`].
 //!
-//! 1. [`limits`] how much of one is taken, and reading its body within that
-//! 2. [`multipart`] and [`urlencoded`] the two encodings, as fields
-//! 3. [`parameters`] the parameters of Content-Type and Content-Disposition
-//! 4. [`file`] what was uploaded
-//! 5. [`typed`] fields as a type of the site's own
+//! How a body becomes a form, each step in the module of that name:
+//!
+//! 1. `limits` how much of one is taken, and reading its body within that
+//! 2. `multipart` and `urlencoded` the two encodings, as fields
+//! 3. `parameters` the parameters of Content-Type and Content-Disposition
+//! 4. `file` what was uploaded
+//! 5. `typed` fields as a type of the site's own
 //!
 //! It does not know what a form is for, nor who may send it.
 
@@ -56,7 +58,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::Form;
+/// use chalice_http_toolkit::forms::Form;
 /// use serde::Deserialize;
 ///
 /// #[derive(Deserialize)]
@@ -84,7 +86,7 @@ use crate::{
 /// With an upload, and limits of its own:
 ///
 /// ```
-/// use chalice_http_toolkit::{ErrorKind, Form, FormLimits};
+/// use chalice_http_toolkit::{ErrorKind, forms::{Form, FormLimits}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let body = "--x\r\n\
@@ -114,7 +116,7 @@ use crate::{
 /// ```
 /// # #[cfg(feature = "axum")] {
 /// use axum::{Extension, Router, routing::post};
-/// use chalice_http_toolkit::{Form, FormLimits};
+/// use chalice_http_toolkit::forms::{Form, FormLimits};
 ///
 /// async fn sign_up(form: Form) -> String {
 ///     format!("Hello, {}", form.text("name").unwrap_or("you"))
@@ -133,7 +135,7 @@ pub struct Form {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::Form;
+/// use chalice_http_toolkit::forms::Form;
 ///
 /// let form = Form::of_query(&"/search?q=bowl&q=blue".parse().unwrap())?;
 /// let fields: Vec<_> = form.fields().map(|field| (field.name(), field.text())).collect();

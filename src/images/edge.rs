@@ -20,7 +20,7 @@ impl Images {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::Images;
+    /// use chalice_http_toolkit::images::Images;
     ///
     /// std::fs::write(std::env::temp_dir().join("accept.js"), Images::cloudfront_function())?;
     /// # Ok::<(), std::io::Error>(())

@@ -13,7 +13,7 @@ use crate::{
 /// What a site takes is its own to say:
 ///
 /// ```
-/// use chalice_http_toolkit::{ImageInfo, ImageKind, Images};
+/// use chalice_http_toolkit::images::{ImageInfo, ImageKind, Images};
 ///
 /// fn is_taken(info: &ImageInfo) -> bool {
 ///     info.converted || (info.format == ImageKind::Gif && info.animated)
@@ -53,7 +53,7 @@ impl Images {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{ErrorKind, ImageKind, Images};
+    /// use chalice_http_toolkit::{ErrorKind, images::{ImageKind, Images}};
     ///
     /// let info = Images::inspect(&std::fs::read("static/img/logo.png")?)?;
     /// assert_eq!((info.format, info.animated, info.converted), (ImageKind::Png, false, true));
@@ -78,7 +78,7 @@ impl ImageLimits {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::ImageLimits;
+    /// use chalice_http_toolkit::images::ImageLimits;
     ///
     /// let logo = std::fs::read("static/img/logo.png")?;
     /// let refused = ImageLimits::default().with_side(100).inspect(&logo).unwrap_err();

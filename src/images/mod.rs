@@ -1,16 +1,24 @@
 //! Images: the format, size and bytes that suit each browser, decided on before they are made.
 //!
-//! 1. [`variant`] what a URL asks for, and how it could be made
-//! 2. [`accept`] which formats a client takes, at the [`edge`] too
-//! 3. [`serve`] which variant a request gets, with its tag, before anything is decoded
-//! 4. [`engine`] variants are made, each once, and kept: in memory, on [`disk`], or [ahead](prebuilt), in folders whose
-//!    [`ownership`] is looked at
-//! 5. [`markup`] what templates show, and its [`placeholder`]
-//! 6. [`inspect`] what an upload is
+//! [`Images`] says how a site's images are converted, and is given to
+//! [`ContentManager::with_images`](crate::ContentManager::with_images). What a site makes or gets itself goes to
+//! [`ContentManager::image`](crate::ContentManager::image) and
+//! [`convert_by_accept`](crate::ContentManager::convert_by_accept); what visitors send is looked at by [`Images::inspect`].
+//!
+//! How a request gets its image, each step in the module of that name:
+//!
+//! 1. `variant` what a URL asks for, and how it could be made
+//! 2. `accept` which formats a client takes, at the `edge` too
+//! 3. `serve` which variant a request gets, with its tag, before anything is decoded
+//! 4. `engine` variants are made, each once, and kept: in memory, on `disk`, or ahead (`prebuilt`), in folders whose
+//!    `ownership` is looked at
+//! 5. `markup` what templates show, and its `placeholder`
+//! 6. `inspect` what an upload is; `converted` what a site gives and gets
 //!
 //! It does not know routes or caches in front.
 
 pub(crate) mod accept;
+pub(crate) mod converted;
 mod disk;
 mod edge;
 pub(crate) mod engine;
@@ -35,16 +43,19 @@ use std::{
 
 use minijinja::Environment;
 
+pub use converted::{ConvertedImage, ImageInput};
 pub(crate) use engine::render;
 pub use inspect::ImageInfo;
 pub use prebuilt::Prebuilt;
+
+pub use crate::codec::{Format as ImageFormat, ImageLimits, Kind as ImageKind};
 
 use self::{
     engine::{Engine, Means},
     variant::Menu,
 };
 use crate::{
-    codec::{self, ImageLimits, Kind as ImageKind},
+    codec,
     error::Result,
     fields::{entity_tag::hex, media_type},
     files::{assets::Assets, path::AssetPath, urls::Urls},
@@ -62,7 +73,7 @@ pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{ContentManager, Embedded, Images};
+/// use chalice_http_toolkit::{ContentManager, Embedded, images::Images};
 ///
 /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?.with_images(Images::new());
 /// # Ok::<(), chalice_http_toolkit::Error>(())
@@ -72,7 +83,7 @@ pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
 ///
 /// ```
 /// use std::time::Duration;
-/// use chalice_http_toolkit::{ImageLimits, Images};
+/// use chalice_http_toolkit::images::{ImageLimits, Images};
 ///
 /// let images = Images::new()
 ///     .with_widths([320, 640, 1280])
@@ -85,7 +96,7 @@ pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
 /// In a function with little memory, where results are kept on disk:
 ///
 /// ```
-/// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, Images};
+/// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, images::Images};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let folder = std::env::temp_dir().join("images-of-my-site");

@@ -38,7 +38,7 @@ const PLACEHOLDER: &str = "placeholder";
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::Images;
+/// use chalice_http_toolkit::images::Images;
 ///
 /// # let folder = tempfile::tempdir().unwrap();
 /// let done = Images::new().with_widths([320, 640]).prebuild(folder.path())?;

@@ -1,7 +1,7 @@
 //! Purges: what drops copies at the edge when the data that they show has changed.
 //!
-//! 1. [`Purge::tags`] makes a [task](task) that keeps the order of its queue; several of one request are one
-//! 2. the worker hands its items to a [target]: a [distribution] of CloudFront, or a `LocalEdge`
+//! 1. [`Purge::tags`] makes a `task` that keeps the order of its queue; several of one request are one
+//! 2. the worker hands its items to a `target`: a `distribution` of CloudFront, or a `LocalEdge`
 //! 3. and posts them once more, for pages that were on their way while the data changed
 //!
 //! It does not know which pages there are, nor what they show.
@@ -9,6 +9,8 @@
 mod distribution;
 mod target;
 mod task;
+
+pub use crate::local_edge::LocalEdge;
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +28,6 @@ use self::{
 use crate::{
     error::Result,
     fields::cache_tags::valid,
-    local_edge::LocalEdge,
     tasking::{Posted, controller::TaskingController},
 };
 
@@ -37,7 +38,7 @@ use crate::{
 /// [`on_success`](PurgePost::on_success). The worker asks CloudFront for an invalidation with the SDK; it needs
 /// `cloudfront:CreateInvalidation` for this distribution alone. The same delivery that comes twice is one invalidation. While
 /// CloudFront has too many in progress the worker waits, and then the task comes again, up to twenty times, whatever
-/// [attempts](crate::TaskingController::with_attempts) other tasks have.
+/// [attempts](crate::tasking::TaskingController::with_attempts) other tasks have.
 ///
 /// A page that was made from the old data may reach the edge when the first purge is over. So each purge is done twice, the
 /// second time [ten seconds](Self::with_second_purge) later. It costs two items of an invalidation for each tag: the first
@@ -50,7 +51,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{App, BoxError, Front, LocalEdge, Purge, TaskingController, TestSite, tasking::LocalQueue};
+/// use chalice_http_toolkit::{App, BoxError, Front};
+/// use chalice_http_toolkit::purge::{LocalEdge, Purge};
+/// use chalice_http_toolkit::tasking::{LocalQueue, TaskingController};
+/// use chalice_http_toolkit::testing::TestSite;
 /// use http::Response;
 /// use tower::service_fn;
 ///
@@ -106,7 +110,7 @@ impl Purge {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{LocalEdge, Purge, TaskingController};
+    /// use chalice_http_toolkit::{purge::{LocalEdge, Purge}, tasking::TaskingController};
     /// use std::time::Duration;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
@@ -182,7 +186,7 @@ impl fmt::Debug for Purge {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{Error, Purge, PurgePost};
+/// use chalice_http_toolkit::{Error, purge::{Purge, PurgePost}};
 ///
 /// async fn price_changed(purge: &Purge, product: u32) -> Result<(), Error> {
 ///     let post: PurgePost = purge.tags([format!("product:{product}"), "products".to_owned()]);

@@ -23,7 +23,7 @@ impl App {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{App, ContentManager, EdgeManifest, Embedded};
+    /// use chalice_http_toolkit::{App, ContentManager, Embedded, diagnostics::EdgeManifest};
     /// use tower::service_fn;
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

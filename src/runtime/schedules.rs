@@ -28,7 +28,7 @@ impl App {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{App, BoxError, ScheduledEvent};
+    /// use chalice_http_toolkit::{App, BoxError, events::ScheduledEvent};
     /// use tower::service_fn;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {

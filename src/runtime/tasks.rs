@@ -29,7 +29,7 @@ impl App {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{App, TaskingController};
+    /// use chalice_http_toolkit::{App, tasking::TaskingController};
     /// use tower::service_fn;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -54,7 +54,7 @@ impl App {
     /// # Examples
     ///
     /// ```no_run
-    /// use chalice_http_toolkit::{App, BoxError, TaskingController};
+    /// use chalice_http_toolkit::{App, BoxError, tasking::TaskingController};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), BoxError> {

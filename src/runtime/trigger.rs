@@ -28,7 +28,7 @@ pub(crate) enum Trigger {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{App, ScheduledEvent};
+/// use chalice_http_toolkit::{App, events::ScheduledEvent};
 /// use tower::service_fn;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -98,7 +98,7 @@ impl ScheduledEvent {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{App, ScheduledEvent};
+    /// use chalice_http_toolkit::{App, events::ScheduledEvent};
     /// use serde_json::json;
     /// # use tower::service_fn;
     ///

@@ -44,7 +44,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::CrossOriginProtection;
+/// use chalice_http_toolkit::security::CrossOriginProtection;
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -83,7 +83,7 @@ impl CrossOriginProtection {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{CrossOriginProtection, ErrorKind};
+    /// use chalice_http_toolkit::{ErrorKind, security::CrossOriginProtection};
     ///
     /// let shops = CrossOriginProtection::new()
     ///     .with_trusted_origin("https://www.shop.example")?
@@ -169,7 +169,7 @@ impl<S> Layer<S> for CrossOriginProtection {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{CrossOriginProtection, CrossOriginService};
+/// use chalice_http_toolkit::security::{CrossOriginProtection, CrossOriginService};
 /// use tower::Layer;
 ///
 /// let service: CrossOriginService<&str> = CrossOriginProtection::new().layer("any service");

@@ -57,7 +57,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded, SecurityHeaders};
+/// use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded, security::SecurityHeaders};
 /// use std::time::Duration;
 /// use tower::service_fn;
 /// use tower::Layer;
@@ -84,7 +84,7 @@ use crate::{
 /// As a layer, with all that is left out by default:
 ///
 /// ```
-/// use chalice_http_toolkit::{CloudFront, Error, Representation, SecurityHeaders};
+/// use chalice_http_toolkit::{CloudFront, Error, Representation, security::SecurityHeaders};
 /// use std::time::Duration;
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
@@ -156,7 +156,7 @@ impl SecurityHeaders {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::SecurityHeaders;
+    /// use chalice_http_toolkit::security::SecurityHeaders;
     ///
     /// let embedded_by_a_partner = SecurityHeaders::new().with_directive("frame-ancestors", "https://partner.example")?;
     /// assert!(SecurityHeaders::new().with_directive("script-src", "'self'; object-src *").is_err());
@@ -268,7 +268,7 @@ impl<S> Layer<S> for SecurityHeaders {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{SecurityHeaders, SecurityHeadersService};
+/// use chalice_http_toolkit::security::{SecurityHeaders, SecurityHeadersService};
 /// use tower::Layer;
 ///
 /// let service: SecurityHeadersService<&str> = SecurityHeaders::new().layer("any service");

@@ -1,7 +1,7 @@
 //! What protects a site's visitors from other sites, as layers around a whole service.
 //!
-//! 1. [`cross_origin`] forms that another site's page sends in a visitor's name
-//! 2. [`headers`] what a page may do, with its [`policy`]
+//! - [`CrossOriginProtection`] refuses forms that another site's page sends in a visitor's name
+//! - [`SecurityHeaders`] says what a page may do: a Content-Security-Policy, and the fields beside it
 //!
 //! It does not know what the service does.
 

@@ -15,7 +15,7 @@ use super::TaskingController;
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::RawTask};
+/// use chalice_http_toolkit::tasking::{RawTask, TaskContext, TaskingController};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let tasks = TaskingController::new("mail.fifo")?.with_inline();
@@ -102,7 +102,7 @@ impl TaskContext {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::TaskingController;
+    /// use chalice_http_toolkit::tasking::TaskingController;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let tasks = TaskingController::new("pay.fifo")?.with_inline().on_raw(async |context, _task| {

@@ -49,7 +49,7 @@ const INLINE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{Task, TaskContext, TaskingController, tasking::LocalQueue};
+/// use chalice_http_toolkit::tasking::{LocalQueue, Task, TaskContext, TaskingController};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]

@@ -38,7 +38,7 @@ const FREE: &str = "FREE";
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::DynamoStore};
+/// use chalice_http_toolkit::tasking::{DynamoStore, TaskingController};
 ///
 /// let tasks = TaskingController::new("mail.fifo")?.with_store(DynamoStore::new("tasks-done"));
 /// # Ok::<(), chalice_http_toolkit::Error>(())
@@ -246,7 +246,7 @@ impl TaskContext {
     ///
     /// ```no_run
     /// use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-    /// use chalice_http_toolkit::{BoxError, TaskingController, tasking::DynamoStore};
+    /// use chalice_http_toolkit::{BoxError, tasking::{DynamoStore, TaskingController}};
     ///
     /// let store = DynamoStore::new("tasks-done");
     /// let tasks = TaskingController::new("orders.fifo")?.with_store(store.clone());

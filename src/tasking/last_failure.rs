@@ -95,7 +95,8 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{Error, ErrorKind, Task, TaskContext, TaskingController, tasking::{LastFailure, LocalQueue}};
+    /// use chalice_http_toolkit::{Error, ErrorKind};
+    /// use chalice_http_toolkit::tasking::{LastFailure, LocalQueue, Task, TaskContext, TaskingController};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]

@@ -1,5 +1,6 @@
-//! Background tasks over an SQS FIFO queue: what [`TaskingController`] and
-//! [`Task`](crate::Task) need besides.
+//! Background tasks over an SQS FIFO queue: what need not be done before the answer.
+//!
+//! A [`Task`] is a type that travels as JSON. A [`TaskingController`] posts it, and has its handler.
 //!
 //! How a task travels, each step in the module of that name:
 //!
@@ -64,10 +65,11 @@ pub use policy::Backoff;
 pub use post::{Dedup, Post, PostBatch, Posted};
 pub use send::BatchOrder;
 pub use store::{Claim, IdempotencyStore, MemoryStore, StoreFuture};
-pub use task::RawTask;
+pub use task::{RawTask, Task};
 
 #[cfg(feature = "purge")]
 pub(crate) use aws::{configuration, fault};
-use controller::TaskingController;
+pub use context::TaskContext;
+pub use controller::TaskingController;
 pub(crate) use event::source_arn;
 pub(crate) use scope::{Scope, flush};

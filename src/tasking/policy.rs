@@ -13,7 +13,7 @@ use super::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{Task, tasking::Backoff};
+/// use chalice_http_toolkit::tasking::{Backoff, Task};
 /// use serde::{Deserialize, Serialize};
 /// use std::time::Duration;
 ///

@@ -41,7 +41,7 @@ pub(crate) const RAW: &str = "chalice-raw";
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::{Dedup, LocalQueue}};
+/// use chalice_http_toolkit::tasking::{Dedup, LocalQueue, TaskingController};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
@@ -73,7 +73,7 @@ pub struct Posted {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::{Dedup, LocalQueue}};
+/// use chalice_http_toolkit::tasking::{Dedup, LocalQueue, TaskingController};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let queue = LocalQueue::new("mail.fifo");
@@ -114,7 +114,7 @@ pub enum Dedup {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::LocalQueue};
+/// use chalice_http_toolkit::tasking::{LocalQueue, TaskingController};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
@@ -212,7 +212,7 @@ impl Post {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{App, TaskingController, tasking::LocalQueue};
+    /// use chalice_http_toolkit::{App, tasking::{LocalQueue, TaskingController}};
     /// use tower::service_fn;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -304,7 +304,7 @@ impl IntoFuture for Post {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::{BatchOrder, LocalQueue}};
+/// use chalice_http_toolkit::tasking::{BatchOrder, LocalQueue, TaskingController};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));

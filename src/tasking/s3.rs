@@ -39,7 +39,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::TaskingController;
+    /// use chalice_http_toolkit::tasking::TaskingController;
     ///
     /// let tasks = TaskingController::new("mail.fifo")?.with_s3_offload("my-task-bodies");
     /// let tasks = TaskingController::new("mail.fifo")?.with_s3_offload("my-bucket/tasks/mail/");
@@ -56,7 +56,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::TaskingController;
+    /// use chalice_http_toolkit::tasking::TaskingController;
     ///
     /// let tasks = TaskingController::new("mail.fifo")?.with_s3_offload("my-task-bodies").with_offload_above(64 * 1024);
     /// # Ok::<(), chalice_http_toolkit::Error>(())
@@ -72,7 +72,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{ErrorKind, TaskingController};
+    /// use chalice_http_toolkit::{ErrorKind, tasking::TaskingController};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let tasks = TaskingController::new("mail.fifo")?.with_s3_offload("my-task-bodies").with_offload_limit(8 * 1024 * 1024);

@@ -64,7 +64,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::RawTask};
+    /// use chalice_http_toolkit::tasking::{RawTask, TaskContext, TaskingController};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let tasks = TaskingController::new("mail.fifo")?.with_inline();
@@ -90,7 +90,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{Task, TaskContext, TaskingController};
+    /// use chalice_http_toolkit::tasking::{Task, TaskContext, TaskingController};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -123,7 +123,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{TaskContext, TaskingController};
+    /// use chalice_http_toolkit::tasking::{TaskContext, TaskingController};
     /// use std::time::Duration;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -151,7 +151,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{TaskContext, TaskingController};
+    /// use chalice_http_toolkit::tasking::{TaskContext, TaskingController};
     /// use std::time::Duration;
     ///
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -177,7 +177,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{ErrorKind, TaskingController};
+    /// use chalice_http_toolkit::{ErrorKind, tasking::TaskingController};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let tasks = TaskingController::new("mail.fifo")?.with_report_batch_item_failures(false);
@@ -191,7 +191,7 @@ impl TaskingController {
         self.change_settings(|settings| settings.report_batch_item_failures = reported)
     }
 
-    /// How long a task that failed waits, where it does not [say so itself](crate::Task::BACKOFF): so long after the first attempt, twice as long after each further one, and never
+    /// How long a task that failed waits, where it does not [say so itself](crate::tasking::Task::BACKOFF): so long after the first attempt, twice as long after each further one, and never
     /// longer than `longest`, nor than 11 hours. What was behind it in its batch waits four times as long, so that mostly the one
     /// that failed comes alone and the others keep their receives. Where the wait is zero it is tried again at once, in the same
     /// batch. A task for which the invocation had no time left has not failed, and comes at once.
@@ -201,7 +201,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::LocalQueue};
+    /// use chalice_http_toolkit::tasking::{LocalQueue, TaskContext, TaskingController};
     /// use std::time::Duration;
     ///
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -226,7 +226,7 @@ impl TaskingController {
         self.change_settings(|settings| settings.backoff = Backoff::new(first, longest))
     }
 
-    /// How often a task is tried that does not [say so itself](crate::Task::ATTEMPTS). When its last attempt fails, by an error, a panic or for want of time, the worker sends
+    /// How often a task is tried that does not [say so itself](crate::tasking::Task::ATTEMPTS). When its last attempt fails, by an error, a panic or for want of time, the worker sends
     /// it to the dead-letter queue, and its group goes on in the same batch.
     ///
     /// An attempt is one in which the task's own handler was begun, and failed or did not come to its end because its process
@@ -251,7 +251,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{TaskContext, TaskingController, tasking::LocalQueue};
+    /// use chalice_http_toolkit::tasking::{LocalQueue, TaskContext, TaskingController};
     /// use std::time::Duration;
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -299,7 +299,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{TaskingController, tasking::{Dedup, LocalQueue, MemoryStore}};
+    /// use chalice_http_toolkit::tasking::{Dedup, LocalQueue, MemoryStore, TaskingController};
     /// use std::{sync::Arc, time::Duration};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {

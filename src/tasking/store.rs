@@ -19,7 +19,7 @@ use crate::error::BoxError;
 /// A store that is away, for a test of what happens then:
 ///
 /// ```
-/// use chalice_http_toolkit::{ErrorKind, TaskingController, tasking::{Claim, IdempotencyStore, StoreFuture}};
+/// use chalice_http_toolkit::{ErrorKind, tasking::{Claim, IdempotencyStore, StoreFuture, TaskingController}};
 /// use std::time::Duration;
 ///
 /// #[derive(Debug)]
@@ -75,7 +75,7 @@ pub enum Claim {
 /// task fails and comes again.
 ///
 /// A store may count attempts too ([`counts_attempts`](Self::counts_attempts)). Then no task becomes a dead letter before its own
-/// handler was begun [as often as it may](crate::TaskingController::with_attempts), whatever happens to its neighbours: a
+/// handler was begun [as often as it may](crate::tasking::TaskingController::with_attempts), whatever happens to its neighbours: a
 /// process that dies leaves its claim behind, which counts. Without that, receives are counted.
 ///
 /// [`MemoryStore`] is for development and tests, `DynamoStore` (feature `dynamodb`) for the rest. A store of your own must

@@ -28,7 +28,7 @@ use crate::{
 /// ```
 /// use std::borrow::Cow;
 ///
-/// use chalice_http_toolkit::Task;
+/// use chalice_http_toolkit::tasking::Task;
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -61,10 +61,10 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
 
     /// How often it is tried before it becomes a dead letter. A queue's `maxReceiveCount` is no limit to that: in what would be
     /// its last receive, a task has the rest of its attempts at once. Default: the
-    /// [controller's](crate::TaskingController::with_attempts), which is five.
+    /// [controller's](crate::tasking::TaskingController::with_attempts), which is five.
     const ATTEMPTS: Option<u32> = None;
 
-    /// How long it waits after an attempt that failed. Default: the [controller's](crate::TaskingController::with_backoff),
+    /// How long it waits after an attempt that failed. Default: the [controller's](crate::tasking::TaskingController::with_backoff),
     /// which is 5 seconds after the first, twice as long after each further one, and 15 minutes at most.
     const BACKOFF: Option<Backoff> = None;
 
@@ -75,7 +75,7 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
 
     /// Tasks of one group run one after another in the order in which they were posted; one that fails holds up those
     /// behind it. 1 to 128 ASCII letters, digits or punctuation. Default: the
-    /// [controller's](crate::TaskingController::with_default_group), and where that has none a group of its own, so that nothing waits
+    /// [controller's](crate::tasking::TaskingController::with_default_group), and where that has none a group of its own, so that nothing waits
     /// for it.
     fn group(&self) -> Option<Cow<'_, str>> {
         None
@@ -93,7 +93,7 @@ pub trait Task: Serialize + DeserializeOwned + Send + 'static {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::Attribute};
+/// use chalice_http_toolkit::tasking::{Attribute, TaskingController};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let tasks = TaskingController::new("mail.fifo")?.with_inline().on_raw(async |_context, task| {

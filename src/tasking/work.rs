@@ -137,7 +137,7 @@ impl TaskingController {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{Error, TaskingController};
+    /// use chalice_http_toolkit::{Error, tasking::TaskingController};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let tasks = TaskingController::new("mail.fifo")?.on_raw(async |_context, task| match task.body() {

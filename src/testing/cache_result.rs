@@ -1,11 +1,11 @@
 //! How an edge came by its answer. It knows no edge.
 
-/// What a [`TestEdge`](crate::TestEdge) did for an answer, as CloudFront says it in `X-Cache`.
+/// What a [`TestEdge`](crate::testing::TestEdge) did for an answer, as CloudFront says it in `X-Cache`.
 ///
 /// # Examples
 ///
 /// ```
-/// # use chalice_http_toolkit::{CacheResult, TestEdge};
+/// # use chalice_http_toolkit::testing::{CacheResult, TestEdge};
 /// # async fn test(edge: TestEdge) {
 /// let twice = (edge.get("/account").send().await, edge.get("/account").send().await);
 /// assert_eq!(twice.1.cache(), Some(CacheResult::Miss)); // nobody else's copy is handed out

@@ -47,7 +47,8 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{CacheControl, CacheResult, CloudFront, ContentManager, Embedded, TestEdge, TestSite};
+/// use chalice_http_toolkit::{CacheControl, CloudFront, ContentManager, Embedded};
+/// use chalice_http_toolkit::testing::{CacheResult, TestEdge, TestSite};
 /// use std::time::Duration;
 /// use tower::{Layer, service_fn};
 ///
@@ -70,7 +71,7 @@ use crate::{
 /// With other policies, each as an edge of its own:
 ///
 /// ```
-/// use chalice_http_toolkit::{TestEdge, TestSite};
+/// use chalice_http_toolkit::testing::{TestEdge, TestSite};
 /// use http::{HeaderValue, header};
 /// use std::time::Duration;
 /// # use tower::service_fn;

@@ -1,9 +1,7 @@
 //! A site in its own tests: requests that go the real way, through any front door, and behind a cache.
 //!
-//! 1. [`TestSite`] and what it is asked and answers
-//! 2. [`form`]: what a form is sent as
-//! 3. [`edge`]: CloudFront in front of it, by its [`rules`]; [`cache_result`] is what it says of that
-//! 4. [`copies`]: what it keeps; [`purging`]: what drops it again, and whether all is dropped that has to be
+//! [`TestSite`] sends requests to a site as a front door does. [`TestEdge`] puts CloudFront's cache before it, and
+//! [`CacheResult`] is what that says of an answer.
 //!
 //! It has no way of its own: each request becomes the event of a front door, and each reply what that makes of it.
 
@@ -24,6 +22,8 @@ use tower::Service;
 pub use cache_result::CacheResult;
 pub use edge::TestEdge;
 
+pub use crate::local_edge::LocalEdge;
+
 use crate::{
     error::BoxError,
     fields::ows,
@@ -37,7 +37,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, Front, TestSite};
+/// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded, Front, testing::TestSite};
 /// use tower::{Layer, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -80,7 +80,7 @@ impl TestSite {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{App, Front, TestSite};
+    /// use chalice_http_toolkit::{App, Front, testing::TestSite};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let broken = tower::service_fn(async |_| Err::<http::Response<String>, _>("no database"));
@@ -138,7 +138,7 @@ enum Asked<'a> {
 /// # Examples
 ///
 /// ```
-/// # use chalice_http_toolkit::TestSite;
+/// # use chalice_http_toolkit::testing::TestSite;
 /// # async fn test(site: TestSite) {
 /// let answer = site.post("/contact").form(&[("name", "Núria"), ("text", "Hello")]).send().await;
 /// assert_eq!(answer.header("location"), "/thanks");
@@ -200,7 +200,7 @@ impl<'a> TestRequest<'a> {
     /// # Examples
     ///
     /// ```
-    /// # use chalice_http_toolkit::TestSite;
+    /// # use chalice_http_toolkit::testing::TestSite;
     /// # async fn test(site: TestSite) {
     /// let picture = ("picture", "bowl.jpg", b"\xff\xd8\xff".as_slice());
     /// let answer = site.post("/contact").form_with_files(&[("name", "Ada")], &[picture]).send().await;
@@ -223,7 +223,7 @@ impl<'a> TestRequest<'a> {
     /// # Examples
     ///
     /// ```
-    /// # use chalice_http_toolkit::TestSite;
+    /// # use chalice_http_toolkit::testing::TestSite;
     /// # async fn test(site: TestSite) {
     /// let login = site.post("/log-in").form(&[("name", "ada"), ("password", "1815")]).send().await;
     /// let account = site.get("/account").cookies_of(&login).send().await;
@@ -270,7 +270,7 @@ impl<'a> TestRequest<'a> {
 /// # Examples
 ///
 /// ```
-/// # use chalice_http_toolkit::TestSite;
+/// # use chalice_http_toolkit::testing::TestSite;
 /// # async fn test(site: TestSite) {
 /// let answer = site.get("/logo.png").send().await;
 /// assert_eq!(answer.header("content-type"), "image/png");

@@ -45,8 +45,8 @@ impl TestEdge {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{CacheResult, LocalEdge, TestEdge};
-    /// # async fn test(site: chalice_http_toolkit::TestSite) {
+    /// use chalice_http_toolkit::testing::{CacheResult, LocalEdge, TestEdge};
+    /// # async fn test(site: chalice_http_toolkit::testing::TestSite) {
     /// let local = LocalEdge::new();
     /// let edge = TestEdge::new(site).with_local_edge(&local);
     /// edge.get("/posts/7").send().await;
@@ -70,7 +70,8 @@ impl TestEdge {
     /// # Examples
     ///
     /// ```should_panic
-    /// use chalice_http_toolkit::{CacheControl, CloudFront, ContentManager, Embedded, TestEdge, TestSite};
+    /// use chalice_http_toolkit::{CacheControl, CloudFront, ContentManager, Embedded};
+    /// use chalice_http_toolkit::testing::{TestEdge, TestSite};
     /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
     /// use tower::{Layer, service_fn};
     ///
@@ -99,7 +100,7 @@ impl TestEdge {
     /// # Examples
     ///
     /// ```
-    /// # use chalice_http_toolkit::{CacheResult, TestEdge, TestSite};
+    /// # use chalice_http_toolkit::testing::{CacheResult, TestEdge, TestSite};
     /// # async fn test(site: TestSite) {
     /// for renewed in [true, false] {
     ///     let edge = TestEdge::new(site.clone()).with_tags_renewed_by_304(renewed);
@@ -118,7 +119,7 @@ impl TestEdge {
     /// # Examples
     ///
     /// ```
-    /// # use chalice_http_toolkit::TestEdge;
+    /// # use chalice_http_toolkit::testing::TestEdge;
     /// # async fn test(edge: TestEdge) {
     /// for _ in 0..100 {
     ///     edge.get("/").send().await;

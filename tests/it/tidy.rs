@@ -179,7 +179,17 @@ fn each_foreign_crate_has_one_owner() {
         ("zune_jpeg", &["codec/decode/jpeg.rs"]),
         ("jpeg_decoder", &["codec/decode/thorough_jpeg.rs"]),
         ("png", &["codec/decode/", "codec/encode/"]),
-        ("image", &["codec/decode/other.rs", "codec/drawn.rs", "codec/others.rs", "content/drawn_images.rs", "lib.rs"]),
+        (
+            "image",
+            &[
+                "codec/decode/other.rs",
+                "codec/drawn.rs",
+                "codec/others.rs",
+                "content/drawn_images.rs",
+                "images/converted.rs",
+                "lib.rs",
+            ],
+        ),
         ("image_webp", &["codec/decode/webp.rs"]),
         ("fast_image_resize", &["codec/resize.rs"]),
         ("moxcms", &["codec/colour.rs"]),

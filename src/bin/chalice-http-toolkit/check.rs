@@ -12,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-use chalice_http_toolkit::{App, CloudFront, ContentManager, Error, Front, Images, Source};
+use chalice_http_toolkit::{App, CloudFront, ContentManager, Error, Front, Source, images::Images};
 use http::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ fn in_templates(site: &Site, inline: bool) -> Result<Vec<Finding>, Error> {
     let content = content(site)?.with_images(Images::new());
     let blocked = if inline { content.check_inline() } else { Vec::new() };
     let of = |rule| {
-        move |finding: &chalice_http_toolkit::Finding| {
+        move |finding: &chalice_http_toolkit::diagnostics::Finding| {
             let (folder, rule) =
                 if finding.is_static_file() { (&site.files, "stale") } else { (&site.templates, rule) };
             let (file, message) = (folder.join(finding.template()), finding.problem().to_owned());

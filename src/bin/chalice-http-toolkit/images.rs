@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chalice_http_toolkit::{Images, Prebuilt};
+use chalice_http_toolkit::images::{Images, Prebuilt};
 
 use crate::{args, say};
 

@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use chalice_http_toolkit::{EdgeManifest, GoneTag};
+use chalice_http_toolkit::diagnostics::{EdgeManifest, GoneTag};
 use serde_json::{Value, json};
 
 use crate::{

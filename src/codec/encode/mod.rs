@@ -21,7 +21,7 @@ use super::{
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::ImageFormat;
+/// use chalice_http_toolkit::images::ImageFormat;
 ///
 /// assert_ne!(ImageFormat::Webp, ImageFormat::Png);
 /// ```

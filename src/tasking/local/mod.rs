@@ -37,14 +37,14 @@ const VISIBILITY_PER_TIMEOUT: u32 = 6;
 /// A FIFO queue inside the process, by SQS's rules: order in each group, a group waits while an earlier message of it is
 /// hidden, five minutes of deduplication, receipts that expire, receive counts and dead letters.
 ///
-/// In development it comes by itself ([`TaskingController`](crate::TaskingController)). A test makes one and decides
-/// when its tasks run, with [`work_off`](crate::TaskingController::work_off); under tokio's paused clock its time is the
+/// In development it comes by itself ([`TaskingController`](crate::tasking::TaskingController)). A test makes one and decides
+/// when its tasks run, with [`work_off`](crate::tasking::TaskingController::work_off); under tokio's paused clock its time is the
 /// test's too.
 ///
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{Error, TaskingController, tasking::LocalQueue};
+/// use chalice_http_toolkit::{Error, tasking::{LocalQueue, TaskingController}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let queue = LocalQueue::new("mail.fifo").with_most_receives(2);
@@ -68,7 +68,7 @@ const VISIBILITY_PER_TIMEOUT: u32 = 6;
 /// With the times that the queue and the function have at AWS, of which the worker keeps a second for itself:
 ///
 /// ```
-/// use chalice_http_toolkit::{Error, TaskContext, TaskingController, tasking::{LocalQueue, RawTask}};
+/// use chalice_http_toolkit::{Error, tasking::{LocalQueue, RawTask, TaskContext, TaskingController}};
 /// use std::time::Duration;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
@@ -136,7 +136,7 @@ impl LocalQueue {
     }
 
     /// After how many receives the queue makes a message a dead letter by itself, run or not: `maxReceiveCount` of a queue at
-    /// AWS. The worker sends it there earlier, after [`with_attempts`](crate::TaskingController::with_attempts), or
+    /// AWS. The worker sends it there earlier, after [`with_attempts`](crate::tasking::TaskingController::with_attempts), or
     /// with this receive at the latest. Default: 100.
     pub fn with_most_receives(self, most: u32) -> Self {
         self.engine().settings().most_receives = most;
@@ -332,7 +332,7 @@ fn refused(refused: Refused) -> Error {
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{Error, TaskingController, tasking::LocalQueue};
+/// use chalice_http_toolkit::{Error, tasking::{LocalQueue, TaskingController}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let queue = LocalQueue::new("mail.fifo");

@@ -24,7 +24,7 @@ const BATCHES: usize = 4;
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::{TaskingController, tasking::LocalQueue};
+/// use chalice_http_toolkit::tasking::{LocalQueue, TaskingController};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let queue = LocalQueue::new("mail.fifo");

@@ -105,7 +105,7 @@ impl Project<'_> {
             memory => if images { 1024 } else { 256 },
             images,
             free_plan,
-            accept_function => chalice_http_toolkit::Images::cloudfront_function(),
+            accept_function => chalice_http_toolkit::images::Images::cloudfront_function(),
         };
         engine.render_named_str(path, text, values).map_err(|error| format!("{path}: {error:#}"))
     }

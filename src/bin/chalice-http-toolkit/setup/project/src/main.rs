@@ -13,13 +13,13 @@ use axum::{
     routing::get,
 };
 use chalice_http_toolkit::{
+    App, BoxError, CloudFront, ContentManager, Error, Representation, Source, Stage, embed,
+    forms::Form,
 #% if images
-    App, BoxError, CloudFront, ContentManager, CrossOriginProtection, Error, Form, Images,
-    Representation, SecurityHeaders, Source, Stage, Task, TaskContext, TaskingController, embed,
-#% else
-    App, BoxError, CloudFront, ContentManager, CrossOriginProtection, Error, Form, Representation,
-    SecurityHeaders, Source, Stage, Task, TaskContext, TaskingController, embed,
+    images::Images,
 #% endif
+    security::{CrossOriginProtection, SecurityHeaders},
+    tasking::{Task, TaskContext, TaskingController},
 };
 use serde::{Deserialize, Serialize};
 use tower::Layer;
@@ -138,7 +138,7 @@ async fn main() -> Result<(), BoxError> {
 
 #[cfg(test)]
 mod tests {
-    use chalice_http_toolkit::TestSite;
+    use chalice_http_toolkit::testing::TestSite;
 
     use super::*;
 
