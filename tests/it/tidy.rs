@@ -362,7 +362,7 @@ fn each_link_of_a_document_leads_to_a_file_or_the_web() {
         for target in targets(&prose).filter(|target| !target.starts_with("https://")) {
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
             let file = if file.is_empty() { path.clone() } else { path.with_file_name(file) };
-            let found = fs::read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let found = fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             if !found.is_ok_and(|text| heading.is_empty() || has_heading(&text, heading)) {
                 dead.push(format!("{}: {target}", path.display()));
             }
