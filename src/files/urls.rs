@@ -7,8 +7,10 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct Urls {
     /// The URL of a static file, from the template that names it and the words of that.
-    pub(crate) of_file: Arc<dyn Fn(&str, &str) -> String + Send + Sync>,
+    pub(crate) of_file: Arc<OfFile>,
     /// The URL of a path of the site, or why it is none.
     #[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only images have URLs of their own"))]
     pub(crate) of_path: fn(&str) -> Result<String, String>,
 }
+
+type OfFile = dyn Fn(&str, &str) -> String + Send + Sync;
