@@ -166,6 +166,29 @@ mod tests {
         }
     }
 
+    /// A width that is no multiple of eight becomes pixels and a part of one where it is decoded smaller.
+    #[test]
+    fn a_picture_is_not_stretched_by_being_decoded_smaller() {
+        for (side, width) in [(193, 16), (201, 32), (203, 48), (195, 64), (197, 80)] {
+            let data =
+                (0..side * side).flat_map(|at| [at % side * 256 / side, at / side * 256 / side, 0].map(|it| it as u8));
+            let ramps = Pixels::new((side, side), Layout::Rgb, data.collect(), Space::Srgb).unwrap();
+            let file = encode(&ramps, Format::Jpeg, 95, Tier::Fast, false).unwrap();
+            let header = probe(&file, &LIMITS()).unwrap();
+            assert!(header.eighths((width, width)) < 8);
+            let pixels = decode(&file, &header, Some((width, width)), &LIMITS()).unwrap();
+            let pixels = pixels.resized(width, width).unwrap();
+            // The ends of a ramp are rounded off.
+            let inner = (1..width - 1).flat_map(|y| (1..width - 1).map(move |x| (x, y)));
+            for (x, y) in inner {
+                let pixel = &pixels.data()[3 * (y * width + x) as usize..][..2];
+                let meant = [x, y].map(|at| (f64::from(at) + 0.5) * 256.0 / f64::from(width));
+                let far = pixel.iter().zip(meant).map(|(is, meant)| (f64::from(*is) - meant).abs()).fold(0.0, f64::max);
+                assert!(far < 5.0, "{side} to {width} at {x}, {y}: {pixel:?}, not {meant:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_conversion_scales_down_and_never_up() {
         let source = encode(&picture(200, 100, Layout::Rgb), Format::Jpeg, 90, Tier::Fast, false).unwrap();

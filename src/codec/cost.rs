@@ -46,7 +46,7 @@ pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels
 
 /// Milliseconds to decode an image and to resize it to this width.
 pub(crate) fn predicted_decode_ms(header: &Header, target_width: Option<u32>) -> f64 {
-    let shrinks = header.shrink_factor(header.target(target_width)).is_some();
+    let shrinks = header.eighths(header.target(target_width)) < 8;
     let each = match (header.kind, header.passes) {
         (Kind::Jpeg, false) if shrinks => 4.0,
         (Kind::Jpeg, false) if header.reader == Reader::Thorough => 14.0,
@@ -79,9 +79,10 @@ impl Header {
     pub(crate) fn decode_memory(&self, target_width: Option<u32>) -> u64 {
         let target = self.target(target_width);
         let channels = u64::from(self.channels.max(if self.alpha { 4 } else { 1 }));
-        let factor = u64::from(self.shrink_factor(target).unwrap_or(1));
-        let decoded = self.pixels() * channels / (factor * factor);
-        let is_thorough = factor > 1 || self.reader == Reader::Thorough;
+        let eighths = self.eighths(target);
+        let (across, down) = self.shrunk(eighths);
+        let decoded = u64::from(across) * u64::from(down) * channels;
+        let is_thorough = self.reader_at(eighths) == Reader::Thorough;
         let beside = match (self.kind, self.passes) {
             (Kind::Jpeg, passes) => {
                 // Coefficients of 16 bits: all of them where the picture has passes, and those on their way from one thread to
@@ -89,7 +90,7 @@ impl Header {
                 let held = if passes { channels } else { 0 };
                 let on_their_way = match (is_thorough, passes) {
                     (true, true) => 1,
-                    (true, false) if factor == 1 => channels,
+                    (true, false) if eighths == 8 => channels,
                     _ => 0,
                 };
                 let coefficients = 2 * self.pixels() * (held + on_their_way);
@@ -109,7 +110,7 @@ impl Header {
         };
         // One side is scaled before the other.
         let (width, height) = (u64::from(target.0), u64::from(target.1));
-        let resized = channels * width * (u64::from(self.height) / factor + height);
+        let resized = channels * width * (u64::from(down) + height);
         decoded + beside.max(resized) + OTHER
     }
 

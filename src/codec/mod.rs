@@ -11,10 +11,11 @@
 //!
 //! Which decoder reads what, and why:
 //!
-//! - JPEG: `zune-jpeg`, which `image` has as well, and `jpeg-decoder` beside it. `image` decodes no JPEG at a half, a quarter or
-//!   an eighth of its width, which is what keeps a camera's picture at a tenth of the memory and half the time. It fills up a file
-//!   that is cut off, turns inks into RGB before their profile is applied, and lets nobody set the most scans or say what the
-//!   components are where markers disagree.
+//! - JPEG: `zune-jpeg`, which `image` has as well, where all pixels are needed. `image` decodes no JPEG smaller than it is, fills up
+//!   a file that is cut off, turns inks into RGB before their profile is applied, and lets nobody set the most scans or say what the
+//!   components are where markers disagree. What is to be smaller than a camera wrote it is read by code of our own, which makes
+//!   no pixel that would be scaled away: two thirds of the time, and a tenth of the memory. `jpeg-decoder` reads what neither
+//!   of them knows, and smaller pictures in several scans, in halves, quarters or eighths.
 //! - PNG: `png`, which `image` has as well. Through `image` there are no `cICP`, `gAMA` and `cHRM` and no limit on the profile alone,
 //!   and 16 bits are held of all the picture where here they are held of a row.
 //! - WebP: `image-webp`, which `image` has as well, and which has no limits there either: the header is held against ours first.

@@ -55,6 +55,9 @@ pub(crate) struct Pixels {
     layout: Layout,
     data: Vec<u8>,
     space: Space,
+    /// How much of the width and the height is the picture: where it was decoded smaller than it is stored, its last column
+    /// and row may be parts of a pixel.
+    extent: (f64, f64),
 }
 
 impl Pixels {
@@ -69,13 +72,22 @@ impl Pixels {
         if length != Some(data.len()) || data.is_empty() {
             return Err(Refusal::broken("it has fewer or more pixels than it says"));
         }
-        Ok(Self { width, height, layout, data, space })
+        Ok(Self { width, height, layout, data, space, extent: (width.into(), height.into()) })
     }
 
     /// Other bytes of the same layout and colours. Their length is the caller's to get right.
     pub(super) fn with_data(self, width: u32, height: u32, data: Vec<u8>) -> Self {
         debug_assert_eq!(data.len(), width as usize * height as usize * self.layout.channels());
-        Self { width, height, data, ..self }
+        Self { width, height, data, extent: (width.into(), height.into()), ..self }
+    }
+
+    /// The same pixels, of which so much is the picture.
+    pub(super) fn with_extent(self, extent: (f64, f64)) -> Self {
+        Self { extent, ..self }
+    }
+
+    pub(super) fn extent(&self) -> (f64, f64) {
+        self.extent
     }
 
     /// The same picture in another layout, in sRGB.

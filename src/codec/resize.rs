@@ -25,6 +25,7 @@ fn scaled(mut pixels: Pixels, width: u32, height: u32) -> Result<Pixels, Refusal
         Layout::Rgb => PixelType::U8x3,
         Layout::Rgba | Layout::Cmyk => PixelType::U8x4,
     };
+    let extent = pixels.extent();
     let has_alpha = pixels.layout().has_alpha();
     let (from_width, from_height) = (pixels.width(), pixels.height());
     let mut target = Image::new(width, height, kind);
@@ -38,6 +39,7 @@ fn scaled(mut pixels: Pixels, width: u32, height: u32) -> Result<Pixels, Refusal
             alpha.multiply_alpha_inplace(&mut source).map_err(Refusal::broken)?;
         }
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(false);
+        let options = options.crop(0.0, 0.0, extent.0, extent.1);
         Resizer::new().resize(&source, &mut target, &options).map_err(Refusal::broken)?;
         if has_alpha {
             alpha.divide_alpha_inplace(&mut target).map_err(Refusal::broken)?;

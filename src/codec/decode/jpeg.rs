@@ -29,7 +29,7 @@ pub(super) fn decode(picture: &[u8], header: &Header, limits: &ImageLimits) -> R
 }
 
 /// What is stored for each ink into how much there is of it: 0 is none.
-fn read_inks(data: &mut [u8], colours: Colours) {
+pub(super) fn read_inks(data: &mut [u8], colours: Colours) {
     for [c, m, y, k] in data.as_chunks_mut::<4>().0 {
         // ITU-T T.872 §6.5.3: the complements of three inks, as YCbCr.
         let inks = if colours == Colours::Ycck { rgb([*c, *m, *y]) } else { [*c, *m, *y].map(|stored| 255 - stored) };

@@ -4,6 +4,7 @@
 mod jpeg;
 mod other;
 mod png;
+mod small_jpeg;
 mod thorough_jpeg;
 mod webp;
 
@@ -17,7 +18,7 @@ use super::{
 };
 
 /// The pixels of a file, as stored: not yet upright, in its own colours. For a target that is much smaller, the picture may
-/// come smaller than it is stored, never less than twice the target. A file that ends too early or contradicts itself is
+/// come smaller than it is stored, never less than half as large again as the target. A file that ends too early or contradicts itself is
 /// refused, never filled up with grey.
 pub(crate) fn decode(
     bytes: &[u8],
@@ -35,32 +36,33 @@ pub(crate) fn decode(
     Ok(pixels.without_opaque_alpha())
 }
 
-/// By the decoder that is right about this structure. What comes out smaller than it is stored is read by the thorough one
-/// in any case, which agrees with the fast one about the structures that both know. Where a file is damaged, each of them
-/// can read what the other can't.
+/// By the decoder that is right about this structure. All of them agree about the structures that they know. Where a file is
+/// damaged, each of them can read what another can't.
 fn jpeg(bytes: &[u8], header: &Header, target: Option<(u32, u32)>, limits: &ImageLimits) -> Result<Pixels, Refusal> {
     let picture =
         picture(bytes, header.colours).ok_or_else(|| Refusal::broken("it is another than its header says"))?;
-    let factor = target.and_then(|target| header.shrink_factor(target)).unwrap_or(1);
-    let read = |factor, reader| {
+    let eighths = target.map_or(8, |target| header.eighths(target));
+    let read = |eighths, reader| {
         let read = match reader {
             Reader::Fast => jpeg::decode(&picture, header, limits),
-            Reader::Thorough => thorough_jpeg::decode(&picture, header, factor, limits),
+            Reader::Small => small_jpeg::decode(&picture, header, eighths),
+            Reader::Thorough => thorough_jpeg::decode(&picture, header, eighths, limits),
         };
-        read.map(|(layout, data)| (header.shrunk(factor), layout, data))
+        read.map(|(layout, data)| (eighths, layout, data))
     };
-    let (first, other) = match header.reader {
-        Reader::Fast if factor == 1 => (Reader::Fast, Some(Reader::Thorough)),
-        Reader::Fast => (Reader::Thorough, Some(Reader::Fast)),
-        Reader::Thorough => (Reader::Thorough, None),
+    let first = header.reader_at(eighths);
+    let other = match (header.reader, first) {
+        (Reader::Fast, Reader::Fast) => Some(Reader::Thorough),
+        (Reader::Fast, _) => Some(Reader::Fast),
+        _ => None,
     };
     let other = other.filter(|_| header.shrinks && header.decode_memory(None) <= SPARE);
-    let (size, layout, data) = read(factor, first).or_else(|why| match other {
-        Some(other) => guarded(|| read(1, other)).map_err(|_| why),
+    let (eighths, layout, data) = read(eighths, first).or_else(|why| match other {
+        Some(other) => guarded(|| read(8, other)).map_err(|_| why),
         None => Err(why),
     })?;
     let space = profile(bytes, limits.profile).map_or(Space::Srgb, Space::Icc);
-    Pixels::new(size, layout, data, space)
+    Ok(Pixels::new(header.shrunk(eighths), layout, data, space)?.with_extent(header.extent(eighths)))
 }
 
 /// What a second attempt may take, in bytes: it was not counted on when the first one was decided on.

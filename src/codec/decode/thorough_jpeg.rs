@@ -1,16 +1,15 @@
 //! JPEG files of every structure into pixels, by `jpeg-decoder`: whole, or at a half, a quarter or an eighth of their width.
-//! It leaves out what would be scaled away, so that a camera's picture takes a tenth of the memory and half the time.
 
 use jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
 
 use super::super::{files::jpeg::Colours, header::Header, limits::ImageLimits, pixels::Layout, refusal::Refusal};
 
-/// The pixels of a picture that [`files::jpeg::picture`](super::super::files::jpeg::picture) has made plain, so many times
-/// smaller.
+/// The pixels of a picture that [`files::jpeg::picture`](super::super::files::jpeg::picture) has made plain, at 1, 2, 4 or all 8
+/// eighths of its width.
 pub(super) fn decode(
     picture: &[u8],
     header: &Header,
-    factor: u32,
+    eighths: u32,
     limits: &ImageLimits,
 ) -> Result<(Layout, Vec<u8>), Refusal> {
     let mut decoder = Decoder::new(picture);
@@ -24,7 +23,7 @@ pub(super) fn decode(
     };
     decoder.set_color_transform(transform);
     decoder.set_max_decoding_buffer_size(usize::try_from(limits.pixels.saturating_mul(4)).unwrap_or(usize::MAX));
-    let size = header.shrunk(factor);
+    let size = header.shrunk(eighths);
     let side = |side: u32| u16::try_from(side).map_err(Refusal::broken);
     let (width, height) = decoder.scale(side(size.0)?, side(size.1)?).map_err(Refusal::broken)?;
     let data = decoder.decode().map_err(Refusal::broken)?;

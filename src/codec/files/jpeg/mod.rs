@@ -12,7 +12,7 @@ pub(in super::super) use self::{
     structure::{Colours, Reader, picture},
 };
 use super::super::{
-    bytes::{be16, slice},
+    bytes::{be16, find_ff, slice},
     header::Header,
     kind::Kind,
     limits::ImageLimits,
@@ -22,7 +22,7 @@ use super::super::{
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
+pub(in super::super) const SOS: u8 = 0xda;
 const APP0: u8 = 0xe0;
 const APP1: u8 = 0xe1;
 const APP2: u8 = 0xe2;
@@ -36,13 +36,20 @@ const ICC: &[u8] = b"ICC_PROFILE\0";
 const LONGEST_FILL: usize = 4096;
 
 /// One segment; that of a scan holds the scan's data as well.
-struct Segment<'a> {
-    marker: u8,
-    payload: &'a [u8],
+pub(in super::super) struct Segment<'a> {
+    pub(in super::super) marker: u8,
+    pub(in super::super) payload: &'a [u8],
     whole: Range<usize>,
     /// What stands before the payload: fill bytes, the marker, the length.
     head: usize,
     data: Data,
+}
+
+impl Segment<'_> {
+    /// The data of a scan, in the bytes that the segment was read from.
+    pub(in super::super) fn scan<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes.get(self.whole.end.saturating_sub(self.data.length)..self.whole.end).unwrap_or_default()
+    }
 }
 
 /// The data of a scan.
@@ -53,14 +60,14 @@ struct Data {
 }
 
 /// All segments up to the end of the image. What follows that is no part of it.
-struct Segments<'a> {
+pub(in super::super) struct Segments<'a> {
     bytes: &'a [u8],
     at: usize,
     ended: bool,
 }
 
 impl<'a> Segments<'a> {
-    const fn new(bytes: &'a [u8]) -> Self {
+    pub(in super::super) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, ended: false }
     }
 
@@ -107,7 +114,7 @@ impl Data {
     fn at_start(bytes: &[u8]) -> Option<Self> {
         let (mut at, mut restarts) = (0, 0);
         loop {
-            at += bytes.get(at..)?.iter().position(|byte| *byte == 0xff)?;
+            at += find_ff(bytes.get(at..)?)?;
             match *bytes.get(at + 1)? {
                 0x00 => at += 2,
                 0xd0..=0xd7 => (at, restarts) = (at + 2, restarts + 1),

@@ -21,8 +21,10 @@ pub(crate) enum Colours {
 /// Which decoder reads a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// The fast one; a picture that comes out smaller is read by the other.
+    /// The fast one.
     Fast,
+    /// What reads the structures of the fast one where they are in one scan and come out smaller.
+    Small,
     /// The one that knows every structure.
     Thorough,
 }
