@@ -288,7 +288,7 @@ impl ContentManager {
 
     fn with_template(&self, name: &str) -> Result<Arc<Snapshot>> {
         let snapshot = self.snapshot();
-        if snapshot.templates.contains(name) {
+        if snapshot.templates.has_page(name) {
             return Ok(snapshot);
         }
         Err(Error::new(ErrorKind::TemplateNotFound, format!("there is no template `{name}`")))
@@ -296,7 +296,7 @@ impl ContentManager {
 
     /// Whether there is a template of this name.
     pub fn has_template(&self, name: &str) -> bool {
-        self.snapshot().templates.contains(name)
+        self.snapshot().templates.has_page(name)
     }
 
     fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -15,7 +15,11 @@ use serde::Serialize;
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
     fields::{cache_control::CacheControl, entity_tag::EntityTag, media_type},
-    files::{assets::Assets, provenance::Provenance, source::Located},
+    files::{
+        assets::Assets,
+        provenance::Provenance,
+        source::{Located, Which},
+    },
     images,
     pages::{
         explain::{Explanation, History},
@@ -63,8 +67,8 @@ pub(crate) struct Asked<'a> {
 
 impl Setup {
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let assets = Arc::new(Assets::new(self.files.files()));
-        let templates = Templates::new(self.templates.files(), assets.clone(), &self.settings);
+        let assets = Arc::new(Assets::new(self.files.files(Which::Visible)));
+        let templates = Templates::new(self.templates.files(Which::All), assets.clone(), &self.settings);
         Snapshot::new(templates, assets, self.settings.clone(), None)
     }
 

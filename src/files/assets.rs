@@ -212,7 +212,7 @@ fn is_fingerprint(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::source::{Embedded, Located};
+    use crate::files::source::{Embedded, Located, Which};
     use proptest::prelude::*;
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
     fn only_the_fingerprint_of_the_content_is_current() {
         const FILES: Embedded =
             Embedded::new(&[("a.css", b"a"), ("x.00000000000000000000.css", b"x"), ("x.css", b"y")]);
-        let assets = Assets::new(Located::Embedded(FILES).files());
+        let assets = Assets::new(Located::Embedded(FILES).files(Which::Visible));
         let found = |name: &str| assets.find(&AssetPath::from_name(name).unwrap()).map(|found| found.fingerprint);
         assert_eq!(found("a.css"), Some(Fingerprint::None));
         assert_eq!(found(&assets.fingerprinted("a.css").unwrap()), Some(Fingerprint::Current));
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_name_ends_at_a_query_or_a_fragment_unless_a_file_has_it_so() {
         const FILES: Embedded = Embedded::new(&[("a.svg", b"a"), ("c#.svg", b"c"), ("q?x=1", b"q"), ("q", b"q")]);
-        let assets = Assets::new(Located::Embedded(FILES).files());
+        let assets = Assets::new(Located::Embedded(FILES).files(Which::Visible));
         for (text, name, rest) in [
             ("a.svg", "a.svg", ""),
             ("a.svg#b", "a.svg", "#b"),

@@ -18,9 +18,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// Where a [`ContentManager`](crate::ContentManager) finds its templates or its static files.
 ///
 /// A folder given by a relative name is looked for under `LAMBDA_TASK_ROOT` (where Lambda unpacks a deployment), beside
-/// the executable, then in the package's folder (`CARGO_MANIFEST_DIR`, which `cargo run` and `cargo test` set). Hidden
-/// files (but for those in `.well-known` at its root, RFC 8615), names that are no UTF-8 and symbolic links that lead out
-/// of the folder are not part of it.
+/// the executable, then in the package's folder (`CARGO_MANIFEST_DIR`, which `cargo run` and `cargo test` set). Names that are
+/// no UTF-8 and symbolic links that lead out of the folder are not part of it. Of static files hidden ones are not either, but
+/// for those in `.well-known` at its root (RFC 8615). Hidden templates are there for templates that name them
+/// (`{% include '.icons/cart.svg' %}`), and are no pages.
 ///
 /// # Examples
 ///
@@ -50,6 +51,15 @@ pub struct Embedded(&'static [(&'static str, &'static [u8])]);
 pub(crate) struct Files {
     entries: BTreeMap<String, File>,
     stamp: Stamp,
+    which: Which,
+}
+
+/// Which files of a folder there are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Which {
+    /// Those that are not hidden.
+    Visible,
+    All,
 }
 
 #[derive(Debug)]
@@ -199,10 +209,10 @@ pub(crate) enum Located {
 }
 
 impl Located {
-    pub(crate) fn files(&self) -> Files {
+    pub(crate) fn files(&self, which: Which) -> Files {
         match self {
-            Self::Folder(root) => Files::of_folder(root),
-            Self::Embedded(embedded) => Files::of_embedded(*embedded),
+            Self::Folder(root) => Files::of_folder(root, which),
+            Self::Embedded(embedded) => Files::of_embedded(*embedded, which),
         }
     }
 
@@ -212,7 +222,7 @@ impl Located {
         match self {
             Self::Embedded(_) => true,
             Self::Folder(root) => {
-                let now = walk(root);
+                let now = walk(root, files.which);
                 now == files.stamp && now.is_settled(SystemTime::now())
             }
         }
@@ -229,20 +239,20 @@ impl fmt::Display for Located {
 }
 
 impl Files {
-    fn of_folder(root: &Path) -> Self {
-        let stamp = walk(root);
+    fn of_folder(root: &Path, which: Which) -> Self {
+        let stamp = walk(root, which);
         let entries = stamp
             .files
             .iter()
-            .filter_map(|(path, ..)| Some((name_of(root, path)?, File::new(Origin::Path(path.clone())))))
+            .filter_map(|(path, ..)| Some((which.name_of(root, path)?, File::new(Origin::Path(path.clone())))))
             .collect();
-        Self { entries, stamp }
+        Self { entries, stamp, which }
     }
 
-    fn of_embedded(embedded: Embedded) -> Self {
-        let visible = embedded.0.iter().filter(|(name, _)| AssetPath::from_name(name).is_ok());
-        let entries = visible.map(|(name, bytes)| ((*name).to_owned(), File::new(Origin::Embedded(bytes)))).collect();
-        Self { entries, stamp: Stamp::default() }
+    fn of_embedded(embedded: Embedded, which: Which) -> Self {
+        let there = embedded.0.iter().filter(|(name, _)| which.has(name));
+        let entries = there.map(|(name, bytes)| ((*name).to_owned(), File::new(Origin::Embedded(bytes)))).collect();
+        Self { entries, stamp: Stamp::default(), which }
     }
 
     /// The content of the file with exactly this name. A file that has vanished, or can't be read, is not there, and stays
@@ -313,14 +323,14 @@ fn find_folder(path: &Path) -> Result<PathBuf> {
 }
 
 /// All files below a root, in no particular order of folders but sorted by path. What can't be read is left out.
-fn walk(root: &Path) -> Stamp {
+fn walk(root: &Path, which: Which) -> Stamp {
     let mut files = Vec::new();
     let mut seen = HashSet::from([root.to_owned()]);
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            if name_of(root, &path).is_none() || !is_within(root, &path) {
+            if which.name_of(root, &path).is_none() || !is_within(root, &path) {
                 continue;
             }
             let Ok(metadata) = fs::metadata(&path) else { continue };
@@ -344,11 +354,21 @@ fn is_within(root: &Path, path: &Path) -> bool {
     }
 }
 
-/// The name of a file below the root, with `/` between segments; `None` for hidden files and names that are no UTF-8.
-fn name_of(root: &Path, path: &Path) -> Option<String> {
-    let segments: Option<Vec<&str>> = path.strip_prefix(root).ok()?.iter().map(|segment| segment.to_str()).collect();
-    let name = segments?.join("/");
-    AssetPath::from_name(&name).ok().map(|_| name)
+impl Which {
+    /// The name of a file below the root, with `/` between segments; `None` for those that are not there, and names that are
+    /// no UTF-8.
+    fn name_of(self, root: &Path, path: &Path) -> Option<String> {
+        let segments: Option<Vec<&str>> =
+            path.strip_prefix(root).ok()?.iter().map(|segment| segment.to_str()).collect();
+        Some(segments?.join("/")).filter(|name| self.has(name))
+    }
+
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::Visible => AssetPath::from_name(name).is_ok(),
+            Self::All => name.split('/').all(|segment| AssetPath::from_name(segment.trim_start_matches('.')).is_ok()),
+        }
+    }
 }
 
 /// Coarser than the clock ticks of any file system that a site is developed on.
@@ -371,7 +391,10 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), root.path().join("folder-out")).unwrap();
         std::os::unix::fs::symlink("../one", root.path().join("a/link-in")).unwrap();
         std::os::unix::fs::symlink("..", root.path().join("a/loop")).unwrap();
-        let files = Located::Folder(root.path().canonicalize().unwrap()).files();
+        let folder = Located::Folder(root.path().canonicalize().unwrap());
+        let all = folder.files(Which::All);
+        assert_eq!(all.names("").collect::<Vec<_>>(), [".hidden", "a/.hidden", "a/b/two", "a/link-in", "one"]);
+        let files = folder.files(Which::Visible);
         assert_eq!(files.names("").collect::<Vec<_>>(), ["a/b/two", "a/link-in", "one"]);
         assert_eq!(files.names("a/b").collect::<Vec<_>>(), ["a/b/two"]);
         assert_eq!(files.get("a/link-in").unwrap().bytes, "one");
@@ -383,11 +406,11 @@ mod tests {
         let file = root.path().join("page");
         fs::write(&file, "one").unwrap();
         let source = Located::Folder(root.path().canonicalize().unwrap());
-        let files = source.files();
+        let files = source.files(Which::Visible);
         assert!(!source.is_unchanged(&files), "it was written a moment ago");
         let old = SystemTime::now() - Duration::from_secs(60);
         fs::File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
-        let files = source.files();
+        let files = source.files(Which::Visible);
         assert!(source.is_unchanged(&files));
         fs::write(root.path().join("new"), "").unwrap();
         assert!(!source.is_unchanged(&files));

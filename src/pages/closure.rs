@@ -41,10 +41,9 @@ pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
             match reference {
                 Reference::Name { name, .. } => waiting.push(name.clone()),
                 Reference::StartsWith(prefix) => {
-                    let meant: Vec<String> =
-                        templates.names().into_iter().filter(|name| name.starts_with(prefix)).collect();
+                    let meant = templates.named_from(prefix);
                     match meant.len() <= MOST_MEANT {
-                        true => waiting.extend(meant),
+                        true => waiting.extend(meant.into_iter().map(str::to_owned)),
                         false => all.too_many = Some((name.clone(), meant.len())),
                     }
                 }

@@ -273,10 +273,8 @@ fn meant(templates: &Templates, reference: &Reference, from: &str) -> Vec<String
     match (reference, &templates.replaced().join) {
         (Reference::Name { name, .. }, Some(join)) => join(name, from).into_iter().collect(),
         (Reference::Name { name, .. }, None) => vec![name.clone()],
-        (Reference::StartsWith(_), Some(_)) => templates.names().into_iter().collect(),
-        (Reference::StartsWith(prefix), None) => {
-            templates.names().into_iter().filter(|name| name.starts_with(prefix)).collect()
-        }
+        (Reference::StartsWith(_), Some(_)) => templates.named_from("").into_iter().map(str::to_owned).collect(),
+        (Reference::StartsWith(prefix), None) => templates.named_from(prefix).into_iter().map(str::to_owned).collect(),
     }
 }
 

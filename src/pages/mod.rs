@@ -25,5 +25,6 @@ pub(crate) mod reads;
 mod replaced;
 mod shallow;
 mod syntax;
+mod template_names;
 pub(crate) mod templates;
 mod watch;

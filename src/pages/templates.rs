@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     error::Error as _,
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -123,16 +123,6 @@ impl Templates {
 
     pub(crate) fn environment(&self) -> &Environment<'static> {
         &self.environment
-    }
-
-    /// The names of all templates: those of the folder and those that the site added.
-    pub(crate) fn names(&self) -> BTreeSet<String> {
-        let added = self.environment.templates().map(|(name, _)| name);
-        self.files.names("").chain(added).map(str::to_owned).collect()
-    }
-
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.files.contains(name) || self.environment.templates().any(|(added, _)| added == name)
     }
 
     /// Whether the engine fails where a template shows what is not there.

@@ -263,6 +263,31 @@ async fn a_computed_name_of_very_many_templates_makes_a_page_rendered_first() {
 }
 
 #[tokio::test]
+async fn a_hidden_folder_is_there_for_templates_that_name_it() {
+    let files = [
+        ("templates/index.html", "{% include '.icons/a.svg' %}{% include '.icons/' ~ n ~ '.svg' ignore missing %}"),
+        ("templates/.icons/a.svg", "<svg id=a>"),
+        ("templates/.icons/1.svg", "<svg id=1>"),
+        ("templates/.draft.html", "{% broken"),
+        ("templates/typo.html", "{% include '.icons/b.svg' %}"),
+    ];
+    let folders = folders(&files);
+    let content = folders.content().with_reload(true);
+    let first = get(&page(&content, arguments()), "/").send().await;
+    assert_eq!((first.text(), first.header("x-etag-reason")), ("<svg id=a><svg id=1>", ""));
+    for name in ["templates/.icons/a.svg", "templates/.icons/1.svg"] {
+        let before = get(&page(&content, arguments()), "/").send().await;
+        folders.write(name, b"<svg>");
+        let changed = get(&page(&content, arguments()), "/").send().await;
+        assert!(changed.text() != before.text() && changed.header("etag") != before.header("etag"), "{name}");
+    }
+    // It is nothing that a stranger can ask for.
+    assert!(!content.has_template(".icons/a.svg") && content.render_template(".draft.html", ()).is_err());
+    let findings: Vec<String> = content.check().iter().map(ToString::to_string).collect();
+    assert_eq!(findings, ["typo.html:1: there is no template `.icons/b.svg`"]);
+}
+
+#[tokio::test]
 async fn what_only_an_unused_macro_names_does_not_count() {
     let folders = folders(&[("templates/index.html", "{% macro unused() %}{{ u }}{% endmacro %}{{ n }}")]);
     let content = folders.content().with_reload(true);
