@@ -43,6 +43,8 @@ pub enum Defect {
     Elements,
     /// The keys and the number of elements of what is asked for these alone.
     Shape,
+    /// The keys by which parts of values are asked for.
+    Key,
     /// Nothing in tags themselves: the watch over what functions look up is off, as with each defect of tags.
     Watch,
     /// That a failed task stops its group.

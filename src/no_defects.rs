@@ -22,6 +22,7 @@ pub(crate) enum Defect {
     Recursion,
     Elements,
     Shape,
+    Key,
     Watch,
     GroupSkip,
     Deadline,

@@ -235,7 +235,8 @@ impl ContentManager {
     ///
     /// [`ErrorKind::TemplateNotFound`].
     pub fn explain(&self, name: &str, arguments: &impl Serialize) -> Result<Explanation> {
-        Ok(self.with_template(name)?.closure(name).explain(arguments, ""))
+        let closure = self.with_template(name)?.closure(name);
+        Ok(closure.explain(arguments, &closure.counted(arguments), ""))
     }
 
     /// Looks for what would fail at run time, or would not do what is meant. Nothing is rendered. A test of a site asserts

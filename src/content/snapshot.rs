@@ -119,16 +119,17 @@ impl Snapshot {
     ) -> Result<Representation> {
         let content_type = media_type::of_template(asked.name);
         let closure = self.closure(asked.name);
-        let tag = closure.tag(&arguments, asked.script_root);
+        let counted = closure.counted(&arguments);
+        let tag = closure.tag(&arguments, &counted, asked.script_root);
         if let PageTag::Render(reason) = &tag {
             let body = self.templates.render(asked.name, &arguments, asked.script_root)?;
             let page = tagged(&content_type, body).with_inline(closure.inline.clone());
             let page = page.with_closure(self.cache_tag(&closure));
             return Ok(asked.because(page, &format!("rendered to know its tag: {reason}")));
         }
-        let missed = asked.missed(&tag, || closure.explain(&arguments, asked.script_root));
+        let missed = asked.missed(&tag, || closure.explain(&arguments, &counted, asked.script_root));
         let (inline, cache_tag) = (closure.inline.clone(), self.cache_tag(&closure));
-        let watched = closure.watched().filter(|_| matches!(tag, PageTag::Tag(_)));
+        let watched = closure.watched(&counted).filter(|_| matches!(tag, PageTag::Tag(_)));
         let shows_images = closure.shows_images;
         let rendering = self.rendering(asked, closure, watched);
         let render = move || rendering.made(&arguments);

@@ -23,7 +23,7 @@ use self::{
 };
 use super::{
     explain,
-    reads::{Parts, Reads},
+    reads::{Keys, Parts, Reads},
     shallow::Shallow,
 };
 
@@ -36,6 +36,13 @@ pub(crate) fn hash_arguments<T: Serialize>(hash: &mut Stream, arguments: &T, rea
     // whole, with its being safe or not, instead of a plain string.
     let _ = Value::from(Serde(&probe));
     outcome.into_inner()
+}
+
+/// The texts among those parts of `arguments` that are `read`.
+pub(crate) fn keys<T: Serialize>(arguments: &T, reads: &Reads) -> Keys {
+    let mut texts = Stream::of_keys();
+    // What has no canonical form has none for the tag either.
+    hash_arguments(&mut texts, arguments, reads).map_or_else(|_| Keys::any(), |()| texts.into_keys())
 }
 
 /// Those parts of `arguments` that are `read`, each by its path from `root` (`args.posts[3].title`), for a person to
@@ -137,6 +144,16 @@ fn hash_float(hash: &mut Stream, number: f64) {
 fn hash_bytes(hash: &mut Stream, kind: u8, bytes: &[u8]) {
     feed_short(hash, kind, bytes.len() as u64);
     hash.update(bytes);
+    hash.text(bytes);
+}
+
+/// The same for a text of which this is read: its characters are parts of it.
+#[inline]
+fn hash_text(hash: &mut Stream, kind: u8, text: &str, reads: &Reads) {
+    if hash.gives_keys() && *reads != Reads::Whole {
+        hash.divided_text();
+    }
+    hash_bytes(hash, kind, text.as_bytes());
 }
 
 /// A kind and a number of seven bits a byte, the last one without its high bit set: no form is the start of another.
@@ -420,7 +437,8 @@ mod tests {
             let (elements, others) = (prop::option::of(inner.clone()), prop::option::of(inner));
             (any::<[bool; 2]>(), fields, elements, others).prop_map(|([shape, truth], fields, elements, others)| {
                 let fields = fields.into_iter().map(|(name, reads)| (name.to_owned(), reads)).collect();
-                Reads::Parts(Arc::new(Parts { shape: shape || elements.is_some(), truth, fields, elements, others }))
+                let shape = shape || elements.is_some();
+                Reads::Parts(Arc::new(Parts { shape, truth, fields, elements, others, keyed: None }))
             })
         })
     }

@@ -23,7 +23,7 @@ use super::{
     closure::{collect, look_up, report_cut, too_many},
     explain::{Explanation, Parts},
     fragment::Fragment,
-    reads::{Known, Reads},
+    reads::{Counts, Keys, Known, Reads},
     syntax::{Mentions, Reference},
     templates::{ABSOLUTE_URL, Settings, Templates},
     watch::Watch,
@@ -66,7 +66,9 @@ pub(crate) struct Closure {
     digest: [u8; 32],
     /// By which copies at the edge are found again when any of it has changed.
     pub(crate) cache_tag: Arc<str>,
-    reads: Reads,
+    counts: Counts,
+    /// What counts with the keys that there were last.
+    keyed: RwLock<Vec<Arc<Keyed>>>,
     /// What its templates mention by name.
     names: Arc<BTreeSet<String>>,
     /// What static files they name.
@@ -81,6 +83,16 @@ pub(crate) struct Closure {
     /// What of it is inline, where its templates have anything of that.
     pub(crate) inline: Arc<Inline>,
 }
+
+/// What counts of arguments with these keys.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    keys: Keys,
+    reads: Reads,
+}
+
+/// So many sets of keys are remembered for a page.
+const MOST_KEYED: usize = 16;
 
 #[derive(Debug)]
 enum Verdict {
@@ -111,10 +123,10 @@ impl Closure {
         let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
         let looked_up = look_up(site.settings, &mut mentions);
         let known = Known { globals: globals_there, looked_up, is_watched };
-        let (reads, cut) = Reads::of(&flow, name, &known);
+        let (counts, cut) = Counts::of(&flow, name, &known);
         let fragment = site.templates.fragment();
         // A block that is not rendered alone is rendered outside of what is around it: its names mean something else there.
-        let reads = if fragment.is_none_or(Fragment::is_alone) { reads } else { Reads::Whole };
+        let counts = if fragment.is_none_or(Fragment::is_alone) { counts } else { Counts::whole() };
         report_cut(name, &cut);
         let mut verdict = verdict(site, &mentions);
         let mut parts = sources;
@@ -146,14 +158,16 @@ impl Closure {
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
         let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
-        canonical::hash_reads(&mut hash, &reads);
+        canonical::hash_reads(&mut hash, &counts.reads);
+        counts.keys.iter().for_each(|keys| canonical::hash_reads(&mut hash, keys));
         let (names, files) = (Arc::new(mentions.names), Arc::new(mentions.files));
         let (looked_up, digest) = (OnceLock::new(), hash.finalize());
         Self {
             parts,
             digest,
             cache_tag: cache_tags::of_closure(&digest),
-            reads,
+            counts,
+            keyed: RwLock::default(),
             names,
             files,
             is_watched,
@@ -174,9 +188,28 @@ impl Closure {
         matches!(self.verdict, Verdict::Taggable) && self.looked_up.get().is_none()
     }
 
+    /// What counts of these arguments.
+    pub(crate) fn counted(&self, arguments: &impl Serialize) -> Arc<Keyed> {
+        let Counts { reads, keys } = &self.counts;
+        let keys = keys.as_ref().map(|keys| canonical::keys(arguments, keys)).unwrap_or_default();
+        let known = self.keyed.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter().find(|known| known.keys == keys) {
+            return known.clone();
+        }
+        drop(known);
+        let counted = Arc::new(Keyed { reads: reads.with_keys(&keys), keys });
+        let mut known = self.keyed.write().unwrap_or_else(PoisonError::into_inner);
+        // SECURITY: keys may come from a stranger, who must not fill the memory.
+        if known.len() == MOST_KEYED {
+            known.remove(0);
+        }
+        known.push(counted.clone());
+        counted
+    }
+
     /// What of the arguments the tag covers, where a function of the site's own may look at more.
-    pub(crate) fn watched(&self) -> Option<Reads> {
-        self.is_watched.then(|| self.reads.clone())
+    pub(crate) fn watched(&self, counted: &Keyed) -> Option<Reads> {
+        self.is_watched.then(|| counted.reads.clone())
     }
 
     /// The same for a page whose key stands for all arguments.
@@ -199,8 +232,13 @@ impl Closure {
     }
 
     /// The tag of the page with these arguments.
-    pub(crate) fn tag(&self, arguments: &impl Serialize, script_root: &str) -> PageTag {
-        self.tag_with(script_root, |hash| canonical::hash_arguments(hash, arguments, &self.reads))
+    pub(crate) fn tag(&self, arguments: &impl Serialize, counted: &Keyed, script_root: &str) -> PageTag {
+        self.tag_with(script_root, |hash| {
+            if self.counts.keys.is_some() {
+                feed_keys(hash, &counted.keys);
+            }
+            canonical::hash_arguments(hash, arguments, &counted.reads)
+        })
     }
 
     /// The tag of the page with whatever arguments this key stands for.
@@ -236,8 +274,8 @@ impl Closure {
     }
 
     /// Everything that the tag of the page covers, part by part.
-    pub(crate) fn explain(&self, arguments: &impl Serialize, script_root: &str) -> Explanation {
-        self.explain_with(canonical::leaves("args", arguments, &self.reads), script_root)
+    pub(crate) fn explain(&self, arguments: &impl Serialize, counted: &Keyed, script_root: &str) -> Explanation {
+        self.explain_with(canonical::leaves("args", arguments, &counted.reads), script_root)
     }
 
     pub(crate) fn explain_by_key(&self, key: &impl Serialize, script_root: &str) -> Explanation {
@@ -334,6 +372,14 @@ fn feed_parts(hash: &mut Stream, parts: &Parts) {
         feed(hash, name.as_bytes());
         feed(hash, digest.as_ref().map_or(&[], |digest| digest));
     }
+}
+
+/// What counts depends on the keys: they come before it.
+fn feed_keys(hash: &mut Stream, keys: &Keys) {
+    let Some(names) = keys.names() else { return feed(hash, b"any") };
+    feed(hash, b"keys");
+    hash.update((names.len() as u64).to_le_bytes());
+    names.iter().for_each(|name| feed(hash, name.as_bytes()));
 }
 
 /// Text with its length before it, so that no two sequences of texts feed the same bytes.

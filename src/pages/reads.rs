@@ -3,18 +3,24 @@
 //!
 //! 1. [`flow`]: what templates do, as facts about places that values come to;
 //! 2. [`solve`]: where the values come from, and what of it can run at all;
-//! 3. [`tree`]: what is done with the arguments, as a tree.
+//! 3. [`tree`]: what is done with the arguments, as a tree;
+//! 4. [`keys`]: which fields that is where their names are arguments.
 //!
 //! A fact may say too much and never too little: what is not understood looks at all of a value.
 
 pub(crate) mod flow;
+mod keys;
 mod solve;
 mod tree;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use self::solve::Known;
-use self::{flow::Flow, solve::Solver, tree::Tree};
+use self::{
+    flow::Flow,
+    solve::Solver,
+    tree::{Of, Tree},
+};
+pub(crate) use self::{keys::Keys, solve::Known};
 use crate::defects::{Defect, seeded};
 
 /// What of a value counts.
@@ -41,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) elements: Option<Reads>,
     /// What counts of the fields that are not named.
     pub(crate) others: Option<Reads>,
+    /// What counts of a field whose name is a key, once [the keys](Reads::with_keys) are known.
+    pub(crate) keyed: Option<Reads>,
 }
 
 impl fmt::Debug for Parts {
@@ -65,19 +73,6 @@ impl Cut {
 }
 
 impl Reads {
-    /// What counts of the arguments as a whole, and the names of arguments that were too much to follow.
-    pub(crate) fn of(flow: &Flow, root: &str, known: &Known) -> (Self, Cut) {
-        let mut solver = Solver::new(flow, known);
-        if !solver.run(root) {
-            return (Self::Whole, Cut::All);
-        }
-        let (reads, cut) = Tree::new(&solver.spots).of(&solver.arguments);
-        (
-            reads.seeded(),
-            if cut.is_empty() { Cut::None } else { Cut::Some(cut.iter().map(ToString::to_string).collect()) },
-        )
-    }
-
     fn seeded(self) -> Self {
         if !seeded(Defect::NestedField) {
             return self;
@@ -85,7 +80,7 @@ impl Reads {
         let Self::Parts(parts) = self else { return self };
         let without = |reads: &Self| match reads {
             Self::Parts(parts) => {
-                Self::Parts(Arc::new(Parts { fields: Vec::new(), others: None, ..(**parts).clone() }))
+                Self::Parts(Arc::new(Parts { fields: Vec::new(), others: None, keyed: None, ..(**parts).clone() }))
             }
             Self::Whole => Self::Whole,
         };
@@ -129,6 +124,34 @@ impl Reads {
     }
 }
 
+/// What counts of a page's arguments, and which of them are keys of others.
+#[derive(Clone, Debug)]
+pub(crate) struct Counts {
+    pub(crate) reads: Reads,
+    /// What has to be read to know the keys, if there may be any.
+    pub(crate) keys: Option<Reads>,
+}
+
+impl Counts {
+    /// All of all arguments.
+    pub(crate) fn whole() -> Self {
+        Self { reads: Reads::Whole, keys: None }
+    }
+
+    /// What counts, and the names of arguments that were too much to follow.
+    pub(crate) fn of(flow: &Flow, root: &str, known: &Known) -> (Self, Cut) {
+        let mut solver = Solver::new(flow, known);
+        if !solver.run(root) {
+            return (Self::whole(), Cut::All);
+        }
+        let (reads, cut) = Tree::new(&solver.spots, Of::Reads).of(&solver.arguments);
+        let has_keys = solver.spots.iter().any(|spot| spot.is_key);
+        let keys = has_keys.then(|| Tree::new(&solver.spots, Of::Keys).of(&solver.arguments).0);
+        let cut = if cut.is_empty() { Cut::None } else { Cut::Some(cut.iter().map(ToString::to_string).collect()) };
+        (Self { reads: reads.seeded(), keys }, cut)
+    }
+}
+
 /// What of the analysis was too much, and counts in whole.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cut {
@@ -167,15 +190,18 @@ mod tests {
                 parts.fields.iter().for_each(|(name, reads)| list(&format!("{at}.{name}"), reads, into));
                 parts.elements.iter().for_each(|reads| list(&format!("{at}[]"), reads, into));
                 parts.others.iter().for_each(|reads| list(&format!("{at}.*"), reads, into));
+                let keyed = parts.keyed.as_ref().and_then(|keyed| keyed.field("no field's name"));
+                keyed.iter().for_each(|reads| list(&format!("{at}[key]"), reads, into));
             }
         }
     }
 
-    /// What a page reads: `a.b` counts in whole, `a#` with its shape, `a!` with its truth, `a?` with its kind; `[]` is an element, `.*` any field.
+    /// What a page reads: `a.b` counts in whole, `a#` with its shape, `a!` with its truth, `a?` with its kind; `[]` is an element, `.*` any field,
+    /// `[key]` one that a key names.
     fn reads(files: &[(&str, &str)]) -> String {
         let known =
             Known { globals: ["show".to_owned()].into(), looked_up: ["ZONE".to_owned()].into(), is_watched: false };
-        let (reads, cut) = Reads::of(&flow_of(files, &Replaced::default()), "index.html", &known);
+        let (Counts { reads, .. }, cut) = Counts::of(&flow_of(files, &Replaced::default()), "index.html", &known);
         assert_eq!(cut, Cut::None);
         let Reads::Parts(arguments) = reads else { return "everything".into() };
         let mut found = Vec::new();
@@ -263,7 +289,8 @@ mod tests {
             "{% for n in tree recursive %}{{ n.t }}{% include 'deeper.html' %}{% endfor %}",
         ] {
             let files = [("index.html", source), ("deeper.html", "{{ loop(n.children) }}")];
-            let (reads, _) = Reads::of(&flow_of(&files, &Replaced::default()), "index.html", &Known::default());
+            let flow = flow_of(&files, &Replaced::default());
+            let (Counts { reads, .. }, _) = Counts::of(&flow, "index.html", &Known::default());
             let mut list = reads.field("tree").unwrap();
             for depth in 0..15 {
                 let node = list.each().unwrap();
@@ -319,7 +346,7 @@ mod tests {
             ("{% for row in a|batch(3) %}{% for p in row %}{{ p.t }}{% endfor %}{% endfor %}", "a# a[].t"),
             (
                 "{% for k, v in a|items %}{{ k }}{{ v.t }}{% endfor %}{% for k, v in b|dictsort %}{{ v.t }}{% endfor %}",
-                "a# a[].t a.*.t b# b[].t b.*.t",
+                "a# a[] a.*.t b# b[].t b.*.t",
             ),
             (
                 "{% for k, v in a.items() %}{{ v.t }}{% endfor %}{{ b.get('x').t }}{{ c.get('y', d.z) }}",
@@ -331,7 +358,16 @@ mod tests {
             ),
             (
                 "{{ 'x' in a }}{{ not b }}{{ c ~ d }}{{ a[0].t }}{{ e[-1].t }}{{ f[i].t }}",
-                "a# a..t a.x? a[] b! c d e[].t e.*.t f[].t f.*.t i",
+                "a..t a.x? a[] b! c d e..t e[].t f..t f[].t f[key].t i",
+            ),
+            ("{% for p in a + [b] %}{{ p.t }}{% endfor %}{{ c + d }}", "a# a[].t b.t c# c[] d# d[]"),
+            (
+                "{% for c in ['x', e] %}{{ a[c].t }}{% endfor %}{{ b[f ~ 'x'].t }}{{ (c|attr(g)).t }}{{ d in c }}",
+                "a..t a.x.t a[].t a[key].t b[].t b.*.t c..t c[] c[key].t d e f g",
+            ),
+            (
+                "{% for k in a %}{{ b[k].t }}{% endfor %}{{ c['xy'[0]].t }}{{ d[loop.index].t }}{{ e[not a].t }}",
+                "a# a[] b..t b[].t b[key].t c[].t c.*.t d..t d[].t d[key].t e..t e[].t loop.index",
             ),
             (
                 "{{ [a, b][0].t }}{{ {'x': c, 'y': d}.x.t }}{% for p in [e, f] %}{{ p.t }}{% endfor %}",
@@ -346,7 +382,7 @@ mod tests {
     fn a_filter_of_the_sites_own_looks_at_all() {
         let replaced = Replaced { filters: ["first"].into(), tests: ["none"].into(), join: None };
         let flow = flow_of(&[("index.html", "{{ (a|first).t }}{{ b is none }}{{ c|length }}")], &replaced);
-        let (reads, _) = Reads::of(&flow, "index.html", &Known::default());
+        let (Counts { reads, .. }, _) = Counts::of(&flow, "index.html", &Known::default());
         let mut found = Vec::new();
         list("", &reads, &mut found);
         assert_eq!(found, [".a", ".b", ".c#"]);
@@ -362,7 +398,7 @@ mod tests {
             let source = format!("{{% macro m(n) %}}{{{{ n.k }}}}{calls}{{% endmacro %}}{{{{ m(tree) }}}}");
             let start = Instant::now();
             let flow = flow_of(&[("index.html", &source)], &Replaced::default());
-            let (reads, cut) = Reads::of(&flow, "index.html", &Known::default());
+            let (Counts { reads, .. }, cut) = Counts::of(&flow, "index.html", &Known::default());
             let time = start.elapsed();
             // Work that grows with the paths through such a tree would take days.
             assert!(time < Duration::from_secs(60), "{fields} fields: {time:?}");

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Value, ValueKind};
+use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Tuple, Value, ValueKind};
 
 use super::{
     reads::{Parts, Reads},
@@ -64,6 +64,15 @@ impl Watch {
     /// A part of the arguments. What counts in whole is given as it is, and with it whatever it is handed to.
     fn part(&self, value: Value, reads: &Reads) -> Value {
         match (reads, value.as_object()) {
+            // Only a tuple can be added to one. Its size is covered.
+            (Reads::Parts(parts), Some(object))
+                if parts.elements.is_some() && object.downcast_ref::<Tuple>().is_some() =>
+            {
+                let items = value.try_iter().into_iter().flatten();
+                let items =
+                    items.map(|item| parts.elements.as_ref().map_or(item.clone(), |reads| self.part(item, reads)));
+                Value::from(Tuple::from(items.collect::<Vec<_>>()))
+            }
             (Reads::Parts(parts), Some(object)) if matches!(value.kind(), ValueKind::Map | ValueKind::Seq) => {
                 Value::from_object(Part { object: object.clone(), parts: parts.clone(), watch: self.clone() })
             }

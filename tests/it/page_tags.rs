@@ -202,15 +202,51 @@ async fn what_shows_an_argument_by_a_detour_has_it_in_the_tag() {
         "{% set a = show %}{% set b = a %}{% set a = b %}{{ a(items[0]) }}",
         "{% for n in [{'u': 0, 'c': 1}] recursive %}{{ n.u }}{% if n.c %}{{ loop(items) }}{% endif %}{% endfor %}",
         "{% include ('a' if no) ~ 'shows.html' %}",
+        "{% set k = 'u' %}{{ items[0][k] }}",
+        "{{ items[0]['tu'[1]] }}{{ items[0]['tu'[1:]] }}",
+        "{{ items[0]|attr('tu'|last) }}",
+        "{{ items[0]['u'|reverse] }}",
+        "{{ items[0]['u' ~ ''] }}{{ items[0]['' + 'u'] }}",
+        "{% for k in 'tu' %}{{ items[0][k] }}{% endfor %}",
+        "{% for k in 'tu'|list %}{{ items[0][k] }}{% endfor %}",
+        "{% for k in {'u': 1} %}{{ items[0][k] }}{% endfor %}",
+        "{% for k, v in {'u': 1}|items %}{{ items[0][k] }}{% endfor %}",
+        "{% for k in [{'k': 'u'}]|map(attribute='k') %}{{ items[0][k] }}{% endfor %}",
+        "{% for g in [{'k': 'u'}]|groupby('k') %}{{ items[0][g.grouper] }}{% endfor %}",
+        "{{ items[0][{'u': 1}|first] }}{{ items[0][(['u'] + ['v'])[0]] }}",
+        "{{ items[0][namespace(k='u').k] }}",
+        "{{ items[0][none_there|default('u')] }}",
+        "{% macro u(x) %}{% endmacro %}{{ items[0][u.name] }}",
+        "{% set k %}u{% endset %}{{ items[0][k] }}",
+        "{% macro at(x, k='u') %}{{ x[k] }}{% endmacro %}{{ at(items[0]) }}",
+        "{% import 'again.html' as m %}{{ items[0][m.k] }}",
+        "{% import 'again.html' as m %}{% for k in m %}{{ items[0][k] }}{% endfor %}",
+        "{{ items[0][key] }}{{ items[0][key|default('')] }}",
+        "{{ items[0][word[1]] }}",
+        "{{ items[0][word|last] }}",
+        "{{ items[0][word[1:]] }}",
+        "{% for k in word %}{{ items[0][k] }}{% endfor %}",
+        "{% for k in word|reverse|list %}{{ items[0][k] }}{% endfor %}",
+        "{% for k in keys %}{{ items[0][k] }}{% endfor %}",
+        "{{ items[0][keys|first] }}{{ items[0][(keys|list)[0]] }}",
+        "{% for k, v in keys|dictsort %}{{ items[0][k] }}{% endfor %}",
+        "{{ items[0][key if no else key] }}",
+        "{{ (items[0] if no else items)[0][key] }}",
+        "{% for i in items + [1] %}{{ i[key] }}{% endfor %}",
+        "{{ (items + items)[0].u }}",
+        "{{ [items[0]] + [] }}",
     ] {
         let (_folders, content) = site(&[
             ("templates/index.html", &format!("{import}{index}")),
             ("templates/macros.html", macros),
             ("templates/shows.html", "{{ items[0].u }}"),
-            ("templates/again.html", "{% from 'macros.html' import show %}"),
+            ("templates/again.html", "{% from 'macros.html' import show %}{% set k = 'u' %}{% set u = 1 %}"),
         ]);
         let content = content.with_environment(|engine| engine.add_function("show", |value: Value| value.to_string()));
-        let of = |u: u32| json!({ "items": [{ "t": "T", "u": u }, { "t": "T", "u": 1 }], "no": false });
+        let of = |u: u32| {
+            let items = [json!({ "t": "T", "u": u }), json!({ "t": "T", "u": 1 })];
+            json!({ "items": items, "no": false, "key": "u", "word": "tu", "keys": { "u": 1 } })
+        };
         let (one, two) = (index_of(&content, of(1)).await, index_of(&content, of(2)).await);
         assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200), "{index}: {}", one.text());
         assert!(one.body != two.body, "{index} shows it");
@@ -322,6 +358,8 @@ async fn a_file_that_comes_back_does_not_come_back_under_the_old_tag() {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) templates: BTreeMap<String, String>,
+    /// What is rendered of the page, where it has such a block.
+    block: Option<&'static str>,
     files: BTreeMap<String, String>,
     pub(crate) arguments: serde_json::Value,
     pub(crate) form: Form,
@@ -392,7 +430,10 @@ impl World {
     async fn page(&self) -> Option<(String, Vec<u8>)> {
         let (_folders, content) = self.content();
         let world = self.clone();
-        let app = app(move |_| world.represent(&content, "index.html"));
+        let app = app(move |_| {
+            let block = world.block.filter(|block| content.has_block("index.html", block));
+            world.represent(&content, "index.html", block)
+        });
         let answer = get(&app.with_public_root(&self.root), "/").send().await;
         let tag = answer.header("etag").to_owned();
         (answer.status == 200 && !tag.is_empty()).then_some((tag, answer.body))
@@ -419,22 +460,35 @@ impl World {
         (folders, content)
     }
 
-    /// The page of a template with the arguments.
-    pub(crate) fn represent(&self, content: &ContentManager, name: &str) -> Representation {
+    /// The page of a template with the arguments, or one of its blocks.
+    pub(crate) fn represent(&self, content: &ContentManager, name: &str, block: Option<&str>) -> Representation {
         let typed = || serde_json::from_value::<Arguments>(self.arguments.clone()).expect("arguments");
-        let page = match self.form {
-            Form::Json => content.render_template(name, self.arguments.clone()),
-            Form::Struct => content.render_template(name, typed()),
+        match self.form {
+            Form::Json => part(content, name, block, self.arguments.clone()),
+            Form::Struct => part(content, name, block, typed()),
             Form::Unordered => {
                 let map: HashMap<String, Json> = serde_json::from_value(self.arguments.clone()).expect("a map");
-                content.render_template(name, map)
+                part(content, name, block, map)
             }
-            Form::Context => content.render_template(name, Value::from(minijinja::value::Serde(typed()))),
-            Form::HashMaps => content.render_template(name, hash_maps(&self.arguments)),
-            Form::Value => content.render_template(name, Value::from(minijinja::value::Serde(&self.arguments))),
-        };
-        page.expect("there is such a template")
+            Form::Context => part(content, name, block, Value::from(minijinja::value::Serde(typed()))),
+            Form::HashMaps => part(content, name, block, hash_maps(&self.arguments)),
+            Form::Value => part(content, name, block, Value::from(minijinja::value::Serde(&self.arguments))),
+        }
     }
+}
+
+/// The page, or one of its blocks.
+fn part(
+    content: &ContentManager,
+    name: &str,
+    block: Option<&str>,
+    arguments: impl Serialize + Send + 'static,
+) -> Representation {
+    let part = match block {
+        Some(block) => content.render_block(name, block, arguments),
+        None => content.render_template(name, arguments),
+    };
+    part.expect("there is such a template, and such a block in it")
 }
 
 #[cfg(feature = "images")]
@@ -572,6 +626,26 @@ fn piece() -> impl Strategy<Value = String> {
         "{% from 'macros.html' import card as d %}{{ d(b.list|last or b) }}{{ d(p=b) }}",
         "{% import 'macros.html' as m %}{{ m.items(b.list) }}{{ m.get('title') }}",
         "{% for p in b.list|select('mapping') %}{{ p|attr('t') }}{% endfor %}{{ b.m|list }}{{ b.m|bool }}",
+        "{{ b.m[b.x] }}",
+        "{% for p in b.list %}{{ b.m[p.t] }}{{ p[b.y] }}{% endfor %}",
+        "{% set d = b.x if a else 'k' %}{{ b.m[d] }}{{ b[d] }}",
+        "{% for k in b.m %}{{ b.list[0][k] }}{{ b[k] }}{% endfor %}",
+        "{% for k in b.x %}{{ b.m[k] }}{% endfor %}",
+        "{% for k in 'kt' %}{{ b.m[k] }}{{ b.list[0][k] }}{% endfor %}",
+        "{{ b.m[b.x[:1]] }}{{ b.m[b.y|string|first] }}{{ b.m[b.y|default('k', true)] }}",
+        "{{ b.m[d] }}{{ b.m.get(d, b.y) }}{{ b.list[0]|attr(b.x) }}",
+        "{% for k, v in {'k': b.x, 't': b.y}|items %}{{ b.m[v] }}{{ b.list[0][k] }}{% endfor %}",
+        "{% from 'macros.html' import at %}{{ at(b.m, b.x) }}{{ at(b.list[0], 't') }}{{ at(b, at(b.m, 'k')) }}",
+        "{{ (b.list + b.tree)[0].t }}{% for p in b.list + [b] %}{{ p.u }}{% endfor %}{{ b.x + b.x }}",
+        "{{ b.x in b.m }}{{ b.y in c }}{{ 'k' in b.m }}{{ b.x in b.x }}",
+        "{% for g, l in b.list|groupby('t') %}{{ b.m[g] }}{{ l[0][g] }}{% endfor %}",
+        "{{ b.m[b.x ~ ''] }}{{ b.m[namespace(v=b.x).v] }}",
+        "{{ b.m[['k', b.y][0]] }}{{ b.m[{'p': 'y'}.p] }}{{ b.m[{'k': 1}|first] }}",
+        "{{ b.m['kt'[0]] }}{{ b.list[0]['t'|reverse] }}",
+        "{% set key = b.list|map(attribute='t')|first %}{{ b.m[key] }}",
+        "{% import 'macros.html' as m %}{{ b.m[m.title] }}{{ b.list[0][m.shared.t] }}",
+        "{% for n in b.tree recursive %}{{ b.m[n.t] }}{{ n[b.x] }}{{ loop(n.children) }}{% endfor %}",
+        "{{ b.m[b.m[b.x]] }}{{ b.list[0][b.m.k] }}",
     ];
     let known = |piece: &&str| cfg!(feature = "images") || !piece.contains("picture");
     let pieces: Vec<&str> = pieces.into_iter().filter(known).collect();
@@ -602,7 +676,7 @@ fn plain_template() -> impl Strategy<Value = String> {
 }
 
 fn scalar() -> impl Strategy<Value = Json> {
-    select(vec![json!(0), json!(1), json!("1"), json!(null), json!(0.0), json!("2"), json!("")])
+    select(vec![json!(0), json!(1), json!("1"), json!(null), json!(0.0), json!("2"), json!(""), json!("k"), json!("t")])
 }
 
 fn item() -> impl Strategy<Value = Json> {
@@ -631,9 +705,10 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
     let files = prop::collection::vec(prop::option::of(select(vec!["p", "q"])), 2);
     let forms = [Form::Json, Form::Struct, Form::Unordered, Form::Value, Form::Context, Form::HashMaps];
     let arguments = (arguments(), select(forms.to_vec()));
-    let place = (select(vec!["", "/prod"]), select(vec!["1", "2"]));
+    let block = prop::option::weighted(0.3, select(vec!["body", "side", "inner"]));
+    let place = (select(vec!["", "/prod"]), select(vec!["1", "2"]), block);
     (template(), further, plain_template(), files, arguments, select(vec!["g", "h"]), place).prop_map(
-        |(index, (one, two, three), body, files, arguments, global, root)| {
+        |(index, (one, two, three), body, files, arguments, global, (root, build, block))| {
             let macros = format!(
                 "{{% macro hi(x) %}}{{{{ x }}}}{{{{ caller() if caller }}}}{body}{{% endmacro %}}\
                  {{% macro card(p) %}}{{{{ p.t }}}}{{% endmacro %}}\
@@ -645,6 +720,7 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
                  {{% macro items(i) %}}{{{{ i[0].u }}}}{{% endmacro %}}\
                  {{% macro told() %}}{{{{ caller }}}}{{% endmacro %}}\
                  {{% macro apply(f, x) %}}{{{{ f(x) }}}}{{% endmacro %}}\
+                 {{% macro at(x, k) %}}{{{{ x[k] }}}}{{% endmacro %}}\
                  {{% set title = b.y %}}{{% set shared = b.list[0] %}}"
             );
             let mut templates = BTreeMap::from([("index.html".into(), index), ("macros.html".into(), macros)]);
@@ -653,8 +729,8 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
             let files =
                 files.into_iter().enumerate().filter_map(|(n, text)| Some((format!("{n}.css"), text?.to_owned())));
             let (arguments, form) = arguments;
-            let (root, build) = (root.0.to_owned(), root.1.to_owned());
-            World { templates, files: files.collect(), arguments, form, global: global.into(), root, build }
+            let (root, build) = (root.to_owned(), build.to_owned());
+            World { templates, block, files: files.collect(), arguments, form, global: global.into(), root, build }
         },
     )
 }
@@ -753,6 +829,7 @@ fn each_seeded_defect_is_found() {
         (Defect::Mount, 2..3),
         (Defect::BuildId, 2..3),
         (Defect::DynamicName, 16..24),
+        (Defect::Key, 4..16),
     ] {
         seed(Some(defect));
         // Some are rare among generated sites: most are found in a few hundred cases.

@@ -14,13 +14,14 @@ fn arguments() -> Json {
         "items": [item(1), item(2), item(3)],
         "one": { "t": "T", "u": "U", "in": { "t": "I", "u": "U" } },
         "map": { "k": { "t": "K", "u": "U" }, "l": { "t": "L", "u": "U" } },
+        "columns": [{ "name": "t", "u": "u" }], "labels": { "t": "T" },
         "tree": [{ "t": "1", "u": 1, "c": [{ "t": "2", "u": 2, "c": [{ "t": "3", "u": 3, "c": [] }] }] }],
         "u": "U", "yes": true, "no": false, "n": 1,
     })
 }
 
 /// A page, the part of its arguments that it shows, and one that it does not.
-const PAGES: [(&str, &str, &str); 61] = [
+const PAGES: [(&str, &str, &str); 72] = [
     ("{{ items|length }}", "/items", "/items/0/u"),
     ("{{ items|count }}", "/items", "/items/1/t"),
     ("{% if items %}yes{% endif %}", "/items", "/items/0/t"),
@@ -80,6 +81,22 @@ const PAGES: [(&str, &str, &str); 61] = [
     ("{% for k, v in map|dictsort %}{{ v.t }}{% endfor %}", "/map/k/t", "/map/k/u"),
     ("{% for k in map %}{{ k }}{{ map[k].t }}{% endfor %}", "/map/k/t", "/map/k/u"),
     ("{{ one|attr('t') }}", "/one/t", "/one/u"),
+    ("{{ one[columns[0].name] }}", "/one/t", "/one/u"),
+    ("{{ one[columns[0].name] }}", "/columns/0/name", "/one/in/t"),
+    ("{{ one|attr(columns[0].name) }}{{ one.get(columns[0].name) }}", "/one/t", "/one/u"),
+    (
+        "{% macro cell(row, column) %}{{ row[column.name] }}{% endmacro %}\
+         {% for i in items %}{% for c in columns %}{{ cell(i, c) }}{% endfor %}{% endfor %}",
+        "/items/0/t",
+        "/items/0/u",
+    ),
+    ("{% for c in [{'name': 't'}, {'name': 'n'}] %}{{ items[0][c.name] }}{% endfor %}", "/items/0/n", "/items/0/u"),
+    ("{% for k, label in labels|items %}{{ label }}{{ one[k] }}{% endfor %}", "/one/t", "/one/u"),
+    ("{% for k in labels %}{{ one[k] }}{% endfor %}{{ one[labels|first] }}", "/one/t", "/one/u"),
+    ("{{ map['k' if yes else 'l'].t }}{{ {'K': 1, 'L': 2}[map.k.t] }}", "/map/k/t", "/one/t"),
+    ("{{ columns[0].name in one }}{{ one.t }}", "/columns/0/name", "/one/u"),
+    ("{% for i in items + [one] %}{{ i.t }}{% endfor %}", "/one/t", "/items/0/u"),
+    ("{{ n + 1 }}{{ one.t + 'T' }}{{ ([one] + items)|length }}", "/one/t", "/items/0/u"),
     ("{% for n in tree recursive %}{{ n.t }}{{ loop(n.c) }}{% endfor %}", "/tree/0/c/0/c/0/t", "/tree/0/c/0/c/0/u"),
     (
         "{% for i in items %}{{ loop.previtem.t if loop.previtem }}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}",
@@ -177,10 +194,14 @@ async fn a_field_that_no_template_names_never_moves_a_tag() {
         "{{ [one]|select|list|length }}",
         "{% for i in items if i.by %}{{ i.t }}{% endfor %}{% if one %}1{% endif %}",
         "{{ one|bool }}{% if items %}{{ items[0].t }}{% endif %}",
+        "{{ one[columns[0].name] }}{{ items[0][columns[0].name] }}",
+        "{{ 't' in one }}{{ columns[0].name in one }}",
+        "{% for i in [one] + items %}{{ i.t }}{% endfor %}",
+        "{% for name in ['t', 'n'] %}{{ one[name] }}{{ items[1].by[name] }}{% endfor %}",
     ] {
         let (_folders, content) = site(index);
         let mut more = arguments();
-        for place in ["", "/one", "/map", "/items/0", "/items/1/by"] {
+        for place in ["", "/one", "/map", "/items/0", "/items/1/by", "/columns/0"] {
             let fields = more.pointer_mut(place).and_then(Json::as_object_mut).expect("an object");
             fields.insert("of_no_template".into(), json!(1));
         }
@@ -339,7 +360,7 @@ async fn macros_that_call_themselves_on_many_fields_have_a_first_answer() {
 
 /// Pages that show a part of their arguments by a detour that the analysis has a rule for.
 #[cfg(feature = "seeded-defects")]
-const DETOURS: [(&str, &str); 12] = [
+const DETOURS: [(&str, &str); 13] = [
     ("{% if no %}{% set one = map.k %}{% endif %}{{ one.t }}", "/one/t"),
     ("{% for i in items %}{{ u }}{% set u = i.t %}{% endfor %}", "/u"),
     ("{% set x = one %}{% extends 'base.html' %}{% block body %}{{ x.t }}{% endblock %}", "/one/t"),
@@ -352,6 +373,7 @@ const DETOURS: [(&str, &str); 12] = [
     ("{% for i in items[1:] %}{{ i.t }}{% endfor %}", "/items/1/t"),
     ("{{ items|length }}", "/items"),
     ("{% if items %}yes{% endif %}", "/items"),
+    ("{{ one[columns[0].name] }}", "/one/t"),
 ];
 
 /// The rules of the analysis are worth something if a page without one of them is found out.
@@ -381,6 +403,7 @@ async fn each_seeded_defect_of_the_analysis_is_found() {
         Defect::Recursion,
         Defect::Elements,
         Defect::Shape,
+        Defect::Key,
     ] {
         assert_ne!(of(Some(defect)).await, 0, "{defect:?} is not found");
     }

@@ -97,7 +97,7 @@ impl Site {
         let service = service_fn(move |request: lambda_http::Request| {
             let now = at.lock().expect("no test panics with it");
             let name = PAGES.iter().find(|name| request.uri().path().ends_with(**name)).expect("a page");
-            let page = now.world.represent(&now.content, name).with_data_tags(data_of(&now, name));
+            let page = now.world.represent(&now.content, name, None).with_data_tags(data_of(&now, name));
             let page = page.with_cache_control(CacheControl::until_purged());
             async { Ok::<_, std::convert::Infallible>(http::Response::<String>::from(page)) }
         });

@@ -15,8 +15,9 @@ use serde_json::{Map, Value, json};
 
 const SETS: [&str; 6] = ["blog", "forum", "docs", "admin", "shop", "mail"];
 
-/// Of the changes that leave a page alone, how many may move its tag, in percent.
-const MOST_MOVED: f64 = 35.0;
+/// Of the changes that leave a page alone, how many may move its tag, in percent. Where functions of the site are watched, what
+/// its macros name counts a little more.
+const MOST_MOVED: f64 = if cfg!(feature = "seeded-defects") { 8.0 } else { 13.0 };
 
 /// A set of templates, and by page the context that it is rendered with.
 struct Set {
@@ -206,6 +207,7 @@ async fn score(set: &Set, name: &str, context: &Value) -> Score {
                 (true, same_tag) if change == Change::Unnamed => {
                     score.unnamed += 1;
                     score.unnamed_moved += usize::from(!same_tag);
+                    score.imprecise.extend((!same_tag).then(what));
                 }
                 (true, same_tag) => {
                     score.hidden += 1;
@@ -250,7 +252,7 @@ fn tags_are_precise_on_templates_as_people_write_them() {
     println!("total {:>9} {total}", SETS.iter().map(|set| templates(set).len()).sum::<usize>());
     assert!(total.unsound.is_empty(), "one tag, two pages: {:#?}", total.unsound);
     if only.is_empty() {
-        assert!(total.share() <= MOST_MOVED, "{total}");
+        assert!(total.share() <= MOST_MOVED && total.unnamed_moved == 0, "{total}");
     }
     total.imprecise.iter().filter(|_| !only.is_empty()).for_each(|what| println!("{what}"));
 }

@@ -18,14 +18,15 @@ fn hash_shared(hash: &mut Stream, reads: &Reads, fed: &mut HashMap<*const Parts,
         return feed_short(hash, SHARED, *number);
     }
     fed.insert(Arc::as_ptr(parts), fed.len() as u64);
-    let Parts { shape, truth, fields, elements, others } = &**parts;
-    hash.update([PARTS, u8::from(*shape), u8::from(*truth), elements.is_some().into(), others.is_some().into()]);
+    let Parts { shape, truth, fields, elements, others, keyed } = &**parts;
+    let rest = u8::from(others.is_some()) | u8::from(keyed.is_some()) << 1;
+    hash.update([PARTS, u8::from(*shape), u8::from(*truth), elements.is_some().into(), rest]);
     feed_short(hash, INTEGER, fields.len() as u64);
     for (name, reads) in fields {
         hash_bytes(hash, TEXT, name.as_bytes());
         hash_shared(hash, reads, fed);
     }
-    elements.iter().chain(others).for_each(|reads| hash_shared(hash, reads, fed));
+    elements.iter().chain(others).chain(keyed).for_each(|reads| hash_shared(hash, reads, fed));
 }
 
 const WHOLE: u8 = 0;
@@ -35,7 +36,9 @@ const SHARED: u8 = 2;
 /// The fields that count of a map, by name and in order, where it does not count which others there are, nor their order.
 pub(super) fn fields_of(reads: &Reads) -> Option<&[(String, Reads)]> {
     let Reads::Parts(parts) = reads else { return None };
-    let Parts { shape: false, truth: _, fields, elements: None, others: None } = &**parts else { return None };
+    let Parts { shape: false, truth: _, fields, elements: None, others: None, keyed: None } = &**parts else {
+        return None;
+    };
     // A key that is no text counts by this name.
     let is_any = fields.first().is_some_and(|(name, _)| name.is_empty());
     (!is_any).then_some(fields)

@@ -7,7 +7,7 @@ use super::{
     BOOL, BYTES, LEVELS, Listing, MAP, NONE, SEQ, STRUCT, Stream, TEXT, TUPLE, TUPLE_STRUCT, UNREAD, Untaggable,
     VARIANT, engine_keeps_order,
     fields::{fields_of, hash_place, key_order, name_of, place_of},
-    hash_bytes, hash_end, hash_float, hash_integer, hash_large, hash_parts_of,
+    hash_bytes, hash_end, hash_float, hash_integer, hash_large, hash_parts_of, hash_text,
     stream::Waiting,
 };
 use crate::pages::{reads::Reads, shallow::TOO_DEEP};
@@ -72,10 +72,17 @@ impl<'a> Serializer for Hasher<'a> {
         serialize_u128(u128) => |hash, value| hash_large(hash, value);
         serialize_f32(f32) => |hash, value| hash_float(hash, value.into());
         serialize_f64(f64) => |hash, value| hash_float(hash, value);
-        serialize_char(char) => |hash, value| hash_bytes(hash, TEXT, value.encode_utf8(&mut [0; 4]).as_bytes());
-        serialize_str(&str) => |hash, value| hash_bytes(hash, TEXT, value.as_bytes());
         serialize_bytes(&[u8]) => |hash, value| hash_bytes(hash, BYTES, value);
         serialize_unit_struct(&'static str) => |hash, _value| hash.update([NONE]);
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), Untaggable> {
+        hash_text(self.hash, TEXT, text, self.reads);
+        Ok(())
+    }
+
+    fn serialize_char(self, character: char) -> Result<(), Untaggable> {
+        self.serialize_str(character.encode_utf8(&mut [0; 4]))
     }
 
     fn serialize_unit(self) -> Result<(), Untaggable> {
@@ -245,6 +252,7 @@ impl Entries<'_> {
         let Fields { hash, reads, levels, known, next, has_any } = &mut self.fields;
         *has_any = true;
         self.key = hash.position();
+        let gives_keys = hash.gives_keys();
         let form = hash.key(|hash| Hasher::feed(hash, key, &Reads::Whole, *levels))?;
         let name = name_of(form)?;
         if let Some(fields) = known {
@@ -261,11 +269,13 @@ impl Entries<'_> {
         self.value = match reads.field(name.unwrap_or_default()) {
             Some(reads) => Counts::Value(reads),
             None if reads.has_shape() => Counts::Key,
-            None => {
-                hash.take_back(self.key);
-                Counts::Nothing
-            }
+            None => Counts::Nothing,
         };
+        let text = name.filter(|_| gives_keys).map(str::to_owned);
+        match self.value {
+            Counts::Nothing => hash.take_back(self.key),
+            _ => text.iter().for_each(|text| hash.text(text.as_bytes())),
+        }
         Ok(())
     }
 

@@ -5,6 +5,8 @@ use std::{cmp::Ordering, mem::replace};
 
 use sha2::{Digest, Sha256};
 
+use crate::pages::reads::Keys;
+
 /// A hash that collects what it is fed: arguments come in pieces of a few bytes, and a call of the hash for each would cost
 /// more than the hashing.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Stream {
     entries: Vec<Entry>,
     spare: Vec<u8>,
     is_spoilt: bool,
+    /// The texts among what is fed, where they are asked for.
+    keys: Option<Keys>,
 }
 
 /// The innermost part that is fed; the first one is all that there is.
@@ -69,6 +73,38 @@ impl Stream {
             entries: Vec::new(),
             spare: Vec::new(),
             is_spoilt: false,
+            keys: None,
+        }
+    }
+
+    /// One that gives the texts that it is fed.
+    pub(crate) fn of_keys() -> Self {
+        Self { keys: Some(Keys::default()), ..Self::new() }
+    }
+
+    pub(crate) fn into_keys(self) -> Keys {
+        self.keys.unwrap_or_else(Keys::any)
+    }
+
+    /// Whether the texts are asked for.
+    #[inline]
+    pub(crate) fn gives_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// A text is fed.
+    #[inline]
+    pub(crate) fn text(&mut self, text: &[u8]) {
+        if let Some(keys) = &mut self.keys {
+            keys.add(text);
+        }
+    }
+
+    /// A text is fed that a part of may be taken of.
+    #[inline]
+    pub(crate) fn divided_text(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            *keys = Keys::any();
         }
     }
 
@@ -137,11 +173,13 @@ impl Stream {
         self.waiting.len()
     }
 
-    /// Feeds a key, of which nothing is hashed before the next piece, and gives the form that it has.
+    /// Feeds a key, of which nothing is hashed before the next piece, and gives the form that it has. It may not count.
     #[inline]
     pub(crate) fn key<E>(&mut self, feed: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<&[u8], E> {
         let (start, most) = (self.waiting.len(), replace(&mut self.part.most, usize::MAX));
+        let keys = self.keys.take();
         let outcome = feed(self);
+        self.keys = keys;
         self.part.most = most;
         outcome.map(|()| &self.waiting[start..])
     }

@@ -8,7 +8,7 @@ use minijinja::value::{DynObject, Tuple, Value, ValueKind};
 use super::{
     BOOL, BYTES, LIST_VALUE, Listing, MAP, NONE, SAFE_TEXT, Stream, TEXT, TUPLE_VALUE, UNDEFINED, UNREAD, Untaggable,
     fields::{fields_of, hash_place, place_of},
-    hash_bytes, hash_end, hash_float, hash_integer, hash_large,
+    hash_bytes, hash_end, hash_float, hash_integer, hash_large, hash_text,
 };
 use crate::pages::{reads::Reads, shallow::TOO_DEEP};
 
@@ -22,7 +22,7 @@ pub(super) fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads, lev
         ValueKind::Number => return hash_number(hash, value),
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
-            hash_bytes(hash, if value.is_safe() { SAFE_TEXT } else { TEXT }, text.as_bytes());
+            hash_text(hash, if value.is_safe() { SAFE_TEXT } else { TEXT }, text, reads);
         }
         ValueKind::Bytes => hash_bytes(hash, BYTES, value.as_bytes().unwrap_or_default()),
         ValueKind::Seq if is_plain(value) => return hash_list(hash, value, reads, levels),

@@ -27,6 +27,9 @@ impl Place {
     pub(crate) const SHOWN: Self = Self(3);
 }
 
+/// So many places are not those of one value.
+const ENDS: u32 = 5;
+
 /// A set of variables that come and go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Frame(pub(crate) u32);
@@ -61,8 +64,12 @@ pub(crate) enum Label {
     At(usize),
     /// Any element; of a map, any key.
     Each,
+    /// Any element; of a map, nothing.
+    Element,
     /// Any element, or the value of any key.
     Any,
+    /// The same, where the values that come to this place are the keys.
+    Keyed(Place),
 }
 
 /// What is handed over in a call.
@@ -98,7 +105,10 @@ pub(crate) enum Fact {
     Macro(Place, Unit),
     /// The loop over what is in the second place.
     Loop(Place, Place, Frame),
-    /// Something of which no more is known than that whatever went into it counts in whole.
+    /// A text that stands in a template.
+    Text(Place, Name),
+    /// Something of which no more is known than that whatever went into it counts in whole. What may be a text, or have
+    /// one in it, and is none of the other facts, is this.
     Unknown(Place),
     /// The module that a template makes: its variables go into the frame.
     Import(Place, Frame, Scope, Vec<Reference>),
@@ -145,7 +155,7 @@ pub(crate) struct Flow {
 impl Default for Flow {
     fn default() -> Self {
         Self {
-            places: 5,
+            places: ENDS,
             frames: 0,
             links: Vec::new(),
             bodies: Vec::new(),
@@ -156,6 +166,11 @@ impl Default for Flow {
 }
 
 impl Flow {
+    /// Whether what comes to a place is given on to nothing.
+    pub(crate) fn is_end(&self, place: Place) -> bool {
+        place.0 < ENDS
+    }
+
     pub(crate) fn place(&mut self) -> Place {
         self.places += 1;
         Place(self.places - 1)
@@ -201,7 +216,7 @@ impl List {
     /// The places of the elements that a label means.
     pub(super) fn part(&self, label: &Label) -> impl Iterator<Item = Place> {
         let some = match label {
-            Label::Each | Label::Any => self.at.clone(),
+            Label::Each | Label::Element | Label::Any | Label::Keyed(_) => self.at.clone(),
             Label::At(at) => self.at.get(*at).copied().into_iter().collect(),
             Label::Field(name) => {
                 let at = self.names.iter().position(|known| **known == **name);

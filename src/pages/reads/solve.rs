@@ -1,6 +1,8 @@
 //! Where the values of a page's templates come from: the facts of all that can run, followed until nothing new comes out.
 //! What never runs (a macro that nobody calls, a block that another one replaces) is left out.
 
+mod calls;
+mod keyed;
 mod scopes;
 
 use std::{
@@ -32,6 +34,10 @@ pub(super) struct Spot {
     pub(super) has_truth: bool,
     /// All of an argument counts.
     pub(super) is_whole: bool,
+    /// It may be the key by which a part of another value is asked for.
+    pub(super) is_key: bool,
+    /// One of its parts may be, or itself.
+    pub(super) leads_to_key: bool,
     calls: Vec<Rc<Call>>,
     methods: Vec<(Name, Place, Rc<Call>)>,
     sources: Vec<usize>,
@@ -43,6 +49,7 @@ enum Source {
     /// An argument of the page, or a part of one.
     Argument,
     Unknown,
+    Text(Name),
     List(List),
     Map(Vec<(Name, Place)>),
     Macro(Unit),
@@ -129,6 +136,12 @@ impl<'f> Solver<'f> {
 
     /// Follows what the page of this template does; `false` if that is too much.
     pub(super) fn run(&mut self, root: &str) -> bool {
+        let is_done = self.follow(root);
+        self.know_keys();
+        is_done
+    }
+
+    fn follow(&mut self, root: &str) -> bool {
         let Some(unit) = self.flow.templates.get(root) else { return true };
         self.outermost = Some(self.body(*unit).frame);
         self.enter(&Name::from(root));
@@ -200,6 +213,7 @@ impl<'f> Solver<'f> {
                     }
                 }
                 Fact::Loop(place, over, frame) => self.source(*place, Source::Loop(*over, *frame)),
+                Fact::Text(place, text) => self.source(*place, Source::Text(text.clone())),
                 Fact::Unknown(place) => self.arrive(*place, UNKNOWN),
                 Fact::Import(place, frame, scope, references) => {
                     self.put_in(references, *scope, Some(*frame));
@@ -290,7 +304,7 @@ impl<'f> Solver<'f> {
     /// All of a value counts.
     fn all_of(&mut self, source: usize) {
         match self.sources[source].clone() {
-            Source::Argument | Source::Unknown => {}
+            Source::Argument | Source::Unknown | Source::Text(_) => {}
             Source::List(List { at, each, .. }) => {
                 at.into_iter().chain(each).for_each(|of| self.flow(of, Place::WHOLE));
             }
@@ -307,12 +321,20 @@ impl<'f> Solver<'f> {
         self.steps += 1;
         match (self.sources[source].clone(), label) {
             (Source::Argument | Source::Unknown, _) => self.arrive(to, source),
+            // One of its characters.
+            (Source::Text(_), Label::Field(_)) => {}
+            (Source::Text(_), _) => self.arrive(to, UNKNOWN),
             (Source::List(list), label) => list.part(label).for_each(|of| self.flow(of, to)),
             (Source::Map(fields), Label::Field(name)) => {
                 fields.iter().filter(|(field, _)| field == name).for_each(|(_, of)| self.flow(*of, to));
             }
-            (Source::Map(fields), Label::Any) => fields.iter().for_each(|(_, of)| self.flow(*of, to)),
-            (Source::Map(_) | Source::Macro(_), _) => {}
+            (Source::Map(fields), Label::Any | Label::Keyed(_)) => {
+                fields.iter().for_each(|(_, of)| self.flow(*of, to));
+            }
+            (Source::Map(_), Label::Each) => self.arrive(to, UNKNOWN),
+            (Source::Map(_), Label::At(_) | Label::Element) => {}
+            // What it is called, say.
+            (Source::Macro(_), _) => self.arrive(to, UNKNOWN),
             (Source::Module(frame), Label::Field(name)) => {
                 let variable = self.variable(frame, name);
                 self.flow(variable, to);
@@ -320,68 +342,13 @@ impl<'f> Solver<'f> {
             (Source::Loop(over, _), Label::Field(name)) if NEIGHBOURS.contains(&&**name) => {
                 self.part(over, Label::Each, to);
             }
-            (Source::Loop(..), Label::Field(_)) => {}
-            (Source::Module(_) | Source::Loop(..), _) => self.all_of(source),
-        }
-    }
-
-    fn called(&mut self, source: usize, call: &Rc<Call>) {
-        self.steps += 1;
-        match self.sources[source].clone() {
-            Source::Unknown => call.places().for_each(|place| self.flow(place, Place::WHOLE)),
-            Source::Macro(unit) => self.macro_called(unit, call.spreads, &call.positional, &call.named),
-            Source::Loop(over, frame) => {
-                let given = call.positional.iter().filter(|_| !seeded(Defect::Recursion));
-                given.for_each(|place| self.flow(*place, over));
-                self.site(frame, call.scope);
-            }
-            // An argument that can be called makes the page rendered first; what else is here can't be.
-            Source::Argument | Source::List(_) | Source::Map(_) | Source::Module(_) => {}
-        }
-    }
-
-    fn macro_called(&mut self, unit: Unit, with_more: bool, positional: &[Place], named: &[(Name, Place)]) {
-        self.start(unit);
-        let body = self.body(unit);
-        let caller: Name = CALLER.into();
-        for (at, parameter) in body.parameters.iter().chain([&caller]).enumerate() {
-            let place = self.variable(body.frame, parameter);
-            if with_more {
-                self.arrive(place, UNKNOWN);
-            }
-            let positional = positional.get(at).filter(|_| at < body.parameters.len());
-            let named = named.iter().filter(|(name, _)| name == parameter).map(|(_, place)| place);
-            let given = positional.into_iter().chain(named).filter(|_| !seeded(Defect::Parameter));
-            given.for_each(|given| self.flow(*given, place));
-        }
-    }
-
-    fn method_called(&mut self, source: usize, name: &Name, callee: Place, call: &Rc<Call>) {
-        match self.sources[source].clone() {
-            Source::Module(frame) => {
-                let variable = self.variable(frame, name);
-                self.flow(variable, callee);
-                if METHODS_OF_MAPS.contains(&&**name) {
-                    self.show(frame);
-                }
-            }
-            Source::Loop(..) if LOOP_METHODS.contains(&&**name) => {}
-            Source::Map(fields) => {
-                fields.iter().filter(|(field, _)| field == name).for_each(|(_, of)| self.flow(*of, callee));
+            (Source::Loop(..), Label::Field(_)) => self.arrive(to, UNKNOWN),
+            (Source::Module(_) | Source::Loop(..), _) => {
                 self.all_of(source);
+                self.arrive(to, UNKNOWN);
             }
-            Source::Argument | Source::Unknown => call.places().for_each(|place| self.flow(place, Place::WHOLE)),
-            Source::List(_) | Source::Loop(..) => self.all_of(source),
-            Source::Macro(_) => {}
         }
     }
 }
 
-/// What a call block hands to a macro.
-const CALLER: &str = "caller";
-
 const NEIGHBOURS: [&str; 2] = ["previtem", "nextitem"];
-const LOOP_METHODS: [&str; 2] = ["cycle", "changed"];
-
-/// What Python's methods of maps are called, which come before the fields of a module.
-const METHODS_OF_MAPS: [&str; 4] = ["get", "items", "keys", "values"];

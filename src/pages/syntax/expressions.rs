@@ -25,7 +25,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 }
                 self.variable(variable.id, to, scope);
             }
-            Expr::Const(_) => {}
+            Expr::Const(constant) => self.constant(&constant.value, to),
             Expr::Slice(slice) => {
                 let of = self.value_of(&slice.expr, scope);
                 self.same_elements(of, to);
@@ -58,15 +58,23 @@ impl<'t, 's> Walk<'t, 's, '_> {
             }
             Expr::GetItem(item) => {
                 let of = self.value_of(&item.expr, scope);
-                let label = label_of(&item.subscript_expr);
+                let label = self.label_of(&item.subscript_expr, scope);
                 self.fact(Fact::Part(of, label, to));
-                self.look_at(&item.subscript_expr, Place::WHOLE, scope);
             }
             Expr::Call(call) => self.call(call, to, scope, None),
             Expr::List(list) => self.list(&list.items, to, scope),
             Expr::Tuple(tuple) => self.list(&tuple.items, to, scope),
             Expr::Map(map) => self.map(map, to, scope),
             _ => self.found.unknown = true,
+        }
+    }
+
+    fn constant(&mut self, value: &Value, to: Place) {
+        match value.as_str() {
+            _ if self.flow.is_end(to) => {}
+            Some(text) => self.fact(Fact::Text(to, text.into())),
+            None if is_scalar(value) => {}
+            None => self.fact(Fact::Unknown(to)),
         }
     }
 
@@ -122,6 +130,18 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.compared(left, right, false, scope);
             }
             BinOpKind::In => self.compared(left, right, true, scope),
+            BinOpKind::Add => {
+                // Two lists make a longer one. What is added besides has no parts.
+                let element = self.flow.place();
+                for side in [left, right] {
+                    let of = self.value_of(side, scope);
+                    self.fact(Fact::Part(of, Label::Each, element));
+                }
+                if !seeded(Defect::Elements) {
+                    self.fact(Fact::List(to, List { each: Some(element), ..List::default() }));
+                }
+                self.fact(Fact::Unknown(to));
+            }
             _ => {
                 self.look_at(left, Place::WHOLE, scope);
                 self.look_at(right, Place::WHOLE, scope);
@@ -135,11 +155,11 @@ impl<'t, 's> Walk<'t, 's, '_> {
         let (to_left, to_right) = match (constant(left), constant(right)) {
             (_, Some(right)) if is_in && is_of_scalars(&right) => (Place::KIND, Place::KIND),
             _ if is_in => {
-                let container = self.flow.place();
-                self.fact(Fact::Part(container, Label::Each, Place::WHOLE));
+                let container = self.value_of(right, scope);
+                self.fact(Fact::Part(container, Label::Element, Place::WHOLE));
                 // A map is asked for the value.
-                self.fact(Fact::Part(container, label_of(left), Place::KIND));
-                (Place::WHOLE, container)
+                let label = self.label_of(left, scope);
+                return self.fact(Fact::Part(container, label, Place::KIND));
             }
             (Some(left), _) if is_scalar(&left) => (Place::KIND, Place::KIND),
             (_, Some(right)) if is_scalar(&right) => (Place::KIND, Place::KIND),
@@ -249,14 +269,10 @@ impl<'t, 's> Walk<'t, 's, '_> {
     }
 
     fn known_method(&mut self, of: Place, name: &str, call: &'t ast::Call<'s>, given: &Call, to: Place) -> bool {
-        let key = call.args.first().and_then(|key| match key {
-            CallArg::Pos(key) => Some(label_of(key)),
-            _ => None,
-        });
-        match (name, given.positional.as_slice(), key) {
-            ("get", [place, default @ ..], Some(key)) if default.len() < 2 => {
+        match (name, given.positional.as_slice(), call.args.first()) {
+            ("get", [place, default @ ..], Some(CallArg::Pos(key))) if default.len() < 2 => {
                 self.fact(Fact::Flow(*place, Place::WHOLE));
-                self.fact(Fact::Part(of, key, to));
+                self.fact(Fact::Part(of, label_of(key).unwrap_or(Label::Keyed(*place)), to));
                 default.iter().for_each(|default| self.fact(Fact::Flow(*default, to)));
             }
             ("items", [], None) => _ = self.entries(of, to),
@@ -273,13 +289,21 @@ impl<'t, 's> Walk<'t, 's, '_> {
 
     /// A list of pairs, of the keys and the values of a map. Returns a place for each of the values.
     pub(super) fn entries(&mut self, of: Place, to: Place) -> Place {
-        self.fact(Fact::Shape(of));
-        let (key, pair) = (self.flow.place(), self.flow.place());
+        let (key, pair) = (self.part_of(of, Label::Each), self.flow.place());
         let value = self.part_of(of, Label::Any);
-        self.fact(Fact::Unknown(key));
         self.fact(Fact::List(pair, List { at: vec![key, value], ..List::default() }));
         self.fact(Fact::List(to, List { each: Some(pair), ..List::default() }));
         value
+    }
+
+    /// The part that a subscript names, which counts in whole.
+    pub(super) fn label_of(&mut self, subscript: &'t Expr<'s>, scope: Scope) -> Label {
+        if let Some(label) = label_of(subscript) {
+            return label;
+        }
+        let key = self.value_of(subscript, scope);
+        self.fact(Fact::Flow(key, Place::WHOLE));
+        Label::Keyed(key)
     }
 
     #[allow(unreachable_patterns, reason = "the engine's next version may know more kinds of arguments")]
@@ -296,12 +320,12 @@ impl<'t, 's> Walk<'t, 's, '_> {
     }
 }
 
-/// The part that a subscript names.
-fn label_of(subscript: &Expr<'_>) -> Label {
-    let Expr::Const(constant) = subscript else { return Label::Any };
+/// The part that a constant names as a subscript.
+fn label_of(subscript: &Expr<'_>) -> Option<Label> {
+    let Expr::Const(constant) = subscript else { return None };
     let name = constant.value.as_str().map(|name| Label::Field(name.into()));
     let number = || usize::try_from(constant.value.clone()).ok().filter(|_| constant.value.is_integer());
-    name.or_else(|| number().map(Label::At)).unwrap_or(Label::Any)
+    Some(name.or_else(|| number().map(Label::At)).unwrap_or(Label::Any))
 }
 
 fn constant(expression: &Expr<'_>) -> Option<Value> {

@@ -218,11 +218,13 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 }
             }
             "attr" => {
-                let key = given.positional.first().copied();
-                let label = key.and_then(text).map_or(Label::Any, |name| Label::Field(name.into()));
+                let label = given.take_at(0, "").map_or(Label::Any, |key| self.label_of(key, scope));
                 self.fact(Fact::Part(of, label, to));
             }
-            _ => self.fact(Fact::Flow(of, Place::WHOLE)),
+            _ => {
+                self.fact(Fact::Flow(of, Place::WHOLE));
+                self.fact(Fact::Unknown(to));
+            }
         }
         given.rest().for_each(|argument| self.look_at(argument, Place::WHOLE, scope));
     }
@@ -303,6 +305,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
         self.by(attribute, element, grouper, scope);
         given.take("default").into_iter().for_each(|other| self.look_at(other, grouper, scope));
         self.fact(Fact::Flow(grouper, Place::WHOLE));
+        self.fact(Fact::Unknown(grouper));
         self.fact(Fact::List(pair, List { at: vec![grouper, list], names: &["grouper", "list"], each: None }));
         self.fact(Fact::List(to, List { each: Some(pair), ..List::default() }));
     }
