@@ -248,8 +248,8 @@ impl ContentManager {
     /// - compressed files that are not what their plain ones compress to;
     /// - where images are converted, those whose names say another kind than they are, and URLs of images of which a
     ///   template does not say the size.
-    /// - pages that are rendered at each request, or whose tags cover more than they show, as a computed name can mean very many
-    ///   templates, or templates hand very much to one another.
+    /// - pages that are rendered at each request, and whose tags cover more than they show, each with the reason: a computed name
+    ///   can mean very many templates, a filter is named by a value, templates hand very much to one another.
     ///
     /// # Examples
     ///

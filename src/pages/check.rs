@@ -6,7 +6,7 @@ use std::fmt;
 use super::{
     closure,
     fragment::Chain,
-    page_tag::Site,
+    page_tag::{self, Site},
     reads::flow::Flow,
     syntax::{self, Mentions, Reference, Wanted},
     templates::{self, Templates},
@@ -81,7 +81,7 @@ impl fmt::Display for Finding {
 
 pub(crate) fn check(site: Site<'_>) -> Vec<Finding> {
     let Site { templates, assets, settings } = site;
-    let in_templates = templates.names().into_iter().flat_map(|name| of_template(templates, assets, &name));
+    let in_templates = templates.names().into_iter().flat_map(|name| of_template(site, &name));
     let misnamed = settings.images.misnamed(assets).into_iter();
     let misnamed = misnamed.map(|(file, problem)| Finding { file, is_static: true, line: None, problem });
     in_templates.chain(cut(site)).chain(stale(assets)).chain(misnamed).collect()
@@ -123,7 +123,8 @@ fn mentions(templates: &Templates, name: &str, source: &str) -> Result<Mentions,
     syntax::mentions(name, source, syntax, templates.replaced(), &mut Flow::default())
 }
 
-fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Finding> {
+fn of_template(site: Site<'_>, name: &str) -> Vec<Finding> {
+    let Site { templates, assets, .. } = site;
     let environment = templates.environment();
     let mentions = environment.get_template(name).and_then(|template| mentions(templates, name, template.source()));
     let mentions = match mentions {
@@ -156,6 +157,10 @@ fn of_template(templates: &Templates, assets: &Assets, name: &str) -> Vec<Findin
                 findings.push(finding(*line, format!("there is no static file `{name}`")));
             }
         }
+    }
+    if let Some(reason) = page_tag::rendered_first(site, &mentions) {
+        let problem = format!("its page is rendered at each request: {reason}");
+        findings.push(Finding { file: name.to_owned(), is_static: false, line: None, problem });
     }
     for (line, url) in &mentions.unsized_images {
         findings.push(finding(*line, format!("the image at `{url}` needs size=(width, height)")));

@@ -320,6 +320,15 @@ fn images_of(site: Site<'_>, mentions: &Mentions, shows_images: bool) -> Option<
     site.settings.images.queries().filter(|_| mentions.files.iter().any(may_have_query))
 }
 
+/// Why pages with a template that mentions this are rendered to know their tags, if they are.
+pub(crate) fn rendered_first(site: Site<'_>, mentions: &Mentions) -> Option<String> {
+    match verdict(site, mentions) {
+        Verdict::Taggable => globals(site.templates, mentions).err(),
+        Verdict::Render(reason) => Some(reason),
+        Verdict::Volatile(_) => None,
+    }
+}
+
 fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     let Site { templates, settings, .. } = site;
     let globals: BTreeSet<&str> = templates.environment().globals().map(|(name, _)| name).collect();

@@ -309,6 +309,30 @@ async fn a_hidden_folder_is_there_for_templates_that_name_it() {
 }
 
 #[tokio::test]
+async fn a_check_says_why_a_page_is_rendered_at_each_request() {
+    for (index, reason) in [
+        ("{{ items|map(one.t)|list }}", "a filter or a test is named by a value, and may be volatile"),
+        ("{{ debug() }}", "`debug` may print everything there is"),
+        ("{{ shop }}", "global `shop`: an object (plain object) shows what it is only when it is rendered"),
+    ] {
+        let (_folders, content) = site(index);
+        #[derive(Debug)]
+        struct Shop;
+        impl minijinja::value::Object for Shop {
+            fn repr(self: &std::sync::Arc<Self>) -> minijinja::value::ObjectRepr {
+                minijinja::value::ObjectRepr::Plain
+            }
+        }
+        let content = content.with_environment(|engine| engine.add_global("shop", Value::from_object(Shop)));
+        let findings: Vec<String> = content.check().iter().map(ToString::to_string).collect();
+        assert_eq!(findings, [format!("index.html: its page is rendered at each request: {reason}")]);
+        let answer = get(&page(&content, arguments()), "/").send().await;
+        let told = answer.header("x-etag-reason");
+        assert!(answer.status == 500 || told == format!("rendered to know its tag: {reason}"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_only_an_unused_macro_names_does_not_count() {
     let folders = folders(&[("templates/index.html", "{% macro unused() %}{{ u }}{% endmacro %}{{ n }}")]);
     let content = folders.content().with_reload(true);
