@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ContentManager;
-use crate::{error::Result, representation::Representation};
+use crate::{error::Result, pages::explain::Explanation, representation::Representation};
 
 impl ContentManager {
     /// One block of a page: what HTMX, Turbo or a script of your own puts in the place of a part of the page.
@@ -59,6 +59,30 @@ impl ContentManager {
     ) -> Result<Representation> {
         let fragment = self.with_template(name)?.fragment(name, block)?;
         Ok(self.page(fragment, name, arguments))
+    }
+
+    /// Everything that the tag of a block with these arguments covers, part by part: as [`explain`](Self::explain) for a page.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`render_block`](Self::render_block) that are known without rendering.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Embedded};
+    /// use serde_json::json;
+    ///
+    /// const TEMPLATES: Embedded = Embedded::new(&[("list.html", b"{{ title }}{% block rows %}{{ rows }}{% endblock %}")]);
+    /// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+    /// let before = content.explain_block("list.html", "rows", &json!({ "title": "One", "rows": 1 }))?;
+    /// let after = content.explain_block("list.html", "rows", &json!({ "title": "Two", "rows": 2 }))?;
+    /// assert_eq!(before.changes(&after), ["args.rows"]); // the block does not show `title`
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn explain_block(&self, name: &str, block: &str, arguments: &impl Serialize) -> Result<Explanation> {
+        let closure = self.with_template(name)?.fragment(name, block)?.closure(name);
+        Ok(closure.explain(arguments, &closure.counted(arguments), ""))
     }
 
     /// Whether a template, or one that it extends, has a block of this name. [`check`](Self::check) reads templates and does
