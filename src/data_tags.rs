@@ -1,9 +1,10 @@
 //! What a representation is made from and which data it shows, by the names that copies at the edge are found by. It does not
 //! know how they are sent.
 
-use std::sync::Arc;
-
-use crate::{fields::cache_tags::valid, representation::Representation};
+use crate::{
+    fields::cache_tags::{ClosureTag, valid},
+    representation::Representation,
+};
 
 impl Representation {
     /// Names the data that it shows, `post:7` or `posts`, so that a change of that data can drop its copies at the edge: with
@@ -43,8 +44,8 @@ impl Representation {
     }
 
     /// Says by which tag copies are found again when what it is made from has changed.
-    pub(crate) fn with_closure(mut self, tag: impl Into<Arc<str>>) -> Self {
-        self.tags.closure = Some(tag.into());
+    pub(crate) fn with_closure(mut self, tag: ClosureTag) -> Self {
+        self.tags.closure = Some(tag);
         self
     }
 }

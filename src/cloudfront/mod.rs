@@ -346,7 +346,7 @@ struct Decided {
 fn tag<B>(response: &mut Response<B>, tagging: Option<(HeaderName, CacheTags)>) -> Result<()> {
     let instead = response.extensions_mut().remove::<ClosureTag>();
     let Some((field, mut tags)) = tagging else { return Ok(()) };
-    tags.closure = instead.map(|ClosureTag(tag)| tag).or(tags.closure);
+    tags.closure = instead.or(tags.closure);
     tags::put(tags, &field, response.status(), response.headers_mut())?;
     response.extensions_mut().insert(TagField(field));
     Ok(())

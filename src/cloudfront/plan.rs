@@ -48,7 +48,9 @@ impl Plan {
                             return Ok(changed(selected.headers));
                         }
                         let mut response = send(selected, body, None, head);
-                        closure.into_iter().for_each(|tag| _ = response.extensions_mut().insert(ClosureTag(tag)));
+                        closure
+                            .into_iter()
+                            .for_each(|tag| _ = response.extensions_mut().insert(ClosureTag::Known(tag)));
                         return Ok(response);
                     }
                 };

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
-    fields::{cache_control::CacheControl, entity_tag::EntityTag, media_type},
+    fields::{cache_control::CacheControl, cache_tags::ClosureTag, entity_tag::EntityTag, media_type},
     files::{
         assets::Assets,
         provenance::Provenance,
@@ -124,7 +124,7 @@ impl Snapshot {
         if let PageTag::Render(reason) = &tag {
             let body = self.templates.render(asked.name, &arguments, asked.script_root)?;
             let page = tagged(&content_type, body).with_inline(closure.inline.clone());
-            let page = page.with_closure(self.cache_tag(&closure));
+            let page = page.with_closure(ClosureTag::Known(self.cache_tag(&closure)));
             return Ok(asked.because(page, &format!("rendered to know its tag: {reason}")));
         }
         let missed = asked.missed(&tag, || closure.explain(&arguments, &counted, asked.script_root));
@@ -134,7 +134,9 @@ impl Snapshot {
         let rendering = self.rendering(asked, closure, watched);
         let render = move || rendering.made(&arguments);
         let body = async move { if shows_images { images::render(render).await } else { render() } };
-        let page = Representation::making(typed(&content_type), body).with_inline(inline).with_closure(cache_tag);
+        let page = Representation::making(typed(&content_type), body)
+            .with_inline(inline)
+            .with_closure(ClosureTag::Known(cache_tag));
         Ok(asked.explained(asked.tagged(page, tag), missed))
     }
 
@@ -163,7 +165,9 @@ impl Snapshot {
             let arguments = load().await.map_err(failed)?;
             rendering.made(&arguments)
         };
-        let page = Representation::making(typed(&content_type), body).with_inline(inline).with_closure(cache_tag);
+        let page = Representation::making(typed(&content_type), body)
+            .with_inline(inline)
+            .with_closure(ClosureTag::Known(cache_tag));
         asked.explained(asked.tagged(page, tag), missed)
     }
 

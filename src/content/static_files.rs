@@ -1,9 +1,12 @@
 //! The static file that a name or a URL means, as the site's code asks for it. It does not know how a file is read.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Uri, header};
 
 use super::ContentManager;
 use crate::{
+    fields::cache_tags::ClosureTag,
     files::{
         assets,
         path::{AssetPath, Refusal, WELL_KNOWN},
@@ -84,14 +87,13 @@ impl ContentManager {
             let found = assets.find(&path)?;
             assets::represent(assets, found)
         });
-        let answer = answer.map(|answer| match snapshot.cache_tag_of_file(&path) {
-            Some(tag) => answer.with_closure(tag),
-            None => answer,
-        });
-        let answer = answer.unwrap_or_else(|| {
-            tracing::debug!(asked, file = path.as_str(), "there is no such static file");
-            self.not_found()
-        });
+        let answer = match answer {
+            Some(answer) => answer.with_closure(ClosureTag::Lazy(Arc::new(move || snapshot.cache_tag_of_file(&path)))),
+            None => {
+                tracing::debug!(asked, file = path.as_str(), "there is no such static file");
+                self.not_found()
+            }
+        };
         if negotiates {
             // Also where there is no such image now: the same URL may have one later (RFC 9110 §12.5.5).
             return answer.with_added_header(header::VARY, HeaderValue::from_static("accept"));

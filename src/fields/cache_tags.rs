@@ -3,7 +3,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-tags.html>
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
@@ -14,18 +14,37 @@ use super::{cache_control::is_shared_cacheable, entity_tag::hex, owners::Owner, 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CacheTags {
     /// That of what it is made from; without one it is made by the site's code.
-    pub(crate) closure: Option<Arc<str>>,
+    pub(crate) closure: Option<ClosureTag>,
     /// Those of the data that it shows, each made valid.
     pub(crate) data: BTreeSet<String>,
+}
+
+/// The tag of what a representation is made from. In the extensions of a response: of what it turned out to be made from.
+#[derive(Clone)]
+pub(crate) enum ClosureTag {
+    Known(Arc<str>),
+    /// Computed where an answer is to carry it: most sites have no cache tags.
+    Lazy(Arc<dyn Fn() -> Option<Arc<str>> + Send + Sync>),
+}
+
+impl ClosureTag {
+    fn tag(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Known(tag) => Some(tag.clone()),
+            Self::Lazy(tag) => tag(),
+        }
+    }
+}
+
+impl fmt::Debug for ClosureTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tag().fmt(f)
+    }
 }
 
 /// In the extensions of a response: the field that has its tags.
 #[derive(Clone, Debug)]
 pub(crate) struct TagField(pub(crate) HeaderName);
-
-/// In the extensions of a response: the tag of what it turned out to be made from.
-#[derive(Clone, Debug)]
-pub(crate) struct ClosureTag(pub(crate) Arc<str>);
 
 impl CacheTags {
     /// With those of a representation that was chosen for the request.
@@ -61,7 +80,8 @@ impl CacheTags {
             headers.remove(field);
             return Ok(());
         }
-        let closure = self.closure.as_deref().unwrap_or(OF_CODE);
+        let closure = self.closure.and_then(|closure| closure.tag());
+        let closure = closure.as_deref().unwrap_or(OF_CODE);
         let mut value = closure.to_owned();
         let mut data = self.data;
         data.extend(of_headers(headers, field));
