@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -20,7 +21,10 @@ pub(super) struct Tree<'a> {
     spots: &'a [Spot],
     of: Of,
     states: Vec<State>,
+    /// By the places that count.
     known: HashMap<Vec<Place>, usize>,
+    /// By the places that they were looked for from.
+    started: HashMap<Vec<Place>, usize>,
     drawn: HashMap<(usize, usize), Reads>,
     steps: usize,
     most_steps: usize,
@@ -44,6 +48,18 @@ struct State {
     has_shape: bool,
     has_truth: bool,
     parts: BTreeMap<Label, Vec<Place>>,
+    /// The states of its parts, once they have been looked for.
+    next: Option<Rc<Next>>,
+}
+
+/// The parts of a value, by their states.
+struct Next {
+    shape: bool,
+    fields: Vec<(String, usize)>,
+    elements: Option<usize>,
+    others: Option<usize>,
+    /// The same fields and others where keys that are not known yet count too.
+    keyed: Option<(Vec<usize>, usize)>,
 }
 
 impl State {
@@ -55,8 +71,8 @@ impl State {
 impl<'a> Tree<'a> {
     pub(super) fn new(spots: &'a [Spot], of: Of) -> Self {
         let most_steps = MOST + 20 * spots.len();
-        let (states, known, drawn, cut) = (Vec::new(), HashMap::new(), HashMap::new(), BTreeSet::new());
-        Self { spots, of, states, known, drawn, steps: 0, most_steps, cut }
+        let (states, known, started, drawn) = (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self { spots, of, states, known, started, drawn, steps: 0, most_steps, cut: BTreeSet::new() }
     }
 
     /// The arguments as a whole: a field for each name.
@@ -78,7 +94,16 @@ impl<'a> Tree<'a> {
     }
 
     /// All places that a value comes to from these, as one.
-    fn state(&mut self, mut waiting: Vec<Place>) -> usize {
+    fn state(&mut self, start: Vec<Place>) -> usize {
+        if let Some(state) = self.started.get(&start) {
+            return *state;
+        }
+        let state = self.reached(start.clone());
+        self.started.insert(start, state);
+        state
+    }
+
+    fn reached(&mut self, mut waiting: Vec<Place>) -> usize {
         let mut seen: BTreeSet<Place> = waiting.iter().copied().collect();
         while let Some(place) = waiting.pop() {
             self.steps += 1;
@@ -127,9 +152,30 @@ impl<'a> Tree<'a> {
     }
 
     fn parts(&mut self, state: usize, depth: usize) -> Parts {
-        let State { has_shape, has_truth, parts, .. } = &self.states[state];
-        let (mut shape, truth, parts) = (*has_shape, *has_truth, parts.clone());
-        let any = parts.get(&Label::Any);
+        let next = self.next(state);
+        let State { has_truth: truth, .. } = self.states[state];
+        let mut draw = |state| {
+            self.steps += 1;
+            self.draw(state, depth)
+        };
+        let elements = next.elements.map(&mut draw);
+        let others = next.others.map(&mut draw);
+        let names = || next.fields.iter().map(|(name, _)| name.clone());
+        let keyed = next.keyed.as_ref().map(|(fields, others)| {
+            let fields = names().zip(fields.iter().map(|state| draw(*state))).collect();
+            Reads::Parts(Arc::new(Parts { fields, others: Some(draw(*others)), ..Parts::default() }))
+        });
+        let fields = names().zip(next.fields.iter().map(|(_, state)| draw(*state))).collect();
+        Parts { shape: next.shape, truth, fields, elements, others, keyed }
+    }
+
+    /// A value that leads back to itself is drawn at each depth, and its parts are looked for once.
+    fn next(&mut self, state: usize) -> Rc<Next> {
+        if let Some(next) = &self.states[state].next {
+            return next.clone();
+        }
+        let State { has_shape, parts, .. } = &self.states[state];
+        let (mut shape, parts) = (*has_shape, parts.clone());
         let (mut numbered, mut elements, mut fields, mut keyed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (label, places) in &parts {
             match label {
@@ -149,23 +195,20 @@ impl<'a> Tree<'a> {
             fields.push((String::new(), numbered));
         }
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let mut draw = |places: Vec<Place>| {
-            self.steps += 1;
-            let state = self.state(places);
-            self.draw(state, depth)
-        };
-        let is_of_sequence = !elements.is_empty();
-        let elements = is_of_sequence.then(|| draw(elements));
-        let others = any.map(|places| draw(places.clone()));
+        let any = parts.get(&Label::Any);
         let with_any = |places: &[Place]| places.iter().chain(any.into_iter().flatten()).copied().collect();
+        let is_of_sequence = !elements.is_empty();
+        let elements = is_of_sequence.then(|| self.state(elements));
+        let others = any.map(|places| self.state(places.clone()));
         let keyed = (!keyed.is_empty()).then(|| {
-            let by_name = |(name, places): &(String, Vec<Place>)| {
-                (name.clone(), draw(with_any(&[places.as_slice(), &keyed].concat())))
-            };
+            let by_name =
+                |(_, places): &(String, Vec<Place>)| self.state(with_any(&[places.as_slice(), &keyed].concat()));
             let fields = fields.iter().map(by_name).collect();
-            Reads::Parts(Arc::new(Parts { fields, others: Some(draw(with_any(&keyed))), ..Parts::default() }))
+            (fields, self.state(with_any(&keyed)))
         });
-        let fields = fields.into_iter().map(|(name, places)| (name, draw(with_any(&places)))).collect();
-        Parts { shape, truth, fields, elements, others, keyed }
+        let fields = fields.into_iter().map(|(name, places)| (name, self.state(with_any(&places)))).collect();
+        let next = Rc::new(Next { shape, fields, elements, others, keyed });
+        self.states[state].next = Some(next.clone());
+        next
     }
 }
