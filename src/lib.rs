@@ -136,10 +136,10 @@ pub mod testing;
 
 /// Why a tag changed, what a site would stumble over, and whether its 304s are true.
 ///
-/// - [`ContentManager::explain`] gives an [`Explanation`](diagnostics::Explanation) of a page's tag
-/// - [`ContentManager::check`] gives each [`Finding`](diagnostics::Finding) before a visitor meets it
-/// - [`CloudFront::with_verify`] compares what a 304 spares with what would have been sent ([`Verify`](diagnostics::Verify))
-/// - an [`EdgeManifest`](diagnostics::EdgeManifest) tells a deployment what pages are made from, and which tags are
+/// - [`ContentManager::explain`] gives an [`Explanation`] of a page's tag
+/// - [`ContentManager::check`] gives each [`Finding`] before a visitor meets it
+/// - [`CloudFront::with_verify`] compares what a 304 spares with what would have been sent ([`Verify`])
+/// - an [`EdgeManifest`] tells a deployment what pages are made from, and which tags are
 ///   [gone](diagnostics::GoneTag)
 pub mod diagnostics {
     pub use crate::{
@@ -149,8 +149,8 @@ pub mod diagnostics {
     };
 }
 
-/// What [`App`] takes and gives besides requests and responses: the [`Reply`](events::Reply) of
-/// [`App::invoke`], and the [`ScheduledEvent`](events::ScheduledEvent) of a schedule.
+/// What [`App`] takes and gives besides requests and responses: the [`Reply`] of
+/// [`App::invoke`], and the [`ScheduledEvent`] of a schedule.
 pub mod events {
     pub use crate::runtime::{Reply, ScheduledEvent};
 }
