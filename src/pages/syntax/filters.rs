@@ -166,24 +166,15 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.fact(Fact::Shape(of));
                 self.fact(Fact::Part(of, Label::Each, to));
             }
-            "default" | "d" => {
-                self.fact(Fact::Flow(of, to));
-                if given.positional.len() > 1 || !given.named.is_empty() {
-                    // Only then it is asked whether the value is true. The engine takes names for one more map.
-                    self.fact(Fact::Truth(of));
-                    self.fact(Fact::Unknown(to));
-                }
-                given.take_at(0, "").into_iter().for_each(|other| self.look_at(other, to, scope));
-            }
+            "default" | "d" => self.defaulted(of, &mut given, to, scope),
             "list" | "reverse" => _ = self.same_elements(of, to),
-            "sort" | "unique" | "min" | "max" => {
+            "sort" | "unique" => {
                 let element = self.compared_by(given.take("attribute"), of, scope);
-                let is_list = matches!(name, "sort" | "unique");
-                if is_list {
-                    self.fact(Fact::List(to, List { each: Some(element), ..List::default() }));
-                } else {
-                    self.fact(Fact::Flow(element, to));
-                }
+                self.fact(Fact::List(to, List { each: Some(element), ..List::default() }));
+            }
+            "min" | "max" => {
+                let element = self.compared_by(given.take("attribute"), of, scope);
+                self.fact(Fact::Flow(element, to));
             }
             "join" => {
                 self.fact(Fact::Unknown(to));
@@ -203,13 +194,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.by(attribute, element, looked_at, scope);
             }
             "groupby" => self.grouped(of, &mut given, to, scope),
-            "batch" | "slice" => {
-                let row = self.flow.place();
-                let element = self.same_elements(of, row);
-                self.fact(Fact::List(to, List { each: Some(row), ..List::default() }));
-                let filler = (given.positional.len() > 1).then(|| given.positional.remove(1));
-                filler.into_iter().for_each(|filler| self.look_at(filler, element, scope));
-            }
+            "batch" | "slice" => self.in_rows(of, &mut given, to, scope),
             "items" => _ = self.entries(of, to),
             "dictsort" => {
                 let value = self.entries(of, to);
@@ -280,6 +265,24 @@ impl<'t, 's> Walk<'t, 's, '_> {
             }
             of = self.part_of(of, label);
         }
+    }
+
+    fn defaulted(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
+        self.fact(Fact::Flow(of, to));
+        if given.positional.len() > 1 || !given.named.is_empty() {
+            // Only then it is asked whether the value is true. The engine takes names for one more map.
+            self.fact(Fact::Truth(of));
+            self.fact(Fact::Unknown(to));
+        }
+        given.take_at(0, "").into_iter().for_each(|other| self.look_at(other, to, scope));
+    }
+
+    fn in_rows(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
+        let row = self.flow.place();
+        let element = self.same_elements(of, row);
+        self.fact(Fact::List(to, List { each: Some(row), ..List::default() }));
+        let filler = (given.positional.len() > 1).then(|| given.positional.remove(1));
+        filler.into_iter().for_each(|filler| self.look_at(filler, element, scope));
     }
 
     fn mapped(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {

@@ -1,6 +1,6 @@
 //! What a statement does: what it sets and what can be seen in it, what it shows, which templates it puts in.
 
-use minijinja::machinery::ast::{self, Expr, ForLoop, FromImport, Import, Include, Spanned, Stmt};
+use minijinja::machinery::ast::{self, Expr, ForLoop, FromImport, IfCond, Import, Include, Spanned, Stmt, WithBlock};
 
 use super::{Reference, Walk, Wanted, Work, names::references, outermost};
 use crate::{
@@ -19,24 +19,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
             Stmt::EmitExpr(emit) => self.look_at(&emit.expr, Place::SHOWN, self.scope),
             Stmt::EmitRaw(_) | Stmt::Break(_) | Stmt::Continue(_) => {}
             Stmt::ForLoop(each) => self.for_loop(each),
-            Stmt::IfCond(condition) => {
-                let scope = self.scope;
-                // What one side sets may not be set.
-                self.waiting.push(Work::Leave(scope));
-                self.statements(&condition.false_body);
-                self.waiting.push(Work::Leave(scope));
-                self.statements(&condition.true_body);
-                self.look_at(&condition.expr, Place::TRUTH, scope);
-            }
-            Stmt::WithBlock(with) => {
-                self.waiting.push(Work::Leave(self.scope));
-                self.statements(&with.body);
-                self.scope = self.within(self.scope).1;
-                for (target, value) in &with.assignments {
-                    let place = self.value_of(value, self.scope);
-                    self.assign(target, place);
-                }
-            }
+            Stmt::IfCond(condition) => self.condition(condition),
+            Stmt::WithBlock(with) => self.with_block(with),
             Stmt::Set(set) => {
                 let place = self.value_of(&set.expr, self.scope);
                 self.assign(&set.target, place);
@@ -80,6 +64,26 @@ impl<'t, 's> Walk<'t, 's, '_> {
 
     fn statements(&mut self, statements: &'t [Stmt<'s>]) {
         self.waiting.extend(statements.iter().rev().map(Work::Statement));
+    }
+
+    fn condition(&mut self, condition: &'t IfCond<'s>) {
+        let scope = self.scope;
+        // What one side sets may not be set.
+        self.waiting.push(Work::Leave(scope));
+        self.statements(&condition.false_body);
+        self.waiting.push(Work::Leave(scope));
+        self.statements(&condition.true_body);
+        self.look_at(&condition.expr, Place::TRUTH, scope);
+    }
+
+    fn with_block(&mut self, with: &'t WithBlock<'s>) {
+        self.waiting.push(Work::Leave(self.scope));
+        self.statements(&with.body);
+        self.scope = self.within(self.scope).1;
+        for (target, value) in &with.assignments {
+            let place = self.value_of(value, self.scope);
+            self.assign(target, place);
+        }
     }
 
     fn for_loop(&mut self, each: &'t ForLoop<'s>) {
