@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::TcpListener,
     process::{Command, Output},
     sync::{Arc, Mutex},
@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::folders;
+use crate::support::{folders, read_request};
 
 /// The command with an environment of its own.
 pub(crate) fn command(arguments: &[&str]) -> Command {
@@ -268,16 +268,7 @@ impl Aws {
     }
 
     fn serve(&self, mut stream: std::net::TcpStream) {
-        let mut lines = BufReader::new(stream.try_clone().expect("a stream"));
-        let (mut head, mut length) = (String::new(), 0);
-        while lines.read_line(&mut head).expect("a line") > 2 {
-            let last = head.lines().last().unwrap_or_default().to_ascii_lowercase();
-            if let Some(value) = last.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a number");
-            }
-        }
-        let mut body = vec![0; length];
-        lines.read_exact(&mut body).expect("the body");
+        let (head, body) = read_request(&stream);
         let (status, code, answer) = self.answer(&head, &body);
         let (answer, reason) = (answer.to_string(), "said");
         let length = answer.len();

@@ -1,7 +1,7 @@
 //! The command `purge`: which copies a deployment drops, what it says of them, and what CloudFront is asked.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::TcpListener,
     process::Output,
     sync::{Arc, Mutex},
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::command,
-    support::{Folders, folders},
+    support::{Folders, folders, read_request},
 };
 
 /// The targets and bodies of requests.
@@ -27,16 +27,7 @@ fn aws(manifest: &EdgeManifest) -> (Asked, String) {
     // It ends with the test's process.
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream.try_clone().expect("a stream"));
-            let (mut head, mut length) = (String::new(), 0);
-            while lines.read_line(&mut head).expect("a line") > 2 {
-                let last = head.lines().last().unwrap_or_default().to_ascii_lowercase();
-                if let Some(value) = last.strip_prefix("content-length:") {
-                    length = value.trim().parse().expect("a number");
-                }
-            }
-            let mut body = vec![0; length];
-            lines.read_exact(&mut body).expect("the body");
+            let (head, body) = read_request(&stream);
             assert!(head.contains("AWS4-HMAC-SHA256"), "it is signed: {head}");
             let target = head.split_whitespace().nth(1).expect("a target").to_owned();
             let (status, answer) = if target.ends_with("/invocations") { (200, &*manifest) } else { (201, "<x/>") };

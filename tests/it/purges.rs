@@ -1,7 +1,7 @@
 //! Purges by a site: after the change, as one invalidation, and once more for pages that were on their way.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::TcpListener,
     process::Command,
     sync::{Arc, Mutex},
@@ -18,6 +18,8 @@ use http::{Method, Response};
 use lambda_http::Request;
 use tokio::sync::Notify;
 use tower::{Layer, service_fn};
+
+use crate::support::read_request;
 
 const LATER: Duration = Duration::from_secs(11);
 
@@ -180,16 +182,7 @@ fn cloudfront(listener: &TcpListener) -> Vec<String> {
     let mut asked = Vec::new();
     for (status, answer) in [(400, BUSY), (201, CREATED)] {
         let (mut stream, _) = listener.accept().expect("a connection");
-        let mut lines = BufReader::new(stream.try_clone().expect("a stream"));
-        let (mut head, mut length) = (String::new(), 0);
-        while lines.read_line(&mut head).expect("a line") > 2 {
-            let last = head.lines().last().unwrap_or_default().to_ascii_lowercase();
-            if let Some(value) = last.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a number");
-            }
-        }
-        let mut body = vec![0; length];
-        lines.read_exact(&mut body).expect("the body");
+        let (head, body) = read_request(&stream);
         let length = answer.len();
         let answer = format!("HTTP/1.1 {status} said\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}");
         stream.write_all(answer.as_bytes()).expect("it is taken");

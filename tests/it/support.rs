@@ -1,6 +1,15 @@
 //! A site of files in a temporary folder, asked through the real way: an event goes in, a reply comes out.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt::Debug, fs, path::Path, sync::Once};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fmt::Debug,
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::TcpStream,
+    path::Path,
+    sync::Once,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chalice_http_toolkit::{App, CloudFront, ContentManager, Front, Representation};
@@ -278,4 +287,19 @@ where
         }
         LINES.with_borrow_mut(|lines| lines.push(line));
     }
+}
+
+/// Reads a request as a server does: its first line with its header fields, and its body.
+pub(crate) fn read_request(stream: &TcpStream) -> (String, Vec<u8>) {
+    let mut lines = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    while lines.read_line(&mut head).expect("a line") > 2 {
+        let last = head.lines().last().unwrap_or_default().to_ascii_lowercase();
+        if let Some(value) = last.strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a number");
+        }
+    }
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body).expect("the body");
+    (head, body)
 }
