@@ -13,7 +13,7 @@ use std::{
 use chalice_http_toolkit::{BoxError, ContentManager, Embedded};
 use minijinja::Environment;
 
-/// Counts what is allocated.
+/// The system's allocator, which also counts the bytes in use.
 struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);

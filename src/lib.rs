@@ -1,6 +1,7 @@
 //! Server-rendered websites on AWS Lambda, behind CloudFront: templates, static files, forms, images and background tasks.
 //!
-//! The ETag of a page is computed without rendering it: a visitor who comes back costs a hash and a 304. A handler returns a
+//! The ETag of a page is computed without rendering it. When a visitor returns and the page has not changed, the server computes
+//! one hash and answers 304. A handler returns a
 //! [`Representation`] (RFC 9110 §3.2 has the word). Its status, headers and ETag are known at once. Its body is made later, and
 //! only if it is needed:
 //!

@@ -333,12 +333,12 @@ impl CloudFront {
     }
 }
 
-/// What was decided on a request.
+/// The decision on a request.
 struct Decided {
     plan: Plan,
-    /// Whether the answer is one visitor's.
+    /// Whether the answer is for one visitor only.
     personal: bool,
-    /// The field of cache tags and what it has.
+    /// The field for cache tags, and the tags.
     tagging: Option<(HeaderName, CacheTags)>,
 }
 

@@ -85,7 +85,7 @@ fn failed(id: &str, error: BoxError) -> Error {
     Error::caused(ErrorKind::Purge, message, error)
 }
 
-/// What CloudFront says when it is to be asked later.
+/// The error codes after which the call is worth another try.
 const BUSY: [&str; 4] = ["TooManyInvalidationsInProgress", "Throttling", "ThrottlingException", "ServiceUnavailable"];
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -85,7 +85,7 @@ pub struct Purge {
     tasks: Arc<OnceLock<TaskingController>>,
 }
 
-/// What a worker has to know.
+/// The settings of the worker.
 #[derive(Clone)]
 struct Settings {
     target: Target,

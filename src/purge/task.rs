@@ -12,7 +12,7 @@ use crate::{
     tasking::{Post, Posted, Scope, context::TaskContext, controller::TaskingController, task::Task},
 };
 
-/// What is to be dropped: `#post:7`, `/feed.xml`.
+/// The items of an invalidation: `#post:7`, `/feed.xml`.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Items {
     items: BTreeSet<String>,
@@ -62,7 +62,7 @@ fn posting(tasks: &TaskingController, items: &Items) -> Post {
     tasks.post(items).with_group(items.group())
 }
 
-/// What the worker does.
+/// Runs a purge in the worker.
 pub(super) async fn run(settings: Settings, context: TaskContext, items: Items) -> Result<()> {
     if items.again && context.attempt() == 1 {
         return Err(Error::retry_after(settings.second, "a purge is done once more after this time"));
@@ -75,6 +75,6 @@ pub(super) async fn run(settings: Settings, context: TaskContext, items: Items) 
     }
 }
 
-/// So many items may be in progress at a time.
+/// The greatest number of items that CloudFront allows in progress at a time.
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html>
 const MOST_ITEMS: usize = 3_000;

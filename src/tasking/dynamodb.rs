@@ -191,7 +191,7 @@ fn acquired(item: Option<&Item>) -> Claim {
     }
 }
 
-/// What a row says that was not this claim's to write.
+/// The state of a row that another claim owns.
 fn found(item: Option<&Item>, owner: &str, now: Duration) -> Written {
     let text = |name| item.and_then(|item| item.get(name)).and_then(|value: &AttributeValue| value.as_s().ok());
     let is = |name, value: &str| text(name).is_some_and(|text| text == value);

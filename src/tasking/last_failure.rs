@@ -1,4 +1,4 @@
-//! What is called when a task becomes a dead letter, once. Whether it does, `bury` decides.
+//! The hook that runs once when a task becomes a dead letter. `bury` decides whether a task does.
 
 use std::{fmt, sync::Arc};
 
@@ -186,7 +186,7 @@ impl TaskingController {
         !matches!(claim, Ok(Claim::Done | Claim::Busy { .. }))
     }
 
-    /// The body that was posted, or what stands for it where that can't be fetched.
+    /// The body that was posted. If a body in S3 can't be fetched, the pointer to it.
     async fn body_if_any(&self, record: &Record, room: &Room) -> String {
         let fetched = self.body(record, room).await.map(|(body, _taken)| body);
         fetched.unwrap_or_else(|_| record.body.clone().unwrap_or_default())

@@ -112,8 +112,8 @@ pub(crate) fn delay(record: &Record, attempt: u32, outcome: &Outcome, policy: Po
     Some(delay.min(LONGEST_DELAY))
 }
 
-/// How long what stands behind such a task is to wait: until the head has failed once more, and is hidden again. With the
-/// head's last attempt it comes too, as it goes on then, whatever becomes of the head.
+/// How long the tasks behind a failed head of their group stay hidden: until the head has failed once more and is hidden again.
+/// Before the head's last attempt they wait no longer than the head, as the group goes on after it in any case.
 fn delay_behind(head: &End, delay: Duration, policy: Policy) -> Duration {
     let next_is_last = head.attempt.saturating_add(1) >= policy.attempts;
     let delay = match &head.outcome {

@@ -56,7 +56,7 @@ impl Failed {
         Self { kind, retry: false, maybe_sent: false, told: None, source: Some(source.into().into()) }
     }
 
-    /// What only a person can mend.
+    /// A wrong setting. `told` says which, and what to do.
     pub(crate) fn configuration(told: String) -> Self {
         Self { kind: ErrorKind::Configuration, retry: false, maybe_sent: false, told: Some(told), source: None }
     }

@@ -57,7 +57,7 @@ impl Tally {
         record.receives > 1 && (known.receives != record.receives - 1 || known.is_suspect)
     }
 
-    /// Takes note of how a receive ended.
+    /// Records how a receive ended.
     pub(crate) fn note(&self, record: &Record, end: &End) {
         let Some(id) = record.message_id.as_ref() else { return };
         let is_suspect = end.runs == 0 && self.is_suspect(record);

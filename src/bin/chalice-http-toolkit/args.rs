@@ -61,9 +61,9 @@ pub(crate) enum Verb {
     Layers(Layers),
     /// Drop the copies at CloudFront of what a deployment has changed.
     ///
-    /// Two manifests are compared: what pages and files were made from, and what they are made from now. The tags that are gone
-    /// become one invalidation, and each is a line: the tag, the pages that had it, and what has changed. More tags than
-    /// --at-most are one path, /*, which is cheaper.
+    /// The command compares the manifests of two releases. A tag that only the old manifest has is invalidated. All tags are one
+    /// invalidation. The command prints a line for each tag: the tag, the pages that had it, and what has changed. If there are
+    /// more tags than --at-most, it invalidates the path /* instead, which is cheaper.
     ///
     /// It takes credentials with the right cloudfront:CreateInvalidation, and lambda:InvokeFunction for --function. The exit
     /// code is 0 where nothing was left to drop or all is asked for, 1 where it could not be, and 2 for wrong arguments.
@@ -197,22 +197,22 @@ pub(crate) struct Purge {
     /// The id of the distribution.
     #[arg(long, value_name = "ID", value_parser = distribution)]
     pub(crate) distribution: String,
-    /// The manifest of the release that was.
+    /// The manifest of the previous release.
     #[arg(long, value_name = "FILE")]
     pub(crate) from: PathBuf,
-    /// The manifest of the release that is deployed now.
+    /// The manifest of the new release.
     #[arg(long, value_name = "FILE", conflicts_with = "function", required_unless_present = "function")]
     pub(crate) to: Option<PathBuf>,
-    /// The function that is deployed now, which is asked for its manifest.
+    /// The new release's function, which is invoked to get its manifest.
     #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<String>,
     /// The function's region [default: AWS_REGION].
     #[arg(short, long, value_parser = region)]
     pub(crate) region: Option<String>,
-    /// The most tags that are purged one by one.
+    /// The greatest number of tags to invalidate one by one.
     #[arg(long, value_name = "N", default_value_t = 300)]
     pub(crate) at_most: usize,
-    /// Say what would be dropped, and drop nothing.
+    /// Print what would be invalidated, without invalidating it.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// One JSON object instead of lines.

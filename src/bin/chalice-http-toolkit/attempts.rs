@@ -5,14 +5,13 @@ use std::{fs, io, path::Path};
 
 use crate::check::files_below;
 
-/// What a controller gives a task.
+/// The attempts of a task by default.
 pub(crate) const USUAL: u32 = 5;
 
-/// What stands before the number.
+/// The code before the number.
 const PLACES: [&str; 2] = ["ATTEMPTS: Option<u32> = Some(", "with_attempts("];
 
-/// The most attempts in the Rust files below a folder, and what is usual where they say nothing, or where there is no such
-/// folder.
+/// The greatest number of attempts that the Rust files below a folder set. Without such a number or folder it is [`USUAL`].
 pub(crate) fn most(folder: &Path) -> io::Result<u32> {
     let files = match files_below(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(USUAL),

@@ -37,13 +37,15 @@ pub(crate) fn run(asked: &args::Purge) -> ExitCode {
     }
 }
 
-/// What was done, as it is told.
+/// Compares the manifests and creates the invalidation. Returns the text to print.
 async fn purge(asked: &args::Purge) -> Result<String, BoxError> {
     let old = read(&asked.from)?;
     let new = match (&asked.to, &asked.function) {
         (Some(path), _) => read(path)?,
         (None, Some(function)) => of_function(function, asked.region.as_deref()).await?,
-        (None, None) => return Err("say what is deployed now: --to FILE or --function NAME".into()),
+        (None, None) => {
+            return Err("the manifest of the new release is missing: give --to FILE or --function NAME".into());
+        }
     };
     let gone = old.gone(&new);
     let items = items(&gone, asked.at_most);

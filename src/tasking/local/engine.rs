@@ -34,7 +34,7 @@ pub(crate) struct Settings {
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 const LONGEST_VISIBILITY: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Why nothing was done with a receipt.
+/// Why the queue refused a receipt handle.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     Expired,

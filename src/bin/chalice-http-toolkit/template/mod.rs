@@ -57,7 +57,7 @@ const RULES: [(&str, Rule); 22] = [
     ("F58", queues::queues),
 ];
 
-/// What is wrong with a template, by line. A task is tried so often at most.
+/// Finds the errors of a template, sorted by line. `attempts` is the greatest number of attempts that the code gives a task.
 pub(crate) fn check(source: &str, attempts: u32) -> Vec<Finding> {
     let template = match yaml::parse(source) {
         Ok(root) => Template::new(root, attempts),

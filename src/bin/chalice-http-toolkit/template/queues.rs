@@ -14,7 +14,7 @@ const TIMES_TIMEOUT: f64 = 6.0;
 const LEAST_RECEIVES: f64 = 20.0;
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue.html>
 const MOST_RECEIVES: f64 = 1000.0;
-/// What is advised.
+/// The `maxReceiveCount` that messages recommend.
 const GOOD_RECEIVES: f64 = 100.0;
 
 /// An event source: a queue, the function that it calls, and how.
