@@ -46,6 +46,22 @@ async fn the_companion_crate_and_python_methods_render() {
     assert_ne!(answer.header("etag"), "");
 }
 
+/// Comments within comments, for which a site has one template that includes itself by the loop it is in.
+#[tokio::test]
+async fn a_recursive_loop_goes_on_from_an_included_template() {
+    let files = [
+        (
+            "templates/index.html",
+            "{% for c in comments recursive %}<p>{{ c.text }}{% include 'answers.html' %}{% endfor %}",
+        ),
+        ("templates/answers.html", "{% if c.answers %}{{ loop(c.answers) }}{% endif %}</p>"),
+    ];
+    let comments =
+        json!({ "comments": [{ "text": "a", "answers": [{ "text": "b", "answers": [] }] }, { "text": "c" }] });
+    let answer = fresh(&files, |_| {}, &comments, &[]).await;
+    assert_eq!(answer.text(), "<p>a<p>b</p></p><p>c</p>");
+}
+
 /// Each with two values of an argument that no template names.
 #[tokio::test]
 async fn what_the_companions_filters_look_up_is_in_the_tag_beforehand() {
