@@ -1,33 +1,34 @@
-//! The guide: from an empty folder to a deployed site, and what to look up afterwards. Its examples run as tests.
+//! The guide shows how to build a site, from an empty folder to the deployment, and is a reference afterwards. Its examples run as
+//! tests.
 //!
 //! Start here:
 //!
 //! - [`tour`]: the smallest site, templates, static files, images, forms, tasks, tests, deployment
-//! - [`requests`]: the way of a request, the local server, and how the API is protected behind CloudFront
+//! - [`requests`]: how a request becomes a response, the local server, and how the API is protected behind CloudFront
 //! - [`caching`]: what browsers and CloudFront keep, and for how long
-//! - [`kept_at_the_edge`]: pages that CloudFront keeps until they change
-//! - [`page_tags`]: what is in a page's ETag, and why it changed
+//! - [`kept_at_the_edge`]: how CloudFront keeps pages until they change
+//! - [`page_tags`]: which values the ETag of a page is computed from, and why it has changed
 //!
-//! How to:
+//! How to use a part of the crate:
 //!
 //! - [`static_files`]: folders, fingerprints, compressed files, absolute URLs
 //! - [`forms_and_cookies`]: forms, cross-origin requests, cookies, security headers
 //! - [`images`] and [`uploads`]: responsive images, and pictures that visitors send
-//! - [`parts_of_pages`]: one block of a page alone, for HTMX and Turbo
+//! - [`parts_of_pages`]: how to send one block of a page, for HTMX and Turbo
 //! - [`tasks`]: background tasks over an SQS queue
 //! - [`testing`]: tests of your site
-//! - [`from_flask`] and [`from_chalice`]: the names that you know, and their names here
+//! - [`from_flask`] and [`from_chalice`]: the names that you know, and the names here
 //!
-//! To look up:
+//! To look something up:
 //!
 //! - [`command_line`], [`settings`], [`features`], [`limits`], [`glossary`]
-//! - [`troubleshooting`]: from a symptom or a log line to its cause
+//! - [`troubleshooting`]: symptoms and log lines, with their causes and what to do
 //! - [`costs`] and [`measured`]: list prices and benchmarks
 //!
-//! It is in the documentation only: no program contains it.
+//! This module exists only in the documentation. Your program does not contain it.
 
-/// A page of the guide. `links.md` comes first: its definitions lead to other pages in the documentation. In the repository the
-/// definitions at the end of each page lead to files. The first definition of a name counts (CommonMark §4.7).
+/// Makes a module of each page. `links.md` comes first: its definitions lead to other pages in the documentation. In the repository
+/// the definitions at the end of each page lead to files. The first definition of a name counts (CommonMark §4.7).
 macro_rules! pages {
     ($($name:ident)*) => {$(
         #[doc = include_str!("links.md")]
