@@ -1,5 +1,5 @@
 """The guide's tour, followed to the letter from an empty folder: each command is run, each file written, and what the tour says
-comes out does. Only what needs AWS is read and not run.
+comes out does. Only `console` blocks are read and not run: they clone the repository and deploy the site.
 """
 
 import contextlib
@@ -36,6 +36,7 @@ class Reader:
         (folder / ".cargo").mkdir()
         (folder / ".cargo/config.toml").write_text(PROFILES)
         (folder / "Pictures").mkdir()
+        (folder / "chalice_http_toolkit").symlink_to(ROOT)
         shutil.copy(ROOT / "static/img/gallery/trio.jpg", folder / "Pictures/shelf.jpg")
         # The folder is the reader's home, but Rust is not installed there.
         homes = {name: str(Path.home() / f".{kind}") for name, kind in (("CARGO_HOME", "cargo"), ("RUSTUP_HOME", "rustup"))}
@@ -47,11 +48,11 @@ class Reader:
         }
 
     def said(self, command):
-        """The crate is the one of this checkout, and the port a free one; all else is as it stands."""
+        """The clone and its command are those of this checkout, and the port is a free one. All else is as it stands."""
         command = command.replace("http://127.0.0.1:3000", f"http://127.0.0.1:{self.port}")
-        command = re.sub(r"cargo install chalice_http_toolkit.*", ":", command)
-        command = re.sub(r"(cargo add .*chalice_http_toolkit)", rf"\1 --path {ROOT}", command)
-        return re.sub(r"(chalice-http-toolkit setup)", rf"\1 --toolkit-path {ROOT}", command)
+        command = re.sub(r"cargo install --path (\S+) .*", r"test -f \1/Cargo.toml", command)
+        # The path has to lead to the clone. The real one lets a build find the artifacts of the last run.
+        return command.replace("../chalice_http_toolkit", '"$(realpath -e ../chalice_http_toolkit)"')
 
     def runs(self, commands):
         if commands == "cargo run\n":
@@ -99,7 +100,7 @@ def follow(reader):
         if kind == "sh":
             commands, output = text, reader.runs(text)
             done["commands"] += len(text.splitlines())
-        elif kind == "text" and text.startswith("sam "):
+        elif kind == "console":
             continue
         elif kind == "text":
             output_is_as_written(commands, output, text)
