@@ -160,7 +160,7 @@ fn report(asked: &Setup, folder: &Path, done: &[(&str, State)]) {
         format!("cd {}", word(&folder.display().to_string())),
         "cargo run".into(),
         "cargo test".into(),
-        "sam build && sam deploy --config-env dev --guided".into(),
+        "sam build".into(),
     ];
     if asked.json {
         let files: Vec<_> = done.iter().map(|(path, state)| json!({ "path": path, "state": state.word() })).collect();
@@ -180,7 +180,7 @@ fn report(asked: &Setup, folder: &Path, done: &[(&str, State)]) {
     lines.extend(notes.iter().map(|note| format!("\n{note}")));
     if !asked.dry_run {
         lines.push("\nNext:".into());
-        let what = ["", "http://127.0.0.1:3000", "", "its README has the rest"];
+        let what = ["", "http://127.0.0.1:3000", "", "then deploy it: README.md has the command"];
         for (command, what) in next.iter().zip(what) {
             lines.push(format!("  {command:<52}{what}").trim_end().to_owned());
         }
