@@ -1,5 +1,5 @@
-//! The origin secret: whether a request came through CloudFront, which adds a header that strangers can't. It answers
-//! yes or no, and keeps hashes only.
+//! The origin secret: a header that CloudFront adds to each request, and that nobody else knows. It tells whether a request
+//! has the secret, and keeps hashes only.
 
 use std::{env, fmt};
 
@@ -118,7 +118,7 @@ impl CloudFront {
         if current.is_none() && (previous.is_some() || !stage.is_development()) {
             let message = format!(
                 "{CURRENT} is not set: set it to the value of the header X-Origin-Secret that your CloudFront distribution \
-                 adds, so that nobody gets around the distribution; only with STAGE=dev it may be left out"
+                 adds, so that nobody bypasses the distribution; only with STAGE=dev it may be left out"
             );
             return Err(Error::new(ErrorKind::Configuration, message));
         }
@@ -130,7 +130,7 @@ impl CloudFront {
 const CURRENT: &str = "ORIGIN_SECRET";
 const PREVIOUS: &str = "ORIGIN_SECRET_PREVIOUS";
 
-/// What has been found to come through CloudFront; in the request's extensions.
+/// In the extensions of a request: it had the origin secret, so it came through CloudFront.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admitted;
 
