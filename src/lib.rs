@@ -184,6 +184,7 @@ mod representation;
 mod runtime;
 mod script_root;
 mod stage;
+mod variables;
 
 #[cfg(feature = "images")]
 pub use image;

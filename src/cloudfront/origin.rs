@@ -1,7 +1,7 @@
-//! The origin secret: a header that CloudFront adds to each request, and that nobody else knows. It tells whether a request
-//! has the secret, and keeps hashes only.
+//! The origin secret: whether a request came through CloudFront, which adds a header that strangers can't. It answers
+//! yes or no, and keeps hashes only.
 
-use std::{env, fmt};
+use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
@@ -11,6 +11,7 @@ use super::CloudFront;
 use crate::{
     error::{Error, ErrorKind, Result},
     stage::Stage,
+    variables,
 };
 
 /// CloudFront sets it on the way to the origin, and overwrites what a visitor sends under its name.
@@ -100,29 +101,16 @@ impl CloudFront {
     /// # Ok::<(), chalice_http_toolkit::Error>(())
     /// ```
     pub fn with_origin_secret_from_env(self) -> Result<Self> {
-        self.with_origin_secret_from(Stage::current(), |name| env::var_os(name).map(|value| value.into_string().ok()))
+        self.with_origin_secret_from(Stage::current(), variables::PROCESS)
     }
 
-    /// `variable` gives what is in the environment: nothing, a text, or something that is none.
-    fn with_origin_secret_from(
-        mut self,
-        stage: Stage,
-        variable: impl Fn(&str) -> Option<Option<String>>,
-    ) -> Result<Self> {
-        let secret = |name: &str| match variable(name) {
-            None => Ok(None),
-            Some(Some(empty)) if empty.is_empty() => Ok(None),
-            Some(secret) => hashed(name, &secret.unwrap_or_default()).map(Some),
-        };
-        let (current, previous) = (secret(CURRENT)?, secret(PREVIOUS)?);
-        if current.is_none() && (previous.is_some() || !stage.is_development()) {
-            let message = format!(
-                "{CURRENT} is not set: set it to the value of the header X-Origin-Secret that your CloudFront distribution \
-                 adds, so that nobody bypasses the distribution; only with STAGE=dev it may be left out"
-            );
-            return Err(Error::new(ErrorKind::Configuration, message));
+    fn with_origin_secret_from(mut self, stage: Stage, read: variables::Read<'_>) -> Result<Self> {
+        let advice = "set it to the value of the header X-Origin-Secret that your CloudFront distribution adds, so that nobody \
+                      gets around the distribution";
+        if let Some(secrets) = variables::secrets([CURRENT, PREVIOUS], advice, stage, read)? {
+            let previous = secrets.previous.map(|secret| hashed(PREVIOUS, &secret)).transpose()?;
+            self.origin = Origin { current: Some(hashed(CURRENT, &secrets.current)?), previous };
         }
-        self.origin = Origin { current, previous };
         Ok(self)
     }
 }
@@ -130,7 +118,7 @@ impl CloudFront {
 const CURRENT: &str = "ORIGIN_SECRET";
 const PREVIOUS: &str = "ORIGIN_SECRET_PREVIOUS";
 
-/// In the extensions of a request: it had the origin secret, so it came through CloudFront.
+/// What has been found to come through CloudFront; in the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admitted;
 
@@ -203,9 +191,8 @@ mod tests {
     const OLD: &str = "an-old-secret-of-forty-characters-012345";
 
     fn from(stage: Stage, variables: &[(&str, &str)]) -> Result<CloudFront> {
-        let value =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        CloudFront::new().with_origin_secret_from(stage, |name| value(name).map(Some))
+        let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+        CloudFront::new().with_origin_secret_from(stage, &value)
     }
 
     #[test]
@@ -236,8 +223,6 @@ mod tests {
                 assert!(error.to_string().contains("ORIGIN_SECRET"), "{error}");
             }
         }
-        let unreadable = CloudFront::new().with_origin_secret_from(dev, |_| Some(None));
-        assert!(unreadable.is_err(), "what is set and can't be read is not missing");
     }
 
     #[test]

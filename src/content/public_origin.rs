@@ -7,6 +7,8 @@ use super::ContentManager;
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::web_origin::WebOrigin,
+    stage::Stage,
+    variables,
 };
 
 impl ContentManager {
@@ -61,8 +63,70 @@ impl ContentManager {
         Ok(self.with_settings(|settings| settings.public_origin = Some(parsed.to_string())))
     }
 
+    /// Takes the [public origin](Self::with_public_origin) from the environment variable `PUBLIC_ORIGIN`. In development
+    /// ([`Stage`]) it is the local server's where the variable is not set or empty: `http://127.0.0.1:3000`, with the port of
+    /// `PORT`. In production the site does not start without it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where it is missing in production, and for what is no origin.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Embedded};
+    ///
+    /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?.with_public_origin_from_env()?;
+    /// assert!(content.public_origin().is_some());
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn with_public_origin_from_env(self) -> Result<Self> {
+        self.with_public_origin(&from_variables(Stage::current(), variables::PROCESS)?)
+    }
+
     /// The [public origin](Self::with_public_origin), for absolute URLs that no template makes.
     pub fn public_origin(&self) -> Option<&str> {
         self.setup.settings.public_origin.as_deref()
+    }
+}
+
+fn from_variables(stage: Stage, read: variables::Read<'_>) -> Result<String> {
+    match variables::text(VARIABLE, read)? {
+        Some(origin) => Ok(origin),
+        None if stage.is_development() => {
+            let port = variables::text("PORT", read)?;
+            Ok(format!("http://127.0.0.1:{}", port.as_deref().unwrap_or("3000")))
+        }
+        None => {
+            let message = format!(
+                "{VARIABLE} is not set: set it to the address that visitors have, such as `https://www.shop.example`; only with \
+                 STAGE=dev it may be left out"
+            );
+            Err(Error::new(ErrorKind::Configuration, message))
+        }
+    }
+}
+
+const VARIABLE: &str = "PUBLIC_ORIGIN";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_origin_may_be_left_out_in_development_alone() {
+        let (dev, prod) = (Stage::of(Some("dev"), true), Stage::of(Some("prod"), true));
+        let shop = Some("https://shop.example");
+        for (stage, origin, port, expected) in [
+            (dev, None, None, Some("http://127.0.0.1:3000")),
+            (dev, Some(""), Some("8080"), Some("http://127.0.0.1:8080")),
+            (dev, shop, Some("8080"), shop),
+            (prod, shop, None, shop),
+            (prod, None, None, None),
+            (prod, Some(""), Some("8080"), None),
+        ] {
+            let read = |name: &str| if name == VARIABLE { origin } else { port }.map(Into::into);
+            assert_eq!(from_variables(stage, &read).ok().as_deref(), expected, "{stage:?} {origin:?} {port:?}");
+        }
     }
 }

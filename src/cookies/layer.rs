@@ -5,15 +5,16 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderValue, Method, Request, Response, header};
 use tower::{Layer, Service};
 
 use super::{
-    jar::{ClosedJar, CookieJar},
-    seal::Secrets,
-    settings::CookieSettings,
+    CookieJar, SetCookie,
+    jar::Closed,
+    seal::{self, Secrets},
     viewing,
 };
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     fields::cache_control::{Personal, guard},
     pending::Pending,
     stage::Stage,
+    variables,
 };
 
 /// Cookies that the site can trust: signed with a secret, and encrypted by choice. It is a [`tower::Layer`] inside of the
@@ -72,7 +74,7 @@ use crate::{
 /// }
 ///
 /// # async fn run() -> Result<(), BoxError> {
-/// let cookies = Cookies::new(std::env::var("COOKIE_SECRET")?)?;
+/// let cookies = Cookies::from_env()?;
 /// let router = Router::new().route("/", get(index));
 /// let site = CloudFront::new().layer(cookies.layer(router));
 /// chalice_http_toolkit::run(site).await?;
@@ -91,7 +93,33 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Cookies {
-    settings: Arc<CookieSettings>,
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) secrets: Secrets,
+    pub(super) secure: bool,
+}
+
+impl Settings {
+    /// The name that a cookie has on the wire.
+    pub(super) fn wire_name(&self, name: &str) -> String {
+        if self.secure { format!("__Host-{name}") } else { name.to_owned() }
+    }
+
+    /// The field that sets a cookie.
+    pub(super) fn field(&self, cookie: &SetCookie) -> Result<HeaderValue> {
+        let wire_name = self.wire_name(&cookie.name);
+        let until = cookie.max_age.map(|age| seal::now().saturating_add(age.as_secs()));
+        let sealed = self.secrets.seal(&wire_name, &cookie.value, until);
+        cookie.field(&wire_name, &sealed, self.secure)
+    }
+
+    /// The field that removes one.
+    pub(super) fn removal(&self, name: &str) -> Result<HeaderValue> {
+        SetCookie::new(name, "").with_max_age(Duration::ZERO).field(&self.wire_name(name), "", self.secure)
+    }
 }
 
 impl Cookies {
@@ -106,7 +134,44 @@ impl Cookies {
         // Whatever the stage is called: what runs at AWS is reached by HTTPS alone.
         let at_aws = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
         let secure = at_aws || !Stage::current().is_development();
-        Ok(Self { settings: Arc::new(CookieSettings { secrets, secure }) })
+        Ok(Self { settings: Arc::new(Settings { secrets, secure }) })
+    }
+
+    /// Takes the secrets from the environment variables `COOKIE_SECRET` and, while the secret is changed,
+    /// `COOKIE_SECRET_PREVIOUS`.
+    ///
+    /// Without `COOKIE_SECRET`, or where it is empty, the secret is a random one in development alone ([`Stage`]): cookies
+    /// are then good until the process ends. In production the site does not start.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) where it is missing in production, where only the previous
+    /// one is set, and as [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::cookies::Cookies;
+    ///
+    /// let cookies = Cookies::from_env()?;
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Self> {
+        Self::from_variables(Stage::current(), variables::PROCESS)
+    }
+
+    fn from_variables(stage: Stage, read: variables::Read<'_>) -> Result<Self> {
+        let advice =
+            "set it to 32 random bytes or more, such as `openssl rand -base64 48` prints, the same in all instances";
+        let Some(secrets) = variables::secrets(["COOKIE_SECRET", "COOKIE_SECRET_PREVIOUS"], advice, stage, read)?
+        else {
+            return Self::new(seal::random_secret());
+        };
+        let cookies = Self::new(secrets.current)?;
+        match secrets.previous {
+            Some(previous) => cookies.with_previous_secret(previous),
+            None => Ok(cookies),
+        }
     }
 
     /// Takes cookies that were made with this secret too, which was the one before. New ones are made with the new secret.
@@ -132,7 +197,7 @@ impl Cookies {
         self.with(|settings| settings.secure = secure)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut CookieSettings)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
     }
@@ -159,7 +224,7 @@ impl<S> Layer<S> for Cookies {
 /// ```
 #[derive(Clone, Debug)]
 pub struct CookiesService<S> {
-    settings: Arc<CookieSettings>,
+    settings: Arc<Settings>,
     inner: S,
 }
 
@@ -203,8 +268,8 @@ where
 }
 
 /// The response with the cookies that were set, and marked if it is personal.
-fn sent<RB>(mut response: Response<RB>, closed: ClosedJar) -> Response<RB> {
-    let ClosedJar { mut fields, read, is_for_now } = closed;
+fn sent<RB>(mut response: Response<RB>, closed: Closed) -> Response<RB> {
+    let Closed { mut fields, read, is_for_now } = closed;
     if response.extensions().get::<Panicked>().is_some() {
         fields.clear();
     }
@@ -224,4 +289,51 @@ fn sent<RB>(mut response: Response<RB>, closed: ClosedJar) -> Response<RB> {
         guard(&mut response);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_site_without_a_cookie_secret_starts_in_development_alone() {
+        let (dev, prod) = (Stage::of(Some("dev"), true), Stage::of(Some("prod"), true));
+        let (one, other) = ("a-secret-of-thirty-two-bytes-0001", "a-secret-of-thirty-two-bytes-0002");
+        for (stage, current, previous, starts) in [
+            (dev, "", "", true),
+            (dev, one, "", true),
+            (dev, "short", "", false),
+            (dev, "", other, false),
+            (prod, "", "", false),
+            (prod, "", other, false),
+            (prod, "short", "", false),
+            (prod, one, "short", false),
+            (prod, one, "", true),
+            (prod, one, other, true),
+        ] {
+            let read = |name: &str| Some(if name == "COOKIE_SECRET" { current } else { previous }.into());
+            let cookies = Cookies::from_variables(stage, &read);
+            assert_eq!(cookies.is_ok(), starts, "{stage:?} {current} {previous}");
+            assert!(cookies.err().is_none_or(|error| error.kind() == ErrorKind::Configuration));
+        }
+    }
+
+    #[test]
+    fn the_secrets_of_the_environment_are_used_and_a_random_one_is_never_the_same() {
+        let (dev, one, other) = (Stage::of(Some("dev"), true), [1; 32], [2; 32]);
+        let text = |bytes: [u8; 32]| String::from_utf8(bytes.to_vec()).expect("ASCII");
+        let set = |name: &str| Some(if name == "COOKIE_SECRET" { text(one) } else { text(other) }.into());
+        let opens = |cookies: &Cookies, secret: &[u8]| {
+            let sealed = Secrets::new(secret).expect("long enough").seal("n", "v", None);
+            cookies.settings.secrets.open("n", &sealed, 0).is_some()
+        };
+        let cookies = Cookies::from_variables(dev, &set).expect("two good secrets");
+        assert!(opens(&cookies, &one) && opens(&cookies, &other) && !opens(&cookies, &[3; 32]));
+        let (first, second) = (Cookies::from_variables(dev, &|_| None), Cookies::from_variables(dev, &|_| None));
+        let (first, second) = (first.expect("a random one"), second.expect("a random one"));
+        let sealed = first.settings.secrets.seal("n", "v", None);
+        assert!(first.settings.secrets.open("n", &sealed, 0).is_some());
+        assert!(second.settings.secrets.open("n", &sealed, 0).is_none());
+    }
 }

@@ -74,6 +74,11 @@ fn key(secret: &[u8], name: &str) -> Key {
     Key::derive_from(&[secret, b"\0", name.as_bytes()].concat())
 }
 
+/// A secret for this process alone.
+pub(super) fn random_secret() -> Vec<u8> {
+    Key::generate().master().to_vec()
+}
+
 /// The time in seconds, as cookies carry it.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

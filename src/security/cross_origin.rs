@@ -15,6 +15,7 @@ use tower::{Layer, Service};
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::web_origin::WebOrigin,
+    variables,
 };
 
 /// Refuses what another site's page makes a visitor's browser send: cross-site request forgery (CSRF).
@@ -66,6 +67,29 @@ impl CrossOriginProtection {
     /// Trusts the page's own origin only.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Trusts the page's own origin, and the one that the environment variable `PUBLIC_ORIGIN` names, if it is set:
+    /// `https://www.shop.example`, the address that visitors have. Behind CloudFront set it: it is for the few browsers that
+    /// send no `Sec-Fetch-Site`.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_trusted_origin`](Self::with_trusted_origin).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::security::CrossOriginProtection;
+    ///
+    /// let protection = CrossOriginProtection::from_env()?;
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Self> {
+        match variables::text("PUBLIC_ORIGIN", variables::PROCESS)? {
+            Some(origin) => Self::new().with_trusted_origin(&origin),
+            None => Ok(Self::new()),
+        }
     }
 
     /// Takes requests from the pages of this origin too: the public one of the site, `https://shop.example`, or a service
