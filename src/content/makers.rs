@@ -104,6 +104,30 @@ impl ContentManager {
         .with_status(StatusCode::FOUND)
     }
 
+    /// A redirect within the site after a form, with status 303: the browser asks for the other page by GET (RFC 9110
+    /// §15.4.4), and a reload of that page sends no form again. The target is as for [`redirect`](Self::redirect).
+    ///
+    /// # Errors
+    ///
+    /// As [`redirect`](Self::redirect).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{CloudFront, ContentManager, Embedded};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[]))?;
+    /// let request = http::Request::post("/contact").body(())?;
+    /// let response = CloudFront::new().respond(&request, content.see_other("/thanks")).await?;
+    /// assert_eq!((response.status().as_u16(), &response.headers()["location"]), (303, &"/thanks".parse()?));
+    /// # Ok::<(), chalice_http_toolkit::BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn see_other(&self, location: &str) -> Representation {
+        self.redirect(location).with_status(StatusCode::SEE_OTHER)
+    }
+
     /// A redirect to another site, by its absolute URL, with status 302: a payment service, a sign-in of somebody else's.
     /// SECURITY: a URL out of a request would lend this site's good name to whoever wrote it.
     ///
