@@ -18,27 +18,23 @@
 //!
 //! # With axum
 //!
-//! Handlers return a [`Representation`], and the layer goes around the whole router:
+//! A handler returns an [`Answer`]: a [`Representation`], or any error by `?`.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
-//! use axum::{Router, extract::State, http::Uri, routing::get};
-//! use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded, Error, Representation};
-//! use tower::Layer;
+//! use axum::{Router, extract::State, routing::get};
+//! use chalice_http_toolkit::{Answer, App, CloudFront, ContentManager, Embedded, Error};
 //!
-//! async fn index(State(content): State<ContentManager>) -> Result<Representation, Error> {
-//!     content.render_template("index.html", minijinja::context! { title => "Home" })
-//! }
-//!
-//! async fn file(State(content): State<ContentManager>, uri: Uri) -> Representation {
-//!     content.static_file_at(&uri)
+//! async fn index(State(content): State<ContentManager>) -> Answer {
+//!     Ok(content.render_template("index.html", minijinja::context! { title => "Home" })?)
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! const TEMPLATES: Embedded = Embedded::new(&[("index.html", b"<title>{{ title }}</title>")]);
 //! let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
-//! let router = Router::new().route("/", get(index)).route("/static/{*path}", get(file)).with_state(content.clone());
-//! let app = App::new(CloudFront::new().layer(router)).with_error_pages(&content);
+//! let router = Router::new().route("/", get(index)).with_state(content.clone());
+//! // Static files and error pages come from the content.
+//! let app = App::new(router).with_content(&content).with_cloudfront(CloudFront::new());
 //! // In a program: app.run().await
 //! # let event = r#"{"rawPath":"/","requestContext":{"http":{"method":"GET"}}}"#;
 //! # let reply = serde_json::to_string(&app.invoke(event, None).await?).unwrap();
@@ -81,7 +77,7 @@
 //! - `tasking` (a feature): what need not be done before the answer, over an SQS FIFO queue
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
-//! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line
+//! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line; [`Answer`] and [`Failure`]: the same for handlers
 //!
 //! # Features
 //!
@@ -93,17 +89,17 @@ pub use content::ContentManager;
 pub use files::source::{Embedded, Source};
 pub use representation::{Representation, Validators};
 
-pub use cloudfront::{CloudFront, CloudFrontService};
+pub use cloudfront::CloudFront;
 pub use fields::{
     cache_control::CacheControl,
     entity_tag::{EntityTag, InvalidEntityTag},
 };
 
 pub use runtime::{App, Front, run};
-pub use script_root::ScriptRoot;
 pub use stage::Stage;
 
 pub use error::{BoxError, Error, ErrorKind, Result};
+pub use failure::{Answer, Failure};
 
 #[cfg(feature = "cookies")]
 pub mod cookies;
@@ -150,10 +146,22 @@ pub mod diagnostics {
     };
 }
 
-/// What [`App`] takes and gives besides requests and responses: the [`Reply`] of
-/// [`App::invoke`], and the [`ScheduledEvent`] of a schedule.
+/// What [`App`] takes and gives besides requests and responses: the [`Reply`](events::Reply) of [`App::invoke`], the
+/// [`ScheduledEvent`](events::ScheduledEvent) of a schedule, and the [`ScriptRoot`](events::ScriptRoot) in the extensions of a request: the path prefix under which the site is mounted.
 pub mod events {
-    pub use crate::runtime::{Reply, ScheduledEvent};
+    pub use crate::{
+        runtime::{Reply, ScheduledEvent},
+        script_root::ScriptRoot,
+    };
+}
+
+/// The services that the layers of this crate make, for code that names their types.
+///
+/// A [`CloudFront`] makes a [`CloudFrontService`](layers::CloudFrontService), a [`ContentManager`] a
+/// [`ContentService`](layers::ContentService). Most sites need neither name: [`App`] has the methods
+/// [`with_cloudfront`](App::with_cloudfront) and [`with_content`](App::with_content).
+pub mod layers {
+    pub use crate::{cloudfront::CloudFrontService, content::ContentService};
 }
 
 mod body;
@@ -170,6 +178,7 @@ mod defects;
 mod defects;
 mod error;
 mod error_response;
+mod failure;
 mod fields;
 mod files;
 mod hidden;
@@ -197,13 +206,15 @@ pub use cookies::{CookieJar, Cookies, CookiesService, Flash, SameSite, SetCookie
 #[doc(hidden)]
 pub use diagnostics::{EdgeManifest, Explanation, Finding, GoneTag, Verify};
 #[doc(hidden)]
-pub use events::{Reply, ScheduledEvent};
+pub use events::{Reply, ScheduledEvent, ScriptRoot};
 #[cfg(feature = "forms")]
 #[doc(hidden)]
 pub use forms::{Form, FormField, FormFile, FormLimits};
 #[cfg(feature = "images")]
 #[doc(hidden)]
 pub use images::{ConvertedImage, ImageFormat, ImageInfo, ImageInput, ImageKind, ImageLimits, Images, Prebuilt};
+#[doc(hidden)]
+pub use layers::CloudFrontService;
 #[cfg(any(feature = "purge", feature = "testing"))]
 #[doc(hidden)]
 pub use local_edge::LocalEdge;

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 /// # Examples
 ///
 /// ```
-/// use chalice_http_toolkit::ScriptRoot;
+/// use chalice_http_toolkit::events::ScriptRoot;
 ///
 /// assert_eq!(ScriptRoot::new("/prod/").as_str(), "/prod");
 /// assert_eq!(ScriptRoot::new("/").as_str(), "");

@@ -7,30 +7,33 @@ use sha2::{Digest, Sha256};
 
 use super::snapshot::Snapshot;
 use crate::{
-    fields::{cache_tags, digest::update_framed},
+    fields::cache_tags,
     files::path::AssetPath,
     pages::{build_id::build_id, page_tag::Closure},
 };
 
 impl Snapshot {
-    /// The cache tag of a page with this closure. A block has the tag of its page. A page whose sources are not all known has
-    /// the tag of the whole site.
+    /// The tag of a page with this closure. A block of a page has the page's: it shows nothing else, and so one list of
+    /// templates has the tags of all. What the closure does not know of a page may be anything.
     pub(crate) fn cache_tag(&self, closure: &Closure) -> Arc<str> {
         let page = self.page.as_deref().unwrap_or(closure);
-        if closure.is_known() && page.is_known() { page.cache_tag.clone() } else { self.site_tag() }
+        if closure.is_known() && page.is_known() { page.cache_tag.clone() } else { self.whole() }
     }
 
-    /// The cache tag that changes with any template, static file or setting.
-    pub(crate) fn site_tag(&self) -> Arc<str> {
-        self.site_tag.get_or_init(|| self.hash_site()).clone()
+    /// The tag of what may be made from anything that the site has.
+    pub(crate) fn whole(&self) -> Arc<str> {
+        self.whole.get_or_init(|| self.make_whole()).clone()
     }
 
-    fn hash_site(&self) -> Arc<str> {
+    fn make_whole(&self) -> Arc<str> {
         let mut hash = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
         let settings = &self.settings;
         let texts = [build_id(settings.build_id.as_deref()), &settings.static_prefix, &self.settings_of_images()];
         let origin = settings.public_origin.as_deref().unwrap_or_default();
-        let mut feed = |part: &[u8]| update_framed(&mut hash, part);
+        let mut feed = |text: &[u8]| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
         texts.iter().chain([&origin]).for_each(|text| feed(text.as_bytes()));
         for files in [self.templates.files(), self.assets.files()] {
             for name in files.names("") {

@@ -3,7 +3,7 @@
 //! 1. [`ContentManager`]; [`snapshot`] all that it shows as it is at one moment, so that a page and its tag agree
 //! 2. [`functions`] what a site adds to its templates; [`public_origin`] where it stands on the web
 //! 3. pages, here, and [`blocks`] of pages
-//! 4. [`static_files`]
+//! 4. [`static_files`], and the [`layer`] that serves them beside a site's routes
 //! 5. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
 //! 6. `image_makers` and `drawn_images`: images that the site's code has
 //! 7. [`cache_tags`] by which copies at the edge are found again; [`manifest`] all of them
@@ -17,6 +17,7 @@ mod drawn_images;
 mod functions;
 #[cfg(feature = "images")]
 mod image_makers;
+mod layer;
 mod makers;
 mod manifest;
 mod public_origin;
@@ -32,9 +33,10 @@ use std::{
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
+pub use layer::ContentService;
 pub use manifest::{EdgeManifest, GoneTag};
 
-use self::snapshot::{PageRequest, Setup, Snapshot};
+use self::snapshot::{Asked, Setup, Snapshot};
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
     files::{path::NOT_IN_PATH, provenance::Provenance, source::Source},
@@ -178,8 +180,8 @@ impl ContentManager {
         let (name, history) = (name.to_owned(), self.setup.history.clone());
         Representation::select(move |selection| {
             let development = history.as_ref().map(|history| (history, selection.headers));
-            let request = PageRequest { name: &name, script_root: selection.script_root, development };
-            snapshot.page(&request, arguments)
+            let asked = Asked { name: &name, script_root: selection.script_root, development };
+            snapshot.page(&asked, arguments)
         })
     }
 
@@ -223,8 +225,8 @@ impl ContentManager {
         let name = name.to_owned();
         Ok(Representation::select(move |selection| {
             let development = history.as_ref().map(|history| (history, selection.headers));
-            let request = PageRequest { name: &name, script_root: selection.script_root, development };
-            Ok(snapshot.page_by_key(&request, &key, load))
+            let asked = Asked { name: &name, script_root: selection.script_root, development };
+            Ok(snapshot.page_by_key(&asked, &key, load))
         }))
     }
 

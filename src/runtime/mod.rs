@@ -17,6 +17,7 @@ mod failures;
 mod fields;
 mod front;
 mod json;
+mod layers;
 mod manifest;
 mod mount;
 mod reply;
@@ -30,6 +31,8 @@ mod tasks;
 mod trigger;
 mod uri;
 
+#[cfg(feature = "cookies")]
+mod cookies;
 #[cfg(feature = "dev-server")]
 mod dev_server;
 #[cfg(not(feature = "dev-server"))]
@@ -46,7 +49,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as HttpBody;
 use lambda_http::{Context, Request, RequestExt};
-use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
+use tower::Service;
 
 pub use front::Front;
 pub use reply::Reply;
@@ -56,6 +59,7 @@ use self::{
     event::Event,
     failures::{At, Page},
     fields::Warnings,
+    layers::{Layers, Site, site},
     mount::Mount,
     reply::{HttpReply, bodiless, refuse_size},
     schedules::Schedules,
@@ -63,9 +67,8 @@ use self::{
     uri::BadRequest,
 };
 use crate::{
-    body::whole,
     content::ContentManager,
-    error::{BoxError, Error, Result},
+    error::{BoxError, Result},
     fields::{cache_control::guard, negotiate::prefers_problem},
     security::SecurityHeaders,
     stage::Stage,
@@ -143,7 +146,7 @@ where
 /// Behind an API mapping `/shop` that visitors don't see, as CloudFront adds it:
 ///
 /// ```
-/// # use chalice_http_toolkit::{App, ScriptRoot};
+/// # use chalice_http_toolkit::{App, events::ScriptRoot};
 /// # use tower::service_fn;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let app = App::new(service_fn(async |request: lambda_http::Request| {
@@ -159,7 +162,9 @@ where
 /// ```
 #[derive(Clone, Debug)]
 pub struct App {
-    service: BoxCloneSyncService<Request, Response<Bytes>, Error>,
+    layers: Layers,
+    /// The service behind its layers.
+    service: Site,
     mount: Mount,
     error_pages: Option<ContentManager>,
     development: bool,
@@ -181,22 +186,10 @@ impl App {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let whole = service_fn(move |request| {
-            let request: Request = request;
-            let limit = request.extensions().get().copied();
-            let answer = service.clone().oneshot(request);
-            async move {
-                let (mut parts, body) = answer.await.map_err(Error::from_handler)?.into_parts();
-                let body = whole(body, limit).await.unwrap_or_else(|error| {
-                    parts.status = error.status();
-                    parts.extensions.insert(error);
-                    Bytes::new()
-                });
-                Ok(Response::from_parts(parts, body))
-            }
-        });
-        let (service, development) = (BoxCloneSyncService::new(whole), Stage::current().is_development());
+        let service = site(service);
+        let (layers, development) = (Layers::of(service.clone()), Stage::current().is_development());
         Self {
+            layers,
             service,
             mount: Mount::default(),
             error_pages: None,
@@ -234,7 +227,7 @@ impl App {
     /// # Examples
     ///
     /// ```
-    /// use chalice_http_toolkit::{App, ScriptRoot};
+    /// use chalice_http_toolkit::{App, events::ScriptRoot};
     /// use tower::service_fn;
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -32,6 +32,8 @@ mod hostile;
 mod http;
 #[cfg(feature = "images")]
 mod images;
+#[cfg(feature = "axum")]
+mod layers;
 mod origin;
 mod page_checks;
 mod page_tags;
