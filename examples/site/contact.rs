@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use axum::{extract::State, http::StatusCode};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use chalice_http_toolkit::Answer;
 use chalice_http_toolkit::cookies::CookieJar;
 use chalice_http_toolkit::forms::{Form, FormFile};
 use chalice_http_toolkit::tasking::{Task, TaskContext};
-use chalice_http_toolkit::{Error, Representation};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Answer, Site};
+use crate::Site;
 
 /// A queue's message has room for 1 MiB, and base64 takes a third more. The feature `s3-offload` is for what is larger.
 const LARGEST_PICTURE: usize = 512 * 1024;
@@ -67,7 +67,7 @@ pub(crate) async fn send(State(site): State<Site>, jar: CookieJar, form: Form) -
     let with = if enquiry.picture.is_some() { " and your picture" } else { "" };
     let name = enquiry.name.unwrap_or_default();
     jar.flash("success", &format!("Thank you, {name}: your message{with} went to the workshop."))?;
-    Ok(site.content.redirect("/contact").with_status(StatusCode::SEE_OTHER))
+    Ok(site.content.see_other("/contact"))
 }
 
 /// The worker. A task may come twice: the same files are then written again.
@@ -89,7 +89,7 @@ pub(crate) async fn keep(inbox: Option<&Path>, context: TaskContext, enquiry: En
     Ok(())
 }
 
-fn page(site: &Site, jar: &CookieJar, enquiry: &Enquiry, problems: &Problems) -> Result<Representation, Error> {
+fn page(site: &Site, jar: &CookieJar, enquiry: &Enquiry, problems: &Problems) -> Answer {
     let flashes = jar.take_flashes();
     site.page("contact.html", json!({ "enquiry": enquiry, "problems": problems, "flashes": flashes }))
 }

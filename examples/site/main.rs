@@ -16,7 +16,6 @@ use std::{
 use axum::{
     Router,
     extract::{self, Query, State},
-    http::Uri,
     routing::get,
 };
 use chalice_http_toolkit::cookies::Cookies;
@@ -24,12 +23,11 @@ use chalice_http_toolkit::diagnostics::Verify;
 use chalice_http_toolkit::images::Images;
 use chalice_http_toolkit::security::{CrossOriginProtection, SecurityHeaders};
 use chalice_http_toolkit::tasking::TaskingController;
-use chalice_http_toolkit::{App, BoxError, CloudFront, ContentManager, Embedded, Error, Representation, Source, embed};
+use chalice_http_toolkit::{
+    Answer, App, BoxError, CloudFront, ContentManager, Embedded, Representation, Source, embed,
+};
 use serde_json::{Value, json};
 use shop::Shop;
-use tower::Layer;
-
-type Answer = Result<Representation, Error>;
 
 #[derive(Clone)]
 struct Site {
@@ -45,10 +43,9 @@ async fn main() -> Result<(), BoxError> {
 
     let templates = folder("SITE_TEMPLATES", "templates", embed!("templates"));
     let files = folder("SITE_STATIC", "static", embed!("static"));
-    let mut content = ContentManager::new(templates, files)?.with_images(Images::new());
-    if let Some(origin) = public_origin() {
-        content = content.with_public_origin(&origin)?;
-    }
+    let content = ContentManager::new(templates, files)?.with_images(Images::new());
+    // The links of the feed are absolute.
+    let content = content.with_public_origin_from_env()?;
     let inbox: Option<Arc<Path>> = inbox().map(Into::into);
     let tasks = TaskingController::new("shop.fifo")?.on(move |context, enquiry| {
         let inbox = inbox.clone();
@@ -65,45 +62,16 @@ async fn main() -> Result<(), BoxError> {
         .route("/asset/{name}", get(asset))
         .route("/redirect", get(redirect))
         .route("/contact", get(contact::show).post(contact::send))
-        .route("/static/{*path}", get(file))
-        .route("/.well-known/{*path}", get(file))
-        .fallback(missing)
         .with_state(site);
     // For tests: every 304 is checked against the page.
     let verify = if std::env::var_os("SITE_VERIFY").is_some() { Verify::Always } else { Verify::Never };
-    let site = protection()?.layer(Cookies::new(secret()?)?.layer(router));
-    let app = App::new(CloudFront::new().with_verify(verify).layer(site)).with_error_pages(&content);
+    let app = App::new(router)
+        .with_content(&content)
+        .with_cookies(Cookies::from_env()?)
+        .with_protection(CrossOriginProtection::from_env()?)
+        .with_cloudfront(CloudFront::new().with_verify(verify));
     app.with_security_headers(SecurityHeaders::new()).with_tasks(&tasks).run().await?;
     Ok(())
-}
-
-/// The address that visitors have. No request says it, for CloudFront sends the API's own Host: `PUBLIC_ORIGIN` does.
-fn public_origin() -> Option<String> {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let of_this_machine = || format!("http://localhost:{}", set("PORT").unwrap_or_else(|| "3000".into()));
-    let is_lambda = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
-    set("PUBLIC_ORIGIN").or_else(|| (!is_lambda).then(of_this_machine))
-}
-
-/// Forms are taken from this site's own pages.
-fn protection() -> Result<CrossOriginProtection, Error> {
-    match public_origin() {
-        Some(origin) => CrossOriginProtection::new().with_trusted_origin(&origin),
-        None => Ok(CrossOriginProtection::new()),
-    }
-}
-
-/// What cookies are signed with: the same in all instances, and nobody else's.
-fn secret() -> Result<String, BoxError> {
-    match std::env::var("COOKIE_SECRET") {
-        Ok(secret) => Ok(secret),
-        Err(_) if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_none() => {
-            Ok("everybody knows it: for this machine".into())
-        }
-        Err(_) => {
-            Err("set COOKIE_SECRET to 32 random bytes or more: messages after a redirect are signed with it".into())
-        }
-    }
 }
 
 /// Where messages are kept: a folder that is there tomorrow, as none on Lambda is by itself.
@@ -127,7 +95,7 @@ impl Site {
         if !self.content.has_template(template) {
             return Ok(self.content.not_found());
         }
-        self.content.render_template(template, arguments)
+        Ok(self.content.render_template(template, arguments)?)
     }
 }
 
@@ -154,31 +122,19 @@ async fn product(State(site): State<Site>, extract::Path(id): extract::Path<Stri
 }
 
 async fn api(State(site): State<Site>) -> Answer {
-    site.content.json(&*site.shop.products)
+    Ok(site.content.json(&*site.shop.products)?)
 }
 
 async fn feed(State(site): State<Site>) -> Answer {
-    // The links of a feed are absolute: where nobody knows the site's address there is none.
-    if site.content.public_origin().is_none() {
-        return Ok(site.content.not_found());
-    }
     site.page("feed.xml", json!({ "products": *site.shop.products }))
 }
 
 async fn asset(State(site): State<Site>, extract::Path(name): extract::Path<String>) -> Answer {
     let (shop, wanted) = (site.shop.clone(), name.clone());
     let version = async || site.shop.picture_version(&name);
-    site.content.asset_with(version, async move || shop.picture(&wanted)).await
+    Ok(site.content.asset_with(version, async move || shop.picture(&wanted)).await?)
 }
 
 async fn redirect(State(site): State<Site>) -> Representation {
     site.content.redirect("/static/hello.txt")
-}
-
-async fn file(State(site): State<Site>, uri: Uri) -> Representation {
-    site.content.static_file_at(&uri)
-}
-
-async fn missing(State(site): State<Site>) -> Representation {
-    site.content.not_found()
 }

@@ -22,10 +22,10 @@ use super::{
 use crate::{
     codec::{Format, Header, ImageLimits},
     error::{Error, ErrorKind, Result},
-    fields::digest::hex,
+    fields::entity_tag::hex,
     files::{
         assets::Assets,
-        source::{Content, FileFilter, ResolvedSource},
+        source::{Content, Located, Which},
     },
 };
 
@@ -99,7 +99,7 @@ fn place_of_placeholder(name: &str, kind: Placeholder, digest: &[u8; 32]) -> Str
 /// Makes what is missing, and removes what nothing asks for any more.
 pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Result<Prebuilt> {
     let root = folder.canonicalize().map_err(|error| failed(folder, error))?;
-    let files = ResolvedSource::Folder(root.clone()).files(FileFilter::Visible);
+    let files = Located::Folder(root.clone()).files(Which::Visible);
     let mut done = Prebuilt::default();
     let (mut wanted, mut missing) = (BTreeSet::new(), Vec::new());
     for name in files.names("").filter(|name| !is_variant(name)) {

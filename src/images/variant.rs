@@ -5,10 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    codec::{self, Format, Header, Kind, Tier},
-    fields::digest::update_framed,
-};
+use crate::codec::{self, Format, Header, Kind, Tier};
 
 /// What may be asked for. Whatever isn't on it is refused, so that a stranger can't make a site convert without end.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,7 +193,8 @@ impl Plan {
         let width = self.width.map(|width| width.to_string()).unwrap_or_default();
         let quality = self.quality.to_string();
         for part in [codecs, salt, &formats.join(" "), &width, &quality, tier] {
-            update_framed(&mut hash, part.as_bytes());
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
         }
         hash.update(source);
         hash.finalize().into()

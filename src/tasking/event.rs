@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::digest::hex,
+    fields::entity_tag::hex,
     hidden::Length,
     json::Object,
 };

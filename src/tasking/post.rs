@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::digest::{hex, update_framed},
+    fields::entity_tag::hex,
     hidden::Length,
 };
 
@@ -356,7 +356,8 @@ impl IntoFuture for PostBatch {
 fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        update_framed(&mut hash, part.as_bytes());
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
     }
     hex(&hash.finalize())
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
-    fields::digest::hex,
+    fields::entity_tag::hex,
 };
 
 const ZSTD: &str = "zstd";

@@ -146,7 +146,8 @@ with tracker() as (url, calls), local("tracking", TRACKING_URL=url) as (port, _)
 with cloud() as here, tempfile.TemporaryDirectory() as inbox:
     sqs = here.client("sqs")
     posted = queue(sqs, "shop")
-    environment = {"SITE_INBOX": inbox, "COOKIE_SECRET": "32 random bytes, known to this test alone"}
+    secret, origin = "32 random bytes, known to this test alone", "https://shop.example"
+    environment = {"SITE_INBOX": inbox, "COOKIE_SECRET": secret, "PUBLIC_ORIGIN": origin}
     with watch("site", "--all-features", **here.environment, **environment) as (port, _):
         answer = enquiry(port)
         check("an enquiry", (answer.status, answer.headers["Location"]), (303, "/contact"))

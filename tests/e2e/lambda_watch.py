@@ -14,9 +14,9 @@ def revalidates(port, path):
     check(f"{path} again", (again.status, again.body, again.headers["ETag"]), (304, b"", tag))
 
 
-SECRET = "32 random bytes, known to this test alone"
+SETTINGS = {"COOKIE_SECRET": "32 random bytes, known to this test alone", "PUBLIC_ORIGIN": "https://shop.example"}
 
-with static_copy() as files, watch("site", "--all-features", SITE_STATIC=str(files), COOKIE_SECRET=SECRET) as (port, _):
+with static_copy() as files, watch("site", "--all-features", SITE_STATIC=str(files), **SETTINGS) as (port, _):
     check("the home page", b"</html>" in get(port, "/").body, True)
     check("an argument", b"Ada &amp; Bob" in get(port, "/hello?name=Ada+%26%20Bob").body, True)
     check("a file", get(port, "/static/hello.txt").body, (ROOT / "static/hello.txt").read_bytes())

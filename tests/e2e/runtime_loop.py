@@ -5,7 +5,7 @@ import json
 from harness import CSS, ROOT, SITE, check
 from runtime_api import EVENTS, function, refuses_to_start
 
-SECRET = "32 random bytes, known to this test alone"
+SETTINGS = {"COOKIE_SECRET": "32 random bytes, known to this test alone", "PUBLIC_ORIGIN": "https://shop.example"}
 
 # A stage is called dev, and is at AWS all the same: its cookies are for HTTPS and this host alone.
 with function(ROOT / "target/debug/examples/visitor", STAGE="dev") as visitor:
@@ -15,8 +15,10 @@ with function(ROOT / "target/debug/examples/visitor", STAGE="dev") as visitor:
     check("a form", (status, cookies), (303, ["__Host-flash", "__Host-name"]))
     check("what they are for", all("; Secure" in line for line in headers["set-cookie"]), True)
 
-check("what it lacks", "COOKIE_SECRET" in refuses_to_start(SITE), True)
-with function(SITE, COOKIE_SECRET=SECRET) as site:
+for lacking in SETTINGS:
+    others = {name: value for name, value in SETTINGS.items() if name != lacking}
+    check(f"without {lacking}", f"{lacking} is not set" in refuses_to_start(SITE, **others), True)
+with function(SITE, **SETTINGS) as site:
     status, headers, body = site.get("/")
     check("the home page", (status, headers["content-type"], b"</html>" in body), (200, "text/html; charset=utf-8", True))
     check("again", site.get("/", {"if-none-match": headers["etag"]})[::2], (304, b""))

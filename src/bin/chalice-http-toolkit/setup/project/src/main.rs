@@ -6,14 +6,9 @@
 //! requests, works off the queue's events, and answers pings that keep it warm before anything else
 //! runs.
 
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, Uri},
-    routing::get,
-};
+use axum::{Router, extract::State, routing::get};
 use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Error, Representation, Source, Stage, embed,
+    Answer, App, BoxError, CloudFront, ContentManager, Error, Source, Stage, embed,
     forms::Form,
 #% if images
     images::Images,
@@ -22,9 +17,6 @@ use chalice_http_toolkit::{
     tasking::{Task, TaskContext, TaskingController},
 };
 use serde::{Deserialize, Serialize};
-use tower::Layer;
-
-type Answer = Result<Representation, Error>;
 
 #[derive(Clone)]
 struct Site {
@@ -44,11 +36,11 @@ impl Task for Message {
 }
 
 async fn index(State(site): State<Site>) -> Answer {
-    site.content.render_template("index.html", ())
+    Ok(site.content.render_template("index.html", ())?)
 }
 
 async fn contact(State(site): State<Site>) -> Answer {
-    site.content.render_template("contact.html", ())
+    Ok(site.content.render_template("contact.html", ())?)
 }
 
 /// Posts the message when all the rest has succeeded. The answer is a way to another page: to
@@ -56,20 +48,11 @@ async fn contact(State(site): State<Site>) -> Answer {
 async fn send(State(site): State<Site>, form: Form) -> Answer {
     let message: Message = form.deserialize()?;
     site.tasks.post(&message).on_success()?;
-    let thanks = site.content.redirect("/thanks");
-    Ok(thanks.with_status(StatusCode::SEE_OTHER))
+    Ok(site.content.see_other("/thanks"))
 }
 
 async fn thanks(State(site): State<Site>) -> Answer {
-    site.content.render_template("thanks.html", ())
-}
-
-async fn file(State(site): State<Site>, uri: Uri) -> Representation {
-    site.content.static_file_at(&uri)
-}
-
-async fn missing(State(site): State<Site>) -> Representation {
-    site.content.not_found()
+    Ok(site.content.render_template("thanks.html", ())?)
 }
 
 /// The worker: a message comes again until this succeeds. What it says stays out of the log.
@@ -109,19 +92,13 @@ fn app() -> Result<App, Error> {
         .route("/", get(index))
         .route("/contact", get(contact).post(send))
         .route("/thanks", get(thanks))
-        .route("/static/{*path}", get(file))
-        .route("/.well-known/{*path}", get(file))
-        .fallback(missing)
         .with_state(state);
-    // Only forms of this site's own pages, and only what came through CloudFront.
-    let mut protection = CrossOriginProtection::new();
-    let origin = std::env::var("PUBLIC_ORIGIN").unwrap_or_default();
-    if !origin.is_empty() {
-        protection = protection.with_trusted_origin(&origin)?;
-    }
-    let site = protection.layer(site);
-    let cloudfront = CloudFront::new().with_origin_secret_from_env()?;
-    let app = App::new(cloudfront.layer(site)).with_error_pages(&content);
+    // Static files and error pages come from the content. Only forms of this site's own pages are
+    // taken, and only what came through CloudFront is answered.
+    let app = App::new(site)
+        .with_content(&content)
+        .with_protection(CrossOriginProtection::from_env()?)
+        .with_cloudfront(CloudFront::new().with_origin_secret_from_env()?);
     let app = app.with_security_headers(SecurityHeaders::new());
     Ok(app.with_tasks(&tasks))
 }
@@ -138,6 +115,7 @@ async fn main() -> Result<(), BoxError> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
     use chalice_http_toolkit::testing::TestSite;
 
     use super::*;
