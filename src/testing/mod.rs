@@ -7,6 +7,7 @@
 
 mod cache_result;
 mod copies;
+mod crawl;
 mod edge;
 mod form;
 mod purging;
@@ -20,6 +21,7 @@ use http_body::Body as HttpBody;
 use tower::Service;
 
 pub use cache_result::CacheResult;
+pub use crawl::BrokenLink;
 pub use edge::TestEdge;
 
 pub use crate::local_edge::LocalEdge;

@@ -365,3 +365,50 @@ async fn no_visitor_gets_a_page_that_an_edge_kept_from_another() {
         }
     }
 }
+
+/// Of a site as people build it: pages of a list, a form, files of the content, and a redirect.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_crawl_finds_what_a_visitor_would_stumble_over() {
+    use axum::{
+        Router,
+        extract::Query,
+        response::{Html, Redirect},
+        routing::{get, post},
+    };
+    use chalice_http_toolkit::{App, CloudFront, ContentManager, Embedded};
+    use std::collections::HashMap;
+
+    const FILES: Embedded = Embedded::new(&[("site.css", b"a { color: teal }")]);
+    let content = ContentManager::new(Embedded::new(&[]), FILES).expect("embedded files are there");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let list = async move |Query(query): Query<HashMap<String, u32>>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let page = query.get("page").copied().unwrap_or(1);
+        let next =
+            if page < 5 { format!("<a href='?page={}'>next</a>", page + 1) } else { "<a href=/tpyo>next</a>".into() };
+        Html(format!(
+            "<link rel=stylesheet href=/static/site.css><a href=/list#{page}>first</a><a href=/old>old</a>{next}"
+        ))
+    };
+    let router: Router = Router::new()
+        .route(
+            "/",
+            get(async || Html("<a href=list>List</a><img src=/static/nope.png><form method=post action=/send>")),
+        )
+        .route("/list", get(list))
+        .route("/old", get(async || Redirect::permanent("/new")))
+        .route("/send", post(async || "sent"))
+        .route("/broken", post(async || "sent"));
+    let app = App::new(router).with_content(&content).with_cloudfront(CloudFront::new());
+    let broken = TestSite::of(app).crawl("/").await;
+    let told: Vec<String> = broken.iter().map(ToString::to_string).collect();
+    let expected = [
+        "/ names /static/nope.png: 404 Not Found",
+        "/old names /new: 404 Not Found",
+        "/list?page=5 names /tpyo: 404 Not Found",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(asked.load(Ordering::Relaxed), 5, "each page once");
+}
