@@ -43,8 +43,8 @@ use self::{
 use crate::{
     error::Result,
     fields::{
-        cache_control::{CacheControl, Personal, SharedCookies, guard, guard_fields},
-        cache_tags::{CacheTags, ClosureTag, TagField},
+        cache_control::{CacheControl, Personal, SharedCookies, TagField, guard, guard_fields},
+        cache_tags::{CacheTags, ClosureTag},
         owners::{self, Owner},
     },
     refusals::Refusal,

@@ -67,7 +67,7 @@ fn boundary(bytes: &Bytes, parts: &[Range<usize>]) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(&bytes[part.clone()]));
-    crate::fields::entity_tag::hex(&hash.finalize()[..16])
+    crate::fields::digest::hex(&hash.finalize()[..16])
 }
 
 #[derive(Debug)]

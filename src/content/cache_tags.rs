@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::snapshot::Snapshot;
 use crate::{
-    fields::cache_tags,
+    fields::{cache_tags, digest::update_framed},
     files::path::AssetPath,
     pages::{build_id::build_id, page_tag::Closure},
 };
@@ -30,10 +30,7 @@ impl Snapshot {
         let settings = &self.settings;
         let texts = [build_id(settings.build_id.as_deref()), &settings.static_prefix, &self.settings_of_images()];
         let origin = settings.public_origin.as_deref().unwrap_or_default();
-        let mut feed = |text: &[u8]| {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        };
+        let mut feed = |part: &[u8]| update_framed(&mut hash, part);
         texts.iter().chain([&origin]).for_each(|text| feed(text.as_bytes()));
         for files in [self.templates.files(), self.assets.files()] {
             for name in files.names("") {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ContentManager;
 use crate::{
-    fields::{cache_tags::OF_CODE, entity_tag::hex},
+    fields::{cache_tags::OF_CODE, digest::hex},
     files::path::AssetPath,
     pages::{build_id::build_id, explain::Parts},
 };

@@ -3,10 +3,9 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::{
-    cache_tags::TagField,
     owners::{self, Owner},
     ows,
 };
@@ -256,6 +255,10 @@ pub(crate) struct Personal;
 /// In the extensions of a response: the site lets shared caches keep it though it sets a cookie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedCookies;
+
+/// In the extensions of a response: the field that has its cache tags.
+#[derive(Clone, Debug)]
+pub(crate) struct TagField(pub(crate) HeaderName);
 
 /// SECURITY: no shared cache may keep an answer that is for one visitor. Every answer passes this function, after all layers.
 pub(crate) fn guard<B>(response: &mut Response<B>) {

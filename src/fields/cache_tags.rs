@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
-use super::{cache_control::is_shared_cacheable, entity_tag::hex, owners::Owner, ows};
+use super::{cache_control::is_shared_cacheable, digest::hex, owners::Owner, ows};
 
 /// The tags of a representation.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +41,6 @@ impl fmt::Debug for ClosureTag {
         self.tag().fmt(f)
     }
 }
-
-/// In the extensions of a response: the field that has its tags.
-#[derive(Clone, Debug)]
-pub(crate) struct TagField(pub(crate) HeaderName);
 
 impl CacheTags {
     /// With those of a representation that was chosen for the request.

@@ -4,7 +4,10 @@
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use super::ows::{self, OWS};
+use super::{
+    digest::hex,
+    ows::{self, OWS},
+};
 
 /// An entity-tag: `"…"` or `W/"…"` (RFC 9110 §8.8.3).
 ///
@@ -189,12 +192,6 @@ fn valid(text: &str) -> String {
     } else {
         hex(&Sha256::digest(text)[..16])
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::ows;
+
 /// Sets Content-Type (and Content-Encoding where the name implies one) for a file of this name and content.
 ///
 /// The name's extension decides; the bytes only where it says nothing (RFC 9110 §8.3 leaves sniffing to the careless,
@@ -55,8 +57,22 @@ pub(crate) fn of_template(name: &str) -> String {
 
 /// Whether a template's output is HTML.
 pub(crate) fn is_html_template(name: &str) -> bool {
-    let media_type = of_template(name);
+    is_html(&of_template(name))
+}
+
+/// A Content-Type without its parameters, in small letters (RFC 9110 §8.3.1).
+pub(crate) fn essence(content_type: &str) -> String {
+    ows::trim(content_type.split(';').next().unwrap_or_default()).to_ascii_lowercase()
+}
+
+/// Whether a media type in small letters is HTML.
+pub(crate) fn is_html(media_type: &str) -> bool {
     media_type.starts_with("text/html") || media_type.starts_with("application/xhtml+xml")
+}
+
+/// Whether a browser may read this media type, in small letters, as markup: HTML or XML.
+pub(crate) fn is_markup(media_type: &str) -> bool {
+    media_type.starts_with("text/html") || media_type.contains("xml")
 }
 
 /// The media type that the first bytes tell, `text/plain` for other UTF-8 text, else `application/octet-stream`.

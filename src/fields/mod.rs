@@ -5,11 +5,13 @@
 //! 3. [`negotiate`] Accept and Accept-Encoding; [`web_origin`] Origin
 //! 4. [`cache_tags`] the field by which CloudFront finds copies again
 //! 5. [`owners`] which part of the crate may set or remove which field of a response
+//! 6. [`digest`] the hashes that tags are made of
 //!
 //! It does not know what a site sends, and decides nothing about a request.
 
 pub(crate) mod cache_control;
 pub(crate) mod cache_tags;
+pub(crate) mod digest;
 pub(crate) mod entity_tag;
 pub(crate) mod media_type;
 pub(crate) mod negotiate;

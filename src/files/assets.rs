@@ -16,7 +16,8 @@ use crate::{
     compressed,
     fields::{
         cache_control::CacheControl,
-        entity_tag::{EntityTag, hex},
+        digest::hex,
+        entity_tag::EntityTag,
         media_type,
         negotiate::{self, Coding},
     },

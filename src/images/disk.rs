@@ -14,7 +14,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{ownership, variant::Key};
-use crate::fields::entity_tag::hex;
+use crate::fields::digest::hex;
 
 /// A folder of at most so many bytes.
 #[derive(Debug)]

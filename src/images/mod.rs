@@ -57,7 +57,7 @@ use self::{
 use crate::{
     codec,
     error::Result,
-    fields::{entity_tag::hex, media_type},
+    fields::{digest::hex, media_type},
     files::{assets::Assets, path::AssetPath, urls::Urls},
     representation::Representation,
 };

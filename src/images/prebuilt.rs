@@ -22,7 +22,7 @@ use super::{
 use crate::{
     codec::{Format, Header, ImageLimits},
     error::{Error, ErrorKind, Result},
-    fields::entity_tag::hex,
+    fields::digest::hex,
     files::{
         assets::Assets,
         source::{Content, Located, Which},

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::codec::{self, Format, Header, Kind, Tier};
+use crate::{
+    codec::{self, Format, Header, Kind, Tier},
+    fields::digest::update_framed,
+};
 
 /// What may be asked for. Whatever isn't on it is refused, so that a stranger can't make a site convert without end.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,8 +196,7 @@ impl Plan {
         let width = self.width.map(|width| width.to_string()).unwrap_or_default();
         let quality = self.quality.to_string();
         for part in [codecs, salt, &formats.join(" "), &width, &quality, tier] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+            update_framed(&mut hash, part.as_bytes());
         }
         hash.update(source);
         hash.finalize().into()

@@ -9,7 +9,7 @@ use std::{
 use object::{Object, read::ReadCache};
 use sha2::{Digest, Sha256};
 
-use crate::fields::entity_tag::hex;
+use crate::fields::digest::hex;
 
 /// What stands for the application's own code: filters, functions, settings of the engine. Given by the site, else the
 /// linker's id of the executable, else a hash of it.

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     defects::{Defect, is_any_seeded, seeded},
-    fields::{cache_tags, entity_tag::EntityTag},
+    fields::{cache_tags, digest::update_framed, entity_tag::EntityTag},
     files::assets::Assets,
     images,
     inline::Inline,
@@ -244,7 +244,7 @@ impl Closure {
     /// The tag of the page with whatever arguments this key stands for.
     pub(crate) fn tag_by_key(&self, key: &impl Serialize, script_root: &str) -> PageTag {
         self.tag_with(script_root, |hash| {
-            feed(hash, b"key");
+            update_framed(hash, b"key");
             canonical::hash_arguments(hash, key, &Reads::Whole)
         })
     }
@@ -262,7 +262,7 @@ impl Closure {
         let mut hash = Stream::new();
         hash.update(self.digest);
         if !seeded(Defect::Mount) {
-            feed(&mut hash, script_root.as_bytes());
+            update_framed(&mut hash, script_root.as_bytes());
         }
         if seeded(Defect::Argument) {
             return PageTag::Tag(EntityTag::of_digest(&hash.finalize()));
@@ -378,21 +378,15 @@ fn is_function(value: &Value) -> bool {
 fn feed_parts(hash: &mut Stream, parts: &Parts) {
     hash.update((parts.len() as u64).to_le_bytes());
     for (name, digest) in parts {
-        feed(hash, name.as_bytes());
-        feed(hash, digest.as_ref().map_or(&[], |digest| digest));
+        update_framed(hash, name.as_bytes());
+        update_framed(hash, digest.as_ref().map_or(&[], |digest| digest));
     }
 }
 
 /// What counts depends on the keys: they come before it.
 fn feed_keys(hash: &mut Stream, keys: &Keys) {
-    let Some(names) = keys.names() else { return feed(hash, b"any") };
-    feed(hash, b"keys");
+    let Some(names) = keys.names() else { return update_framed(hash, b"any") };
+    update_framed(hash, b"keys");
     hash.update((names.len() as u64).to_le_bytes());
-    names.iter().for_each(|name| feed(hash, name.as_bytes()));
-}
-
-/// Text with its length before it, so that no two sequences of texts feed the same bytes.
-fn feed(hash: &mut Stream, text: &[u8]) {
-    hash.update((text.len() as u64).to_le_bytes());
-    hash.update(text);
+    names.iter().for_each(|name| update_framed(hash, name.as_bytes()));
 }

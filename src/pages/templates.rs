@@ -230,7 +230,7 @@ const DEEPEST: usize = if cfg!(debug_assertions) { 250 } else { 500 };
 /// Escaping by the type that a template's output is sent as: whatever a browser may read as markup is escaped as HTML.
 fn auto_escape(name: &str) -> AutoEscape {
     match media_type::of_template(name) {
-        html if html.starts_with("text/html") || html.contains("xml") => AutoEscape::Html,
+        html if media_type::is_markup(&html) => AutoEscape::Html,
         json if json.contains("json") => AutoEscape::Json,
         _ => AutoEscape::None,
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Settings;
 use crate::{
     error::{Error, Result},
-    fields::entity_tag::hex,
+    fields::digest::hex,
     tasking::{Post, Posted, Scope, context::TaskContext, controller::TaskingController, task::Task},
 };
 

@@ -20,8 +20,8 @@ use crate::{
     body::too_large,
     error::{Error, ErrorKind},
     fields::{
+        media_type,
         owners::{self, Owner},
-        ows,
     },
     hidden::{Fields, Length},
 };
@@ -303,7 +303,7 @@ fn is_text(headers: &HeaderMap) -> bool {
     }
     let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return true };
     let Ok(media_type) = media_type.to_str() else { return false };
-    let media_type = ows::trim(media_type.split(';').next().unwrap_or_default()).to_ascii_lowercase();
+    let media_type = media_type::essence(media_type);
     media_type.starts_with("text/")
         || media_type.ends_with("+json")
         || media_type.ends_with("+xml")

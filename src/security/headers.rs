@@ -15,7 +15,7 @@ use tower::{Layer, Service};
 use super::policy::Policy;
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::ows,
+    fields::{media_type, ows},
     inline::Inline,
     pending::Pending,
 };
@@ -237,13 +237,12 @@ impl SecurityHeaders {
         set(headers, header::REFERRER_POLICY, Some(&self.referrer_policy));
         set(headers, header::STRICT_TRANSPORT_SECURITY, self.hsts.as_ref());
         let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = media_type.to_ascii_lowercase();
-        let is_html = media_type.starts_with("text/html") || media_type.starts_with("application/xhtml+xml");
-        if is_html {
+        let media_type = media_type::essence(media_type);
+        if media_type::is_html(&media_type) {
             set(headers, PERMISSIONS_POLICY, self.permissions_policy.as_ref());
         }
         // A policy of the handler's own says by itself who may frame the page.
-        if (is_html || media_type.contains("xml")) && !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        if media_type::is_markup(&media_type) && !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
             set(headers, header::X_FRAME_OPTIONS, self.frame_options.as_ref());
             set(headers, header::CONTENT_SECURITY_POLICY, Some(&self.policy.value(inline.as_deref())));
         }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::entity_tag::hex,
+    fields::digest::hex,
 };
 
 /// Where the dead letters of a queue go.

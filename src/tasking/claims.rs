@@ -20,7 +20,7 @@ use super::{
 use crate::{
     defects::{Defect, seeded},
     error::Result,
-    fields::entity_tag::hex,
+    fields::digest::hex,
 };
 
 /// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::entity_tag::hex,
+    fields::digest::hex,
     hidden::Length,
     json::Object,
 };

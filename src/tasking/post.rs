@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::entity_tag::hex,
+    fields::digest::{hex, update_framed},
     hidden::Length,
 };
 
@@ -356,8 +356,7 @@ impl IntoFuture for PostBatch {
 fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+        update_framed(&mut hash, part.as_bytes());
     }
     hex(&hash.finalize())
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
-    fields::entity_tag::hex,
+    fields::digest::hex,
 };
 
 const ZSTD: &str = "zstd";

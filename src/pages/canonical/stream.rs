@@ -247,6 +247,13 @@ impl Stream {
     }
 }
 
+impl sha2::digest::Update for Stream {
+    #[inline]
+    fn update(&mut self, bytes: &[u8]) {
+        Self::update(self, bytes);
+    }
+}
+
 impl Entry {
     fn key_in<'a>(&self, waiting: &'a [u8]) -> &'a [u8] {
         &waiting[self.key..self.value]
