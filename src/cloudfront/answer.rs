@@ -7,7 +7,7 @@ use http::{
 };
 use http_body_util::Full;
 
-use super::range::{self, Asked};
+use super::range::{self, RequestedRange};
 use crate::{
     fields::{
         cache_control::{is_shared_cacheable, set_policy},
@@ -27,9 +27,9 @@ pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>
     if ranges && status == StatusCode::OK {
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
-    match range.map_or(Asked::Whole, |lines| range::asked(&lines, body.len())) {
-        Asked::Whole => {}
-        Asked::Unsatisfiable => {
+    match range.map_or(RequestedRange::Whole, |lines| range::requested(&lines, body.len())) {
+        RequestedRange::Whole => {}
+        RequestedRange::Unsatisfiable => {
             status = StatusCode::RANGE_NOT_SATISFIABLE;
             owners::remove(&mut headers, &[Owner::Content, Owner::Connection]);
             insert(&mut headers, header::CONTENT_RANGE, format!("bytes */{}", body.len()));
@@ -38,7 +38,7 @@ pub(crate) fn send(selected: Selected, mut body: Bytes, range: Option<HeaderMap>
             set_policy(&mut headers, policy);
             body = Bytes::new();
         }
-        Asked::Parts(parts) => {
+        RequestedRange::Parts(parts) => {
             status = StatusCode::PARTIAL_CONTENT;
             // They speak of the bytes that are sent, and whoever set them knew the whole alone (RFC 9530 §2).
             for digest in ["content-digest", "content-md5"] {

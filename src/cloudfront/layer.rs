@@ -6,17 +6,18 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, response::Parts};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tower::{Layer, Service};
 
 use super::{
-    CloudFront,
+    CloudFront, RequestView,
     origin::{self, Admitted},
 };
 use crate::{
@@ -89,7 +90,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let Some(refused) = self.cloudfront.refuse_stranger(&request) {
+        if let Some(refused) = self.cloudfront.refuse_bypass(&request) {
             return Box::pin(async { Ok(refused) });
         }
         if self.cloudfront.origin.is_guarded() {
@@ -97,7 +98,7 @@ where
             request.headers_mut().remove(origin::HEADER);
             request.extensions_mut().insert(Admitted);
         }
-        let asked = asked(&request);
+        let head = RequestHead::of(&request);
         if request.method() == Method::HEAD {
             *request.method_mut() = Method::GET;
             request.extensions_mut().insert(Head);
@@ -105,14 +106,14 @@ where
             request.headers_mut().remove(header::RANGE);
         }
         let cloudfront = self.cloudfront.clone();
-        if asked.extensions().get::<Limit>().is_none() {
+        if head.limit.is_none() {
             let response = self.inner.call(request);
             return Box::pin(async move {
                 let response = match response.await {
                     Ok(response) => response,
                     Err(error) => return Err(error),
                 };
-                Ok(answer(&cloudfront, asked, response).await)
+                Ok(answer(&cloudfront, head, response).await)
             });
         }
         // In an App the layers outside see an answer whatever happens inside: the fields that they add are for error pages too.
@@ -120,7 +121,7 @@ where
         Box::pin(async move {
             let answered = async {
                 let response = called.unwrap_or_else(|panic| resume_unwind(panic)).await;
-                Ok(answer(&cloudfront, asked, response.map_err(Error::from_handler)?).await)
+                Ok(answer(&cloudfront, head, response.map_err(Error::from_handler)?).await)
             };
             let answered = AssertUnwindSafe(answered).catch_unwind().await;
             // The error travels in the response's extensions to the App, which logs it.
@@ -130,22 +131,33 @@ where
     }
 }
 
-/// What of a request its answer is decided by.
-fn asked<B>(request: &Request<B>) -> Request<()> {
-    fn copy<T: Clone + Send + Sync + 'static>(from: &Extensions, to: &mut Extensions) {
-        from.get::<T>().into_iter().for_each(|value| _ = to.insert(value.clone()));
-    }
-    let mut asked = Request::new(());
-    *asked.method_mut() = request.method().clone();
-    *asked.uri_mut() = request.uri().clone();
-    *asked.headers_mut() = request.headers().clone();
-    copy::<ScriptRoot>(request.extensions(), asked.extensions_mut());
-    copy::<Admitted>(request.extensions(), asked.extensions_mut());
-    copy::<Limit>(request.extensions(), asked.extensions_mut());
-    asked
+/// The parts of a request that its answer depends on, kept while the service has the request.
+struct RequestHead {
+    method: Method,
+    url: Uri,
+    headers: HeaderMap,
+    script_root: Option<ScriptRoot>,
+    limit: Option<Limit>,
 }
 
-async fn answer<RB>(cloudfront: &CloudFront, asked: Request<()>, response: Response<RB>) -> Response<Full<Bytes>>
+impl RequestHead {
+    fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            method: request.method().clone(),
+            url: request.uri().clone(),
+            headers: request.headers().clone(),
+            script_root: request.extensions().get().cloned(),
+            limit: request.extensions().get().copied(),
+        }
+    }
+
+    fn view(&self) -> RequestView<'_> {
+        let script_root = self.script_root.as_ref().map_or("", ScriptRoot::as_str);
+        RequestView { method: &self.method, url: &self.url, headers: &self.headers, script_root }
+    }
+}
+
+async fn answer<RB>(cloudfront: &CloudFront, head: RequestHead, response: Response<RB>) -> Response<Full<Bytes>>
 where
     RB: HttpBody,
     RB::Error: Into<BoxError>,
@@ -156,13 +168,13 @@ where
     let page = parts.extensions.remove::<Pending>().and_then(|pending| pending.take());
     let body = match &page {
         Some(_) => Ok(Bytes::new()),
-        None => whole(body, asked.extensions().get().copied()).await,
+        None => whole(body, head.limit).await,
     };
     // What may fail yet is a page that is not made. It comes by itself, seldom with a field.
     let around = if page.is_some() || body.is_err() { parts.headers.clone() } else { HeaderMap::new() };
-    let is_head = asked.method() == Method::HEAD;
+    let is_head = head.method == Method::HEAD;
     let answered = match body {
-        Ok(body) => decide(cloudfront, asked, parts, page.ok_or(body), personal).await,
+        Ok(body) => decide(cloudfront, head, parts, page.ok_or(body), personal).await,
         Err(error) => Err(error),
     };
     let mut response = answered.unwrap_or_else(|error| {
@@ -184,15 +196,15 @@ where
 /// The answer to a request for a page, or for bytes that are no representation yet.
 async fn decide(
     cloudfront: &CloudFront,
-    mut asked: Request<()>,
+    mut request: RequestHead,
     mut parts: Parts,
     page: Result<Representation, Bytes>,
     personal: bool,
 ) -> Result<Response<Full<Bytes>>> {
     let mut extensions = std::mem::take(&mut parts.extensions);
-    if !asked.method().is_safe() {
+    if !request.method.is_safe() {
         // The service has acted by now: conditions were its own to look at, before that (RFC 9110 §13.2.1).
-        CONDITIONS.iter().for_each(|name| _ = asked.headers_mut().remove(name));
+        CONDITIONS.iter().for_each(|name| _ = request.headers.remove(name));
     }
     let mut representation = match page {
         Ok(representation) => representation.dressed(parts.status, parts.headers),
@@ -202,7 +214,7 @@ async fn decide(
                 cloudfront.complete_decided(&mut parts, personal)?;
                 return Ok(Response::from_parts(parts, Full::new(body)));
             }
-            if asked.method() == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {
+            if request.method == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {
                 // A router's way to say what there is (RFC 9110 §9.3.7).
                 parts.status = StatusCode::NO_CONTENT;
                 owners::remove(&mut parts.headers, &OF_REPRESENTATION);
@@ -210,13 +222,14 @@ async fn decide(
             let refusal = refusals::text_of(parts.status, &parts.headers, &body).map(Refusal);
             refusal.into_iter().for_each(|refusal| _ = extensions.insert(refusal));
             // The service has answered this very method: it is not for us to refuse it.
-            ordinary(parts, body).with_methods([asked.method().clone()])
+            ordinary(parts, body).with_methods([request.method.clone()])
         }
     };
     if personal {
         representation = representation.with_personal();
     }
-    let mut response = cloudfront.respond(&asked, representation).await?;
+    let decision = cloudfront.decide(request.view(), representation, SystemTime::now());
+    let mut response = cloudfront.carry_out(decision).await?;
     response.extensions_mut().extend(extensions);
     Ok(response)
 }

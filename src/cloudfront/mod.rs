@@ -37,8 +37,8 @@ use self::{
     answer::{changed, insert, no_sniffing, not_modified, refuse, refuse_method},
     origin::{Admitted, Origin},
     plan::Plan,
-    preconditions::{Outcome, State},
-    verify::{Verifier, Watch},
+    preconditions::{PreconditionOutcome, State},
+    verify::{BodyCheck, Verifier},
 };
 use crate::{
     error::Result,
@@ -72,7 +72,7 @@ use crate::{
 ///   status. What goes is what would be untrue: on a 304 `Content-Type` and all else that describes the content that is not sent
 ///   (§15.4.5); on 405 and 412 validators and the policy too, and on a 416 the policy.
 /// - A 200 has bytes that depend on no field of the request but those that `Vary` names: a condition never changes them.
-/// - 403 to what went around the distribution, with [`with_origin_secret`](Self::with_origin_secret).
+/// - 403 to requests that bypass CloudFront, with [`with_origin_secret`](Self::with_origin_secret).
 ///
 /// # Examples
 ///
@@ -199,13 +199,21 @@ impl CloudFront {
         request: &Request<B>,
         representation: Representation,
     ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<B> {
-        let decided = match self.refuse_stranger(request) {
-            Some(refused) => Ok(Decided { plan: Plan::Ready(refused), personal: false, tagging: None }),
-            None => self.decide(Asking::of(request), representation, SystemTime::now()),
+        let decision = match self.refuse_bypass(request) {
+            Some(refused) => Ok(Decision { plan: Plan::Ready(refused), personal: false, tagging: None }),
+            None => self.decide(RequestView::of(request), representation, SystemTime::now()),
         };
+        self.carry_out(decision)
+    }
+
+    /// The response that a decision ends in.
+    fn carry_out(
+        &self,
+        decision: Result<Decision>,
+    ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<> {
         let shared_cookies = self.shared_cookies;
         async move {
-            let Decided { plan, personal, tagging } = decided?;
+            let Decision { plan, personal, tagging } = decision?;
             let mut response = plan.make().await?;
             mark(response.extensions_mut(), personal, shared_cookies);
             // A body may have turned out to be another one, with a policy of its own.
@@ -215,8 +223,8 @@ impl CloudFront {
         }
     }
 
-    /// The answer to a request that went around the distribution. It says nothing of why.
-    fn refuse_stranger<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+    /// The answer to a request that bypasses CloudFront. It does not tell the reason.
+    fn refuse_bypass<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
         let admitted = request.extensions().get::<Admitted>().is_some();
         if !self.origin.is_guarded() || admitted || self.origin.admits(request.headers()) {
             return None;
@@ -229,53 +237,54 @@ impl CloudFront {
         Some(forbidden)
     }
 
-    fn decide(&self, asking: Asking<'_>, representation: Representation, now: SystemTime) -> Result<Decided> {
-        let Asking { method, headers, script_root, .. } = asking;
+    fn decide(&self, request: RequestView<'_>, representation: Representation, now: SystemTime) -> Result<Decision> {
+        let RequestView { method, headers, script_root, .. } = request;
         let mut selected = representation.selected(&Selection { script_root, headers })?;
         let personal = selected.personal;
         let tagging = self.tagging(method, &mut selected)?;
-        Ok(Decided { plan: self.plan(asking, selected, now), personal, tagging })
+        Ok(Decision { plan: self.plan(request, selected, now), personal, tagging })
     }
 
-    fn plan(&self, Asking { method, url, headers, .. }: Asking<'_>, mut selected: Selected, now: SystemTime) -> Plan {
+    fn plan(&self, request: RequestView<'_>, mut selected: Selected, now: SystemTime) -> Plan {
+        let RequestView { method, url, headers, .. } = request;
         if let Some(refused) = refuse_method(method, &mut selected) {
             return Plan::Ready(refused);
         }
         self.complete(&mut selected, method, now);
         let head = method == Method::HEAD;
         if selected.status != StatusCode::OK {
-            return Plan::Send { selected, range: None, if_match: None, head, watch: None };
+            return Plan::Send { selected, range: None, if_match: None, head, check: None };
         }
-        let watch = self.watch(url, &selected);
+        let check = self.check(url, &selected);
         let state = State { validators: &selected.validators, as_good: &selected.as_good };
         let outcome = preconditions::evaluate(method, headers, &state, now);
         // A 304 carries no cookie: whoever sets one sends the page.
         let sets_cookie = selected.headers.contains_key(header::SET_COOKIE);
         match outcome {
-            Outcome::NotModified if !sets_cookie => match watch.filter(Watch::is_due) {
-                Some(watch) => Plan::Verify { selected, head, watch },
+            PreconditionOutcome::NotModified if !sets_cookie => match check.filter(BodyCheck::is_due) {
+                Some(check) => Plan::Verify { selected, head, check },
                 None => Plan::Ready(not_modified(selected.headers)),
             },
-            Outcome::AsGood(tag) if !sets_cookie => {
+            PreconditionOutcome::AsGood(tag) if !sets_cookie => {
                 insert(&mut selected.headers, header::ETAG, tag.to_string());
                 Plan::Ready(not_modified(selected.headers))
             }
-            Outcome::Failed => Plan::Ready(changed(selected.headers)),
-            Outcome::Proceed | Outcome::NotModified | Outcome::AsGood(_) => {
+            PreconditionOutcome::Failed => Plan::Ready(changed(selected.headers)),
+            PreconditionOutcome::Proceed | PreconditionOutcome::NotModified | PreconditionOutcome::AsGood(_) => {
                 // Range is defined for GET alone (§14.2).
                 let asked = selected.ranges && method == Method::GET && headers.contains_key(header::RANGE);
                 let applies = asked && preconditions::range_applies(headers, &selected.validators, now);
                 let range = applies.then(|| lines_of(headers, &header::RANGE));
                 let tag_is_to_come = selected.validators.entity_tag.is_none() && !selected.as_good.is_empty();
                 let if_match = tag_is_to_come.then(|| lines_of(headers, &header::IF_MATCH));
-                Plan::Send { selected, range, if_match, head, watch }
+                Plan::Send { selected, range, if_match, head, check }
             }
         }
     }
 
-    fn watch(&self, url: &Uri, selected: &Selected) -> Option<Watch> {
+    fn check(&self, url: &Uri, selected: &Selected) -> Option<BodyCheck> {
         let tag = selected.validators.entity_tag.as_ref()?;
-        Some(self.verifier.as_ref()?.watch(&url.to_string(), &tag.to_string()))
+        Some(self.verifier.as_ref()?.check(&url.to_string(), &tag.to_string()))
     }
 
     /// Gives the representation the fields that every answer of it has: 200, 206 and 304 alike.
@@ -334,7 +343,7 @@ impl CloudFront {
 }
 
 /// The decision on a request.
-struct Decided {
+struct Decision {
     plan: Plan,
     /// Whether the answer is for one visitor only.
     personal: bool,
@@ -368,15 +377,16 @@ fn is_past(time: SystemTime, now: SystemTime) -> bool {
     time <= now && time >= SystemTime::UNIX_EPOCH
 }
 
-/// What of a request a decision reads.
-struct Asking<'a> {
+/// The parts of a request that a decision reads.
+#[derive(Clone, Copy)]
+struct RequestView<'a> {
     method: &'a Method,
     url: &'a Uri,
     headers: &'a HeaderMap,
     script_root: &'a str,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> RequestView<'a> {
     fn of<B>(request: &'a Request<B>) -> Self {
         let script_root = request.extensions().get::<ScriptRoot>().map_or("", ScriptRoot::as_str);
         Self { method: request.method(), url: request.uri(), headers: request.headers(), script_root }

@@ -1,5 +1,5 @@
-//! The origin secret: whether a request came through CloudFront, which adds a header that strangers can't. It answers
-//! yes or no, and keeps hashes only.
+//! The origin secret: a header that CloudFront adds to each request, and that nobody else knows. It tells whether a request
+//! has the secret, and keeps hashes only.
 
 use std::fmt;
 
@@ -106,7 +106,7 @@ impl CloudFront {
 
     fn with_origin_secret_from(mut self, stage: Stage, read: variables::Read<'_>) -> Result<Self> {
         let advice = "set it to the value of the header X-Origin-Secret that your CloudFront distribution adds, so that nobody \
-                      gets around the distribution";
+                      bypasses the distribution";
         if let Some(secrets) = variables::secrets([CURRENT, PREVIOUS], advice, stage, read)? {
             let previous = secrets.previous.map(|secret| hashed(PREVIOUS, &secret)).transpose()?;
             self.origin = Origin { current: Some(hashed(CURRENT, &secrets.current)?), previous };
@@ -118,7 +118,7 @@ impl CloudFront {
 const CURRENT: &str = "ORIGIN_SECRET";
 const PREVIOUS: &str = "ORIGIN_SECRET_PREVIOUS";
 
-/// What has been found to come through CloudFront; in the request's extensions.
+/// In the extensions of a request: it had the origin secret, so it came through CloudFront.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admitted;
 

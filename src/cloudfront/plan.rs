@@ -7,12 +7,12 @@ use http_body_util::Full;
 use super::{
     answer::{changed, not_modified, send},
     preconditions,
-    verify::Watch,
+    verify::BodyCheck,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::{cache_tags::ClosureTag, entity_tag::EntityTag},
-    representation::{Made, Selected},
+    representation::{MadeBody, Selected},
 };
 
 /// What was decided; nothing of the body has been made yet.
@@ -25,13 +25,13 @@ pub(super) enum Plan {
         /// What the tag has to be that the body turns out to have.
         if_match: Option<HeaderMap>,
         head: bool,
-        watch: Option<Watch>,
+        check: Option<BodyCheck>,
     },
     /// Answer 304, if it is true.
     Verify {
         selected: Selected,
         head: bool,
-        watch: Watch,
+        check: BodyCheck,
     },
 }
 
@@ -39,10 +39,10 @@ impl Plan {
     pub(super) async fn make(self) -> Result<Response<Full<Bytes>>> {
         match self {
             Self::Ready(response) => Ok(response),
-            Self::Send { mut selected, range, if_match, head, watch } => {
+            Self::Send { mut selected, range, if_match, head, check } => {
                 let body = match selected.take_body().made().await? {
-                    Made::Promised(body) => body,
-                    Made::Instead { body, headers, closure } => {
+                    MadeBody::Promised(body) => body,
+                    MadeBody::Instead { body, headers, closure } => {
                         selected.replace(headers);
                         if if_match.is_some_and(|lines| !preconditions::matches(&lines, tag_of(&selected).as_ref())) {
                             return Ok(changed(selected.headers));
@@ -54,22 +54,22 @@ impl Plan {
                         return Ok(response);
                     }
                 };
-                if let Some(watch) = watch
-                    && !watch.agrees(&body)
+                if let Some(check) = check
+                    && !check.agrees(&body)
                 {
-                    verdict(&watch, &selected)?;
+                    verdict(&check, &selected)?;
                 }
                 Ok(send(selected, body, range, head))
             }
-            Self::Verify { mut selected, head, watch } => {
+            Self::Verify { mut selected, head, check } => {
                 // A body that could not be made this time says nothing about the one that the client has.
-                let Made::Promised(body) = selected.take_body().made().await? else {
+                let MadeBody::Promised(body) = selected.take_body().made().await? else {
                     return Ok(not_modified(selected.headers));
                 };
-                if watch.agrees(&body) {
+                if check.agrees(&body) {
                     return Ok(not_modified(selected.headers));
                 }
-                verdict(&watch, &selected)?;
+                verdict(&check, &selected)?;
                 Ok(send(selected, body, None, head))
             }
         }
@@ -81,9 +81,9 @@ fn tag_of(selected: &Selected) -> Option<EntityTag> {
 }
 
 /// What becomes of a tag that stands for two bodies: an error where that is wanted, else a line in the log.
-fn verdict(watch: &Watch, selected: &Selected) -> Result<()> {
+fn verdict(check: &BodyCheck, selected: &Selected) -> Result<()> {
     let tag = selected.validators.entity_tag.as_ref().map(ToString::to_string).unwrap_or_default();
-    if watch.is_strict() {
+    if check.is_strict() {
         let message = format!("the tag {tag} stands for two different bodies");
         return Err(Error::new(ErrorKind::FalseNotModified, message));
     }

@@ -15,7 +15,7 @@ use crate::{
 
 /// What the conditions of a request ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PreconditionOutcome {
     /// No condition stands in the way.
     Proceed,
     /// The client has it already: 304.
@@ -34,17 +34,22 @@ pub(crate) struct State<'a> {
 }
 
 /// Evaluates in the order of RFC 9110 §13.2.2. To be asked only where the plain answer would be a 2xx (§13.2.1).
-pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, state: &State<'_>, now: SystemTime) -> Outcome {
+pub(crate) fn evaluate(
+    method: &Method,
+    headers: &HeaderMap,
+    state: &State<'_>,
+    now: SystemTime,
+) -> PreconditionOutcome {
     let State { validators, as_good } = *state;
     let safe = matches!(*method, Method::GET | Method::HEAD);
     if matches!(*method, Method::OPTIONS | Method::TRACE | Method::CONNECT) {
         // They neither select nor change a representation (§13.2.1).
-        return Outcome::Proceed;
+        return PreconditionOutcome::Proceed;
     }
     let tag = validators.entity_tag.as_ref();
     // Steps 1 and 2. A date that can't be compared is ignored (§13.1.4).
     match tags(headers, header::IF_MATCH) {
-        Some(list) if !may_match(&list, state) => return Outcome::Failed,
+        Some(list) if !may_match(&list, state) => return PreconditionOutcome::Failed,
         Some(_) => {}
         None => {
             let since = date(headers, header::IF_UNMODIFIED_SINCE, now);
@@ -52,27 +57,27 @@ pub(crate) fn evaluate(method: &Method, headers: &HeaderMap, state: &State<'_>, 
                 (headers.contains_key(header::IF_MATCH), since, validators.last_modified)
                 && whole_seconds(modified) > since
             {
-                return Outcome::Failed;
+                return PreconditionOutcome::Failed;
             }
         }
     }
     // Steps 3 and 4. If-Modified-Since counts only where there is no If-None-Match at all (§13.1.3).
     if headers.contains_key(header::IF_NONE_MATCH) {
         return match tags(headers, header::IF_NONE_MATCH) {
-            Some(list) if list.matches(tag, EntityTag::weak_eq) && safe => Outcome::NotModified,
-            Some(list) if list.matches(tag, EntityTag::weak_eq) => Outcome::Failed,
+            Some(list) if list.matches(tag, EntityTag::weak_eq) && safe => PreconditionOutcome::NotModified,
+            Some(list) if list.matches(tag, EntityTag::weak_eq) => PreconditionOutcome::Failed,
             Some(list) if safe => {
                 let held = as_good.iter().find(|tag| list.matches(Some(tag), EntityTag::weak_eq));
-                held.cloned().map_or(Outcome::Proceed, Outcome::AsGood)
+                held.cloned().map_or(PreconditionOutcome::Proceed, PreconditionOutcome::AsGood)
             }
-            _ => Outcome::Proceed,
+            _ => PreconditionOutcome::Proceed,
         };
     }
     match (date(headers, header::IF_MODIFIED_SINCE, now), validators.last_modified) {
         (Some(since), Some(modified)) if safe && since <= now && whole_seconds(modified) <= since => {
-            Outcome::NotModified
+            PreconditionOutcome::NotModified
         }
-        _ => Outcome::Proceed,
+        _ => PreconditionOutcome::Proceed,
     }
 }
 

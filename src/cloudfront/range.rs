@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
+use sha2::{Digest, Sha256};
 
-use crate::fields::ows;
+use crate::fields::{digest::hex, ows};
 
 /// What a Range field asks for.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Asked {
+pub(crate) enum RequestedRange {
     /// Nothing that is honoured: no field, another unit, a set that can't be read or asks too much.
     Whole,
     /// These parts, in the order they were asked for.
@@ -20,22 +21,22 @@ pub(crate) enum Asked {
 
 /// Reads the Range field for `length` bytes. More than [`MOST_PARTS`] parts, or parts that overlap, are the whole file
 /// instead: nobody needs them but an attacker (§14.2, §17.15).
-pub(crate) fn asked(headers: &HeaderMap, length: usize) -> Asked {
+pub(crate) fn requested(headers: &HeaderMap, length: usize) -> RequestedRange {
     let mut lines = headers.get_all(header::RANGE).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return Asked::Whole };
-    let Some(specs) = line.to_str().ok().and_then(specs) else { return Asked::Whole };
+    let (Some(line), None) = (lines.next(), lines.next()) else { return RequestedRange::Whole };
+    let Some(specs) = line.to_str().ok().and_then(specs) else { return RequestedRange::Whole };
     // The last bytes of nothing are all there is (§14.1.2).
     let all_of_nothing = length == 0 && specs.iter().any(|spec| matches!(spec, Spec::Last(suffix) if *suffix > 0));
     if specs.len() > MOST_PARTS || all_of_nothing {
-        return Asked::Whole;
+        return RequestedRange::Whole;
     }
     let parts: Vec<Range<usize>> = specs.into_iter().filter_map(|spec| spec.within(length)).collect();
     let mut sorted = parts.clone();
     sorted.sort_by_key(|part| part.start);
     if sorted.windows(2).any(|pair| pair[1].start < pair[0].end) {
-        return Asked::Whole;
+        return RequestedRange::Whole;
     }
-    if parts.is_empty() { Asked::Unsatisfiable } else { Asked::Parts(parts) }
+    if parts.is_empty() { RequestedRange::Unsatisfiable } else { RequestedRange::Parts(parts) }
 }
 
 /// Several parts as `multipart/byteranges` (§15.3.7.2): the Content-Type and the body.
@@ -64,10 +65,9 @@ pub(crate) fn content_range(part: &Range<usize>, length: usize) -> String {
 
 /// A line that stands in no part: the hash of them all.
 fn boundary(bytes: &Bytes, parts: &[Range<usize>]) -> String {
-    use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(&bytes[part.clone()]));
-    crate::fields::digest::hex(&hash.finalize()[..16])
+    hex(&hash.finalize()[..16])
 }
 
 #[derive(Debug)]
@@ -126,50 +126,50 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(value: &str, length: usize) -> Asked {
-        asked(&HeaderMap::from_iter([(header::RANGE, HeaderValue::from_str(value).unwrap())]), length)
+    fn of(value: &str, length: usize) -> RequestedRange {
+        requested(&HeaderMap::from_iter([(header::RANGE, HeaderValue::from_str(value).unwrap())]), length)
     }
 
     #[test]
     fn sets_of_ranges_are_read_as_rfc_9110_14_says() {
         #![allow(clippy::single_range_in_vec_init)]
         for (value, expected) in [
-            ("bytes=0-0", Asked::Parts(vec![0..1])),
-            ("bytes=0-4", Asked::Parts(vec![0..5])),
-            ("bytes=5-", Asked::Parts(vec![5..10])),
-            ("bytes=-3", Asked::Parts(vec![7..10])),
-            ("bytes=-99", Asked::Parts(vec![0..10])),
-            ("bytes=8-99", Asked::Parts(vec![8..10])),
-            ("BYTES=0-0", Asked::Parts(vec![0..1])),
-            ("bytes= 0-0 , 9-9 ", Asked::Parts(vec![0..1, 9..10])),
-            ("bytes=9-9,0-0", Asked::Parts(vec![9..10, 0..1])),
-            ("bytes=0-0,99-", Asked::Parts(vec![0..1])),
-            ("bytes=0-99999999999999999999999", Asked::Parts(vec![0..10])),
-            ("bytes=10-", Asked::Unsatisfiable),
-            ("bytes=-0", Asked::Unsatisfiable),
-            ("bytes=99999999999999999999999-", Asked::Unsatisfiable),
-            ("bytes=0-5,5-9", Asked::Whole),
-            ("bytes=4-2", Asked::Whole),
-            ("bytes=", Asked::Whole),
-            ("bytes=-", Asked::Whole),
-            ("bytes=a-b", Asked::Whole),
-            ("bytes=+1-2", Asked::Whole),
-            ("bytes=0-0,x", Asked::Whole),
-            ("pages=1-2", Asked::Whole),
-            ("0-0", Asked::Whole),
+            ("bytes=0-0", RequestedRange::Parts(vec![0..1])),
+            ("bytes=0-4", RequestedRange::Parts(vec![0..5])),
+            ("bytes=5-", RequestedRange::Parts(vec![5..10])),
+            ("bytes=-3", RequestedRange::Parts(vec![7..10])),
+            ("bytes=-99", RequestedRange::Parts(vec![0..10])),
+            ("bytes=8-99", RequestedRange::Parts(vec![8..10])),
+            ("BYTES=0-0", RequestedRange::Parts(vec![0..1])),
+            ("bytes= 0-0 , 9-9 ", RequestedRange::Parts(vec![0..1, 9..10])),
+            ("bytes=9-9,0-0", RequestedRange::Parts(vec![9..10, 0..1])),
+            ("bytes=0-0,99-", RequestedRange::Parts(vec![0..1])),
+            ("bytes=0-99999999999999999999999", RequestedRange::Parts(vec![0..10])),
+            ("bytes=10-", RequestedRange::Unsatisfiable),
+            ("bytes=-0", RequestedRange::Unsatisfiable),
+            ("bytes=99999999999999999999999-", RequestedRange::Unsatisfiable),
+            ("bytes=0-5,5-9", RequestedRange::Whole),
+            ("bytes=4-2", RequestedRange::Whole),
+            ("bytes=", RequestedRange::Whole),
+            ("bytes=-", RequestedRange::Whole),
+            ("bytes=a-b", RequestedRange::Whole),
+            ("bytes=+1-2", RequestedRange::Whole),
+            ("bytes=0-0,x", RequestedRange::Whole),
+            ("pages=1-2", RequestedRange::Whole),
+            ("0-0", RequestedRange::Whole),
         ] {
             assert_eq!(of(value, 10), expected, "{value}");
         }
-        assert_eq!(of("bytes=0-", 0), Asked::Unsatisfiable);
-        assert_eq!(of("bytes=-1", 0), Asked::Whole);
+        assert_eq!(of("bytes=0-", 0), RequestedRange::Unsatisfiable);
+        assert_eq!(of("bytes=-1", 0), RequestedRange::Whole);
         let many: Vec<String> = (0..17).map(|n| format!("{}-{}", 2 * n, 2 * n)).collect();
-        assert_eq!(of(&format!("bytes={}", many.join(",")), 100), Asked::Whole);
+        assert_eq!(of(&format!("bytes={}", many.join(",")), 100), RequestedRange::Whole);
     }
 
     proptest! {
         #[test]
         fn parts_lie_within_the_bytes(value in "bytes=([0-9]{0,3}-[0-9]{0,3},?){0,5}", length in 0usize..300) {
-            if let Asked::Parts(parts) = of(&value, length) {
+            if let RequestedRange::Parts(parts) = of(&value, length) {
                 prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
             }
         }

@@ -56,9 +56,9 @@ pub(crate) struct Verifier {
 
 type Key = (String, String);
 
-/// The place of one answer in what is remembered.
+/// The comparison of one body with the one that was sent for the same URL and tag.
 #[derive(Clone, Debug)]
-pub(crate) struct Watch {
+pub(crate) struct BodyCheck {
     verifier: Arc<Verifier>,
     key: Key,
 }
@@ -72,12 +72,12 @@ impl Verifier {
         (verify != Verify::Never).then(new)
     }
 
-    pub(crate) fn watch(self: &Arc<Self>, url: &str, tag: &str) -> Watch {
-        Watch { verifier: self.clone(), key: (url.to_owned(), tag.to_owned()) }
+    pub(crate) fn check(self: &Arc<Self>, url: &str, tag: &str) -> BodyCheck {
+        BodyCheck { verifier: self.clone(), key: (url.to_owned(), tag.to_owned()) }
     }
 }
 
-impl Watch {
+impl BodyCheck {
     /// Whether this 304 is one of those that are checked.
     pub(crate) fn is_due(&self) -> bool {
         match self.verifier.verify {
