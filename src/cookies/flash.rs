@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CookieJar, SetCookie, layer::Settings};
+use super::{set_cookie::SetCookie, settings::CookieSettings};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A message that is shown once: [`CookieJar::flash`], [`CookieJar::take_flashes`].
+/// A message that is shown once: [`CookieJar::flash`](super::CookieJar::flash),
+/// [`CookieJar::take_flashes`](super::CookieJar::take_flashes).
 ///
 /// It serializes as `{ "category": …, "text": … }`, for a template.
 ///
@@ -69,73 +70,6 @@ impl fmt::Debug for Flash {
     }
 }
 
-impl CookieJar {
-    /// Leaves a message for the next page that takes it, within an hour. Several are shown in their order; where they are
-    /// more than a cookie holds, the oldest are dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Cookie`] for a message that is larger than a cookie by itself: about 2,500 letters of ASCII, or 400 of a
-    /// script that has three bytes for each.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use chalice_http_toolkit::{ContentManager, Representation, Result, cookies::CookieJar};
-    /// use http::StatusCode;
-    ///
-    /// fn sent(content: &ContentManager, jar: &CookieJar) -> Result<Representation> {
-    ///     jar.flash("success", "Your message is on its way.")?;
-    ///     Ok(content.redirect("/contact").with_status(StatusCode::SEE_OTHER))
-    /// }
-    /// ```
-    pub fn flash(&self, category: &str, text: &str) -> Result<()> {
-        self.with_flashes(Ok(()), |flashes, settings| {
-            let mut waiting = flashes.waiting.clone();
-            waiting.push(Flash { category: category.to_owned(), text: text.to_owned() });
-            fitting(&mut waiting, settings)?;
-            (flashes.waiting, flashes.is_added) = (waiting, true);
-            Ok(())
-        })
-    }
-
-    /// The messages that wait, for the page that shows them. That page is the visitor's own, and `no-store` where there was
-    /// one. Give such a page no `max-age`: a browser would show the copy that it has, without the message.
-    ///
-    /// It is a value, to be given to the page as an argument, and no function that templates call: so the page's tag covers
-    /// the messages, and a page without any is the one that it was before.
-    ///
-    /// # A message goes when a person sees it
-    ///
-    /// | request or answer | messages |
-    /// |---|---|
-    /// | a page (2xx), by navigation or by a script's `fetch` | shown, and gone |
-    /// | an error page that the handler makes itself, such as a form with 422 | shown, and gone |
-    /// | HEAD, OPTIONS | as for GET, and still there: they change nothing (RFC 9110 §9.2.1) |
-    /// | a redirect, 204, 205, an `Err`, a bare status | still there |
-    /// | a request that may end in 412 (`If-Match`, `If-Unmodified-Since`) | none are given, and they are still there |
-    /// | prefetch, prerender, preview | none are given, and they are still there |
-    /// | an image, a script, a style sheet: what `Sec-Fetch-Dest` says is no page | none are given, and they are still there |
-    ///
-    /// A browser that prefetches says so in `Sec-Purpose` or `Purpose`; older ones in `X-Moz` or `X-Purpose`; Turbo in
-    /// `X-Sec-Purpose`; htmx in `HX-Preloaded`. Nobody knows whether that page will be looked at. If it is, it has no
-    /// message, and the next page has it: it comes a page late, but never twice and never to nobody. While a message waits,
-    /// such an answer is `private, no-store`, so that it never stands in for the page that shows it. Behind CloudFront the
-    /// origin request policy has to forward these fields, as AllViewerExceptHostHeader does.
-    pub fn take_flashes(&self) -> Vec<Flash> {
-        self.with_flashes(Vec::new(), |flashes, _| {
-            if !flashes.is_for_a_person {
-                flashes.is_withheld |= !flashes.waiting.is_empty();
-                return Vec::new();
-            }
-            let shown = std::mem::take(&mut flashes.waiting);
-            flashes.is_taken = true;
-            flashes.taken.extend_from_slice(&shown);
-            shown
-        })
-    }
-}
-
 /// The messages of one request.
 #[derive(Default)]
 pub(super) struct Flashes {
@@ -149,11 +83,11 @@ pub(super) struct Flashes {
     is_withheld: bool,
 }
 
-/// What becomes of the cookie that messages travel in.
-pub(super) enum Left {
-    AsItWas,
-    Nothing,
-    These(SetCookie),
+/// The change of the cookie that messages travel in.
+pub(super) enum FlashCookie {
+    Unchanged,
+    Removed,
+    Set(SetCookie),
 }
 
 impl Flashes {
@@ -162,29 +96,49 @@ impl Flashes {
         Self { is_for_a_person, waiting, ..Self::default() }
     }
 
+    pub(super) fn add(&mut self, category: &str, text: &str, settings: &CookieSettings) -> Result<()> {
+        let mut waiting = self.waiting.clone();
+        waiting.push(Flash { category: category.to_owned(), text: text.to_owned() });
+        fitting(&mut waiting, settings)?;
+        (self.waiting, self.is_added) = (waiting, true);
+        Ok(())
+    }
+
+    /// The messages that the handler may show.
+    pub(super) fn take(&mut self) -> Vec<Flash> {
+        if !self.is_for_a_person {
+            self.is_withheld |= !self.waiting.is_empty();
+            return Vec::new();
+        }
+        let shown = std::mem::take(&mut self.waiting);
+        self.is_taken = true;
+        self.taken.extend_from_slice(&shown);
+        shown
+    }
+
     /// Whether an answer shows messages that nobody sees, or leaves out some that the next page shows.
     pub(super) fn are_for_this_request_alone(&self) -> bool {
         self.is_withheld || !self.taken.is_empty()
     }
 
-    /// What is left of the messages once the answer is `seen`.
-    pub(super) fn left(self, seen: bool, settings: &Settings) -> Left {
+    /// The cookie with the messages that remain after the answer. `seen` says whether a person sees it.
+    pub(super) fn remaining(self, seen: bool, settings: &CookieSettings) -> FlashCookie {
         let mut left = match seen {
             true => self.waiting,
             false => [self.taken, self.waiting].concat(),
         };
         match (self.is_added, self.is_taken && seen) {
-            (false, false) => Left::AsItWas,
-            (false, true) => Left::Nothing,
-            (true, _) if left.is_empty() => Left::Nothing,
+            (false, false) => FlashCookie::Unchanged,
+            (false, true) => FlashCookie::Removed,
+            (true, _) if left.is_empty() => FlashCookie::Removed,
             // Each was found to fit when it was added.
-            (true, _) => fitting(&mut left, settings).map_or(Left::AsItWas, Left::These),
+            (true, _) => fitting(&mut left, settings).map_or(FlashCookie::Unchanged, FlashCookie::Set),
         }
     }
 }
 
 /// The cookie with as many of these as it holds: nobody looked at the oldest, and the newest says what was just done.
-fn fitting(flashes: &mut Vec<Flash>, settings: &Settings) -> Result<SetCookie> {
+fn fitting(flashes: &mut Vec<Flash>, settings: &CookieSettings) -> Result<SetCookie> {
     loop {
         let value = serde_json::to_string(flashes)
             .map_err(|error| Error::caused(ErrorKind::Serialization, "messages have no JSON form", error))?;

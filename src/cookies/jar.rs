@@ -9,10 +9,11 @@ use std::{
 use http::{HeaderMap, HeaderValue, Request};
 
 use super::{
-    SetCookie,
-    flash::{self, Flashes, Left},
-    layer::Settings,
-    received, seal, viewing,
+    flash::{self, Flash, FlashCookie, Flashes},
+    received, seal,
+    set_cookie::SetCookie,
+    settings::CookieSettings,
+    viewing,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -74,11 +75,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// # }).unwrap();
 /// ```
 #[derive(Clone)]
-pub struct CookieJar(Arc<Mutex<Open>>);
+pub struct CookieJar(Arc<Mutex<JarState>>);
 
-/// What the jar holds while it is open.
-struct Open {
-    settings: Arc<Settings>,
+/// The cookies that a jar holds, and whether it was read.
+struct JarState {
+    settings: Arc<CookieSettings>,
     received: Vec<(String, String)>,
     /// By name on the wire: the value that was set, or that it was removed, and the field that says so.
     set: BTreeMap<String, (Option<String>, HeaderValue)>,
@@ -90,11 +91,11 @@ struct Open {
     closed: bool,
 }
 
-/// What is left of a jar when its handler has answered.
-pub(super) struct Closed {
+/// The result of a jar whose handler has answered: the fields to send, and whether the answer is personal.
+pub(super) struct ClosedJar {
     pub(super) fields: Vec<HeaderValue>,
     pub(super) read: bool,
-    /// Whether the same page will be another one the next time that it is asked for.
+    /// Whether the page shows or withholds messages, so that the next request gets another page.
     pub(super) is_for_now: bool,
 }
 
@@ -113,11 +114,11 @@ impl CookieJar {
         extensions.get::<Self>().cloned().ok_or_else(|| Error::new(ErrorKind::Configuration, message))
     }
 
-    pub(super) fn new(settings: Arc<Settings>, headers: &HeaderMap) -> Self {
+    pub(super) fn new(settings: Arc<CookieSettings>, headers: &HeaderMap) -> Self {
         let received = received::cookies(headers);
         let is_for_a_person = viewing::is_for_a_person(headers);
         let (set, flashes, read, closed) = (BTreeMap::new(), None, false, false);
-        Self(Arc::new(Mutex::new(Open { settings, received, set, is_for_a_person, flashes, read, closed })))
+        Self(Arc::new(Mutex::new(JarState { settings, received, set, is_for_a_person, flashes, read, closed })))
     }
 
     /// The value of a cookie that this site has set; `None` where there is none, where it was changed on the way, where its
@@ -162,8 +163,58 @@ impl CookieJar {
         }
     }
 
-    /// Lets messages be looked at and changed; `closed` where the jar is.
-    pub(super) fn with_flashes<T>(&self, closed: T, change: impl FnOnce(&mut Flashes, &Settings) -> T) -> T {
+    /// Leaves a message for the next page that takes it, within an hour. Several are shown in their order; where they are
+    /// more than a cookie holds, the oldest are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Cookie`] for a message that is larger than a cookie by itself: about 2,500 letters of ASCII, or 400 of a
+    /// script that has three bytes for each.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Representation, Result, cookies::CookieJar};
+    /// use http::StatusCode;
+    ///
+    /// fn sent(content: &ContentManager, jar: &CookieJar) -> Result<Representation> {
+    ///     jar.flash("success", "Your message is on its way.")?;
+    ///     Ok(content.redirect("/contact").with_status(StatusCode::SEE_OTHER))
+    /// }
+    /// ```
+    pub fn flash(&self, category: &str, text: &str) -> Result<()> {
+        self.with_flashes(Ok(()), |flashes, settings| flashes.add(category, text, settings))
+    }
+
+    /// The messages that wait, for the page that shows them. That page is the visitor's own, and `no-store` where there was
+    /// one. Give such a page no `max-age`: a browser would show the copy that it has, without the message.
+    ///
+    /// It is a value, to be given to the page as an argument, and no function that templates call: so the page's tag covers
+    /// the messages, and a page without any is the one that it was before.
+    ///
+    /// # A message goes when a person sees it
+    ///
+    /// | request or answer | messages |
+    /// |---|---|
+    /// | a page (2xx), by navigation or by a script's `fetch` | shown, and gone |
+    /// | an error page that the handler makes itself, such as a form with 422 | shown, and gone |
+    /// | HEAD, OPTIONS | as for GET, and still there: they change nothing (RFC 9110 §9.2.1) |
+    /// | a redirect, 204, 205, an `Err`, a bare status | still there |
+    /// | a request that may end in 412 (`If-Match`, `If-Unmodified-Since`) | none are given, and they are still there |
+    /// | prefetch, prerender, preview | none are given, and they are still there |
+    /// | an image, a script, a style sheet: what `Sec-Fetch-Dest` says is no page | none are given, and they are still there |
+    ///
+    /// A browser that prefetches says so in `Sec-Purpose` or `Purpose`; older ones in `X-Moz` or `X-Purpose`; Turbo in
+    /// `X-Sec-Purpose`; htmx in `HX-Preloaded`. Nobody knows whether that page will be looked at. If it is, it has no
+    /// message, and the next page has it: it comes a page late, but never twice and never to nobody. While a message waits,
+    /// such an answer is `private, no-store`, so that it never stands in for the page that shows it. Behind CloudFront the
+    /// origin request policy has to forward these fields, as AllViewerExceptHostHeader does.
+    pub fn take_flashes(&self) -> Vec<Flash> {
+        self.with_flashes(Vec::new(), |flashes, _| flashes.take())
+    }
+
+    /// Reads and changes the messages. Returns `closed` where the jar is closed.
+    fn with_flashes<T>(&self, closed: T, change: impl FnOnce(&mut Flashes, &CookieSettings) -> T) -> T {
         let Some(mut open) = self.read() else { return closed };
         let mut flashes = match open.flashes.take() {
             Some(flashes) => flashes,
@@ -174,30 +225,30 @@ impl CookieJar {
         changed
     }
 
-    /// Ends it: whoever still holds it finds nothing. `seen` says whether a person sees what the handler made.
-    pub(super) fn close(&self, seen: bool) -> Closed {
+    /// Closes the jar: later reads find nothing. `seen` says whether a person sees what the handler made.
+    pub(super) fn close(&self, seen: bool) -> ClosedJar {
         let mut open = self.lock();
         open.closed = true;
         let is_for_now = open.flashes.as_ref().is_some_and(Flashes::are_for_this_request_alone);
         open.settle_flashes(seen);
         open.received.clear();
         let fields = std::mem::take(&mut open.set).into_values().map(|(_, field)| field).collect();
-        Closed { fields, read: open.read, is_for_now }
+        ClosedJar { fields, read: open.read, is_for_now }
     }
 
     /// SECURITY: the one way to what the jar holds. Whoever takes it has made the response personal.
-    fn read(&self) -> Option<MutexGuard<'_, Open>> {
+    fn read(&self) -> Option<MutexGuard<'_, JarState>> {
         let mut open = self.lock();
         open.read = true;
         open.is_there("read", "").then_some(open)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, JarState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
+impl JarState {
     fn is_there(&self, what: &str, cookie: &str) -> bool {
         if self.closed {
             tracing::error!(what, cookie, "a cookie jar is used after its handler has answered: nothing is in it");
@@ -219,14 +270,14 @@ impl Open {
     fn settle_flashes(&mut self, seen: bool) {
         let Some(flashes) = self.flashes.take() else { return };
         let wire_name = self.settings.wire_name(flash::NAME);
-        let field = match flashes.left(seen, &self.settings) {
-            Left::AsItWas => return,
+        let field = match flashes.remaining(seen, &self.settings) {
+            FlashCookie::Unchanged => return,
             // Good or not, it is of no more use.
-            Left::Nothing if self.received.iter().any(|(received, _)| *received == wire_name) => {
+            FlashCookie::Removed if self.received.iter().any(|(received, _)| *received == wire_name) => {
                 self.settings.removal(flash::NAME)
             }
-            Left::Nothing => return,
-            Left::These(cookie) => self.settings.field(&cookie),
+            FlashCookie::Removed => return,
+            FlashCookie::Set(cookie) => self.settings.field(&cookie),
         };
         if let Ok(field) = field {
             self.set.insert(wire_name, (None, field));

@@ -5,16 +5,15 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{HeaderValue, Method, Request, Response, header};
 use tower::{Layer, Service};
 
 use super::{
-    CookieJar, SetCookie,
-    jar::Closed,
+    jar::{ClosedJar, CookieJar},
     seal::{self, Secrets},
+    settings::CookieSettings,
     viewing,
 };
 use crate::{
@@ -93,33 +92,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Cookies {
-    settings: Arc<Settings>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) secrets: Secrets,
-    pub(super) secure: bool,
-}
-
-impl Settings {
-    /// The name that a cookie has on the wire.
-    pub(super) fn wire_name(&self, name: &str) -> String {
-        if self.secure { format!("__Host-{name}") } else { name.to_owned() }
-    }
-
-    /// The field that sets a cookie.
-    pub(super) fn field(&self, cookie: &SetCookie) -> Result<HeaderValue> {
-        let wire_name = self.wire_name(&cookie.name);
-        let until = cookie.max_age.map(|age| seal::now().saturating_add(age.as_secs()));
-        let sealed = self.secrets.seal(&wire_name, &cookie.value, until);
-        cookie.field(&wire_name, &sealed, self.secure)
-    }
-
-    /// The field that removes one.
-    pub(super) fn removal(&self, name: &str) -> Result<HeaderValue> {
-        SetCookie::new(name, "").with_max_age(Duration::ZERO).field(&self.wire_name(name), "", self.secure)
-    }
+    settings: Arc<CookieSettings>,
 }
 
 impl Cookies {
@@ -134,7 +107,7 @@ impl Cookies {
         // Whatever the stage is called: what runs at AWS is reached by HTTPS alone.
         let at_aws = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
         let secure = at_aws || !Stage::current().is_development();
-        Ok(Self { settings: Arc::new(Settings { secrets, secure }) })
+        Ok(Self { settings: Arc::new(CookieSettings { secrets, secure }) })
     }
 
     /// Takes the secrets from the environment variables `COOKIE_SECRET` and, while the secret is changed,
@@ -197,7 +170,7 @@ impl Cookies {
         self.with(|settings| settings.secure = secure)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut CookieSettings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
     }
@@ -224,7 +197,7 @@ impl<S> Layer<S> for Cookies {
 /// ```
 #[derive(Clone, Debug)]
 pub struct CookiesService<S> {
-    settings: Arc<Settings>,
+    settings: Arc<CookieSettings>,
     inner: S,
 }
 
@@ -268,8 +241,8 @@ where
 }
 
 /// The response with the cookies that were set, and marked if it is personal.
-fn sent<RB>(mut response: Response<RB>, closed: Closed) -> Response<RB> {
-    let Closed { mut fields, read, is_for_now } = closed;
+fn sent<RB>(mut response: Response<RB>, closed: ClosedJar) -> Response<RB> {
+    let ClosedJar { mut fields, read, is_for_now } = closed;
     if response.extensions().get::<Panicked>().is_some() {
         fields.clear();
     }

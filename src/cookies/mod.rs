@@ -6,12 +6,12 @@
 //! How a cookie travels, each step in the module of that name:
 //!
 //! 1. `layer` takes the cookies out of each request and puts those that were set into the response
-//! 2. `jar` what a handler sees of them
-//! 3. `flash` messages over a redirect, and `viewing` whether a person sees them
-//! 4. `received` the field that cookies come in, `seal` signing and encryption, `set_cookie` what a cookie is sent with
+//! 2. `jar` is the handler's view of them
+//! 3. `flash` holds messages over a redirect, and `viewing` tells whether a person sees them
+//! 4. `received` reads the `Cookie` field; `settings`, `seal` and `set_cookie` write `Set-Cookie`, signed or encrypted
 //!
-//! Reading a cookie is what makes a response one visitor's, and the jar is the only way to one: so it can say that it was
-//! read, and a shared cache never gets a page that shows what was in it. It knows no content and no front door.
+//! Reading a cookie makes a response private to one visitor. The jar is the only access to cookies, so it knows whether one was
+//! read, and a shared cache never stores a page that shows one. This module knows neither content nor front doors.
 
 mod flash;
 mod jar;
@@ -19,6 +19,7 @@ mod layer;
 mod received;
 mod seal;
 mod set_cookie;
+mod settings;
 mod viewing;
 
 pub use self::{
