@@ -91,16 +91,16 @@ pub(crate) struct Selection<'a> {
 /// Tells a media type from the bytes, for a body that isn't there yet.
 type TypeOf = fn(&[u8]) -> &'static str;
 type Select = Box<dyn FnOnce(&Selection<'_>) -> Result<Representation> + Send>;
-type Making = Pin<Box<dyn Future<Output = Result<Made>> + Send>>;
+type BodyFuture = Pin<Box<dyn Future<Output = Result<MadeBody>> + Send>>;
 
 /// Bytes that are there, or the work that makes them: a future does nothing before it is awaited.
 pub(crate) enum Body {
     Bytes(Bytes),
-    Lazy(Making),
+    Lazy(BodyFuture),
 }
 
 /// What the work for a body ended in.
-pub(crate) enum Made {
+pub(crate) enum MadeBody {
     /// The body that the headers and validators promise.
     Promised(Bytes),
     /// Another one, for these fields in place of the promised ones. It is sent whole, without the promised validators:
@@ -136,11 +136,11 @@ impl Representation {
     /// A representation whose body is made only if the client needs it. Status 200, no validator: give it one with
     /// [`with_entity_tag`](Self::with_entity_tag), or the body is always made.
     pub fn lazy(content_type: &str, body: impl Future<Output = Result<Bytes>> + Send + 'static) -> Self {
-        Self::with_body(content_type, Body::Lazy(Box::pin(async { body.await.map(Made::Promised) })))
+        Self::with_body(content_type, Body::Lazy(Box::pin(async { body.await.map(MadeBody::Promised) })))
     }
 
     /// A representation whose body may turn out to be another than its headers promise.
-    pub(crate) fn making(headers: HeaderMap, body: impl Future<Output = Result<Made>> + Send + 'static) -> Self {
+    pub(crate) fn making(headers: HeaderMap, body: impl Future<Output = Result<MadeBody>> + Send + 'static) -> Self {
         Self { headers, ..Self::bare(Body::Lazy(Box::pin(body))) }
     }
 
@@ -358,9 +358,9 @@ impl Selected {
 }
 
 impl Body {
-    pub(crate) async fn made(self) -> Result<Made> {
+    pub(crate) async fn made(self) -> Result<MadeBody> {
         match self {
-            Self::Bytes(bytes) => Ok(Made::Promised(bytes)),
+            Self::Bytes(bytes) => Ok(MadeBody::Promised(bytes)),
             Self::Lazy(make) => make.await,
         }
     }

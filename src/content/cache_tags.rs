@@ -13,19 +13,19 @@ use crate::{
 };
 
 impl Snapshot {
-    /// The tag of a page with this closure. A block of a page has the page's: it shows nothing else, and so one list of
-    /// templates has the tags of all. What the closure does not know of a page may be anything.
+    /// The cache tag of a page with this closure. A block has the tag of its page. A page whose sources are not all known has
+    /// the tag of the whole site.
     pub(crate) fn cache_tag(&self, closure: &Closure) -> Arc<str> {
         let page = self.page.as_deref().unwrap_or(closure);
-        if closure.is_known() && page.is_known() { page.cache_tag.clone() } else { self.whole() }
+        if closure.is_known() && page.is_known() { page.cache_tag.clone() } else { self.site_tag() }
     }
 
-    /// The tag of what may be made from anything that the site has.
-    pub(crate) fn whole(&self) -> Arc<str> {
-        self.whole.get_or_init(|| self.make_whole()).clone()
+    /// The cache tag that changes with any template, static file or setting.
+    pub(crate) fn site_tag(&self) -> Arc<str> {
+        self.site_tag.get_or_init(|| self.hash_site()).clone()
     }
 
-    fn make_whole(&self) -> Arc<str> {
+    fn hash_site(&self) -> Arc<str> {
         let mut hash = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
         let settings = &self.settings;
         let texts = [build_id(settings.build_id.as_deref()), &settings.static_prefix, &self.settings_of_images()];

@@ -41,12 +41,12 @@ pub struct EdgeManifest {
     /// The tag of pages that may be made from anything.
     whole: String,
     /// By the kind and the name: `template index.html`, `static file a.css`.
-    closures: BTreeMap<String, MadeFrom>,
+    closures: BTreeMap<String, ClosureEntry>,
 }
 
-/// A tag, and the digests of the parts that it stands for.
+/// The cache tag of a template or file, and the digests of the parts that it covers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-struct MadeFrom {
+struct ClosureEntry {
     tag: String,
     parts: BTreeMap<String, String>,
 }
@@ -86,7 +86,7 @@ impl ContentManager {
         let mut closures = BTreeMap::new();
         for name in snapshot.templates.names() {
             let closure = snapshot.closure(&name);
-            let made = MadeFrom { tag: snapshot.cache_tag(&closure).to_string(), parts: short(closure.parts()) };
+            let made = ClosureEntry { tag: snapshot.cache_tag(&closure).to_string(), parts: short(closure.parts()) };
             closures.insert(format!("template {name}"), made);
         }
         for name in snapshot.assets.files().names("") {
@@ -94,11 +94,11 @@ impl ContentManager {
             if let Some(tag) = path.and_then(|path| snapshot.cache_tag_of_file(&path)) {
                 let tag = tag.to_string();
                 let parts = BTreeMap::from([(format!("static file {name}"), tag.clone())]);
-                closures.insert(format!("static file {name}"), MadeFrom { tag, parts });
+                closures.insert(format!("static file {name}"), ClosureEntry { tag, parts });
             }
         }
         let build = build_id(self.setup.settings.build_id.as_deref()).to_owned();
-        EdgeManifest { build, whole: snapshot.whole().to_string(), closures }
+        EdgeManifest { build, whole: snapshot.site_tag().to_string(), closures }
     }
 }
 
@@ -132,7 +132,7 @@ impl EdgeManifest {
     }
 }
 
-impl MadeFrom {
+impl ClosureEntry {
     /// The parts that differ, or that one of the two alone has.
     fn changes(&self, next: &Self) -> Vec<String> {
         let names: BTreeSet<&String> = self.parts.keys().chain(next.parts.keys()).collect();

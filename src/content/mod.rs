@@ -36,7 +36,7 @@ use serde::Serialize;
 pub use layer::ContentService;
 pub use manifest::{EdgeManifest, GoneTag};
 
-use self::snapshot::{Asked, Setup, Snapshot};
+use self::snapshot::{PageRequest, Setup, Snapshot};
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
     files::{path::NOT_IN_PATH, provenance::Provenance, source::Source},
@@ -180,8 +180,8 @@ impl ContentManager {
         let (name, history) = (name.to_owned(), self.setup.history.clone());
         Representation::select(move |selection| {
             let development = history.as_ref().map(|history| (history, selection.headers));
-            let asked = Asked { name: &name, script_root: selection.script_root, development };
-            snapshot.page(&asked, arguments)
+            let request = PageRequest { name: &name, script_root: selection.script_root, development };
+            snapshot.page(&request, arguments)
         })
     }
 
@@ -225,8 +225,8 @@ impl ContentManager {
         let name = name.to_owned();
         Ok(Representation::select(move |selection| {
             let development = history.as_ref().map(|history| (history, selection.headers));
-            let asked = Asked { name: &name, script_root: selection.script_root, development };
-            Ok(snapshot.page_by_key(&asked, &key, load))
+            let request = PageRequest { name: &name, script_root: selection.script_root, development };
+            Ok(snapshot.page_by_key(&request, &key, load))
         }))
     }
 

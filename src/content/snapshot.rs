@@ -18,7 +18,7 @@ use crate::{
     files::{
         assets::Assets,
         provenance::Provenance,
-        source::{Located, Which},
+        source::{FileFilter, ResolvedSource},
     },
     images,
     pages::{
@@ -28,38 +28,38 @@ use crate::{
         reads::Reads,
         templates::{Settings, Templates, Watched},
     },
-    representation::{Made, Representation},
+    representation::{MadeBody, Representation},
 };
 
-/// How a site is set up.
+/// The settings of a site.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    pub(crate) templates: Located,
-    pub(crate) files: Located,
+    pub(crate) templates: ResolvedSource,
+    pub(crate) files: ResolvedSource,
     pub(crate) settings: Arc<Settings>,
     pub(crate) reload: bool,
-    /// In development, what the pages that were sent have been made from.
+    /// In development: what recent tags covered, to explain why a page was rendered again.
     pub(crate) history: Option<History>,
     pub(crate) provenance: Arc<Provenance>,
 }
 
-/// The content of one moment: a page and its tag are always made from the same one.
+/// Templates and static files as they were when they were read. A page and its tag always come from the same snapshot.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) templates: Templates,
     pub(crate) assets: Arc<Assets>,
     closures: Closures,
     pub(crate) settings: Arc<Settings>,
-    /// By template and block, the same with nothing else of that template.
+    /// By template and block: snapshots in which the template consists of that block alone.
     fragments: RwLock<HashMap<(String, String), Arc<Self>>>,
-    /// The closure of the page that this is a block of.
+    /// In the snapshot of a block: the closure of its page.
     pub(crate) page: Option<Arc<Closure>>,
-    /// The cache tag of what may be made from anything.
-    pub(crate) whole: OnceLock<Arc<str>>,
+    /// The cache tag of pages whose sources are not known: it covers all templates and files.
+    pub(crate) site_tag: OnceLock<Arc<str>>,
 }
 
-/// A page that is asked for: its template, where the site is mounted, and in development what the client has.
-pub(crate) struct Asked<'a> {
+/// The request for a page: its template, the mount prefix, and in development the fields that tell which copy the client has.
+pub(crate) struct PageRequest<'a> {
     pub(crate) name: &'a str,
     pub(crate) script_root: &'a str,
     pub(crate) development: Option<(&'a History, &'a HeaderMap)>,
@@ -67,8 +67,8 @@ pub(crate) struct Asked<'a> {
 
 impl Setup {
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let assets = Arc::new(Assets::new(self.files.files(Which::Visible)));
-        let templates = Templates::new(self.templates.files(Which::All), assets.clone(), &self.settings);
+        let assets = Arc::new(Assets::new(self.files.files(FileFilter::Visible)));
+        let templates = Templates::new(self.templates.files(FileFilter::All), assets.clone(), &self.settings);
         Snapshot::new(templates, assets, self.settings.clone(), None)
     }
 
@@ -80,7 +80,7 @@ impl Setup {
 impl Snapshot {
     fn new(templates: Templates, assets: Arc<Assets>, settings: Arc<Settings>, page: Option<Arc<Closure>>) -> Self {
         let (closures, fragments) = (Closures::default(), RwLock::default());
-        Self { templates, assets, closures, settings, fragments, page, whole: OnceLock::new() }
+        Self { templates, assets, closures, settings, fragments, page, site_tag: OnceLock::new() }
     }
 
     /// The content for one block of a page.
@@ -114,36 +114,36 @@ impl Snapshot {
 
     pub(crate) fn page(
         self: Arc<Self>,
-        asked: &Asked<'_>,
+        request: &PageRequest<'_>,
         arguments: impl Serialize + Send + 'static,
     ) -> Result<Representation> {
-        let content_type = media_type::of_template(asked.name);
-        let closure = self.closure(asked.name);
+        let content_type = media_type::of_template(request.name);
+        let closure = self.closure(request.name);
         let counted = closure.counted(&arguments);
-        let tag = closure.tag(&arguments, &counted, asked.script_root);
+        let tag = closure.tag(&arguments, &counted, request.script_root);
         if let PageTag::Render(reason) = &tag {
-            let body = self.templates.render(asked.name, &arguments, asked.script_root)?;
+            let body = self.templates.render(request.name, &arguments, request.script_root)?;
             let page = tagged(&content_type, body).with_inline(closure.inline.clone());
             let page = page.with_closure(ClosureTag::Known(self.cache_tag(&closure)));
-            return Ok(asked.because(page, &format!("rendered to know its tag: {reason}")));
+            return Ok(request.because(page, &format!("rendered to know its tag: {reason}")));
         }
-        let missed = asked.missed(&tag, || closure.explain(&arguments, &counted, asked.script_root));
+        let change = request.change(&tag, || closure.explain(&arguments, &counted, request.script_root));
         let (inline, cache_tag) = (closure.inline.clone(), self.cache_tag(&closure));
         let watched = closure.watched(&counted).filter(|_| matches!(tag, PageTag::Tag(_)));
         let shows_images = closure.shows_images;
-        let rendering = self.rendering(asked, closure, watched);
-        let render = move || rendering.made(&arguments);
+        let page_render = self.page_render(request, closure, watched);
+        let render = move || page_render.made(&arguments);
         let body = async move { if shows_images { images::render(render).await } else { render() } };
         let page = Representation::making(typed(&content_type), body)
             .with_inline(inline)
             .with_closure(ClosureTag::Known(cache_tag));
-        Ok(asked.explained(asked.tagged(page, tag), missed))
+        Ok(request.explained(request.tagged(page, tag), change))
     }
 
     /// A page whose tag a key decides, and whose arguments are loaded when it is rendered.
     pub(crate) fn page_by_key<T, E, LoadFuture>(
         self: Arc<Self>,
-        asked: &Asked<'_>,
+        request: &PageRequest<'_>,
         key: &impl Serialize,
         load: impl FnOnce() -> LoadFuture + Send + 'static,
     ) -> Representation
@@ -152,64 +152,69 @@ impl Snapshot {
         E: Into<BoxError>,
         LoadFuture: Future<Output = Result<T, E>> + Send,
     {
-        let content_type = media_type::of_template(asked.name);
-        let closure = self.closure(asked.name);
-        let tag = closure.tag_by_key(key, asked.script_root);
-        let missed = asked.missed(&tag, || closure.explain_by_key(key, asked.script_root));
+        let content_type = media_type::of_template(request.name);
+        let closure = self.closure(request.name);
+        let tag = closure.tag_by_key(key, request.script_root);
+        let change = request.change(&tag, || closure.explain_by_key(key, request.script_root));
         let (inline, cache_tag) = (closure.inline.clone(), self.cache_tag(&closure));
         let watched = closure.watched_by_key().filter(|_| matches!(tag, PageTag::Tag(_)));
-        let rendering = self.rendering(asked, closure, watched);
+        let page_render = self.page_render(request, closure, watched);
         let body = async move {
             let failed =
                 |error: E| Error::caused(ErrorKind::Handler, "the arguments of a page could not be loaded", error);
             let arguments = load().await.map_err(failed)?;
-            rendering.made(&arguments)
+            page_render.made(&arguments)
         };
         let page = Representation::making(typed(&content_type), body)
             .with_inline(inline)
             .with_closure(ClosureTag::Known(cache_tag));
-        asked.explained(asked.tagged(page, tag), missed)
+        request.explained(request.tagged(page, tag), change)
     }
 
-    fn rendering(self: Arc<Self>, asked: &Asked<'_>, closure: Arc<Closure>, watched: Option<Reads>) -> Rendering {
-        let (name, script_root) = (asked.name.to_owned(), asked.script_root.to_owned());
-        Rendering { snapshot: self, closure, watched, name, script_root, tells: asked.development.is_some() }
+    fn page_render(
+        self: Arc<Self>,
+        request: &PageRequest<'_>,
+        closure: Arc<Closure>,
+        watched: Option<Reads>,
+    ) -> PageRender {
+        let (name, script_root) = (request.name.to_owned(), request.script_root.to_owned());
+        PageRender { snapshot: self, closure, watched, name, script_root, shows_reason: request.development.is_some() }
     }
 }
 
-/// A page that has a tag and no bytes yet.
-struct Rendering {
+/// A page that has a tag and is not rendered yet.
+struct PageRender {
     snapshot: Arc<Snapshot>,
     closure: Arc<Closure>,
-    /// What its tag covers, if that is to be watched.
+    /// The arguments that its tag covers, if functions of the site may read more.
     watched: Option<Reads>,
     name: String,
     script_root: String,
     /// Whether the response says why it is tagged as it is.
-    tells: bool,
+    shows_reason: bool,
 }
 
-impl Rendering {
-    /// The page. One that shows more than its tag covers is tagged by its bytes instead.
-    fn made(self, arguments: &impl Serialize) -> Result<Made> {
-        let Self { snapshot, closure, watched, name, script_root, tells } = self;
+impl PageRender {
+    /// Renders the page. If it read more than its tag covers, its bytes are hashed for a new tag.
+    fn made(self, arguments: &impl Serialize) -> Result<MadeBody> {
+        let Self { snapshot, closure, watched, name, script_root, shows_reason } = self;
         let watch = watched.map(|covered| closure.watch(covered));
         let (found, body) = match snapshot.templates.render_watched(&name, arguments, &script_root, watch)? {
-            Watched::Covered(body) => return Ok(Made::Promised(body)),
+            Watched::Covered(body) => return Ok(MadeBody::Promised(body)),
             Watched::Beyond(found, body) => (found, body),
         };
         let reason = closure.distrust(&name, &found);
         let mut headers = HeaderMap::new();
         headers.extend(HeaderValue::from_str(&EntityTag::of(&body).to_string()).ok().map(|tag| (header::ETAG, tag)));
-        if tells {
-            headers.extend(told(&format!("rendered to know its tag: {reason}")).map(|reason| (REASON, reason)));
+        if shows_reason {
+            headers.extend(reason_value(&format!("rendered to know its tag: {reason}")).map(|reason| (REASON, reason)));
         }
-        Ok(Made::Instead { body, headers, closure: Some(snapshot.whole()) })
+        Ok(MadeBody::Instead { body, headers, closure: Some(snapshot.site_tag()) })
     }
 }
 
-impl Asked<'_> {
-    /// A page that is rendered only if it is needed: with the tag that is known, or with none.
+impl PageRequest<'_> {
+    /// Gives a page that is not rendered yet its tag, or says why it has none.
     fn tagged(&self, page: Representation, tag: PageTag) -> Representation {
         match tag {
             PageTag::Tag(tag) => page.with_entity_tag(tag),
@@ -220,8 +225,8 @@ impl Asked<'_> {
         }
     }
 
-    /// Why the client's copy will not do, where it has one of another tag.
-    fn missed(&self, tag: &PageTag, explain: impl FnOnce() -> Explanation) -> Option<String> {
+    /// The parts that changed since the copy that the client has, in development.
+    fn change(&self, tag: &PageTag, explain: impl FnOnce() -> Explanation) -> Option<String> {
         let ((history, headers), PageTag::Tag(tag)) = (self.development?, tag) else { return None };
         let explanation = explain();
         let reason = history.why(headers, tag, &explanation);
@@ -229,24 +234,24 @@ impl Asked<'_> {
         reason
     }
 
-    fn explained(&self, page: Representation, missed: Option<String>) -> Representation {
-        match missed {
-            Some(missed) => self.because(page, &missed),
+    fn explained(&self, page: Representation, change: Option<String>) -> Representation {
+        match change {
+            Some(change) => self.because(page, &change),
             None => page,
         }
     }
 
-    /// Says why a page costs what it does: in the log, and in development to whoever looks at the response.
+    /// Writes the reason why a page is rendered: into the log, and in development into a response header.
     fn because(&self, page: Representation, reason: &str) -> Representation {
         tracing::debug!(template = self.name, reason, "why a page is rendered");
-        match told(reason) {
+        match reason_value(reason) {
             Some(value) if self.development.is_some() => page.with_header(REASON, value),
             _ => page,
         }
     }
 }
 
-fn told(reason: &str) -> Option<HeaderValue> {
+fn reason_value(reason: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&utf8_percent_encode(reason, CONTROLS).to_string()).ok()
 }
 
@@ -254,7 +259,7 @@ fn typed(content_type: &str) -> HeaderMap {
     HeaderValue::from_str(content_type).map(|value| (header::CONTENT_TYPE, value)).into_iter().collect()
 }
 
-/// Tells a developer why a page was rendered although the client had a copy, or why it has no tag.
+/// The header that tells a developer why a page was rendered although the client had a copy, or why it has no tag.
 const REASON: HeaderName = HeaderName::from_static("x-etag-reason");
 
 /// A representation of these bytes, tagged by them.

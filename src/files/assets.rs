@@ -34,7 +34,7 @@ pub(crate) struct Assets {
 
 /// A file that was found, and what the name in the URL said about its content.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct AssetMatch {
     pub(crate) name: String,
     fingerprint: Fingerprint,
 }
@@ -47,7 +47,7 @@ enum Fingerprint {
     Outdated,
 }
 
-impl Found {
+impl AssetMatch {
     /// How long it may be kept, where its URL says that.
     pub(crate) fn policy(&self) -> Option<CacheControl> {
         match self.fingerprint {
@@ -69,14 +69,17 @@ impl Assets {
 
     /// The file for a name out of a URL, which may carry a fingerprint before its extension. A file of exactly that
     /// name comes first.
-    pub(crate) fn find(&self, path: &AssetPath) -> Option<Found> {
+    pub(crate) fn find(&self, path: &AssetPath) -> Option<AssetMatch> {
         let name = path.as_str();
         if self.files.contains(name) {
-            return Some(Found { name: name.into(), fingerprint: Fingerprint::None });
+            return Some(AssetMatch { name: name.into(), fingerprint: Fingerprint::None });
         }
         let (plain, fingerprint) = without_fingerprint(name)?;
         let current = fingerprint == self.fingerprint_of(&plain)?;
-        Some(Found { name: plain, fingerprint: if current { Fingerprint::Current } else { Fingerprint::Outdated } })
+        Some(AssetMatch {
+            name: plain,
+            fingerprint: if current { Fingerprint::Current } else { Fingerprint::Outdated },
+        })
     }
 
     /// The name with the fingerprint of its content; the name as it is where a file already has the other one.
@@ -152,12 +155,12 @@ fn ends(text: &str) -> impl Iterator<Item = usize> {
 }
 
 /// The representation of a file, chosen by Accept-Encoding where the file also lies there compressed.
-pub(crate) fn represent(assets: Arc<Assets>, found: Found) -> Option<Representation> {
+pub(crate) fn represent(assets: Arc<Assets>, found: AssetMatch) -> Option<Representation> {
     let plain = assets.files.get(&found.name)?.clone();
     Some(Representation::select(move |selection| Ok(choose(&assets, &found, plain, selection))))
 }
 
-fn choose(assets: &Assets, found: &Found, plain: Content, selection: &Selection<'_>) -> Representation {
+fn choose(assets: &Assets, found: &AssetMatch, plain: Content, selection: &Selection<'_>) -> Representation {
     let forms: Vec<(Coding, &Content)> = Coding::ALL
         .into_iter()
         .filter_map(|coding| Some((coding, assets.encoded(&found.name, coding, &plain)?)))
@@ -213,7 +216,7 @@ fn is_fingerprint(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::source::{Embedded, Located, Which};
+    use crate::files::source::{Embedded, FileFilter, ResolvedSource};
     use proptest::prelude::*;
 
     #[test]
@@ -236,7 +239,7 @@ mod tests {
     fn only_the_fingerprint_of_the_content_is_current() {
         const FILES: Embedded =
             Embedded::new(&[("a.css", b"a"), ("x.00000000000000000000.css", b"x"), ("x.css", b"y")]);
-        let assets = Assets::new(Located::Embedded(FILES).files(Which::Visible));
+        let assets = Assets::new(ResolvedSource::Embedded(FILES).files(FileFilter::Visible));
         let found = |name: &str| assets.find(&AssetPath::from_name(name).unwrap()).map(|found| found.fingerprint);
         assert_eq!(found("a.css"), Some(Fingerprint::None));
         assert_eq!(found(&assets.fingerprinted("a.css").unwrap()), Some(Fingerprint::Current));
@@ -248,7 +251,7 @@ mod tests {
     #[test]
     fn a_name_ends_at_a_query_or_a_fragment_unless_a_file_has_it_so() {
         const FILES: Embedded = Embedded::new(&[("a.svg", b"a"), ("c#.svg", b"c"), ("q?x=1", b"q"), ("q", b"q")]);
-        let assets = Assets::new(Located::Embedded(FILES).files(Which::Visible));
+        let assets = Assets::new(ResolvedSource::Embedded(FILES).files(FileFilter::Visible));
         for (text, name, rest) in [
             ("a.svg", "a.svg", ""),
             ("a.svg#b", "a.svg", "#b"),

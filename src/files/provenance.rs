@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::source::Located;
+use super::source::ResolvedSource;
 
 /// Where the templates and the static files of one site come from, and whether they are looked at again.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(crate) struct Provenance {
 static ALL: Mutex<Vec<Weak<Provenance>>> = Mutex::new(Vec::new());
 
 impl Provenance {
-    pub(crate) fn of(templates: &Located, files: &Located, reload: bool) -> Arc<Self> {
-        let has_folder = [templates, files].iter().any(|place| matches!(place, Located::Folder(_)));
+    pub(crate) fn of(templates: &ResolvedSource, files: &ResolvedSource, reload: bool) -> Arc<Self> {
+        let has_folder = [templates, files].iter().any(|place| matches!(place, ResolvedSource::Folder(_)));
         let places = match has_folder {
             true => format!("templates from {templates}, static files from {files}"),
             false => format!("templates and static files from {files}"),

@@ -51,12 +51,12 @@ pub struct Embedded(&'static [(&'static str, &'static [u8])]);
 pub(crate) struct Files {
     entries: BTreeMap<String, File>,
     stamp: Stamp,
-    which: Which,
+    filter: FileFilter,
 }
 
-/// Which files of a folder there are.
+/// Which files of a folder belong to the site.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Which {
+pub(crate) enum FileFilter {
     /// Those that are not hidden.
     Visible,
     All,
@@ -99,13 +99,13 @@ impl Source {
     }
 
     /// The folder where there is one, and whether it is the folder that is used.
-    pub(crate) fn locate(self) -> Result<Located> {
+    pub(crate) fn locate(self) -> Result<ResolvedSource> {
         let found = self.folder.as_deref().map(find_folder);
         match (found, self.embedded) {
-            (Some(Ok(folder)), _) => Ok(Located::Folder(folder)),
-            (_, Some(embedded)) => Ok(Located::Embedded(embedded)),
+            (Some(Ok(folder)), _) => Ok(ResolvedSource::Folder(folder)),
+            (_, Some(embedded)) => Ok(ResolvedSource::Embedded(embedded)),
             (Some(Err(error)), None) => Err(error),
-            (None, None) => Ok(Located::Embedded(Embedded(&[]))),
+            (None, None) => Ok(ResolvedSource::Embedded(Embedded(&[]))),
         }
     }
 }
@@ -203,16 +203,16 @@ macro_rules! embed {
 
 /// A source whose place is known.
 #[derive(Clone, Debug)]
-pub(crate) enum Located {
+pub(crate) enum ResolvedSource {
     Folder(PathBuf),
     Embedded(Embedded),
 }
 
-impl Located {
-    pub(crate) fn files(&self, which: Which) -> Files {
+impl ResolvedSource {
+    pub(crate) fn files(&self, filter: FileFilter) -> Files {
         match self {
-            Self::Folder(root) => Files::of_folder(root, which),
-            Self::Embedded(embedded) => Files::of_embedded(*embedded, which),
+            Self::Folder(root) => Files::of_folder(root, filter),
+            Self::Embedded(embedded) => Files::of_embedded(*embedded, filter),
         }
     }
 
@@ -222,14 +222,14 @@ impl Located {
         match self {
             Self::Embedded(_) => true,
             Self::Folder(root) => {
-                let now = walk(root, files.which);
+                let now = walk(root, files.filter);
                 now == files.stamp && now.is_settled(SystemTime::now())
             }
         }
     }
 }
 
-impl fmt::Display for Located {
+impl fmt::Display for ResolvedSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(root) => write!(f, "the folder {}", root.display()),
@@ -239,20 +239,20 @@ impl fmt::Display for Located {
 }
 
 impl Files {
-    fn of_folder(root: &Path, which: Which) -> Self {
-        let stamp = walk(root, which);
+    fn of_folder(root: &Path, filter: FileFilter) -> Self {
+        let stamp = walk(root, filter);
         let entries = stamp
             .files
             .iter()
-            .filter_map(|(path, ..)| Some((which.name_of(root, path)?, File::new(Origin::Path(path.clone())))))
+            .filter_map(|(path, ..)| Some((filter.name_of(root, path)?, File::new(Origin::Path(path.clone())))))
             .collect();
-        Self { entries, stamp, which }
+        Self { entries, stamp, filter }
     }
 
-    fn of_embedded(embedded: Embedded, which: Which) -> Self {
-        let there = embedded.0.iter().filter(|(name, _)| which.has(name));
+    fn of_embedded(embedded: Embedded, filter: FileFilter) -> Self {
+        let there = embedded.0.iter().filter(|(name, _)| filter.has(name));
         let entries = there.map(|(name, bytes)| ((*name).to_owned(), File::new(Origin::Embedded(bytes)))).collect();
-        Self { entries, stamp: Stamp::default(), which }
+        Self { entries, stamp: Stamp::default(), filter }
     }
 
     /// The content of the file with exactly this name. A file that has vanished, or can't be read, is not there, and stays
@@ -323,14 +323,14 @@ fn find_folder(path: &Path) -> Result<PathBuf> {
 }
 
 /// All files below a root, in no particular order of folders but sorted by path. What can't be read is left out.
-fn walk(root: &Path, which: Which) -> Stamp {
+fn walk(root: &Path, filter: FileFilter) -> Stamp {
     let mut files = Vec::new();
     let mut seen = HashSet::from([root.to_owned()]);
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            if which.name_of(root, &path).is_none() || !is_within(root, &path) {
+            if filter.name_of(root, &path).is_none() || !is_within(root, &path) {
                 continue;
             }
             let Ok(metadata) = fs::metadata(&path) else { continue };
@@ -354,7 +354,7 @@ fn is_within(root: &Path, path: &Path) -> bool {
     }
 }
 
-impl Which {
+impl FileFilter {
     /// The name of a file below the root, with `/` between segments; `None` for those that are not there, and names that are
     /// no UTF-8.
     fn name_of(self, root: &Path, path: &Path) -> Option<String> {
@@ -391,10 +391,10 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), root.path().join("folder-out")).unwrap();
         std::os::unix::fs::symlink("../one", root.path().join("a/link-in")).unwrap();
         std::os::unix::fs::symlink("..", root.path().join("a/loop")).unwrap();
-        let folder = Located::Folder(root.path().canonicalize().unwrap());
-        let all = folder.files(Which::All);
+        let folder = ResolvedSource::Folder(root.path().canonicalize().unwrap());
+        let all = folder.files(FileFilter::All);
         assert_eq!(all.names("").collect::<Vec<_>>(), [".hidden", "a/.hidden", "a/b/two", "a/link-in", "one"]);
-        let files = folder.files(Which::Visible);
+        let files = folder.files(FileFilter::Visible);
         assert_eq!(files.names("").collect::<Vec<_>>(), ["a/b/two", "a/link-in", "one"]);
         assert_eq!(files.names("a/b").collect::<Vec<_>>(), ["a/b/two"]);
         assert_eq!(files.get("a/link-in").unwrap().bytes, "one");
@@ -405,12 +405,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("page");
         fs::write(&file, "one").unwrap();
-        let source = Located::Folder(root.path().canonicalize().unwrap());
-        let files = source.files(Which::Visible);
+        let source = ResolvedSource::Folder(root.path().canonicalize().unwrap());
+        let files = source.files(FileFilter::Visible);
         assert!(!source.is_unchanged(&files), "it was written a moment ago");
         let old = SystemTime::now() - Duration::from_secs(60);
         fs::File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
-        let files = source.files(Which::Visible);
+        let files = source.files(FileFilter::Visible);
         assert!(source.is_unchanged(&files));
         fs::write(root.path().join("new"), "").unwrap();
         assert!(!source.is_unchanged(&files));

@@ -25,7 +25,7 @@ use crate::{
     fields::digest::hex,
     files::{
         assets::Assets,
-        source::{Content, Located, Which},
+        source::{Content, FileFilter, ResolvedSource},
     },
 };
 
@@ -99,7 +99,7 @@ fn place_of_placeholder(name: &str, kind: Placeholder, digest: &[u8; 32]) -> Str
 /// Makes what is missing, and removes what nothing asks for any more.
 pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Result<Prebuilt> {
     let root = folder.canonicalize().map_err(|error| failed(folder, error))?;
-    let files = Located::Folder(root.clone()).files(Which::Visible);
+    let files = ResolvedSource::Folder(root.clone()).files(FileFilter::Visible);
     let mut done = Prebuilt::default();
     let (mut wanted, mut missing) = (BTreeSet::new(), Vec::new());
     for name in files.names("").filter(|name| !is_variant(name)) {

@@ -17,10 +17,10 @@ use crate::{
     error::Result,
     fields::{cache_control::CacheControl, entity_tag::EntityTag, media_type},
     files::{
-        assets::{Assets, Found},
+        assets::{AssetMatch, Assets},
         path::AssetPath,
     },
-    representation::{Made as Body, Representation},
+    representation::{MadeBody as Body, Representation},
 };
 
 /// What a request gets.
@@ -94,7 +94,7 @@ pub(crate) fn asked(menu: &Menu, file: &[u8], segment: Option<&str>, query: &str
 }
 
 /// The file that a path means, and what stands behind its name.
-pub(crate) fn located<'a>(assets: &Assets, path: &'a AssetPath) -> Option<(Found, Option<&'a str>)> {
+pub(crate) fn located<'a>(assets: &Assets, path: &'a AssetPath) -> Option<(AssetMatch, Option<&'a str>)> {
     if let Some(found) = assets.find(path) {
         return Some((found, None));
     }
