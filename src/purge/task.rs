@@ -9,7 +9,7 @@ use super::Settings;
 use crate::{
     error::{Error, Result},
     fields::digest::hex,
-    tasking::{Post, Posted, Scope, context::TaskContext, controller::TaskingController, task::Task},
+    tasking::{Post, Posted, Scope, TaskContext, controller::TaskingController, task::Task},
 };
 
 /// The items of an invalidation: `#post:7`, `/feed.xml`.

@@ -1,4 +1,4 @@
-//! Which records of a batch run, when, and what became of each. It knows neither AWS nor tasks: records have a group or
+//! Which records of a batch run, when, and the result of each. It knows neither AWS nor tasks: records have a group or
 //! none, running one is a function, and all state is local to the call.
 //!
 //! Groups run side by side, the records of one in their order. The first that fails ends its group, and only that: a later
@@ -15,9 +15,9 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// What became of one record. Every record of a batch has exactly one.
+/// The outcome of one record. Every record of a batch has exactly one.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum TaskOutcome {
     Done,
     /// It was done before, as the store knows.
     Duplicate,
@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
     /// It could not be run: the store or its body can't be reached, or this worker lacks a setting.
     Unavailable(Error),
     /// It failed for good or has had its attempts, and the dead-letter queue has it.
-    Buried(Error),
+    DeadLettered(Error),
     Panicked(Error),
     /// It was begun too late to end in time, and was cut.
     Cut,
@@ -37,17 +37,17 @@ pub(crate) enum Outcome {
     NotStarted,
 }
 
-impl Outcome {
+impl TaskOutcome {
     /// Whether the message may leave the queue.
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self, Self::Done | Self::Duplicate | Self::Buried(_))
+        matches!(self, Self::Done | Self::Duplicate | Self::DeadLettered(_))
     }
 }
 
-/// What a record's part in a batch came to.
+/// The result of one record of a batch.
 #[derive(Debug)]
-pub(crate) struct End {
-    pub(crate) outcome: Outcome,
+pub(crate) struct RecordResult {
+    pub(crate) outcome: TaskOutcome,
     /// Which attempt of its own it was; zero where it was none.
     pub(crate) attempt: u32,
     /// How often its handler failed in this batch.
@@ -56,14 +56,14 @@ pub(crate) struct End {
     pub(crate) again: Option<Duration>,
 }
 
-impl End {
-    fn left_alone(outcome: Outcome) -> Self {
-        let again = matches!(outcome, Outcome::NotStarted).then_some(Duration::ZERO);
+impl RecordResult {
+    fn left_alone(outcome: TaskOutcome) -> Self {
+        let again = matches!(outcome, TaskOutcome::NotStarted).then_some(Duration::ZERO);
         Self { outcome, attempt: 0, runs: 0, again }
     }
 }
 
-/// What a batch may use.
+/// The limits of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// How many groups run side by side.
@@ -81,39 +81,39 @@ pub(crate) async fn process<'a, R, F>(
     needs: impl Fn(&'a R) -> Duration,
     run: impl Fn(&'a R) -> F,
     limits: Limits,
-) -> Vec<End>
+) -> Vec<RecordResult>
 where
-    F: Future<Output = End>,
+    F: Future<Output = RecordResult>,
 {
     let (needs, run) = (&needs, &run);
     let in_order = |places: Vec<usize>, mut stopped: bool| async move {
-        let mut ends = Vec::with_capacity(places.len());
+        let mut results = Vec::with_capacity(places.len());
         for at in places {
             let record = &records[at];
             let end = match limits.until {
-                _ if stopped => End::left_alone(Outcome::Skipped),
+                _ if stopped => RecordResult::left_alone(TaskOutcome::Skipped),
                 Some(until) if Instant::now() + needs(record) >= until && !seeded(Defect::Deadline) => {
-                    End::left_alone(Outcome::NotStarted)
+                    RecordResult::left_alone(TaskOutcome::NotStarted)
                 }
-                _ => guarded(async { run(record).await }, None).await.unwrap_or_else(End::left_alone),
+                _ => guarded(async { run(record).await }, None).await.unwrap_or_else(RecordResult::left_alone),
             };
             stopped |= !end.outcome.is_done() && !seeded(Defect::GroupSkip);
-            ends.push((at, end));
+            results.push((at, end));
         }
-        (ends, stopped)
+        (results, stopped)
     };
-    let (mut ends, mut rest) = (Vec::with_capacity(records.len()), Vec::new());
+    let (mut results, mut rest) = (Vec::with_capacity(records.len()), Vec::new());
     for mut places in buckets(records, group) {
         let alone = places.iter().take_while(|at| is_alone(&records[**at])).count();
         let others = places.split_off(alone);
         let (ended, stopped) = in_order(places, false).await;
-        ends.extend(ended);
+        results.extend(ended);
         rest.push(in_order(others, stopped));
     }
     let side_by_side = stream::iter(rest).buffer_unordered(limits.groups.max(1));
-    ends.extend(side_by_side.flat_map(|(ended, _)| stream::iter(ended)).collect::<Vec<_>>().await);
-    ends.sort_unstable_by_key(|(at, _)| *at);
-    ends.into_iter().map(|(_, end)| end).collect()
+    results.extend(side_by_side.flat_map(|(ended, _)| stream::iter(ended)).collect::<Vec<_>>().await);
+    results.sort_unstable_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, end)| end).collect()
 }
 
 /// The places of the records, by group; groups in the order of their first record.
@@ -136,7 +136,7 @@ fn buckets<'a, R>(records: &'a [R], group: impl Fn(&'a R) -> Option<&'a str>) ->
 }
 
 /// What a future comes to, although it may panic, while it is made as well as later, and although the time may be up.
-pub(crate) async fn guarded<T>(future: impl Future<Output = T>, until: Option<Instant>) -> Result<T, Outcome> {
+pub(crate) async fn guarded<T>(future: impl Future<Output = T>, until: Option<Instant>) -> Result<T, TaskOutcome> {
     let caught = async {
         if seeded(Defect::Panic) {
             return Ok(future.await);
@@ -144,10 +144,10 @@ pub(crate) async fn guarded<T>(future: impl Future<Output = T>, until: Option<In
         let outcome = AssertUnwindSafe(future).catch_unwind().await;
         // What it says is not kept, for that may be of somebody's data; the panic hook has it.
         let panicked = |_| Error::new(ErrorKind::Handler, "the handler of a task panicked");
-        outcome.map_err(|panic| Outcome::Panicked(panicked(panic)))
+        outcome.map_err(|panic| TaskOutcome::Panicked(panicked(panic)))
     };
     match until {
-        Some(until) if !seeded(Defect::Deadline) => timeout_at(until, caught).await.unwrap_or(Err(Outcome::Cut)),
+        Some(until) if !seeded(Defect::Deadline) => timeout_at(until, caught).await.unwrap_or(Err(TaskOutcome::Cut)),
         _ => caught.await,
     }
 }

@@ -10,12 +10,11 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    TaskingController,
-    batch::Outcome,
-    context::Delivery,
+    batch::TaskOutcome,
+    controller::context::Delivery,
     event::Record,
+    invocation::{Invocation, InvocationTimes, within},
     store::{Claim, IdempotencyStore},
-    work::{Times, within},
 };
 use crate::{
     defects::{Defect, seeded},
@@ -26,50 +25,52 @@ use crate::{
 /// A longer key stands in the store as its digest: DynamoDB takes 2048 bytes.
 const LONGEST_KEY: usize = 1024;
 
-impl TaskingController {
+impl Invocation<'_> {
     /// Claims a task at the store; which attempt it is, where the store counts them.
-    pub(super) async fn claim(&self, delivery: &Delivery, times: Times) -> Result<Option<u32>, Outcome> {
-        let Some(store) = self.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) else { return Ok(None) };
-        match within(times.until, store.claim(&delivery.key, &delivery.owner, self.lease(times))).await {
+    pub(super) async fn claim(&self, delivery: &Delivery) -> Result<Option<u32>, TaskOutcome> {
+        let Some(store) = self.tasking.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) else {
+            return Ok(None);
+        };
+        match within(self.times.until, store.claim(&delivery.key, &delivery.owner, self.lease())).await {
             Ok(Claim::Acquired) if store.counts_attempts() => Ok(Some(1)),
             Ok(Claim::Acquired) => Ok(None),
             Ok(Claim::Again { attempt }) => Ok(Some(attempt)),
-            Ok(Claim::Done) => Err(Outcome::Duplicate),
-            Ok(Claim::Busy { remaining }) => Err(Outcome::Busy(remaining)),
-            Err(error) => Err(Outcome::Unavailable(error)),
+            Ok(Claim::Done) => Err(TaskOutcome::Duplicate),
+            Ok(Claim::Busy { remaining }) => Err(TaskOutcome::Busy(remaining)),
+            Err(error) => Err(TaskOutcome::Unavailable(error)),
         }
     }
 
     /// Tells the store.
-    pub(super) async fn settle(&self, outcome: Outcome, delivery: &Delivery, times: Times) -> Outcome {
-        let Some(store) = &self.settings().store else { return outcome };
+    pub(super) async fn settle(&self, outcome: TaskOutcome, delivery: &Delivery) -> TaskOutcome {
+        let Some(store) = &self.tasking.settings().store else { return outcome };
         let (key, owner) = (&delivery.key, &delivery.owner);
         let is_complete = delivery.is_complete.load(Ordering::Acquire);
         match outcome {
-            Outcome::Failed(error) | Outcome::Panicked(error) if is_complete => {
+            TaskOutcome::Failed(error) | TaskOutcome::Panicked(error) if is_complete => {
                 tracing::warn!(error = error.chain(), "a handler failed after its effect was written: it is done");
-                Outcome::Done
+                TaskOutcome::Done
             }
-            Outcome::Done | Outcome::Cut if is_complete => Outcome::Done,
-            Outcome::Failed(_) | Outcome::Panicked(_) | Outcome::Buried(_) => {
-                released(within(times.end, store.fail(key, owner)).await);
+            TaskOutcome::Done | TaskOutcome::Cut if is_complete => TaskOutcome::Done,
+            TaskOutcome::Failed(_) | TaskOutcome::Panicked(_) | TaskOutcome::DeadLettered(_) => {
+                released(within(self.times.end, store.fail(key, owner)).await);
                 outcome
             }
-            Outcome::Unavailable(_) | Outcome::Cut => {
-                released(within(times.end, store.release(key, owner)).await);
+            TaskOutcome::Unavailable(_) | TaskOutcome::Cut => {
+                released(within(self.times.end, store.release(key, owner)).await);
                 outcome
             }
-            Outcome::Done => {
-                complete(&**store, delivery, self.settings().keep, times).await;
+            TaskOutcome::Done => {
+                complete(&**store, delivery, self.tasking.settings().keep, self.times).await;
                 outcome
             }
             _ => outcome,
         }
     }
 
-    pub(super) fn delivery(&self, record: &Record, name: &str, times: Times) -> Delivery {
+    pub(super) fn delivery(&self, record: &Record, name: &str) -> Delivery {
         let message_id = record.message_id.clone().unwrap_or_default();
-        let queue = if record.queue_arn.is_empty() { self.queue_name() } else { &record.queue_arn };
+        let queue = if record.queue_arn.is_empty() { self.tasking.queue_name() } else { &record.queue_arn };
         let group = record.group.as_deref().unwrap_or_default();
         let key = match format!("{queue}|{}|{}|{}", part(name), part(group), record.own_id()) {
             long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
@@ -83,14 +84,10 @@ impl TaskingController {
             group: record.group.clone(),
             attempt: 1,
             sent_at: record.sent_at,
-            until: times.until,
+            until: self.times.until,
             trace: record.trace.clone(),
             is_complete: AtomicBool::new(false),
         }
-    }
-
-    pub(crate) fn lease(&self, times: Times) -> Duration {
-        self.settings().lease.unwrap_or(times.lease)
     }
 }
 
@@ -101,7 +98,7 @@ fn part(text: &str) -> Cow<'_, str> {
 
 /// Marks a task as done. That failing is no failure of the task: its effect is there, and to run it again is worse than
 /// the chance that its message comes once more.
-async fn complete(store: &dyn IdempotencyStore, delivery: &Delivery, keep: Duration, times: Times) {
+async fn complete(store: &dyn IdempotencyStore, delivery: &Delivery, keep: Duration, times: InvocationTimes) {
     match within(times.end, store.complete(&delivery.key, &delivery.owner, keep)).await {
         Ok(true) => {}
         Ok(false) => tracing::warn!("a task took longer than its lease: it may have run twice"),

@@ -18,8 +18,9 @@ use aws_sdk_dynamodb::{
 use tokio::sync::OnceCell;
 
 use super::{
-    context::TaskContext,
-    scope::{Scope, flush},
+    controller::context::TaskContext,
+    scope::Scope,
+    sending::flush,
     store::{Claim, IdempotencyStore, KEEP_COUNT, StoreFuture, message_of},
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};

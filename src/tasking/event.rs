@@ -14,9 +14,8 @@ use serde_json::{Map, Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{
-    message::{Attribute, Attributes},
+    message::{Attribute, Attributes, ID, KEY, LETTER, RAW, TASK},
     offload::{ENCODING, SIZES},
-    post::{ID, KEY, LETTER, RAW, TASK},
 };
 use crate::{
     error::{Error, ErrorKind, Result},

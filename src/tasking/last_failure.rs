@@ -1,194 +1,67 @@
-//! The hook that runs once when a task becomes a dead letter. `bury` decides whether a task does.
+//! Calls `on_last_failure`, once for each dead letter. It does not decide which task becomes one.
 
-use std::{fmt, sync::Arc};
-
-use futures_util::future::BoxFuture;
+use std::sync::Arc;
 
 use super::{
-    TaskingController, batch,
-    context::TaskContext,
+    batch,
+    controller::{context::TaskContext, last_failure::LastFailure},
     event::Record,
-    find::Found,
-    offload::Room,
-    scope::{Scope, flush},
+    invocation::{Invocation, within},
+    route::RoutedRecord,
+    scope::Scope,
+    sending::flush,
     store::Claim,
-    task::{RawTask, Task},
-    work::{Times, within},
+    task::RawTask,
 };
-use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 
-/// A task that has become a dead letter, for [`on_last_failure`](TaskingController::on_last_failure).
-#[derive(Clone)]
-pub struct LastFailure {
-    name: Option<String>,
-    error: Error,
-    raw: RawTask,
-}
-
-impl LastFailure {
-    /// Why its last attempt failed.
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// The name of the task; none for a message that no handler is for.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// The task, where it is one of this type and its body can be read.
-    pub fn task<T: Task>(&self) -> Option<T> {
-        self.name().filter(|name| *name == T::NAME).and_then(|_| serde_json::from_str(self.raw.body()).ok())
-    }
-
-    /// Its body and its attributes.
-    pub fn raw(&self) -> &RawTask {
-        &self.raw
-    }
-}
-
-/// Without the causes of the error, which may have a visitor's words.
-impl fmt::Debug for LastFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.error.kind();
-        f.debug_struct("LastFailure").field("name", &self.name).field("kind", &kind).field("raw", &self.raw).finish()
-    }
-}
-
-type Call = dyn Fn(TaskContext, LastFailure) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync;
-
-/// What a site wants to be called.
-#[derive(Clone, Default)]
-pub(crate) struct Hook(Option<Arc<Call>>);
-
-impl Hook {
-    pub(super) fn new<F, Fut, E>(hook: F) -> Self
-    where
-        F: Fn(TaskContext, LastFailure) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        Self(Some(Arc::new(move |context, failure| {
-            let running = hook(context, failure);
-            Box::pin(async move { running.await.map_err(Into::into) })
-        })))
-    }
-}
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hook").field(&self.0.is_some()).finish()
-    }
-}
-
-impl TaskingController {
-    /// Calls this function when the worker has sent a task of this queue to the dead letters: to tell somebody, or to undo what
-    /// the task was a part of. A second one takes the place of the first. What the function fails with is logged, and nothing
-    /// more.
-    ///
-    /// It is called once for each dead letter. Only where its process dies it is called again; without a
-    /// [store](Self::with_store) also where the message is delivered twice. It has what is left of the invocation and is cut
-    /// then: for a task that took all the time, that is half of [the margin](Self::with_margin). It is not called for what the
-    /// queue itself makes a dead letter by its `maxReceiveCount`, nor where tasks run [while they are
-    /// posted](Self::with_inline). Default: nothing is called.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use chalice_http_toolkit::{Error, ErrorKind};
-    /// use chalice_http_toolkit::tasking::{LastFailure, LocalQueue, Task, TaskContext, TaskingController};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Serialize, Deserialize)]
-    /// struct Charge {
-    ///     order: u64,
-    /// }
-    ///
-    /// impl Task for Charge {
-    ///     const NAME: &'static str = "charge";
-    /// }
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let queue = LocalQueue::new("shop.fifo");
-    /// let tasks = TaskingController::new("shop.fifo")?
-    ///     .with_local_queue(&queue)
-    ///     .on(async |_: TaskContext, _: Charge| Err(Error::permanent("the card has expired")))
-    ///     .on_last_failure(async |context: TaskContext, failure: LastFailure| {
-    ///         assert_eq!((failure.name(), context.attempt()), (Some("charge"), 1));
-    ///         assert_eq!(failure.error().kind(), ErrorKind::Permanent);
-    ///         assert_eq!(failure.raw().body(), r#"{"order":7}"#);
-    ///         if let Some(charge) = failure.task::<Charge>() {
-    ///             assert_eq!(charge.order, 7); // Here the order would be cancelled.
-    ///         }
-    ///         Ok::<(), Error>(())
-    ///     });
-    /// tasks.post(&Charge { order: 7 }).await?;
-    /// tasks.work_off().await?;
-    /// assert_eq!(queue.dead_letters().len(), 1);
-    /// # Ok::<(), Error>(())
-    /// # }).unwrap();
-    /// ```
-    pub fn on_last_failure<F, Fut, E>(self, hook: F) -> Self
-    where
-        F: Fn(TaskContext, LastFailure) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        self.change_settings(|settings| settings.last_failure = Hook::new(hook))
-    }
-
-    /// Calls who wants to know of a task that is a dead letter now.
-    pub(crate) async fn tell_last_failure(
-        &self,
-        found: &Found<'_>,
-        (error, attempt): (&Error, u32),
-        room: &Room,
-        times: Times,
-    ) {
-        let Some(call) = self.settings().last_failure.0.clone() else { return };
-        let record = found.record;
-        let mut delivery = self.delivery(record, found.name().unwrap_or("raw"), times);
-        (delivery.attempt, delivery.until) = (attempt, times.end);
+impl Invocation<'_> {
+    /// Calls the function of the site for a task that is a dead letter now.
+    pub(super) async fn call_last_failure(&self, routed: &RoutedRecord<'_>, (error, attempt): (&Error, u32)) {
+        let Some(call) = self.tasking.settings().last_failure.0.clone() else { return };
+        let record = routed.record;
+        let mut delivery = self.delivery(record, routed.name().unwrap_or("raw"));
+        (delivery.attempt, delivery.until) = (attempt, self.times.end);
         // Of this message: the task may come back from the dead letters, and fail once more.
         let key = format!("{}|{}|last failure", delivery.key, delivery.message_id);
         let owner = delivery.owner.clone();
-        if !self.is_first_to_tell(&key, &owner, times).await {
+        if !self.is_first_call(&key, &owner).await {
             return;
         }
         let failure = LastFailure {
-            name: found.handler().and_then(|_| found.name()).map(str::to_owned),
+            name: routed.handler().and_then(|_| routed.name()).map(str::to_owned),
             error: error.clone(),
-            raw: RawTask::new(self.body_if_any(record, room).await, record.attributes.clone()),
+            raw: RawTask::new(self.body_if_any(record).await, record.attributes.clone()),
         };
-        let scope = Scope::new(format!("{} last failure", delivery.message_id), times.end, delivery.trace.clone());
-        let context = TaskContext { delivery: Arc::new(delivery), tasking: self.clone() };
+        let scope = Scope::new(format!("{} last failure", delivery.message_id), self.times.end, delivery.trace.clone());
+        let context = TaskContext { delivery: Arc::new(delivery), tasking: self.tasking.clone() };
         let running = scope.run(async { (call)(context, failure).await.map_err(Error::from_handler) });
         let called = async { running.await.and(flush(&scope).await) };
-        let told = match batch::guarded(called, times.end).await {
+        let told = match batch::guarded(called, self.times.end).await {
             Ok(told) => told,
             Err(outcome) => Err(Error::new(ErrorKind::Handler, format!("it did not come to its end: {outcome:?}"))),
         };
         if let Err(error) = told {
-            let queue = self.queue_name();
+            let queue = self.tasking.queue_name();
             tracing::error!(queue, error = error.chain(), "`on_last_failure` failed: it is not called again");
         }
-        if let Some(store) = &self.settings().store
-            && let Err(error) = within(times.end, store.complete(&key, &owner, self.settings().keep)).await
+        if let Some(store) = &self.tasking.settings().store
+            && let Err(error) = within(self.times.end, store.complete(&key, &owner, self.tasking.settings().keep)).await
         {
             tracing::warn!(error = error.chain(), "that `on_last_failure` was called could not be marked");
         }
     }
 
-    /// A store that can't be asked does not keep anybody from being told.
-    async fn is_first_to_tell(&self, key: &str, owner: &str, times: Times) -> bool {
-        let Some(store) = &self.settings().store else { return true };
-        let claim = within(times.end, store.claim(key, owner, self.lease(times))).await;
+    /// Whether the function was not called for this dead letter yet. If the store can't tell, it is called.
+    async fn is_first_call(&self, key: &str, owner: &str) -> bool {
+        let Some(store) = &self.tasking.settings().store else { return true };
+        let claim = within(self.times.end, store.claim(key, owner, self.lease())).await;
         !matches!(claim, Ok(Claim::Done | Claim::Busy { .. }))
     }
 
     /// The body that was posted. If a body in S3 can't be fetched, the pointer to it.
-    async fn body_if_any(&self, record: &Record, room: &Room) -> String {
-        let fetched = self.body(record, room).await.map(|(body, _taken)| body);
+    async fn body_if_any(&self, record: &Record) -> String {
+        let fetched = self.body(record).await.map(|(body, _taken)| body);
         fetched.unwrap_or_else(|_| record.body.clone().unwrap_or_default())
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::{
-    batch::{End, Outcome},
+    batch::{RecordResult, TaskOutcome},
     event::Record,
 };
 use crate::error::{Error, ErrorKind};
@@ -31,14 +31,15 @@ pub(crate) fn task_span(queue: &str, record: &Record, name: Option<&str>, attemp
 pub(crate) fn log_end(
     (queue, name, attempts): (&str, Option<&str>, u32),
     record: &Record,
-    end: &End,
+    end: &RecordResult,
     begun: Instant,
     until: Option<Instant>,
 ) {
     let error = match &end.outcome {
-        Outcome::Failed(error) | Outcome::Unavailable(error) | Outcome::Buried(error) | Outcome::Panicked(error) => {
-            Some(error)
-        }
+        TaskOutcome::Failed(error)
+        | TaskOutcome::Unavailable(error)
+        | TaskOutcome::DeadLettered(error)
+        | TaskOutcome::Panicked(error) => Some(error),
         _ => None,
     };
     let age = record.sent_at.and_then(|sent| SystemTime::now().duration_since(sent).ok());
@@ -64,21 +65,21 @@ pub(crate) fn log_end(
         };
     }
     match &end.outcome {
-        Outcome::Done | Outcome::Duplicate => event!(info, "a task was done"),
-        Outcome::Buried(_) => event!(error, "a task failed: it is a dead letter now"),
-        Outcome::Failed(_) | Outcome::Panicked(_) => event!(warn, "a task failed: it comes again"),
-        Outcome::Unavailable(_) => event!(error, "a task failed to start: it comes again"),
+        TaskOutcome::Done | TaskOutcome::Duplicate => event!(info, "a task was done"),
+        TaskOutcome::DeadLettered(_) => event!(error, "a task failed: it is a dead letter now"),
+        TaskOutcome::Failed(_) | TaskOutcome::Panicked(_) => event!(warn, "a task failed: it comes again"),
+        TaskOutcome::Unavailable(_) => event!(error, "a task failed to start: it comes again"),
         _ => event!(info, "a task was not done: it comes again"),
     }
 }
 
 /// The totals of a batch.
-pub(crate) fn log_batch(queue: &str, ends: &[End], begun: Instant) {
-    let count = |names: &[&str]| ends.iter().filter(|end| names.contains(&outcome_name(&end.outcome))).count();
+pub(crate) fn log_batch(queue: &str, results: &[RecordResult], begun: Instant) {
+    let count = |names: &[&str]| results.iter().filter(|end| names.contains(&outcome_name(&end.outcome))).count();
     tracing::info!(
         messaging.system = "aws_sqs",
         messaging.destination.name = queue,
-        messaging.batch.message_count = ends.len(),
+        messaging.batch.message_count = results.len(),
         done = count(&["ok"]),
         duplicates = count(&["duplicate"]),
         failed = count(&["failed", "unavailable", "poison", "panic", "busy"]),
@@ -90,19 +91,19 @@ pub(crate) fn log_batch(queue: &str, ends: &[End], begun: Instant) {
     );
 }
 
-fn outcome_name(outcome: &Outcome) -> &'static str {
+fn outcome_name(outcome: &TaskOutcome) -> &'static str {
     match outcome {
-        Outcome::Done => "ok",
-        Outcome::Duplicate => "duplicate",
-        Outcome::Busy(_) => "busy",
-        Outcome::Failed(error) if error.kind() == ErrorKind::Task => "poison",
-        Outcome::Failed(_) => "failed",
-        Outcome::Unavailable(_) => "unavailable",
-        Outcome::Buried(_) => "dead_letter",
-        Outcome::Panicked(_) => "panic",
-        Outcome::Cut => "deadline",
-        Outcome::Skipped => "skipped_group",
-        Outcome::NotStarted => "not_started",
+        TaskOutcome::Done => "ok",
+        TaskOutcome::Duplicate => "duplicate",
+        TaskOutcome::Busy(_) => "busy",
+        TaskOutcome::Failed(error) if error.kind() == ErrorKind::Task => "poison",
+        TaskOutcome::Failed(_) => "failed",
+        TaskOutcome::Unavailable(_) => "unavailable",
+        TaskOutcome::DeadLettered(_) => "dead_letter",
+        TaskOutcome::Panicked(_) => "panic",
+        TaskOutcome::Cut => "deadline",
+        TaskOutcome::Skipped => "skipped_group",
+        TaskOutcome::NotStarted => "not_started",
     }
 }
 

@@ -25,6 +25,22 @@ const LONGEST_ID: usize = 128;
 const MOST_DIGITS: usize = 38;
 const POWERS: RangeInclusive<i64> = -128..=126;
 
+/// The attribute that names the task.
+pub(crate) const TASK: &str = "chalice-task";
+/// The attribute that has the task's key.
+pub(crate) const KEY: &str = "chalice-key";
+/// The attribute that has the deduplication id of a task that comes from the dead letters, where it has no key.
+pub(crate) const ID: &str = "chalice-id";
+/// The attributes of a dead letter that say why it is one, after how many attempts, and when it was received first and last.
+pub(crate) const REASON: &str = "chalice-dead-reason";
+pub(crate) const ATTEMPTS: &str = "chalice-dead-attempts";
+pub(crate) const FIRST: &str = "chalice-dead-first";
+pub(crate) const LAST: &str = "chalice-dead-last";
+/// What the deduplication id of a dead letter begins with; behind the colon stands the task's own.
+pub(crate) const LETTER: &str = "dlq-";
+/// The attribute of a raw text that could be taken for a task which names itself.
+pub(crate) const RAW: &str = "chalice-raw";
+
 /// The value of a message's attribute.
 ///
 /// # Examples

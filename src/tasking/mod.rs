@@ -4,17 +4,17 @@
 //!
 //! How a task travels, each step in the module of that name:
 //!
-//! 1. `task`: a task and its handler; `post` makes a `message` of one, with ids that every attempt keeps, if it is
-//!    `faithful` to the task
-//! 2. `send` gets messages into a `queue`, by its `place`: at AWS (`sqs`), or in this process (`local`)
-//! 3. `event`: Lambda's JSON of a batch becomes records, and the outcome its answer
+//! 1. `task`: a task; `controller`: the handlers and settings of a queue. `post` makes a `message` of a task, with ids that every
+//!    attempt keeps, if the task comes through the `roundtrip` to JSON and back unchanged
+//! 2. `sending` brings messages to a `queue`, with the attempts of `send`. The `backend` is AWS (`sqs`) or this process (`local`)
+//! 3. `event`: Lambda's JSON of a batch becomes records, and their results its answer
 //! 4. `batch` decides which record runs when: in a group one after another, groups side by side
-//! 5. `find` says which handler it is for; `work` decodes and runs it, between `claims` at the `store`; `tally` says which
-//!    attempt it is and `policy` of how many, `put_off` hides what failed, `bury` sends what has had its attempts to the dead
-//!    letters, and `last_failure` tells the site
+//! 5. `route` finds the handler of a record. `work` runs it in an `invocation`, between `claims` at the `store`. `attempts` counts,
+//!    `policy` says how many there are, `visibility` hides what failed, `dead_letters` sends what has had its attempts to that
+//!    queue, and `last_failure` calls the site
 //!
-//! Bodies that no message takes go elsewhere (`offload`). `scope` is what all of them are part of at a time: a request or a
-//! task, with its deadline and its outbox. Nothing here knows HTTP.
+//! Bodies that are too large for a message are stored elsewhere (`offload`). `scope` is the request or task that code runs for,
+//! with its deadline and its outbox. Nothing here knows HTTP.
 
 #[cfg(panic = "abort")]
 compile_error!(
@@ -22,54 +22,58 @@ compile_error!(
      otherwise the panic of one takes the whole batch with it"
 );
 
+mod attempts;
 mod aws;
+mod backend;
 mod batch;
-mod bury;
 mod canonical;
 mod claims;
-pub(crate) mod context;
 pub(crate) mod controller;
+mod dead_letters;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod event;
-mod faithful;
-mod find;
+mod invocation;
 mod last_failure;
 mod local;
+mod local_worker;
 mod log;
 mod message;
 mod offload;
-mod place;
 mod policy;
 mod post;
-mod put_off;
+mod post_batch;
 mod queue;
+mod queue_name;
+mod roundtrip;
+mod route;
 #[cfg(feature = "s3-offload")]
 mod s3;
 mod scope;
 mod send;
-mod settings;
+mod sending;
 mod sqs;
 mod store;
-mod tally;
 pub(crate) mod task;
+mod visibility;
 mod work;
 
+pub use controller::last_failure::LastFailure;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoStore;
 pub use event::BatchResponse;
-pub use last_failure::LastFailure;
 pub use local::{DeadLetter, LocalQueue, LocalWorker};
 pub use message::Attribute;
 pub use policy::Backoff;
-pub use post::{Dedup, Post, PostBatch, Posted};
-pub use send::BatchOrder;
+pub use post::{Dedup, Post};
+pub use post_batch::PostBatch;
+pub use send::{BatchOrder, Posted};
 pub use store::{Claim, IdempotencyStore, MemoryStore, StoreFuture};
 pub use task::{RawTask, Task};
 
 #[cfg(feature = "purge")]
 pub(crate) use aws::{configuration, fault};
-pub use context::TaskContext;
-pub use controller::TaskingController;
+pub use controller::{TaskingController, context::TaskContext};
 pub(crate) use event::source_arn;
-pub(crate) use scope::{Scope, flush};
+pub(crate) use scope::Scope;
+pub(crate) use sending::flush;

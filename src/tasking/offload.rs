@@ -24,24 +24,24 @@ pub(crate) trait Offload: Debug + Send + Sync {
     fn shrink(&self, message: Message, most: usize) -> BoxFuture<'_, Result<Message>>;
 
     /// Where the body is that was posted, by what was received.
-    fn locate(&self, body: &str, attributes: &Attributes) -> Result<Located>;
+    fn locate(&self, body: &str, attributes: &Attributes) -> Result<BodyLocation>;
 
     /// The body, if it is no larger than was said.
-    fn fetch(&self, located: Located) -> BoxFuture<'_, Result<String>>;
+    fn fetch(&self, location: BodyLocation) -> BoxFuture<'_, Result<String>>;
 }
 
 /// A body that is not in its message.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "s3-offload"), expect(dead_code, reason = "without the feature nobody fetches one"))]
-pub(crate) struct Located {
-    pub(crate) place: Place,
+pub(crate) struct BodyLocation {
+    pub(crate) place: BodyPlace,
     /// How large it says that it is.
     pub(crate) bytes: usize,
 }
 
 #[derive(Debug)]
 #[cfg_attr(not(feature = "s3-offload"), expect(dead_code, reason = "without the feature there is no such place"))]
-pub(crate) enum Place {
+pub(crate) enum BodyPlace {
     Compressed(Vec<u8>),
     /// Under this key.
     Stored(String),
@@ -49,21 +49,21 @@ pub(crate) enum Place {
 
 /// The memory for those bodies of a batch that are not in their messages.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct BodyMemory {
     kibibytes: Semaphore,
     most: usize,
 }
 
-/// A part of it, until it is dropped.
-pub(crate) type Taken<'a> = SemaphorePermit<'a>;
+/// Memory for one body, until it is dropped.
+pub(crate) type BodyPermit<'a> = SemaphorePermit<'a>;
 
-impl Room {
+impl BodyMemory {
     pub(crate) fn of(most: usize) -> Self {
         Self { kibibytes: Semaphore::new(most.div_ceil(1024).min(Semaphore::MAX_PERMITS)), most }
     }
 
     /// Waits until there is so much.
-    pub(crate) async fn take(&self, bytes: usize) -> Result<Taken<'_>> {
+    pub(crate) async fn take(&self, bytes: usize) -> Result<BodyPermit<'_>> {
         check_size(bytes, self.most)?;
         let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let taken = self.kibibytes.acquire_many(kibibytes).await;

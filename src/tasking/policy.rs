@@ -3,11 +3,6 @@
 
 use std::time::Duration;
 
-use super::{
-    TaskingController,
-    task::{Handler, Task},
-};
-
 /// How long a task that failed waits: twice as long after each attempt, up to a limit. For [`Task::BACKOFF`].
 ///
 /// # Examples
@@ -56,37 +51,18 @@ impl Default for Backoff {
 
 /// What a kind of task says of itself.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Wishes {
-    attempts: Option<u32>,
-    backoff: Option<Backoff>,
-    timeout: Option<Duration>,
-}
-
-impl Wishes {
-    pub(crate) fn of<T: Task>() -> Self {
-        Self { attempts: T::ATTEMPTS, backoff: T::BACKOFF, timeout: T::TIMEOUT }
-    }
+pub(crate) struct PolicyOverrides {
+    pub(crate) attempts: Option<u32>,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// What holds for a task.
 #[derive(Clone, Copy)]
-pub(crate) struct Policy {
+pub(crate) struct RetryPolicy {
     pub(crate) attempts: u32,
     pub(crate) backoff: Backoff,
     pub(crate) timeout: Option<Duration>,
-}
-
-impl TaskingController {
-    /// What holds for tasks of this handler; for those that have none the controller's.
-    pub(crate) fn policy(&self, handler: Option<&Handler>) -> Policy {
-        let wishes = handler.map(|handler| handler.wishes).unwrap_or_default();
-        let settings = self.settings();
-        Policy {
-            attempts: wishes.attempts.unwrap_or(settings.attempts).max(1),
-            backoff: wishes.backoff.unwrap_or(settings.backoff),
-            timeout: wishes.timeout,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    TaskingController,
     canonical::canonical,
-    faithful::{Written, written},
-    message::{Attribute, Attributes, Message},
+    controller::TaskingController,
+    message::{Attribute, Attributes, KEY, Message, RAW, TASK},
+    roundtrip::{Serialized, serialized},
     scope::{Buffered, Scope},
-    send::BatchOrder,
+    send::Posted,
     task::{Task, named_in},
 };
 use crate::{
@@ -19,50 +19,6 @@ use crate::{
     fields::digest::{hex, update_framed},
     hidden::Length,
 };
-
-/// The attribute that names the task.
-pub(crate) const TASK: &str = "chalice-task";
-/// The attribute that has the task's key.
-pub(crate) const KEY: &str = "chalice-key";
-/// The attribute that has the deduplication id of a task that comes from the dead letters, where it has no key.
-pub(crate) const ID: &str = "chalice-id";
-/// The attributes of a dead letter that say why it is one, after how many attempts, and when it was received first and last.
-pub(crate) const REASON: &str = "chalice-dead-reason";
-pub(crate) const ATTEMPTS: &str = "chalice-dead-attempts";
-pub(crate) const FIRST: &str = "chalice-dead-first";
-pub(crate) const LAST: &str = "chalice-dead-last";
-/// What the deduplication id of a dead letter begins with; behind the colon stands the task's own.
-pub(crate) const LETTER: &str = "dlq-";
-/// The attribute of a raw text that could be taken for a task which names itself.
-pub(crate) const RAW: &str = "chalice-raw";
-
-/// What a queue says of a task that it has.
-///
-/// # Examples
-///
-/// ```
-/// use chalice_http_toolkit::tasking::{Dedup, LocalQueue, TaskingController};
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
-/// let first = tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::Content).await?;
-/// let again = tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::Content).await?;
-/// assert_eq!(first.message_id, again.message_id);
-/// # Ok::<(), chalice_http_toolkit::Error>(())
-/// # }).unwrap();
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Posted {
-    /// The message's id. Of a task that was posted before, within five minutes, it is the earlier one's.
-    pub message_id: String,
-    /// Its place in the queue: greater than those of what was taken before.
-    pub sequence_number: String,
-    /// The id by which the queue knows it again.
-    pub deduplication_id: String,
-    /// How many attempts it took.
-    pub attempts: u32,
-}
 
 /// What makes a task the same as another that is posted within five minutes. It is decided once for each post, and holds
 /// for all its attempts.
@@ -125,7 +81,7 @@ pub enum Dedup {
 /// ```
 #[must_use = "a post is sent when it is awaited"]
 pub struct Post {
-    tasking: TaskingController,
+    pub(super) tasking: TaskingController,
     name: Option<&'static str>,
     body: Result<String>,
     /// Stands for the order of a task's lists.
@@ -134,6 +90,25 @@ pub struct Post {
     group: Option<String>,
     key: Option<String>,
     dedup: Dedup,
+}
+
+impl TaskingController {
+    /// A post of a task: await it.
+    pub fn post<T: Task>(&self, task: &T) -> Post {
+        Post::of(self, task)
+    }
+
+    /// A post of any text, with attributes beside it: await it. Whatever it says, it goes to the handler for
+    /// [raw texts](Self::on_raw). One that a worker could take for a task is marked as a text, by an attribute of the ten that
+    /// a message takes.
+    pub fn post_raw<N, V>(&self, body: impl Into<String>, attributes: impl IntoIterator<Item = (N, V)>) -> Post
+    where
+        N: Into<String>,
+        V: Into<Attribute>,
+    {
+        let attributes = attributes.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Post::raw(self, Ok(body.into()), attributes.collect())
+    }
 }
 
 /// Without the body and the key, which belong in no log.
@@ -153,8 +128,8 @@ impl fmt::Debug for Post {
 
 impl Post {
     pub(crate) fn of<T: Task>(tasking: &TaskingController, task: &T) -> Self {
-        let (body, order) = match written(task) {
-            Ok(Written { json, order }) => (Ok(json), order),
+        let (body, order) = match serialized(task) {
+            Ok(Serialized { json, order }) => (Ok(json), order),
             Err(error) => (Err(error), 0),
         };
         Self {
@@ -295,59 +270,6 @@ impl IntoFuture for Post {
         Box::pin(async move {
             let tasking = self.tasking.clone();
             tasking.send_one(self.message(None)?).await
-        })
-    }
-}
-
-/// Tasks on their way: await it to send them.
-///
-/// # Examples
-///
-/// ```
-/// use chalice_http_toolkit::tasking::{BatchOrder, LocalQueue, TaskingController};
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
-/// let posts = ["a", "b", ""].map(|body| tasks.post_raw(body, [("locale", "de")]));
-/// let results = tasks.post_batch(posts).with_order(BatchOrder::Packed).await;
-/// assert!(results[0].is_ok() && results[1].is_ok());
-/// assert!(results[2].as_ref().unwrap_err().to_string().contains("empty"));
-/// # Ok::<(), chalice_http_toolkit::Error>(())
-/// # }).unwrap();
-/// ```
-#[derive(Debug)]
-#[must_use = "a batch is sent when it is awaited"]
-pub struct PostBatch {
-    pub(crate) tasking: TaskingController,
-    pub(crate) posts: Vec<Post>,
-    pub(crate) order: BatchOrder,
-}
-
-impl PostBatch {
-    /// How the order within a group is kept when something fails. Default: [`BatchOrder::Strict`].
-    pub fn with_order(mut self, order: BatchOrder) -> Self {
-        self.order = order;
-        self
-    }
-}
-
-impl IntoFuture for PostBatch {
-    type Output = Vec<Result<Posted>>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Vec<Result<Posted>>> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let message = |post: Post| match post.tasking.posts_to_queue_of(&self.tasking) {
-                true => post.message(None),
-                false => {
-                    let (own, other) = (post.tasking.queue_name(), self.tasking.queue_name());
-                    let message =
-                        format!("a task for the queue `{own}` is in a batch for `{other}`: post it by itself");
-                    Err(Error::new(ErrorKind::Configuration, message))
-                }
-            };
-            let messages = self.posts.into_iter().map(message).collect();
-            self.tasking.send_many(messages, self.order).await
         })
     }
 }

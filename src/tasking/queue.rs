@@ -17,15 +17,23 @@ pub(crate) trait Queue: Debug + Send + Sync {
     fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Result<Vec<Result<Sent, Failed>>, Failed>>;
 
     /// Hides up to ten received messages, each for so long from now; for no time gives it back.
-    fn hide<'a>(&'a self, hidings: &'a [Hiding]) -> BoxFuture<'a, Result<()>>;
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>>;
 
     /// Deletes a received message; also one that is deleted already.
     fn delete<'a>(&'a self, receipt: &'a str) -> BoxFuture<'a, Result<()>>;
 }
 
-/// A received message, and how long it is to be hidden.
+/// Where the dead letters of a queue go.
+pub(crate) struct DeadLetterTarget {
+    /// None where it keeps what nobody can run.
+    pub(crate) queue: Option<Arc<dyn Queue>>,
+    /// After so many receives the queue sends a message there by itself, run or not.
+    pub(crate) most_receives: Option<u32>,
+}
+
+/// A received message, and for how long it is hidden from now (`ChangeMessageVisibility`).
 #[derive(Clone, Debug)]
-pub(crate) struct Hiding {
+pub(crate) struct VisibilityChange {
     pub(crate) receipt: String,
     pub(crate) delay: Duration,
 }

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::{
     TaskingController, aws,
     message::{Attribute, Attributes, LARGEST, Message},
-    offload::{ENCODING, Located, Offload, Place, SIZES},
+    offload::{BodyLocation, BodyPlace, ENCODING, Offload, SIZES},
 };
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
@@ -186,13 +186,13 @@ impl Offload for S3Offload {
         })
     }
 
-    fn locate(&self, body: &str, attributes: &Attributes) -> Result<Located> {
+    fn locate(&self, body: &str, attributes: &Attributes) -> Result<BodyLocation> {
         if let Some(size) = SIZES.iter().find_map(|name| attributes.get(*name)) {
             let (_, pointer): (String, Pointer) =
                 serde_json::from_str(body).map_err(|_| unreadable("it is no pointer to S3"))?;
             let bytes = size.as_str().and_then(|bytes| bytes.parse().ok());
             let bytes = bytes.ok_or_else(|| unreadable("its message does not say how large it is"))?;
-            return Ok(Located { place: Place::Stored(self.key(pointer)?), bytes });
+            return Ok(BodyLocation { place: BodyPlace::Stored(self.key(pointer)?), bytes });
         }
         match attributes.get(ENCODING).and_then(Attribute::as_str) {
             Some(ZSTD) => {
@@ -200,17 +200,17 @@ impl Offload for S3Offload {
                 let size = zstd::zstd_safe::get_frame_content_size(&bytes).ok().flatten();
                 let size = size.and_then(|size| size.try_into().ok());
                 let size = size.ok_or_else(|| unreadable("it is no zstd that says how large it is"))?;
-                Ok(Located { place: Place::Compressed(bytes), bytes: size })
+                Ok(BodyLocation { place: BodyPlace::Compressed(bytes), bytes: size })
             }
             _ => Err(unreadable("its encoding is not known")),
         }
     }
 
-    fn fetch(&self, located: Located) -> BoxFuture<'_, Result<String>> {
+    fn fetch(&self, location: BodyLocation) -> BoxFuture<'_, Result<String>> {
         Box::pin(async move {
-            match located.place {
-                Place::Stored(key) => self.get(key, located.bytes).await,
-                Place::Compressed(bytes) => decompressed(&bytes, located.bytes),
+            match location.place {
+                BodyPlace::Stored(key) => self.get(key, location.bytes).await,
+                BodyPlace::Compressed(bytes) => decompressed(&bytes, location.bytes),
             }
         })
     }

@@ -6,12 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::{
-    TaskingController,
-    message::{Attribute, Message},
-    post::TASK,
-    send::BatchOrder,
+    controller::TaskingController,
+    message::{Attribute, Message, TASK},
 };
-use crate::error::Result;
 
 tokio::task_local! {
     static SCOPE: Arc<Scope>;
@@ -82,24 +79,4 @@ impl Scope {
     fn outbox(&self) -> std::sync::MutexGuard<'_, Vec<Buffered>> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Sends what a handler kept for its success, in the order in which it did.
-pub(crate) async fn flush(scope: &Arc<Scope>) -> Result<()> {
-    // Within the scope, whose deadline and trace are those of what it posts.
-    scope.run(send_buffered(scope)).await
-}
-
-async fn send_buffered(scope: &Scope) -> Result<()> {
-    let mut buffered = scope.take().into_iter().peekable();
-    while let Some(first) = buffered.next() {
-        let tasking = first.tasking;
-        let mut messages = vec![Ok(first.message)];
-        while let Some(next) = buffered.next_if(|next| next.tasking.is_same_queue(&tasking)) {
-            messages.push(Ok(next.message));
-        }
-        let posted = tasking.send_many(messages, BatchOrder::Strict).await;
-        posted.into_iter().collect::<Result<Vec<_>>>()?;
-    }
-    Ok(())
 }

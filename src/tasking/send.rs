@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     message::{LARGEST, Message},
-    post::Posted,
     queue::{Failed, MOST_ENTRIES, Queue, Sent},
 };
 use crate::{
@@ -44,6 +43,34 @@ pub enum BatchOrder {
     /// Requests are as full as they can be. SQS may take a later task of a group and not an earlier one; that one is not
     /// sent then, and its result is [`ErrorKind::OrderBroken`].
     Packed,
+}
+
+/// The queue's answer to a post: the ids that the task has there.
+///
+/// # Examples
+///
+/// ```
+/// use chalice_http_toolkit::tasking::{Dedup, LocalQueue, TaskingController};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tasks = TaskingController::new("mail.fifo")?.with_local_queue(&LocalQueue::new("mail.fifo"));
+/// let first = tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::Content).await?;
+/// let again = tasks.post_raw("hello", [("a", "b")]).with_dedup(Dedup::Content).await?;
+/// assert_eq!(first.message_id, again.message_id);
+/// # Ok::<(), chalice_http_toolkit::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Posted {
+    /// The message's id. Of a task that was posted before, within five minutes, it is the earlier one's.
+    pub message_id: String,
+    /// Its place in the queue: greater than those of what was taken before.
+    pub sequence_number: String,
+    /// The id by which the queue knows it again.
+    pub deduplication_id: String,
+    /// How many attempts it took.
+    pub attempts: u32,
 }
 
 /// How long attempts may go on.
@@ -120,9 +147,9 @@ pub(crate) async fn many(
         .collect()
 }
 
-type Outcomes = Result<Vec<Result<Sent, Failed>>, Failed>;
+type SendResults = Result<Vec<Result<Sent, Failed>>, Failed>;
 
-async fn attempt(queue: &dyn Queue, messages: &[&Message], end: Instant) -> Outcomes {
+async fn attempt(queue: &dyn Queue, messages: &[&Message], end: Instant) -> SendResults {
     let outcomes = timeout_at(end, queue.send(messages)).await;
     let late = || Failed { retry: true, maybe_sent: true, ..Failed::new(ErrorKind::Queue, "no answer in time") };
     outcomes.unwrap_or_else(|_| Err(late()))
@@ -189,7 +216,7 @@ impl Batch {
     }
 
     /// Takes note of a request's answer; whether anything was settled by it.
-    fn note(&mut self, request: &[usize], outcomes: Outcomes) -> bool {
+    fn note(&mut self, request: &[usize], outcomes: SendResults) -> bool {
         let before = self.unsettled;
         match outcomes {
             Ok(outcomes) => {
@@ -326,7 +353,7 @@ mod tests {
 
     use futures_util::future::BoxFuture;
 
-    use super::{super::queue::Hiding, *};
+    use super::{super::queue::VisibilityChange, *};
 
     /// A queue that fails as its random numbers say, and knows what it has.
     #[derive(Debug)]
@@ -371,7 +398,7 @@ mod tests {
     }
 
     impl Queue for Flaky {
-        fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Outcomes> {
+        fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, SendResults> {
             self.requests.lock().unwrap().push(messages.len());
             assert!(messages.len() <= MOST_ENTRIES && messages.iter().map(|m| m.size()).sum::<usize>() <= LARGEST);
             let lost = self.happens(self.request_fails);
@@ -388,7 +415,7 @@ mod tests {
             Box::pin(std::future::ready(answer))
         }
 
-        fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+        fn change_visibility<'a>(&'a self, _: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>> {
             Box::pin(std::future::ready(Ok(())))
         }
 
@@ -495,11 +522,11 @@ mod tests {
     struct Hanging;
 
     impl Queue for Hanging {
-        fn send<'a>(&'a self, _: &'a [&'a Message]) -> BoxFuture<'a, Outcomes> {
+        fn send<'a>(&'a self, _: &'a [&'a Message]) -> BoxFuture<'a, SendResults> {
             Box::pin(std::future::pending())
         }
 
-        fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+        fn change_visibility<'a>(&'a self, _: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>> {
             Box::pin(std::future::pending())
         }
 
@@ -521,10 +548,10 @@ mod tests {
         #[derive(Debug)]
         struct Missing;
         impl Queue for Missing {
-            fn send<'a>(&'a self, _: &'a [&'a Message]) -> BoxFuture<'a, Outcomes> {
+            fn send<'a>(&'a self, _: &'a [&'a Message]) -> BoxFuture<'a, SendResults> {
                 Box::pin(std::future::ready(Err(Failed::new(ErrorKind::QueueNotFound, "no such queue"))))
             }
-            fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+            fn change_visibility<'a>(&'a self, _: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>> {
                 Box::pin(std::future::ready(Ok(())))
             }
 

@@ -20,10 +20,9 @@ use tokio::sync::OnceCell;
 
 use super::{
     aws,
-    bury::DeadLetters,
     message::{Attribute, Message},
-    place::variable,
-    queue::{Failed, Hiding, Queue, Sent},
+    queue::{DeadLetterTarget, Failed, Queue, Sent, VisibilityChange},
+    queue_name::variable,
 };
 use crate::error::{BoxError, Error, ErrorKind, Result};
 
@@ -90,14 +89,18 @@ impl Sqs {
     }
 
     /// Where its dead letters go: to the named queue, or else where its RedrivePolicy says, which is asked for once.
-    pub(crate) async fn dead_letters(&self, arn: &str, named: Option<Arc<dyn Queue>>) -> Result<DeadLetters> {
+    pub(crate) async fn dead_letter_target(
+        &self,
+        arn: &str,
+        named: Option<Arc<dyn Queue>>,
+    ) -> Result<DeadLetterTarget> {
         let redrive = match self.redrive(arn).await {
             Ok(redrive) => redrive,
             Err(_) if named.is_some() => None,
             Err(error) => return Err(error),
         };
         let own = redrive.map(|redrive| redrive.queue.clone() as Arc<dyn Queue>);
-        Ok(DeadLetters { queue: named.or(own), most_receives: redrive.map(|redrive| redrive.most_receives) })
+        Ok(DeadLetterTarget { queue: named.or(own), most_receives: redrive.map(|redrive| redrive.most_receives) })
     }
 
     async fn redrive(&self, arn: &str) -> Result<Option<&Redrive>> {
@@ -201,16 +204,16 @@ impl Queue for Sqs {
         })
     }
 
-    fn hide<'a>(&'a self, hidings: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let failed = |failed: Failed| failed.error(1, false);
             let (client, url) = (self.client().await.map_err(failed)?, self.url().await.map_err(failed)?);
-            let entry = |(at, Hiding { receipt, delay }): (usize, &Hiding)| {
+            let entry = |(at, VisibilityChange { receipt, delay }): (usize, &VisibilityChange)| {
                 let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
                 entry.receipt_handle(receipt).visibility_timeout(seconds).build()
             };
-            let entries: Result<Vec<_>, _> = hidings.iter().enumerate().map(entry).collect();
+            let entries: Result<Vec<_>, _> = changes.iter().enumerate().map(entry).collect();
             let caused = |error| Error::caused(ErrorKind::Queue, "tasks could not be put off", error);
             let entries = entries.map_err(|error| caused(error.into()))?;
             let request = client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries));
@@ -489,10 +492,10 @@ mod tests {
     async fn a_message_of_another_queue_has_no_place_among_the_dead_letters_of_this_one() {
         let sqs = Sqs::new("https://sqs.eu-west-1.amazonaws.com/123456789012/t.fifo");
         let arn = "arn:aws:sqs:eu-west-1:123456789012:other.fifo";
-        let error = sqs.dead_letters(arn, None).await.err().expect("it is refused before anything is asked");
+        let error = sqs.dead_letter_target(arn, None).await.err().expect("it is refused before anything is asked");
         assert_eq!(error.kind(), ErrorKind::Configuration);
         let named: Arc<dyn Queue> = Arc::new(Sqs::new("https://sqs.eu-west-1.amazonaws.com/123456789012/d.fifo"));
-        let letters = sqs.dead_letters(arn, Some(named)).await.expect("it is named");
+        let letters = sqs.dead_letter_target(arn, Some(named)).await.expect("it is named");
         assert!(letters.queue.is_some() && letters.most_receives.is_none());
     }
 }

@@ -12,8 +12,7 @@ use tokio::time::Instant;
 
 use crate::tasking::{
     event::Record,
-    message::{Attribute, Message},
-    post::TASK,
+    message::{Attribute, Message, TASK},
     queue::Sent,
 };
 
@@ -22,7 +21,7 @@ pub(crate) const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// What a queue is set to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct LocalQueueSettings {
     pub(crate) visibility: Duration,
     /// How long the worker's function has.
     pub(crate) timeout: Option<Duration>,
@@ -52,7 +51,7 @@ impl Refused {
 
 #[derive(Debug)]
 pub(crate) struct Engine {
-    settings: Settings,
+    settings: LocalQueueSettings,
     arn: String,
     groups: HashMap<Arc<str>, Group>,
     /// Groups whose first message can be received, in the order in which they became so.
@@ -92,7 +91,7 @@ impl Stored {
 }
 
 impl Engine {
-    pub(crate) fn new(arn: String, settings: Settings) -> Self {
+    pub(crate) fn new(arn: String, settings: LocalQueueSettings) -> Self {
         Self {
             settings,
             arn,
@@ -107,7 +106,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn settings(&mut self) -> &mut Settings {
+    pub(crate) fn settings(&mut self) -> &mut LocalQueueSettings {
         &mut self.settings
     }
 
@@ -335,7 +334,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn engine() -> Engine {
-        let settings = Settings { visibility: 30 * SECOND, timeout: None, most_receives: 3 };
+        let settings = LocalQueueSettings { visibility: 30 * SECOND, timeout: None, most_receives: 3 };
         Engine::new("arn:aws:sqs:local:0:t.fifo".into(), settings)
     }
 

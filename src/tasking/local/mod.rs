@@ -18,15 +18,12 @@ use futures_util::future::BoxFuture;
 use tokio::{sync::Notify, time::Instant};
 
 pub use self::worker::LocalWorker;
-pub(crate) use self::worker::{Inline, work_off};
 
-use self::engine::{Engine, Refused, Settings};
+use self::engine::{Engine, LocalQueueSettings, Refused};
 use super::{
-    bury::DeadLetters,
     event::{BatchResponse, Record},
-    message::{Attribute, Message},
-    post::TASK,
-    queue::{Failed, Hiding, MOST_ENTRIES, Queue, Sent},
+    message::{Attribute, Message, TASK},
+    queue::{DeadLetterTarget, Failed, MOST_ENTRIES, Queue, Sent, VisibilityChange},
     task::RawTask,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -104,7 +101,7 @@ impl LocalQueue {
     /// An empty queue.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
-        let settings = Settings { visibility: Duration::from_secs(360), timeout: None, most_receives: 100 };
+        let settings = LocalQueueSettings { visibility: Duration::from_secs(360), timeout: None, most_receives: 100 };
         let engine = Mutex::new(Engine::new(format!("arn:aws:sqs:local:000000000000:{name}"), settings));
         Self(Arc::new(Shared {
             name,
@@ -223,9 +220,9 @@ impl LocalQueue {
     }
 
     /// Where its dead letters go: what was tried as often as this record's attempt says.
-    pub(crate) fn dead_letters_of(&self, attempt: u32) -> DeadLetters {
+    pub(crate) fn dead_letter_target(&self, attempt: u32) -> DeadLetterTarget {
         let most_receives = Some(self.engine().settings().most_receives);
-        DeadLetters { queue: Some(Arc::new(Buried(self.clone(), attempt))), most_receives }
+        DeadLetterTarget { queue: Some(Arc::new(LocalDeadLetters(self.clone(), attempt))), most_receives }
     }
 
     pub(crate) fn receive(&self) -> Vec<Record> {
@@ -306,11 +303,11 @@ impl Queue for LocalQueue {
         Box::pin(std::future::ready(Ok(sent)))
     }
 
-    fn hide<'a>(&'a self, hidings: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+    fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>> {
         let now = Instant::now();
         let mut engine = self.engine();
         // All of them, and then the first that failed.
-        let hidden: Vec<_> = hidings.iter().map(|hiding| engine.hide(&hiding.receipt, hiding.delay, now)).collect();
+        let hidden: Vec<_> = changes.iter().map(|change| engine.hide(&change.receipt, change.delay, now)).collect();
         drop(engine);
         self.0.changed.notify_waiters();
         Box::pin(std::future::ready(hidden.into_iter().collect::<Result<(), _>>().map_err(refused)))
@@ -358,9 +355,9 @@ pub struct DeadLetter {
 
 /// The dead letters of a queue as a queue of their own, for a message that was tried so often.
 #[derive(Debug)]
-struct Buried(LocalQueue, u32);
+struct LocalDeadLetters(LocalQueue, u32);
 
-impl Queue for Buried {
+impl Queue for LocalDeadLetters {
     fn send<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Result<Vec<Result<Sent, Failed>>, Failed>> {
         let Self(queue, attempts) = self;
         let mut engine = queue.engine();
@@ -369,7 +366,7 @@ impl Queue for Buried {
         Box::pin(std::future::ready(Ok(sent)))
     }
 
-    fn hide<'a>(&'a self, _: &'a [Hiding]) -> BoxFuture<'a, Result<()>> {
+    fn change_visibility<'a>(&'a self, _: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

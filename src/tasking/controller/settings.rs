@@ -3,19 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    super::{
+        message::LARGEST,
+        offload::Offload,
+        policy::{Backoff, RetryPolicy},
+        queue_name::{configured_url, fifo},
+        sqs::Sqs,
+        store::IdempotencyStore,
+    },
     TaskingController,
-    last_failure::Hook,
-    message::LARGEST,
-    offload::Offload,
-    place::{configured_url, fifo},
-    policy::Backoff,
-    sqs::Sqs,
-    store::IdempotencyStore,
+    handlers::Handler,
+    last_failure::LastFailureHook,
 };
 use crate::error::Result;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct TaskingSettings {
     pub(crate) default_group: Option<String>,
     pub(crate) names_in_bodies: bool,
     pub(crate) send_time: Duration,
@@ -31,10 +34,10 @@ pub(crate) struct Settings {
     pub(crate) offload: Option<Arc<dyn Offload>>,
     pub(crate) offload_above: usize,
     pub(crate) offload_limit: usize,
-    pub(crate) last_failure: Hook,
+    pub(crate) last_failure: LastFailureHook,
 }
 
-impl Default for Settings {
+impl Default for TaskingSettings {
     fn default() -> Self {
         Self {
             default_group: None,
@@ -52,7 +55,7 @@ impl Default for Settings {
             offload: None,
             offload_above: LARGEST,
             offload_limit: 64 * 1024 * 1024,
-            last_failure: Hook::default(),
+            last_failure: LastFailureHook::default(),
         }
     }
 }
@@ -333,5 +336,16 @@ impl TaskingController {
     /// How long the store remembers that a task is done. Default: 14 days, the longest that a queue keeps a message.
     pub fn with_memory(self, keep: Duration) -> Self {
         self.change_settings(|settings| settings.keep = keep)
+    }
+
+    /// What holds for tasks of this handler; for those that have none the controller's.
+    pub(crate) fn policy(&self, handler: Option<&Handler>) -> RetryPolicy {
+        let own = handler.map(|handler| handler.policy).unwrap_or_default();
+        let settings = self.settings();
+        RetryPolicy {
+            attempts: own.attempts.unwrap_or(settings.attempts).max(1),
+            backoff: own.backoff.unwrap_or(settings.backoff),
+            timeout: own.timeout,
+        }
     }
 }

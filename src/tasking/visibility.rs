@@ -7,13 +7,12 @@
 use std::time::Duration;
 
 use super::{
-    TaskingController,
-    batch::{End, Outcome},
+    batch::{RecordResult, TaskOutcome},
     event::Record,
-    find::Found,
-    policy::{Backoff, Policy},
-    queue::{Hiding, MOST_ENTRIES},
-    work::{Times, within},
+    invocation::{Invocation, within},
+    policy::{Backoff, RetryPolicy},
+    queue::{MOST_ENTRIES, VisibilityChange},
+    route::RoutedRecord,
 };
 use crate::error::BoxError;
 
@@ -27,50 +26,52 @@ const TO_DELETE: Duration = Duration::from_secs(4);
 /// once, which costs a receive, and is hidden again.
 const ATTEMPTS_ALONE: u32 = 10;
 
-impl TaskingController {
+impl Invocation<'_> {
     /// Hides what failed for as long as it is to wait, and what stands behind it in its group for longer. What only lacked
     /// the time is given back at once.
-    pub(crate) async fn put_off(&self, found: &[Found<'_>], ends: &[End], times: Times) {
-        let mut hidings = Vec::new();
-        let mut heads: Vec<(&str, &End, Duration, Policy)> = Vec::new();
-        for (found, end) in found.iter().zip(ends).filter(|(_, end)| !end.outcome.is_done()) {
-            let group = found.record.group.as_deref();
+    pub(crate) async fn delay_failed(&self, results: &[RecordResult]) {
+        let mut changes = Vec::new();
+        let mut heads: Vec<(&str, &RecordResult, Duration, RetryPolicy)> = Vec::new();
+        for (routed, end) in self.records.iter().zip(results).filter(|(_, end)| !end.outcome.is_done()) {
+            let group = routed.record.group.as_deref();
             let head = heads.iter().find(|(name, ..)| group == Some(*name));
             let delay = match head {
                 Some((_, head, delay, policy)) => Some(delay_behind(head, *delay, *policy)),
                 None => end.again,
             };
-            let Some(delay) = delay.filter(|_| !found.record.receipt.is_empty()) else { continue };
+            let Some(delay) = delay.filter(|_| !routed.record.receipt.is_empty()) else { continue };
             if let (Some(group), None) = (group, head) {
-                heads.push((group, end, delay, found.policy(self)));
+                heads.push((group, end, delay, routed.policy(self.tasking)));
             }
-            hidings.push(Hiding { receipt: found.record.receipt.clone(), delay });
+            changes.push(VisibilityChange { receipt: routed.record.receipt.clone(), delay });
         }
-        self.hide(&hidings, times).await;
+        self.change_visibility(&changes).await;
     }
 
     /// Before a suspect runs: should it end the process, it comes again soon and alone, as all else of its batch stays
     /// hidden until it has had its attempts, or ten. What was done before it in this batch is deleted already.
-    pub(crate) async fn isolate(&self, suspect: &Found<'_>, batch: &[&Record], times: Times) {
-        if times.end.is_none() {
+    pub(crate) async fn isolate(&self, suspect: &RoutedRecord<'_>) {
+        if self.times.end.is_none() {
             return;
         }
-        let own = self.lease(times).saturating_add(TO_DELETE).min(LONGEST_DELAY);
-        let others = own.saturating_mul(suspect.policy(self).attempts.clamp(2, ATTEMPTS_ALONE)).min(LONGEST_DELAY);
-        let hiding = |record: &&Record| {
+        let own = self.lease().saturating_add(TO_DELETE).min(LONGEST_DELAY);
+        let others =
+            own.saturating_mul(suspect.policy(self.tasking).attempts.clamp(2, ATTEMPTS_ALONE)).min(LONGEST_DELAY);
+        let change = |record: &&Record| {
             let delay = if std::ptr::eq(*record, suspect.record) { own } else { others };
-            Hiding { receipt: record.receipt.clone(), delay }
+            VisibilityChange { receipt: record.receipt.clone(), delay }
         };
-        let hidings: Vec<Hiding> = batch.iter().map(hiding).filter(|hiding| !hiding.receipt.is_empty()).collect();
-        self.hide(&hidings, times).await;
+        let changes: Vec<VisibilityChange> =
+            self.left().iter().map(change).filter(|change| !change.receipt.is_empty()).collect();
+        self.change_visibility(&changes).await;
     }
 
     /// Deletes a message before Lambda does it at the end of the batch.
-    pub(crate) async fn delete(&self, record: &Record, times: Times) {
-        let Ok(queue) = self.queue() else { return };
+    pub(crate) async fn delete(&self, record: &Record) {
+        let Ok(queue) = self.tasking.queue() else { return };
         let deleted = async { queue.delete(&record.receipt).await.map_err(BoxError::from) };
-        if let Err(error) = within(times.end, deleted).await {
-            let queue = self.queue_name();
+        if let Err(error) = within(self.times.end, deleted).await {
+            let queue = self.tasking.queue_name();
             tracing::warn!(
                 queue,
                 error = error.chain(),
@@ -79,14 +80,14 @@ impl TaskingController {
         }
     }
 
-    async fn hide(&self, hidings: &[Hiding], times: Times) {
-        let Ok(queue) = self.queue() else { return };
-        for hidings in hidings.chunks(MOST_ENTRIES) {
-            let hidden = async { queue.hide(hidings).await.map_err(BoxError::from) };
+    async fn change_visibility(&self, changes: &[VisibilityChange]) {
+        let Ok(queue) = self.tasking.queue() else { return };
+        for changes in changes.chunks(MOST_ENTRIES) {
+            let changed = async { queue.change_visibility(changes).await.map_err(BoxError::from) };
             // Else they come back when the queue's own time is up.
-            if let Err(error) = within(times.end, hidden).await {
+            if let Err(error) = within(self.times.end, changed).await {
                 tracing::warn!(
-                    queue = self.queue_name(),
+                    queue = self.tasking.queue_name(),
                     error = error.chain(),
                     "tasks could not be put off: they come again when the queue's own VisibilityTimeout is over"
                 );
@@ -96,29 +97,31 @@ impl TaskingController {
 }
 
 /// How long a task is to wait that was not done in this attempt.
-pub(crate) fn delay(record: &Record, attempt: u32, outcome: &Outcome, policy: Policy) -> Option<Duration> {
+pub(crate) fn delay(record: &Record, attempt: u32, outcome: &TaskOutcome, policy: RetryPolicy) -> Option<Duration> {
     let backoff = |times| policy.backoff.delay(times);
     let delay = match outcome {
-        Outcome::Failed(error) => error.retry_delay().unwrap_or_else(|| backoff(attempt)),
-        Outcome::Panicked(_) => backoff(attempt),
+        TaskOutcome::Failed(error) => error.retry_delay().unwrap_or_else(|| backoff(attempt)),
+        TaskOutcome::Panicked(_) => backoff(attempt),
         // Nothing of the task's own is away: asked at once again and again, it would use up the receives in no time.
-        Outcome::Unavailable(_) => Backoff::default().delay(record.receives).max(backoff(record.receives)),
+        TaskOutcome::Unavailable(_) => Backoff::default().delay(record.receives).max(backoff(record.receives)),
         // To come earlier would only use up receives: nobody else can claim it.
-        Outcome::Busy(remaining) => remaining.saturating_add(AFTER_LEASE).max(backoff(record.receives)),
+        TaskOutcome::Busy(remaining) => remaining.saturating_add(AFTER_LEASE).max(backoff(record.receives)),
         // To have no time left is no failure.
-        Outcome::Cut | Outcome::NotStarted => Duration::ZERO,
-        Outcome::Done | Outcome::Duplicate | Outcome::Buried(_) | Outcome::Skipped => return None,
+        TaskOutcome::Cut | TaskOutcome::NotStarted => Duration::ZERO,
+        TaskOutcome::Done | TaskOutcome::Duplicate | TaskOutcome::DeadLettered(_) | TaskOutcome::Skipped => {
+            return None;
+        }
     };
     Some(delay.min(LONGEST_DELAY))
 }
 
 /// How long the tasks behind a failed head of their group stay hidden: until the head has failed once more and is hidden again.
 /// Before the head's last attempt they wait no longer than the head, as the group goes on after it in any case.
-fn delay_behind(head: &End, delay: Duration, policy: Policy) -> Duration {
+fn delay_behind(head: &RecordResult, delay: Duration, policy: RetryPolicy) -> Duration {
     let next_is_last = head.attempt.saturating_add(1) >= policy.attempts;
     let delay = match &head.outcome {
-        Outcome::Busy(_) => delay.saturating_add(policy.backoff.delay(head.attempt)),
-        Outcome::Failed(_) | Outcome::Panicked(_) if next_is_last => delay,
+        TaskOutcome::Busy(_) => delay.saturating_add(policy.backoff.delay(head.attempt)),
+        TaskOutcome::Failed(_) | TaskOutcome::Panicked(_) if next_is_last => delay,
         _ => delay.saturating_mul(4),
     };
     delay.min(LONGEST_DELAY)

@@ -3,30 +3,28 @@
 use std::borrow::Cow;
 
 use super::{
-    TaskingController,
+    controller::{TaskingController, handlers::Handler},
     event::Record,
-    message::Attribute,
+    message::{Attribute, RAW, TASK},
     offload::is_elsewhere,
-    policy::Policy,
-    post::{RAW, TASK},
-    task::Handler,
+    policy::RetryPolicy,
 };
 use crate::error::{Error, ErrorKind, Result};
 
 /// A record with the handler for it.
-pub(crate) struct Found<'a> {
+pub(crate) struct RoutedRecord<'a> {
     pub(crate) record: &'a Record,
     /// None for now where the body is elsewhere, and says itself which task it is.
     pub(crate) handler: Result<(Cow<'a, str>, Option<&'a Handler>)>,
 }
 
-impl Found<'_> {
+impl RoutedRecord<'_> {
     pub(crate) fn handler(&self) -> Option<&Handler> {
         self.handler.as_ref().ok()?.1
     }
 
     /// What holds for it: of a task whose name has to be fetched first, what holds for all.
-    pub(crate) fn policy(&self, tasking: &TaskingController) -> Policy {
+    pub(crate) fn policy(&self, tasking: &TaskingController) -> RetryPolicy {
         tasking.policy(self.handler())
     }
 
@@ -36,7 +34,7 @@ impl Found<'_> {
 }
 
 impl TaskingController {
-    pub(crate) fn find<'a>(&'a self, record: &'a Record) -> Found<'a> {
+    pub(crate) fn route<'a>(&'a self, record: &'a Record) -> RoutedRecord<'a> {
         let handler = match &record.body {
             None => Err(Error::new(ErrorKind::Task, "a message can't be read")),
             // Which task it is, the body says that has to be fetched first.
@@ -49,7 +47,7 @@ impl TaskingController {
                 Ok((name, Some(handler)))
             }),
         };
-        Found { record, handler }
+        RoutedRecord { record, handler }
     }
 
     /// The name of a message's task: that of its attribute, and only where that is wished the one in the body.

@@ -19,14 +19,14 @@ const ESCAPED: [(char, &str); 2] = [('\u{fffe}', "\\ufffe"), ('\u{ffff}', "\\uff
 
 /// A task as JSON.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct Serialized {
     pub(super) json: String,
     /// Stands for the order of all its lists.
     pub(super) order: u64,
 }
 
 /// Writes a task.
-pub(super) fn written<T: Task>(task: &T) -> Result<Written> {
+pub(super) fn serialized<T: Task>(task: &T) -> Result<Serialized> {
     let refused = |why: Fault| Error::caused(ErrorKind::Task, refusal::<T>(), why);
     let before = Shape::of(task).map_err(refused)?;
     let order = Shape::in_order(task).map_err(refused)?;
@@ -42,7 +42,7 @@ pub(super) fn written<T: Task>(task: &T) -> Result<Written> {
         true => json.replace(character, escape),
         false => json,
     };
-    Ok(Written { json: ESCAPED.into_iter().fold(json, escaped), order })
+    Ok(Serialized { json: ESCAPED.into_iter().fold(json, escaped), order })
 }
 
 fn refusal<T: Task>() -> String {

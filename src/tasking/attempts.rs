@@ -13,7 +13,7 @@
 //!   `maxReceiveCount`.
 //!
 //! The receives matter all the same, for at `maxReceiveCount` the queue itself makes a dead letter of what may never have
-//! run. What keeps them few stands in `put_off`.
+//! run. What keeps them few stands in `visibility`.
 //!
 //! A message is a *suspect* where it was received before and this process does not know how that ended: its handler may
 //! have ended the process. It runs alone, before all else of its batch.
@@ -23,7 +23,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{batch::End, event::Record};
+use super::{batch::RecordResult, event::Record};
 use crate::defects::{Defect, seeded};
 
 /// More messages are not remembered. Of those that are forgotten, receives count as attempts.
@@ -31,10 +31,10 @@ const MOST: usize = 10_000;
 
 /// What this process knows of messages that are still in the queue.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<HashMap<String, Known>>);
+pub(crate) struct AttemptCounter(Mutex<HashMap<String, Seen>>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct Seen {
     /// The last receive whose end this process has seen.
     receives: u32,
     /// By how many the attempts are more than the receives.
@@ -43,7 +43,7 @@ struct Known {
     is_suspect: bool,
 }
 
-impl Tally {
+impl AttemptCounter {
     /// Which attempt of a message its next run is, by its receives.
     pub(crate) fn attempt(&self, record: &Record) -> u32 {
         let more = if seeded(Defect::Attempts) { 0 } else { self.known(record).more };
@@ -58,7 +58,7 @@ impl Tally {
     }
 
     /// Records how a receive ended.
-    pub(crate) fn note(&self, record: &Record, end: &End) {
+    pub(crate) fn note(&self, record: &Record, end: &RecordResult) {
         let Some(id) = record.message_id.as_ref() else { return };
         let is_suspect = end.runs == 0 && self.is_suspect(record);
         let mut known = self.all();
@@ -70,15 +70,15 @@ impl Tally {
             known.clear();
         }
         let known = known.entry(id.clone()).or_default();
-        *known = Known { receives: record.receives, more: known.more + i64::from(end.runs) - 1, is_suspect };
+        *known = Seen { receives: record.receives, more: known.more + i64::from(end.runs) - 1, is_suspect };
     }
 
-    fn known(&self, record: &Record) -> Known {
+    fn known(&self, record: &Record) -> Seen {
         let id = record.message_id.as_ref();
         id.and_then(|id| self.all().get(id).copied()).unwrap_or_default()
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

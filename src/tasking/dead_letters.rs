@@ -1,77 +1,53 @@
-//! Which task has had its attempts, and how it gets to the dead letters. The worker sends it there itself, and its group goes
-//! on in the same batch: would it wait for the queue to do that, all that was received behind it would have used up its
-//! receives with it, and become dead letters that never ran. It does not know why a task failed.
+//! When a task becomes a dead letter, and how it gets into that queue. The worker sends it itself, and its group goes on in the
+//! same batch. If the worker left that to SQS, the tasks behind it would use up their receives with it, and become dead letters
+//! without having run. It does not know why a task failed.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    TaskingController,
-    batch::Outcome,
+    batch::TaskOutcome,
     event::Record,
-    message::{Attribute, Message},
-    policy::Policy,
-    post::{ATTEMPTS, FIRST, ID, KEY, LAST, LETTER, REASON},
-    put_off::delay,
-    queue::Queue,
+    invocation::{Attempt, Invocation},
+    message::{ATTEMPTS, Attribute, FIRST, ID, KEY, LAST, LETTER, Message, REASON},
+    queue::{DeadLetterTarget, Queue},
     send::{self, Budget},
-    work::Times,
+    visibility::delay,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::digest::hex,
 };
 
-/// Where the dead letters of a queue go.
-pub(crate) struct DeadLetters {
-    /// None where it keeps what nobody can run.
-    pub(crate) queue: Option<Arc<dyn Queue>>,
-    /// After so many receives the queue sends a message there by itself, run or not.
-    pub(crate) most_receives: Option<u32>,
+/// What happens next to a task that failed.
+pub(crate) enum NextStep {
+    /// Nothing: the dead-letter queue has it.
+    DeadLetter,
+    /// It runs again in this batch, so that the tasks behind it are not received again.
+    RetryNow,
+    /// It runs again when it is received again.
+    RetryLater,
 }
 
-/// One run of a task.
-#[derive(Clone, Copy)]
-pub(crate) struct Attempt {
-    pub(crate) number: u32,
-    /// How often it has failed before in this batch.
-    pub(crate) runs: u32,
-    pub(crate) begun: Instant,
-    pub(crate) policy: Policy,
-}
-
-/// What becomes of a task that failed.
-pub(crate) enum Verdict {
-    /// The dead-letter queue has it.
-    Buried,
-    /// It is tried again in this batch: then nothing behind it is received again for it.
-    AtOnce,
-    Later,
-}
-
-impl TaskingController {
-    /// What becomes of a task that failed: one that failed for good leaves at once, where there is a queue for such; any
-    /// leaves with its last attempt.
-    pub(crate) async fn judge(
+impl Invocation<'_> {
+    /// The next step for a task that failed. A permanent failure goes to the dead letters at once, if the queue has any; other
+    /// failures go there with the last attempt.
+    pub(crate) async fn next_step(
         &self,
         record: &Record,
         attempt: Attempt,
-        outcome: &Outcome,
+        outcome: &TaskOutcome,
         failure: &Error,
         has_time: bool,
-        times: Times,
-    ) -> Verdict {
+    ) -> NextStep {
         let is_due_at_once = delay(record, attempt.number, outcome, attempt.policy) == Some(Duration::ZERO);
         let may_go_on = has_time && !record.receipt.is_empty() && attempt.runs + 1 < MOST_AT_ONCE;
-        let next = if is_due_at_once && may_go_on { Verdict::AtOnce } else { Verdict::Later };
+        let next = if is_due_at_once && may_go_on { NextStep::RetryNow } else { NextStep::RetryLater };
         let is_last = attempt.number >= attempt.policy.attempts;
-        let letters = match self.dead_letters_within(record, attempt.number, times).await {
-            Ok(Some(letters)) => letters,
+        let target = match self.dead_letter_target(record, attempt.number).await {
+            Ok(Some(target)) => target,
             Ok(None) => return next,
             Err(error) => {
                 if is_last {
@@ -82,30 +58,30 @@ impl TaskingController {
                          needs sqs:GetQueueAttributes on its queue, or `with_dead_letter_queue`"
                     );
                 }
-                return if is_last { Verdict::Later } else { next };
+                return if is_last { NextStep::RetryLater } else { next };
             }
         };
         let is_final = match failure.kind() {
             ErrorKind::Permanent => true,
             // The next deployment may well be able to handle it.
-            ErrorKind::Task => self.settings().dead_letter_queue.is_some(),
+            ErrorKind::Task => self.tasking.settings().dead_letter_queue.is_some(),
             _ => false,
         };
         let leaves = is_last || is_final;
         // The queue makes a dead letter of it when it would give it again.
-        let is_last_receive = letters.most_receives.is_some_and(|most| record.receives >= most);
-        match letters.queue {
+        let is_last_receive = target.most_receives.is_some_and(|most| record.receives >= most);
+        match target.queue {
             _ if !leaves && !is_last_receive => next,
-            _ if !leaves && may_go_on => Verdict::AtOnce,
-            Some(queue) => match self.bury(&*queue, record, attempt.number, failure, times).await {
-                Ok(()) => Verdict::Buried,
+            _ if !leaves && may_go_on => NextStep::RetryNow,
+            Some(queue) => match self.send_to_dead_letters(&*queue, record, attempt.number, failure).await {
+                Ok(()) => NextStep::DeadLetter,
                 Err(error) => {
                     tracing::error!(
                         error = error.chain(),
                         "a task could not be sent to the dead-letter queue: it comes again. The worker needs \
                          sqs:SendMessage on that queue"
                     );
-                    Verdict::Later
+                    NextStep::RetryLater
                 }
             },
             None => {
@@ -114,27 +90,26 @@ impl TaskingController {
                     "a task has had its attempts, and its queue has no dead-letter queue: it comes again, and its group \
                      waits. Give the queue a RedrivePolicy"
                 );
-                Verdict::Later
+                NextStep::RetryLater
             }
         }
     }
 
-    async fn dead_letters_within(&self, record: &Record, attempt: u32, times: Times) -> Result<Option<DeadLetters>> {
-        let end = Instant::now() + self.settings().send_time;
-        let end = times.end.map_or(end, |other| other.min(end));
+    async fn dead_letter_target(&self, record: &Record, attempt: u32) -> Result<Option<DeadLetterTarget>> {
+        let end = Instant::now() + self.tasking.settings().send_time;
+        let end = self.times.end.map_or(end, |other| other.min(end));
         let late = |_| Err(Error::new(ErrorKind::Queue, "the queue did not say in time where its dead letters go"));
-        timeout_at(end, self.dead_letters(record, attempt)).await.unwrap_or_else(late)
+        timeout_at(end, self.tasking.dead_letter_target(record, attempt)).await.unwrap_or_else(late)
     }
 
     /// Sends a message on as it came, in its group, with what became of it. Its id is made from the one that it has in its
     /// queue, so that it is one letter although it comes again, as it does where the answer of its batch is lost.
-    async fn bury(
+    async fn send_to_dead_letters(
         &self,
         queue: &dyn Queue,
         record: &Record,
         attempts: u32,
         failure: &Error,
-        times: Times,
     ) -> Result<()> {
         let without = || Error::new(ErrorKind::Event, "a message has no id");
         let id = record.message_id.as_deref().ok_or_else(without)?;
@@ -146,7 +121,7 @@ impl TaskingController {
             deduplication: letter_id(id, &record.own_id()),
             trace: record.trace.clone(),
         };
-        let budget = Budget { until: times.end, ..self.budget() };
+        let budget = Budget { until: self.times.end, ..self.tasking.budget() };
         send::one(queue, with_history(record, message, attempts, failure)?, budget).await.map(drop)
     }
 }
