@@ -42,9 +42,9 @@ use crate::{
     files::{path::NOT_IN_PATH, provenance::Provenance, source::Source},
     pages::{
         check::{self, Finding},
+        closure::Site,
         explain::{Explanation, History},
-        page_tag,
-        templates::Settings,
+        site_settings::SiteSettings,
     },
     representation::Representation,
     script_root::ScriptRoot,
@@ -127,7 +127,7 @@ impl ContentManager {
     /// embedded in its stead.
     pub fn new(templates: impl Into<Source>, files: impl Into<Source>) -> Result<Self> {
         let (templates, files) = (templates.into().locate()?, files.into().locate()?);
-        let settings = Arc::new(Settings::new("/static"));
+        let settings = Arc::new(SiteSettings::new("/static"));
         let reload = Stage::current().is_development();
         let history = reload.then(History::default);
         let provenance = Provenance::of(&templates, &files, reload);
@@ -267,7 +267,7 @@ impl ContentManager {
     pub fn check(&self) -> Vec<Finding> {
         let snapshot = self.snapshot();
         let settings = &self.setup.settings;
-        check::check(page_tag::Site { templates: &snapshot.templates, assets: &snapshot.assets, settings })
+        check::check(Site { templates: &snapshot.templates, assets: &snapshot.assets, settings })
     }
 
     /// Looks for what a [`SecurityHeaders`](crate::security::SecurityHeaders) policy without `'unsafe-inline'` blocks in the site's HTML:
@@ -302,7 +302,7 @@ impl ContentManager {
         self.snapshot().templates.has_page(name)
     }
 
-    fn with_settings(self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with_settings(self, change: impl FnOnce(&mut SiteSettings)) -> Self {
         self.with(|setup| change(Arc::make_mut(&mut setup.settings)))
     }
 

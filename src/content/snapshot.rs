@@ -22,11 +22,13 @@ use crate::{
     },
     images,
     pages::{
+        chain::Chain,
+        closure::Site,
         explain::{Explanation, History},
-        fragment::Chain,
-        page_tag::{Closure, Closures, PageTag, Site},
+        page_tag::{Closure, Closures, PageTag},
         reads::Reads,
-        templates::{Settings, Templates, Watched},
+        site_settings::SiteSettings,
+        templates::{Templates, Watched},
     },
     representation::{MadeBody, Representation},
 };
@@ -36,7 +38,7 @@ use crate::{
 pub(crate) struct Setup {
     pub(crate) templates: ResolvedSource,
     pub(crate) files: ResolvedSource,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<SiteSettings>,
     pub(crate) reload: bool,
     /// In development: what recent tags covered, to explain why a page was rendered again.
     pub(crate) history: Option<History>,
@@ -49,7 +51,7 @@ pub(crate) struct Snapshot {
     pub(crate) templates: Templates,
     pub(crate) assets: Arc<Assets>,
     closures: Closures,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<SiteSettings>,
     /// By template and block: snapshots in which the template consists of that block alone.
     fragments: RwLock<HashMap<(String, String), Arc<Self>>>,
     /// In the snapshot of a block: the closure of its page.
@@ -78,7 +80,7 @@ impl Setup {
 }
 
 impl Snapshot {
-    fn new(templates: Templates, assets: Arc<Assets>, settings: Arc<Settings>, page: Option<Arc<Closure>>) -> Self {
+    fn new(templates: Templates, assets: Arc<Assets>, settings: Arc<SiteSettings>, page: Option<Arc<Closure>>) -> Self {
         let (closures, fragments) = (Closures::default(), RwLock::default());
         Self { templates, assets, closures, settings, fragments, page, site_tag: OnceLock::new() }
     }

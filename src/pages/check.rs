@@ -4,11 +4,13 @@
 use std::fmt;
 
 use super::{
+    chain::Chain,
     closure,
-    fragment::Chain,
-    page_tag::{self, Site},
+    closure::Site,
+    page_tag,
     reads::flow::Flow,
-    syntax::{self, Mentions, Reference, Wanted},
+    reference::Reference,
+    syntax::{self, Mentions, Wanted},
     templates::{self, Templates},
 };
 use crate::{fields::media_type, files::assets::Assets};

@@ -8,12 +8,21 @@ use sha2::{Digest, Sha256};
 use super::{
     explain::Parts,
     lookups,
-    page_tag::Site,
     reads::{Counts, Cut, Known, flow::Flow},
-    syntax::{self, Mentions, Reference},
-    templates::Settings,
+    reference::Reference,
+    site_settings::SiteSettings,
+    syntax::{self, Mentions},
+    templates::Templates,
 };
 use crate::{fields::media_type, files::assets::Assets};
+
+/// What a site's pages are made from at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) templates: &'a Templates,
+    pub(crate) assets: &'a Assets,
+    pub(crate) settings: &'a SiteSettings,
+}
 
 /// Every template that can take part in rendering `name`, and all that they mention.
 pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
@@ -69,7 +78,7 @@ pub(crate) fn report_cut(template: &str, cut: &Cut) {
 }
 
 /// What functions and filters look up by name is read as if the templates did.
-pub(crate) fn look_up(settings: &Settings, mentions: &mut Mentions) -> BTreeSet<String> {
+pub(crate) fn look_up(settings: &SiteSettings, mentions: &mut Mentions) -> BTreeSet<String> {
     let functions = mentions.names.iter().chain(&mentions.filters);
     let names: Vec<&str> = functions.flat_map(|function| lookups::of(settings, function)).collect();
     if names.iter().any(|name| syntax::names_files(name)) {
@@ -103,7 +112,7 @@ pub(crate) fn cut(site: Site<'_>, name: &str) -> Option<String> {
     Counts::of(&flow, name, &Known { globals, looked_up, is_watched: false }).1.problem()
 }
 
-fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &Settings) {
+fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &SiteSettings) {
     for reference in &mentions.files {
         if let Reference::Name { name, line } = reference {
             let (name, _) = assets.named(name);

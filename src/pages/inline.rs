@@ -7,19 +7,27 @@ use std::mem::take;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use super::syntax::Piece;
 use crate::inline::Inline;
 
-/// What the markup of one template has inline.
+/// A part of a template's output.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Piece {
+    /// Text as it is, and the line that it starts in.
+    Text(String, usize),
+    /// Whatever rendering makes of it: a value, another template, one of two branches.
+    Unknown,
+}
+
+/// The inline scripts and styles of one template.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct InlineParts {
     pub(crate) inline: Inline,
     /// What a policy without `'unsafe-inline'` blocks, with its line.
     pub(crate) blocked: Vec<(usize, String)>,
 }
 
-pub(crate) fn find(streams: Vec<Vec<Piece>>) -> Found {
-    let mut found = Found::default();
+pub(crate) fn find(streams: Vec<Vec<Piece>>) -> InlineParts {
+    let mut found = InlineParts::default();
     for pieces in streams {
         let mut scanner = Scanner { found: take(&mut found), ..Scanner::default() };
         for piece in pieces {
@@ -40,7 +48,7 @@ struct Scanner {
     text: String,
     /// Whether something unknown stands in that text.
     is_unknown: bool,
-    found: Found,
+    found: InlineParts,
 }
 
 #[derive(Default)]
@@ -271,7 +279,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(pieces: &[&str]) -> Found {
+    fn of(pieces: &[&str]) -> InlineParts {
         let pieces = pieces.iter().map(|piece| match *piece {
             "?" => Piece::Unknown,
             text => Piece::Text(text.to_owned(), 1),

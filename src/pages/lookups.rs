@@ -1,7 +1,7 @@
 //! What filters look up in the engine's state besides what they are handed: a table of those that `minijinja-contrib` has.
 //! A site declares its own.
 
-use super::templates::Settings;
+use super::site_settings::SiteSettings;
 
 /// Filters with the names of the arguments or globals that change what they give.
 const KNOWN: [(&str, &[&str]); 4] = [
@@ -12,7 +12,7 @@ const KNOWN: [(&str, &[&str]); 4] = [
 ];
 
 /// The names that a function, filter or test looks up.
-pub(crate) fn of<'a>(settings: &'a Settings, function: &str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn of<'a>(settings: &'a SiteSettings, function: &str) -> impl Iterator<Item = &'a str> {
     let known = KNOWN.iter().find(|(name, _)| *name == function).map_or(&[][..], |(_, names)| names);
     let declared = settings.lookups.get(function).map_or(&[][..], Vec::as_slice);
     known.iter().copied().chain(declared.iter().map(String::as_str))
@@ -68,7 +68,7 @@ mod tests {
                 let template = format!("{{{{ ({value})|{filter} }}}}");
                 let _ = engine.render_str(&template, Value::from_dyn_object(asked.clone()));
             }
-            let known: BTreeSet<String> = of(&Settings::default(), filter).map(str::to_owned).collect();
+            let known: BTreeSet<String> = of(&SiteSettings::default(), filter).map(str::to_owned).collect();
             assert_eq!(*asked.0.lock().unwrap(), known, "{filter}");
         }
     }

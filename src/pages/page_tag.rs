@@ -20,12 +20,13 @@ use sha2::{Digest, Sha256};
 use super::{
     build_id::build_id,
     canonical::{self, Stream, Untaggable},
-    closure::{collect, look_up, report_cut, too_many},
+    closure::{Site, collect, look_up, report_cut, too_many},
     explain::{Explanation, Parts},
     fragment::Fragment,
     reads::{Counts, Keys, Known, Reads},
-    syntax::{Mentions, Reference},
-    templates::{ABSOLUTE_URL, Settings, Templates},
+    reference::Reference,
+    syntax::Mentions,
+    templates::{ABSOLUTE_URL, Templates},
     watch::Watch,
 };
 use crate::{
@@ -45,14 +46,6 @@ pub(crate) enum PageTag {
     Render(String),
     /// The page is another at each request; the text names the reason.
     Volatile(String),
-}
-
-/// What a site's pages are made from at one moment.
-#[derive(Clone, Copy)]
-pub(crate) struct Site<'a> {
-    pub(crate) templates: &'a Templates,
-    pub(crate) assets: &'a Assets,
-    pub(crate) settings: &'a Settings,
 }
 
 /// The closures of the templates of one moment, by the name of the template that is rendered.

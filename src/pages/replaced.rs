@@ -6,8 +6,8 @@ use std::sync::Arc;
 use minijinja::{Environment, tests};
 
 use super::{
+    site_settings::Configure,
     syntax::{Join, KNOWN_FILTERS, KNOWN_TESTS, Replaced},
-    templates::Configure,
 };
 
 pub(crate) fn of(configure: &[Configure]) -> Replaced {

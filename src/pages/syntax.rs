@@ -23,10 +23,10 @@ use minijinja::{
 };
 
 pub(crate) use self::filters::{Join, KNOWN_FILTERS, KNOWN_TESTS, Replaced};
-pub(crate) use self::pieces::Piece;
 use super::{
     inline,
     reads::flow::{Fact, Flow, Frame, Label, Link, Name, Place, Scope, Unit},
+    reference::Reference,
 };
 use crate::images;
 
@@ -54,7 +54,7 @@ pub(crate) struct Mentions {
     /// URLs of images whose size is not said, each with its line: no page can show them.
     pub(crate) unsized_images: BTreeSet<(usize, String)>,
     /// Scripts and styles.
-    pub(crate) inline: inline::Found,
+    pub(crate) inline: inline::InlineParts,
 }
 
 /// Templates of which one at least must be there.
@@ -62,37 +62,6 @@ pub(crate) struct Mentions {
 pub(crate) struct Wanted {
     pub(crate) names: Vec<String>,
     pub(crate) line: usize,
-}
-
-/// A name in a template: known in full, or in its first part only (which may be empty).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reference {
-    Name { name: String, line: usize },
-    StartsWith(String),
-}
-
-impl Reference {
-    /// Whether a name that is given later is one of those that this stands for.
-    pub(crate) fn is_of(&self, given: &str) -> bool {
-        match self {
-            Self::Name { name, .. } => name == given,
-            Self::StartsWith(start) => given.starts_with(start),
-        }
-    }
-
-    /// Whether it is a URL of the site's own: no file's name begins with a slash.
-    pub(crate) fn is_url(&self) -> bool {
-        match self {
-            Self::Name { name: text, .. } | Self::StartsWith(text) => text.starts_with('/'),
-        }
-    }
-
-    fn full_name(&self) -> Option<String> {
-        match self {
-            Self::Name { name, .. } => Some(name.clone()),
-            Self::StartsWith(_) => None,
-        }
-    }
 }
 
 /// The function that gives the URL of a static file in templates.

@@ -2,10 +2,9 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, HashSet},
     error::Error as _,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
@@ -18,8 +17,11 @@ use serde::Serialize;
 
 use super::{
     fragment::Fragment,
-    links, replaced,
+    links,
+    loader::{load, without_mark, without_marks},
+    replaced,
     shallow::{Shallow, TOO_DEEP},
+    site_settings::{Configure, SiteSettings},
     syntax::{self, Replaced},
     watch::Watch,
 };
@@ -27,25 +29,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     fields::media_type,
     files::{assets::Assets, path::NOT_IN_PATH, source::Files, urls::Urls},
-    images::Setting,
 };
-
-/// What a site sets once for all its templates.
-#[derive(Clone, Default)]
-pub(crate) struct Settings {
-    pub(crate) static_prefix: String,
-    pub(crate) configure: Vec<Configure>,
-    pub(crate) volatile: HashSet<String>,
-    /// By function, the names that it looks up.
-    pub(crate) lookups: HashMap<String, Vec<String>>,
-    pub(crate) build_id: Option<String>,
-    pub(crate) public_origin: Option<String>,
-    pub(crate) images: Setting,
-    /// What templates say of static files in vain, and is logged already: the template, and its words.
-    reported: Arc<Mutex<HashSet<(String, String)>>>,
-}
-
-pub(crate) type Configure = Arc<dyn Fn(&mut Environment<'static>) + Send + Sync>;
 
 /// The templates of one moment.
 pub(crate) struct Templates {
@@ -58,7 +42,7 @@ pub(crate) struct Templates {
 }
 
 impl Templates {
-    pub(crate) fn new(files: Files, assets: Arc<Assets>, settings: &Arc<Settings>) -> Self {
+    pub(crate) fn new(files: Files, assets: Arc<Assets>, settings: &Arc<SiteSettings>) -> Self {
         let files = Arc::new(files);
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(auto_escape);
@@ -196,33 +180,6 @@ impl fmt::Debug for Templates {
     }
 }
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("static_prefix", &self.static_prefix).finish_non_exhaustive()
-    }
-}
-
-impl Settings {
-    pub(crate) fn new(static_prefix: &str) -> Self {
-        Self { static_prefix: static_prefix.to_owned(), ..Self::default() }
-    }
-
-    /// Tells the developer of a name that is no file, once for each template.
-    pub(crate) fn report_missing(&self, template: &str, line: Option<usize>, name: &str) {
-        if self.is_news(template, name) {
-            tracing::warn!(template, line, file = name, "static() names a file that does not exist");
-        }
-    }
-
-    fn is_news(&self, template: &str, words: &str) -> bool {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        // SECURITY: a computed name may come from a stranger, who must fill neither the memory nor the log.
-        reported.len() < MOST_REPORTED && reported.insert((template.to_owned(), words.to_owned()))
-    }
-}
-
-const MOST_REPORTED: usize = 256;
-
 /// How far templates, macros and loops may go within one another. Each takes stack, and without optimisation so much that
 /// a thread's two megabytes end before the engine's own limit does.
 const DEEPEST: usize = if cfg!(debug_assertions) { 250 } else { 500 };
@@ -250,46 +207,8 @@ pub(crate) fn innermost(name: &str, mut error: &minijinja::Error) -> (String, Op
     (error.name().unwrap_or(name).to_owned(), error.line())
 }
 
-pub(crate) fn load(files: &Files, name: &str) -> Result<Option<String>, minijinja::Error> {
-    files.get(name).map(|file| text(name, &file.bytes)).transpose()
-}
-
-/// The source of a template's file.
-fn text(name: &str, bytes: &[u8]) -> Result<String, minijinja::Error> {
-    String::from_utf8(without_mark(bytes).to_vec()).map_err(|error| {
-        let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-        let found = if is_utf16 { "is UTF-16: save it as UTF-8" } else { "is not UTF-8" };
-        let message = format!("the template {name} {found}");
-        minijinja::Error::new(minijinja::ErrorKind::SyntaxError, message).with_source(error)
-    })
-}
-
-/// The byte order mark that some editors put before UTF-8. In a page it would stand before the doctype, or in the middle:
-/// a browser then falls into quirks mode, and JSON must not have one (RFC 8259 §8.1).
-const MARK: &str = "\u{feff}";
-
-fn without_mark(mut bytes: &[u8]) -> &[u8] {
-    while let Some(rest) = bytes.strip_prefix(MARK.as_bytes()) {
-        bytes = rest;
-    }
-    bytes
-}
-
-/// Takes the mark off the templates that the site added in code.
-fn without_marks(environment: &mut Environment<'static>) {
-    let marked = environment.templates().filter(|(_, template)| template.source().starts_with(MARK));
-    let marked =
-        marked.map(|(name, template)| (name.to_owned(), template.source().trim_start_matches(MARK).to_owned()));
-    for (name, source) in marked.collect::<Vec<_>>() {
-        // It compiled with the mark, and does so without it unless the site has changed the syntax since.
-        if let Err(error) = environment.add_template_owned(name.clone(), source) {
-            tracing::warn!(template = name, %error, "the byte order mark of a template could not be taken off");
-        }
-    }
-}
-
 /// How the functions of templates make URLs.
-fn urls(assets: &Arc<Assets>, settings: &Arc<Settings>) -> Urls {
+fn urls(assets: &Arc<Assets>, settings: &Arc<SiteSettings>) -> Urls {
     let (assets, settings) = (assets.clone(), settings.clone());
     let of_file = move |template: &str, text: &str| static_url(&assets, &settings, template, text);
     Urls { of_file: Arc::new(of_file), of_path: site_url }
@@ -297,7 +216,7 @@ fn urls(assets: &Arc<Assets>, settings: &Arc<Settings>) -> Urls {
 
 /// The URL of the static file that a text names, fingerprinted, or plain where there is no such file. A query or fragment
 /// behind the name stays behind the URL; a query of another's invention (`?v=2`) for which an image would be refused does not.
-fn static_url(assets: &Assets, settings: &Settings, template: &str, text: &str) -> String {
+fn static_url(assets: &Assets, settings: &SiteSettings, template: &str, text: &str) -> String {
     WATCH.with_borrow(|watch| watch.iter().for_each(|watch| watch.file(text)));
     let (name, rest) = assets.named(text);
     let fingerprinted = assets.fingerprinted(name);

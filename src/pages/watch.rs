@@ -16,7 +16,7 @@ use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Tuple, Value, 
 
 use super::{
     reads::{Parts, Reads},
-    syntax::Reference,
+    reference::Reference,
 };
 
 /// What is covered, and what was looked at besides.

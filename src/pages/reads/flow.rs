@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use crate::pages::syntax::Reference;
+use crate::pages::reference::Reference;
 
 pub(crate) type Name = Rc<str>;
 

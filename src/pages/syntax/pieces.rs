@@ -3,14 +3,7 @@
 
 use minijinja::machinery::ast::Stmt;
 
-/// A part of what a template puts out.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Piece {
-    /// Text as it is, and the line that it starts in.
-    Text(String, usize),
-    /// Whatever rendering makes of it: a value, another template, one of two branches.
-    Unknown,
-}
+use crate::pages::inline::Piece;
 
 /// The pieces of a template: its own, and those of each macro and other block that is put out elsewhere.
 pub(crate) fn pieces(statement: &Stmt<'_>) -> Vec<Vec<Piece>> {

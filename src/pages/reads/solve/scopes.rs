@@ -10,7 +10,7 @@ use crate::{
     defects::{Defect, seeded},
     pages::{
         reads::flow::{Fact, Frame, Link, Name, Place, Scope, Unit},
-        syntax::Reference,
+        reference::Reference,
     },
 };
 
