@@ -95,9 +95,9 @@ fn candidates(pixels: &Pixels, recipe: &Recipe<'_>, graphic: bool) -> Vec<Format
 mod tests {
     use super::{
         super::{
-            header::probe,
-            kind::{Kind, sniff},
+            kind::Kind,
             pixels::{Layout, Space},
+            probe::{probe, sniff},
         },
         *,
     };

@@ -3,8 +3,8 @@
 
 use super::{
     encode::{Format, Tier},
-    files::{jpeg::Reader, webp::MOST_GROUPS},
-    header::Header,
+    files::webp::MOST_GROUPS,
+    header::{Header, Reader},
     kind::Kind,
 };
 

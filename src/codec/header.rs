@@ -1,15 +1,6 @@
-//! The measures of an image, read before any of it is decoded. Nothing here allocates by a number that the file states.
+//! The measures of an image, as its header states them. It reads no file.
 
-use super::{
-    files::{
-        self,
-        jpeg::{Colours, Reader},
-    },
-    kind::{Kind, sniff},
-    limits::ImageLimits,
-    orientation::Orientation,
-    refusal::{Refusal, guarded, within},
-};
+use super::{kind::Kind, orientation::Orientation};
 
 /// What a file's header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +38,29 @@ pub(crate) struct Header {
     pub(crate) drawn: bool,
     /// The length of the file.
     pub(crate) length: usize,
+}
+
+/// What the components of a JPEG are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colours {
+    Grey,
+    Ycc,
+    Rgb,
+    /// Four inks; 255 is none.
+    Inks,
+    /// Four inks, of which the first three are coded as YCbCr.
+    Ycck,
+}
+
+/// Which decoder reads a JPEG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The fast one.
+    Fast,
+    /// What reads the structures of the fast one where they are in one scan and come out smaller.
+    Small,
+    /// The one that knows every structure.
+    Thorough,
 }
 
 impl Header {
@@ -129,28 +143,4 @@ impl Header {
     pub(super) const fn pixels(&self) -> u64 {
         self.width as u64 * self.height as u64
     }
-}
-
-/// Reads the header of a file and holds it against the limits.
-pub(crate) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusal> {
-    within("bytes", bytes.len() as u64, limits.bytes as u64)?;
-    let header = guarded(|| match sniff(bytes) {
-        Some(Kind::Jpeg) => files::jpeg::probe(bytes, limits),
-        Some(Kind::Png) => files::png::probe(bytes, limits),
-        Some(Kind::Webp) => files::webp::probe(bytes, limits),
-        Some(Kind::Gif) => files::gif::probe(bytes),
-        Some(Kind::Bmp) => files::bmp::probe(bytes),
-        Some(Kind::Tiff) => files::tiff::probe(bytes, limits),
-        Some(Kind::Ico) => files::ico::probe(bytes, limits),
-        Some(Kind::Qoi) => files::qoi::probe(bytes),
-        Some(Kind::Pnm) => files::pnm::probe(bytes),
-        Some(kind) => Err(Refusal::Unsupported(kind)),
-        None => Err(Refusal::NotAnImage),
-    })?;
-    if header.width == 0 || header.height == 0 {
-        return Err(Refusal::broken("it has no pixels"));
-    }
-    within("pixels on a side", u64::from(header.width.max(header.height)), u64::from(limits.side))?;
-    within("pixels", header.pixels(), limits.pixels)?;
-    Ok(header)
 }

@@ -1,10 +1,11 @@
 //! What a file is that nobody vouches for, whether or not it is converted. It does not know what is done with it.
 
 use super::{
-    header::{Header, probe},
-    kind::{Kind, moves},
+    header::Header,
+    kind::Kind,
     limits::ImageLimits,
     measure::{is_whole, measure},
+    probe::{moves, probe},
     refusal::{Refusal, within},
 };
 

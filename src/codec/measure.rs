@@ -3,7 +3,8 @@
 
 use super::{
     bytes::{array, be32, le16, slice},
-    kind::{Kind, XML_SPACE, sniff},
+    kind::Kind,
+    probe::{XML_SPACE, sniff},
 };
 
 /// Width and height of a file of any kind that says so near its beginning, as it is seen.

@@ -3,9 +3,10 @@
 
 use super::{
     files,
-    header::{Header, probe},
-    kind::{Kind, sniff},
+    header::Header,
+    kind::Kind,
     limits::ImageLimits,
+    probe::{probe, sniff},
 };
 
 /// The file without EXIF (the position!), XMP, IPTC, comments, text, thumbnails, gain maps and whatever stands behind its

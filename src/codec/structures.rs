@@ -3,11 +3,11 @@
 use super::{
     cost::predicted_decode_ms,
     decode::decode,
-    files::jpeg::Reader,
-    header::{Header, probe},
+    header::{Header, Reader},
     kind::Kind,
     limits::ImageLimits,
     pixels::Pixels,
+    probe::probe,
     refusal::Refusal,
 };
 

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use super::{
     decode::decode,
     encode::{Format, Tier, encode},
-    header::probe,
     limits::ImageLimits,
     pixels::{Layout, Pixels, PngColour, Space},
+    probe::probe,
 };
 
 /// To be raised with every change of settings, and of what is done to a picture.

@@ -175,7 +175,7 @@ fn each_foreign_crate_has_one_owner() {
             "minijinja",
             &["content/", "images/", "no_images.rs", "pages/", "lib.rs", "bin/chalice-http-toolkit/setup/project.rs"][..],
         ),
-        ("infer", &["fields/media_type.rs", "codec/kind.rs"]),
+        ("infer", &["fields/media_type.rs", "codec/probe.rs"]),
         ("zune_jpeg", &["codec/decode/jpeg.rs"]),
         ("jpeg_decoder", &["codec/decode/thorough_jpeg.rs"]),
         ("png", &["codec/decode/", "codec/encode/"]),

@@ -5,7 +5,12 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::super::{files::jpeg::Colours, header::Header, limits::ImageLimits, pixels::Layout, refusal::Refusal};
+use super::super::{
+    header::{Colours, Header},
+    limits::ImageLimits,
+    pixels::Layout,
+    refusal::Refusal,
+};
 
 /// The pixels of a picture that [`files::jpeg::picture`](super::super::files::jpeg::picture) has made plain.
 pub(super) fn decode(picture: &[u8], header: &Header, limits: &ImageLimits) -> Result<(Layout, Vec<u8>), Refusal> {

@@ -9,8 +9,8 @@ mod thorough_jpeg;
 mod webp;
 
 use super::{
-    files::jpeg::{Reader, picture, profile},
-    header::Header,
+    files::jpeg::{picture, profile},
+    header::{Header, Reader},
     kind::Kind,
     limits::ImageLimits,
     pixels::{Pixels, Space},

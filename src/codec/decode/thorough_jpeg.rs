@@ -2,7 +2,12 @@
 
 use jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
 
-use super::super::{files::jpeg::Colours, header::Header, limits::ImageLimits, pixels::Layout, refusal::Refusal};
+use super::super::{
+    header::{Colours, Header},
+    limits::ImageLimits,
+    pixels::Layout,
+    refusal::Refusal,
+};
 
 /// The pixels of a picture that [`files::jpeg::picture`](super::super::files::jpeg::picture) has made plain, at 1, 2, 4 or all 8
 /// eighths of its width.

@@ -176,9 +176,10 @@ fn ok(code: libaom_sys::aom_codec_err_t, what: &str) -> Result<(), Refusal> {
 mod tests {
     use super::{
         super::super::{
-            kind::{Kind, sniff},
+            kind::Kind,
             measure::measure,
             pixels::{Layout, Space},
+            probe::sniff,
         },
         *,
     };

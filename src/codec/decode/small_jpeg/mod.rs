@@ -18,7 +18,11 @@ use self::{
     tables::Frame,
 };
 use super::{
-    super::{files::jpeg::Colours, header::Header, pixels::Layout, refusal::Refusal},
+    super::{
+        header::{Colours, Header},
+        pixels::Layout,
+        refusal::Refusal,
+    },
     jpeg::read_inks,
 };
 

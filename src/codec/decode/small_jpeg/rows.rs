@@ -1,7 +1,7 @@
 //! Components, which may be sampled coarser than the picture, into rows of pixels.
 
 use super::{
-    super::super::files::jpeg::Colours,
+    super::super::header::Colours,
     tables::{Component, Frame},
 };
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use self::structure::Structure;
 pub(in super::super) use self::{
     strip::{orientation, stripped},
-    structure::{Colours, Reader, picture},
+    structure::picture,
 };
 use super::super::{
     bytes::{be16, find_ff, slice},

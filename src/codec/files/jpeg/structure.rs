@@ -2,32 +2,13 @@
 //! hence which decoder reads it. This is decided here alone. A decoder then gets a file in which nothing is left to guess.
 
 use super::{
-    super::super::{kind::Kind, refusal::Refusal},
+    super::super::{
+        header::{Colours, Reader},
+        kind::Kind,
+        refusal::Refusal,
+    },
     APP0, APP14, APP15, COM, SOI, SOS, Segment, Segments,
 };
-
-/// What the components of a picture are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colours {
-    Grey,
-    Ycc,
-    Rgb,
-    /// Four inks; 255 is none.
-    Inks,
-    /// Four inks, of which the first three are coded as YCbCr.
-    Ycck,
-}
-
-/// Which decoder reads a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// The fast one.
-    Fast,
-    /// What reads the structures of the fast one where they are in one scan and come out smaller.
-    Small,
-    /// The one that knows every structure.
-    Thorough,
-}
 
 /// What the headers say.
 #[derive(Debug, Default)]
