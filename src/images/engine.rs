@@ -22,7 +22,6 @@ use tracing::Instrument;
 
 use super::{
     disk::Disk,
-    placeholder::Placeholder,
     variant::{Key, Menu, Plan},
 };
 use crate::{
@@ -60,7 +59,7 @@ pub(crate) struct Engine {
     salt: String,
     headers: Cache<[u8; 32], Measured>,
     outcomes: Cache<Key, Outcome, Bytewise>,
-    styles: Cache<(Placeholder, [u8; 32]), Arc<str>>,
+    styles: Cache<(&'static str, [u8; 32]), Arc<str>>,
     disk: Option<Arc<Disk>>,
     permits: Arc<Semaphore>,
 }
@@ -213,8 +212,8 @@ impl Engine {
         (codec::predicted_decode_ms(header, plan.width) + encode) * self.means.slowness
     }
 
-    /// The style of a placeholder, made once.
-    pub(crate) fn style(&self, kind: Placeholder, image: &[u8; 32], make: impl FnOnce() -> String) -> String {
+    /// The style of a placeholder of this kind, made once.
+    pub(crate) fn style(&self, kind: &'static str, image: &[u8; 32], make: impl FnOnce() -> String) -> String {
         let made = self.styles.get_or_insert_with(&(kind, *image), || Ok::<Arc<str>, Infallible>(make().into()));
         match made {
             Ok(style) => style.to_string(),

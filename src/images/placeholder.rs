@@ -33,7 +33,7 @@ impl Placeholder {
 
     /// A declaration of style; a grey one where the image can't be read.
     pub(crate) fn style(self, engine: &Engine, source: &Source, header: &Header) -> String {
-        engine.style(self, &source.digest, || {
+        engine.style(self.name(), &source.digest, || {
             self.make(engine, source, header).unwrap_or_else(|why| {
                 tracing::debug!(%why, "an image has a grey placeholder");
                 "background-color:#888".to_owned()

@@ -16,8 +16,7 @@ use super::{
     engine::{Engine, Job, Outcome, Source, convert},
     ownership,
     placeholder::Placeholder,
-    serve::Made,
-    variant::{Plan, Wanted, key_of_original},
+    variant::{Key, Plan, Wanted, key_of_original},
 };
 use crate::{
     codec::{Format, Header, ImageLimits},
@@ -60,9 +59,16 @@ pub struct Prebuilt {
     pub bytes: u64,
 }
 
+/// A variant that was made ahead, and what its bytes are known by.
+#[derive(Clone, Debug)]
+pub(crate) struct PrebuiltVariant {
+    pub(crate) tag: Key,
+    pub(crate) outcome: Outcome,
+}
+
 /// What was made ahead for the static file of this name. Its tag is of its bytes: they may have been made elsewhere, where
 /// the same codecs round otherwise.
-pub(crate) fn find(assets: &Assets, name: &str, job: &Job) -> Option<Made> {
+pub(crate) fn find(assets: &Assets, name: &str, job: &Job) -> Option<PrebuiltVariant> {
     let files = assets.files();
     files.names(&format!("{FOLDER}/{name}/")).next()?;
     let content = files.get(&place(name, job))?;
@@ -71,7 +77,7 @@ pub(crate) fn find(assets: &Assets, name: &str, job: &Job) -> Option<Made> {
         Outcome::Variant(_) => content.digest,
         Outcome::Original => key_of_original(&job.source.digest),
     };
-    Some(Made { tag, outcome })
+    Some(PrebuiltVariant { tag, outcome })
 }
 
 fn place(name: &str, job: &Job) -> String {

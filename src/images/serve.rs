@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use super::{
     accept::Bucket,
     engine::{Engine, Job, Outcome, Source},
-    prebuilt,
+    prebuilt::{self, PrebuiltVariant},
     variant::{Key, Menu, Plan, Wanted, key_of_original},
 };
 use crate::{
@@ -41,14 +41,7 @@ enum Choice {
 struct Candidate {
     job: Job,
     tag: Key,
-    made: Option<Made>,
-}
-
-/// A variant that was made ahead, and what its bytes are known by.
-#[derive(Clone, Debug)]
-pub(crate) struct Made {
-    pub(crate) tag: Key,
-    pub(crate) outcome: Outcome,
+    made: Option<PrebuiltVariant>,
 }
 
 /// The image that a path and a query mean. `None` where they mean no file, or one that is served as any file is.
@@ -140,7 +133,7 @@ impl Variant {
     pub(crate) fn represent(
         self,
         policy: Option<CacheControl>,
-        made: impl Fn(&Job) -> Option<Made> + Send + 'static,
+        made: impl Fn(&Job) -> Option<PrebuiltVariant> + Send + 'static,
     ) -> Representation {
         Representation::select(move |selection| {
             let (choice, better) = self.choose(selection.headers, made);
@@ -163,7 +156,7 @@ impl Variant {
 
     /// The best plan that is made already or can be made in time, and those that are better. Of the request's fields Accept
     /// alone counts, which Vary names: conditions are not for the choice.
-    fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<Made>) -> (Choice, Vec<Candidate>) {
+    fn choose(&self, fields: &HeaderMap, made: impl Fn(&Job) -> Option<PrebuiltVariant>) -> (Choice, Vec<Candidate>) {
         let Self { engine, source, header, .. } = self;
         if self.is_kept(fields) {
             return (Choice::Original, Vec::new());
