@@ -146,6 +146,14 @@ pub mod diagnostics {
     };
 }
 
+/// Plain HTTP: what its server takes from strangers.
+///
+/// [`App::run`] serves it where the environment says so, [`App::serve`] on a socket of your own.
+#[cfg(feature = "server")]
+pub mod server {
+    pub use crate::runtime::server::ServerLimits;
+}
+
 /// What [`App`] takes and gives besides requests and responses: the [`Reply`](events::Reply) of [`App::invoke`], the
 /// [`ScheduledEvent`](events::ScheduledEvent) of a schedule, and the [`ScriptRoot`](events::ScriptRoot) in the extensions of a request: the path prefix under which the site is mounted.
 pub mod events {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 /// The stage that a site runs in, from the environment variable `STAGE`.
 ///
 /// `STAGE=dev` is development: edited templates and files are seen at once, and error pages show what went wrong. Any
-/// other value is not. Without the variable it is development, except on Lambda (where `LAMBDA_TASK_ROOT` is set) and where
-/// `HOST` lets the local server listen on more than this machine's own addresses: whoever can reach it then would see what
-/// only a developer should.
+/// other value is not. Without the variable it is development, except on Lambda (where `LAMBDA_TASK_ROOT` or
+/// `AWS_LAMBDA_HTTP_ENDPOINT` is set) and where `HOST` lets the server listen on more than this machine's own addresses: whoever
+/// can reach it then would see what only a developer should.
 ///
 /// # Examples
 ///
@@ -26,7 +26,8 @@ pub struct Stage {
 impl Stage {
     /// The stage of this process.
     pub fn current() -> Self {
-        let on_lambda = std::env::var_os("LAMBDA_TASK_ROOT").is_some();
+        let on_lambda =
+            ["LAMBDA_TASK_ROOT", "AWS_LAMBDA_HTTP_ENDPOINT"].iter().any(|name| std::env::var_os(name).is_some());
         let is_shown = std::env::var_os("HOST").is_some_and(|host| !host.to_str().is_some_and(listens_on_loopback));
         Self::of(std::env::var("STAGE").ok().as_deref(), on_lambda || is_shown)
     }

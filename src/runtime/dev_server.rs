@@ -2,16 +2,14 @@
 
 use std::{
     convert::Infallible,
-    env,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    str::FromStr,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::Incoming,
@@ -20,16 +18,17 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
 
 use super::{
     App, Front,
     exchange::{exchange, gateway_error},
     hosts::{self, Hosts},
+    listen::{listen, setting},
     signals::Signals,
+    told::told,
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     files::provenance,
 };
 
@@ -71,32 +70,6 @@ pub(super) async fn run(app: App) -> Result<()> {
     Ok(())
 }
 
-async fn listen(host: &str, port: u16) -> Result<TcpListener> {
-    let name = host.trim_matches(['[', ']']);
-    TcpListener::bind((name, port)).await.map_err(|error| {
-        let message = format!(
-            "can't listen on `{host}`, port {port}: HOST sets an address of this machine (127.0.0.1 if it is not set, 0.0.0.0 for \
-             all that it has), PORT another port"
-        );
-        Error::caused(ErrorKind::Runtime, message, error)
-    })
-}
-
-/// A variable of the environment. An empty one is not set.
-fn setting<T: FromStr>(name: &str, default: T) -> Result<T>
-where
-    T::Err: Into<BoxError>,
-{
-    let unreadable = |value: &str, error| {
-        Error::caused(ErrorKind::Configuration, format!("{name} is `{value}`, which can't be read"), error)
-    };
-    match env::var(name) {
-        Ok(value) if !value.is_empty() => value.parse().map_err(|error: T::Err| unreadable(&value, error.into())),
-        Err(env::VarError::NotUnicode(value)) => Err(unreadable(&value.to_string_lossy(), "it is not UTF-8".into())),
-        Ok(_) | Err(env::VarError::NotPresent) => Ok(default),
-    }
-}
-
 impl Server {
     /// The one line at the start.
     fn greet(&self, address: SocketAddr) {
@@ -125,15 +98,8 @@ impl Server {
             Ok(host) => host,
             Err(reason) => return told(StatusCode::BAD_REQUEST, format!("{reason}\n")),
         };
-        if let Some(host) = host.as_ref().map(|authority| authority.host()).filter(|_| self.app.development)
-            && !self.hosts.serve(host, asked_at)
-        {
-            tracing::warn!(host, "a request for another host was refused; ALLOWED_HOSTS names those that are served");
-            let hint = format!(
-                "This server is in development and does not serve the host {host}.\nIf it is yours, start the server with \
-                 ALLOWED_HOSTS={host}\n"
-            );
-            return told(StatusCode::FORBIDDEN, hint);
+        if let Some(refusal) = self.hosts.refusal(host.as_ref(), asked_at).filter(|_| self.app.development) {
+            return refusal;
         }
         for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
             parts.headers.insert(name, HeaderValue::from_static(value));
@@ -144,20 +110,6 @@ impl Server {
         };
         exchange(&self.app, self.front, &parts, &body.to_bytes()).await
     }
-}
-
-/// What the server itself says to a developer.
-fn told(status: StatusCode, text: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(text));
-    *response.status_mut() = status;
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
 
 #[cfg(test)]
@@ -191,7 +143,7 @@ mod tests {
         Server { app: app.with_development(development), front, hosts: Hosts::parse(allowed).expect("hosts") }
     }
 
-    const FRONTS: [Front; 4] = [Front::Http, Front::Rest, Front::Url, Front::Alb];
+    const FRONTS: [Front; 5] = [Front::Http, Front::Rest, Front::Url, Front::Alb, Front::Plain];
 
     #[tokio::test]
     async fn a_request_has_exactly_one_host() {

@@ -47,6 +47,8 @@ pub(crate) enum Payload {
     V2,
     /// Maps of values or of lists, as the target group is set; the reply has the same.
     Alb,
+    /// None: a request and an answer of HTTP as they are.
+    Plain,
 }
 
 /// What becomes of a path.
@@ -197,6 +199,29 @@ pub(crate) const ALB: Door = Door {
     ..URL
 };
 
+/// HTTP itself, by the server of this crate. The request is whole before the site gets it, so that what is of its connection alone
+/// (RFC 9110 §7.6.1) stays there.
+pub(crate) const PLAIN: Door = Door {
+    front: Front::Plain,
+    payload: Payload::Plain,
+    cookies: CookiePlace::Fields,
+    dropped_from_requests: &[
+        "connection",
+        "expect",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ],
+    reply_fields: &[],
+    request_header_limit: 32 * 1024,
+    reply_limit: 64 * 1024 * 1024,
+    reply_header_limit: 32 * 1024,
+    ..URL
+};
+
 const TEXT: &[&str] = &["text/", "application/json", "application/javascript", "application/xml"];
 
 impl Front {
@@ -207,6 +232,7 @@ impl Front {
             Self::Http => &HTTP,
             Self::Url => &URL,
             Self::Alb => &ALB,
+            Self::Plain => &PLAIN,
         }
     }
 }

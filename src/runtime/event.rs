@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
+    asked::{Asked, Refused},
     door::{self, Door, PathForm, Payload, QueryForm},
     json,
     mount::{Mount, Place},
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     body::Limit,
-    fields::ows,
+    fields::{negotiate::prefers_problem, ows},
     hidden::is_secret,
     json::{Object, readable, text},
     script_root::ScriptRoot,
@@ -45,27 +46,51 @@ impl<'a> Event<'a> {
         Some(Self { door, fields, context, http: http.unwrap_or_default() })
     }
 
+    /// What is asked for by an event of this many bytes.
+    pub(crate) fn asked(&self, mount: &Mount, length: usize) -> Asked<'a> {
+        let (method, path) = self.summary();
+        let request = self.checked_request(mount, length);
+        let wants_problem = match &request {
+            Ok(request) => prefers_problem(request.headers()),
+            Err(_) => self.headers().is_ok_and(|headers| prefers_problem(&headers)),
+        };
+        Asked {
+            door: self.door,
+            multi_value: self.is_multi_value(),
+            id: self.context.text("requestId").unwrap_or_default(),
+            method,
+            path,
+            root: self.script_root(mount),
+            wants_problem,
+            request,
+        }
+    }
+
+    fn checked_request(&self, mount: &Mount, length: usize) -> Result<Request, Refused> {
+        let front = self.door.front;
+        if length > front.event_limit() {
+            return Err(Refused::TooLarge { size: length, limit: front.event_limit() });
+        }
+        let request = self.to_request(mount)?;
+        let (size, limit) = (request.body().len(), front.body_limit());
+        if size > limit { Err(Refused::TooLarge { size, limit }) } else { Ok(request) }
+    }
+
     /// Whether lines of a field stand in lists. An ALB has them so if its target group says so, and then reads nothing else.
-    pub(crate) fn is_multi_value(&self) -> bool {
+    fn is_multi_value(&self) -> bool {
         match self.door.payload {
             Payload::V1 => true,
-            Payload::V2 => false,
+            Payload::V2 | Payload::Plain => false,
             Payload::Alb => self.fields.get("multiValueHeaders").is_some(),
         }
     }
 
     /// The method and the path for a log, as far as they can be read.
-    pub(crate) fn summary(&self) -> (Cow<'a, str>, Cow<'a, str>) {
+    fn summary(&self) -> (Cow<'a, str>, Cow<'a, str>) {
         (self.raw_method().and_then(text).unwrap_or_default(), self.raw_path().and_then(text).unwrap_or_default())
     }
 
-    /// What the front door calls this request; empty where it has no name for it.
-    pub(crate) fn request_id(&self) -> Cow<'a, str> {
-        self.context.text("requestId").unwrap_or_default()
-    }
-
-    /// The prefix that links of this request's answer carry.
-    pub(crate) fn script_root(&self, mount: &Mount) -> ScriptRoot {
+    fn script_root(&self, mount: &Mount) -> ScriptRoot {
         self.place().map_or_else(|_| mount.root_of_unknown_place(), |place| mount.split(&place).0)
     }
 
@@ -80,7 +105,7 @@ impl<'a> Event<'a> {
     }
 
     /// The request that the site's service gets.
-    pub(crate) fn to_request(&self, mount: &Mount) -> Result<Request, BadRequest> {
+    fn to_request(&self, mount: &Mount) -> Result<Request, BadRequest> {
         if self.door.payload == Payload::V1 {
             // It tells an HTTP API, which decodes paths, from a REST API.
             json::text(self.fields.get("version"), "the version of the payload can't be read")?;
@@ -111,11 +136,8 @@ impl<'a> Event<'a> {
     }
 
     /// What lambda_http's `RequestExt` offers besides. It takes what is not there for empty.
-    fn with_lambda_extensions(&self, mut request: Request, query: &str) -> Request {
-        let parameters = grouped(form_urlencoded::parse(query.as_bytes()));
-        if !parameters.is_empty() {
-            request = request.with_query_string_parameters(parameters);
-        }
+    fn with_lambda_extensions(&self, request: Request, query: &str) -> Request {
+        let mut request = with_query(request, query);
         // They shape no request: what of them can't be read is left out.
         let map = |name| grouped(json::pairs(self.fields.get(name), "").unwrap_or_default());
         let (parameters, variables) = (map("pathParameters"), map("stageVariables"));
@@ -143,7 +165,9 @@ impl<'a> Event<'a> {
         let raw = self.fields.get("requestContext");
         match self.door.payload {
             Payload::V1 => RequestContext::ApiGatewayV1(read::<events::apigw::ApiGatewayProxyRequestContext>(raw)),
-            Payload::V2 => RequestContext::ApiGatewayV2(read::<events::apigw::ApiGatewayV2httpRequestContext>(raw)),
+            Payload::V2 | Payload::Plain => {
+                RequestContext::ApiGatewayV2(read::<events::apigw::ApiGatewayV2httpRequestContext>(raw))
+            }
             Payload::Alb => RequestContext::Alb(read::<events::alb::AlbTargetGroupRequestContext>(raw)),
         }
     }
@@ -160,7 +184,7 @@ impl<'a> Event<'a> {
 
     /// All lines of all fields. A REST API and an ALB with that setting have them in `multiValueHeaders`; `headers` then
     /// holds only the last line of each.
-    pub(crate) fn headers(&self) -> Result<HeaderMap, BadRequest> {
+    fn headers(&self) -> Result<HeaderMap, BadRequest> {
         let unreadable = "the header fields can't be read";
         let mut raw = self.fields.get("multiValueHeaders");
         let mut lines = json::pairs(raw, unreadable)?;
@@ -232,6 +256,12 @@ impl<'a> Event<'a> {
             Some(body) => Ok(Body::Text(body.into_owned())),
         }
     }
+}
+
+/// With the parameters of its query for `RequestExt`, which takes what is not there for empty.
+pub(crate) fn with_query(request: Request, query: &str) -> Request {
+    let parameters = grouped(form_urlencoded::parse(query.as_bytes()));
+    if parameters.is_empty() { request } else { request.with_query_string_parameters(parameters) }
 }
 
 /// A text that its parts share, so that neither they nor their clones are copied.

@@ -1,7 +1,12 @@
 //! A front door without its network: the event that it makes of a request, and the response that it makes of a reply, with
-//! its limits. The local server and tests of sites go this way. It knows no site; only [`App::invoke`].
+//! its limits. The local server and tests of sites go this way. It knows no site; only [`App::invoke`], and [`plain`] for the door
+//! that has no events.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -12,8 +17,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     App, Front,
+    asked::Refused,
     door::{CookiePlace, Door, Fate, PathForm, Payload, QueryForm, RENAMED},
-    fields::{cookies_of, text_of},
+    fields::{are_of_text, cookies_of, text_of},
+    plain,
 };
 
 /// What a client gets for a request through a front door: the event goes in, the reply comes out, both within its limits.
@@ -22,6 +29,9 @@ pub(crate) async fn exchange(app: &App, front: Front, request: &request::Parts, 
     if let Some(status) = refuses(door, request) {
         tracing::warn!(path = request.uri.path(), ?front, %status, "a request was refused as this front door does");
         return gateway_error(status);
+    }
+    if door.payload == Payload::Plain {
+        return exchange_plainly(app, door, request, body).await;
     }
     let event = event(door, request, body).to_string();
     let reply = match app.invoke(&event, None).await {
@@ -38,6 +48,20 @@ pub(crate) async fn exchange(app: &App, front: Front, request: &request::Parts, 
     }
     handed_on(door, &json).unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
 }
+
+/// The same where there is no event.
+async fn exchange_plainly(app: &App, door: &Door, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
+    if let Err(error) = app.mount.checked() {
+        tracing::error!(%error, "a request was refused");
+        return gateway_error(StatusCode::BAD_GATEWAY);
+    }
+    let (size, limit) = (body.len(), door.request_body_limit);
+    let body = if size > limit { Err(Refused::TooLarge { size, limit }) } else { Ok(body.clone()) };
+    plain::answer(app, request, body, LOCAL).await
+}
+
+/// Where each client seems to be.
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What a front door answers to a request that no function gets.
 fn refuses(door: &Door, request: &request::Parts) -> Option<StatusCode> {
@@ -56,7 +80,7 @@ fn event(door: &Door, request: &request::Parts, body: &Bytes) -> Value {
     let method = method(door, request);
     let (body, base64) = encoded_body(door, &headers, body);
     match door.payload {
-        Payload::V2 => json!({
+        Payload::V2 | Payload::Plain => json!({
             "version": "2.0",
             "routeKey": "$default",
             "rawPath": path,
@@ -145,10 +169,8 @@ fn encoded_body(door: &Door, headers: &HeaderMap, body: &Bytes) -> (Value, bool)
     if body.is_empty() {
         return (Value::Null, false);
     }
-    let media_type = headers.get(header::CONTENT_TYPE).map(text_of).unwrap_or_default();
-    let is_text = door.text_bodies.iter().any(|listed| media_type.starts_with(listed));
     match std::str::from_utf8(body) {
-        Ok(text) if is_text => (text.into(), false),
+        Ok(text) if are_of_text(door, headers) => (text.into(), false),
         _ => (STANDARD.encode(body).into(), true),
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::door::{Door, Fate, RENAMED};
 
@@ -25,12 +25,19 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// The cookies of a line, each as text by itself: one that is no UTF-8 leaves the others as they are.
-#[cfg_attr(not(any(feature = "dev-server", feature = "testing")), allow(dead_code))]
+#[cfg_attr(not(any(feature = "dev-server", feature = "server", feature = "testing")), allow(dead_code))]
 pub(crate) fn cookies_of(line: &HeaderValue) -> impl Iterator<Item = Cow<'_, str>> {
     line.as_bytes()
         .split(|byte| *byte == b';')
         .map(|cookie| text(cookie.trim_ascii()))
         .filter(|cookie| !cookie.is_empty())
+}
+
+/// Whether a body with these fields arrives as text, if it is UTF-8.
+#[cfg_attr(not(any(feature = "dev-server", feature = "server", feature = "testing")), allow(dead_code))]
+pub(crate) fn are_of_text(door: &Door, headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).map(text_of).unwrap_or_default();
+    door.text_bodies.iter().any(|listed| media_type.starts_with(listed))
 }
 
 /// Tells in the log which fields of answers do not reach the client, each once.

@@ -6,9 +6,10 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderValue, Method, Version, header, request, uri::Authority};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, Version, header, request, uri::Authority};
 
-use super::uri::authority;
+use super::{told::told, uri::authority};
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::ows,
@@ -47,8 +48,19 @@ impl Hosts {
         self
     }
 
+    /// What development answers to a request for a host that may be another site's.
+    pub(super) fn refusal(&self, host: Option<&Authority>, asked_at: IpAddr) -> Option<Response<Bytes>> {
+        let host = host.map(Authority::host).filter(|host| !self.serve(host, asked_at))?;
+        tracing::warn!(host, "a request for another host was refused; ALLOWED_HOSTS names those that are served");
+        let hint = format!(
+            "This server is in development and does not serve the host {host}.\nIf it is yours, start the server with \
+             ALLOWED_HOSTS={host}\n"
+        );
+        Some(told(StatusCode::FORBIDDEN, hint))
+    }
+
     /// Whether a host is served: loopback names, the address at which the connection came in, and those that are allowed.
-    pub(super) fn serve(&self, host: &str, asked_at: IpAddr) -> bool {
+    fn serve(&self, host: &str, asked_at: IpAddr) -> bool {
         let (name, address) = (normal(host), address_in(host));
         is_loopback(host) || address == Some(asked_at) || self.0.iter().any(|allowed| allowed.is(&name, address))
     }
@@ -116,7 +128,9 @@ pub(super) fn asked(request: &mut request::Parts) -> std::result::Result<Option<
     if another.is_some() {
         return Err("The request has more than one Host field.");
     }
-    if first.is_none() && request.version >= Version::HTTP_11 {
+    // HTTP/2 has it in `:authority` (RFC 9113 §8.3.1).
+    let is_named = first.is_some() || (request.version >= Version::HTTP_2 && request.uri.authority().is_some());
+    if !is_named && request.version >= Version::HTTP_11 {
         return Err("The request has no Host field.");
     }
     let field = first.map(|line| line.to_str().ok().and_then(authority).ok_or("The Host field can't be read."));

@@ -3,7 +3,10 @@
 //! 1. [`event`] the event's [JSON](json) becomes a request: a [`uri`], at the place where the site is [mounted](mount)
 //! 2. the site's service is called; what it fails with becomes an error page
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
-//! 4. [`serve`] Lambda's loop, or `dev_server` for its `hosts`; that and `testing` play a front door through `exchange`
+//! 4. [`serve`] Lambda's loop, the [server] of plain HTTP, or `dev_server`, both for their `hosts`; `dev_server` and `testing` play a
+//!    front door through `exchange`
+//!
+//! A request of plain HTTP is none of an event: `plain` makes it, and what follows is the same [answer].
 //!
 //! What is no request is a [trigger]: a batch of [tasks], an event for one of the [handlers](schedules), or a ping that keeps
 //! warm.
@@ -11,6 +14,8 @@
 //! What a [front] [door] does to requests, replies and their [fields] is one table, which all of these go by. What goes wrong
 //! on the way is logged and answered by [`failures`]. The runtime does not know what the service does.
 
+mod answer;
+mod asked;
 mod door;
 mod event;
 mod failures;
@@ -40,15 +45,25 @@ mod dev_server;
 mod dev_server;
 #[cfg(any(feature = "dev-server", feature = "testing"))]
 pub(crate) mod exchange;
-#[cfg(feature = "dev-server")]
+#[cfg(any(feature = "dev-server", feature = "server"))]
 mod hosts;
-#[cfg(feature = "dev-server")]
+#[cfg(any(feature = "dev-server", feature = "server"))]
+mod listen;
+#[cfg(any(feature = "dev-server", feature = "server", feature = "testing"))]
+mod plain;
+#[cfg(feature = "server")]
+pub(crate) mod server;
+#[cfg(not(feature = "server"))]
+#[path = "no_server.rs"]
+mod server;
+#[cfg(any(feature = "dev-server", feature = "server"))]
 mod signals;
+#[cfg(any(feature = "dev-server", feature = "server"))]
+mod told;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::Response;
 use http_body::Body as HttpBody;
-use lambda_http::{Context, Request, RequestExt};
+use lambda_http::{Context, Request};
 use tower::Service;
 
 pub use front::Front;
@@ -57,19 +72,15 @@ pub use trigger::ScheduledEvent;
 
 use self::{
     event::Event,
-    failures::{At, Page},
     fields::Warnings,
     layers::{Layers, Site, site},
     mount::Mount,
-    reply::{HttpReply, bodiless, refuse_size},
     schedules::Schedules,
-    tasks::{Scope, Tasks},
-    uri::BadRequest,
+    tasks::Tasks,
 };
 use crate::{
     content::ContentManager,
     error::{BoxError, Result},
-    fields::{cache_control::guard, negotiate::prefers_problem},
     security::SecurityHeaders,
     stage::Stage,
 };
@@ -173,6 +184,8 @@ pub struct App {
     security_headers: Option<SecurityHeaders>,
     edge_manifest: Option<ContentManager>,
     warnings: Warnings,
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "it has none then"))]
+    server: server::Settings,
 }
 
 impl App {
@@ -199,6 +212,7 @@ impl App {
             security_headers: None,
             edge_manifest: None,
             warnings: Warnings::default(),
+            server: server::Settings::default(),
         }
     }
 
@@ -269,90 +283,8 @@ impl App {
     pub async fn invoke(&self, event: &str, context: Option<Context>) -> Result<Reply> {
         self.mount.checked()?;
         match Event::parse(event) {
-            Some(request) => Ok(self.reply(request, event.len(), context).await),
+            Some(request) => Ok(self.reply(&request, event.len(), context).await),
             None => self.triggered(event, context.as_ref()).await.map(Reply::json),
         }
-    }
-
-    async fn reply(&self, event: Event<'_>, length: usize, context: Option<Context>) -> Reply {
-        let (door, multi_value) = (event.door, event.is_multi_value());
-        let (method, path) = event.summary();
-        let root = event.script_root(&self.mount);
-        let mut at = At { method: &method, path: &path, root, wants_problem: false };
-        let reply = |mut response| {
-            // A layer outside of all others may have set a cookie, or said how long the answer may be kept.
-            guard(&mut response);
-            self.security_headers.iter().for_each(|headers| headers.apply(&mut response));
-            self.warnings.of(door, response.headers());
-            HttpReply::new(door, multi_value, bodiless(&method, response))
-        };
-        let scope = Scope::new(&event.request_id(), context.as_ref());
-        let answered = reply(scope.run(self.response(event, length, context, &mut at)).await);
-        let error = match refuse_size(&answered) {
-            Some(error) => error,
-            None if answered.status().is_server_error() => {
-                scope.drop_tasks();
-                return answered.into();
-            }
-            None => match scope.flush().await {
-                Ok(()) => return answered.into(),
-                Err(error) => error,
-            },
-        };
-        scope.drop_tasks();
-        reply(self.failed(&error, error.status(), answered.into_fields(), &at).await).into()
-    }
-
-    async fn response(
-        &self,
-        event: Event<'_>,
-        length: usize,
-        context: Option<Context>,
-        at: &mut At<'_>,
-    ) -> Response<Bytes> {
-        let front = event.door.front;
-        let wants_problem = || event.headers().is_ok_and(|headers| prefers_problem(&headers));
-        if length > front.event_limit() {
-            at.wants_problem = wants_problem();
-            return self.too_large(length, front.event_limit(), at).await;
-        }
-        match event.to_request(&self.mount) {
-            Ok(request) => {
-                at.wants_problem = prefers_problem(request.headers());
-                self.answer(request, context, front, at).await
-            }
-            Err(BadRequest(reason)) => {
-                tracing::debug!(reason, "a request can't be read");
-                at.wants_problem = wants_problem();
-                let detail = Some(reason).filter(|_| self.development);
-                let page = Page { detail, told: Some(reason), ..Page::of(StatusCode::BAD_REQUEST) };
-                self.error_page(page, at).await
-            }
-        }
-    }
-
-    async fn answer(&self, request: Request, context: Option<Context>, front: Front, at: &At<'_>) -> Response<Bytes> {
-        let size = request.body().len();
-        if size > front.body_limit() {
-            return self.too_large(size, front.body_limit(), at).await;
-        }
-        let request = match context {
-            Some(context) => with_lambda_context(request, context),
-            None => request,
-        };
-        self.respond(request, at).await
-    }
-}
-
-fn with_lambda_context(mut request: Request, context: Context) -> Request {
-    let trace = context.xray_trace_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
-    set_trace(request.headers_mut(), trace);
-    request.with_lambda_context(context)
-}
-
-/// The trace is the invocation's, not what a client may have sent.
-fn set_trace(headers: &mut HeaderMap, trace: Option<HeaderValue>) {
-    if let Some(trace) = trace {
-        headers.insert("x-amzn-trace-id", trace);
     }
 }

@@ -138,54 +138,55 @@ impl HttpReply {
         Self { door, status, headers, cookies, base64: !text, body, multi_value }
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     pub(crate) fn encoded_len(&self) -> usize {
         let envelope = Self { body: Bytes::new(), ..self.clone() };
         let envelope = serde_json::to_vec(&envelope).map_or(0, |json| json.len());
         envelope + if self.base64 { self.body.len().div_ceil(3) * 4 } else { escaped_len(&self.body) }
     }
-
-    /// Names and values of all header fields in sum, which the front door limits too.
-    pub(crate) fn header_len(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        headers + self.cookies.iter().map(|cookie| "set-cookie".len() + cookie.len()).sum::<usize>()
-    }
-
-    /// The fields, for an answer that takes its place; none where they are what is too large.
-    pub(crate) fn into_fields(self) -> HeaderMap {
-        if self.header_len() > self.door.front.header_limit() {
-            return HeaderMap::new();
-        }
-        let mut headers = self.headers;
-        let cookies = self.cookies.iter().filter_map(|cookie| HeaderValue::from_bytes(cookie.as_bytes()).ok());
-        cookies.for_each(|cookie| _ = headers.append(header::SET_COOKIE, cookie));
-        headers
-    }
-
-    /// Whether it fits for sure, by a bound that costs nothing.
-    pub(crate) fn is_small(&self) -> bool {
-        // No byte of JSON text takes more than six, and the envelope itself less than a thousand.
-        (self.body.len() + self.header_len()) * 6 + 1000 < self.door.reply_limit
-            && self.header_len() * 6 < self.door.reply_header_limit
-    }
 }
 
-/// What is wrong with a reply that its front door would not take.
-pub(super) fn refuse_size(reply: &HttpReply) -> Option<Error> {
-    if reply.is_small() {
+/// What is wrong with an answer that its front door would not take.
+pub(super) fn refuse_size(door: &'static Door, multi_value: bool, response: &Response<Bytes>) -> Option<Error> {
+    if is_small(door, response) {
         return None;
     }
-    let (size, limit) = (reply.encoded_len(), reply.door.reply_limit);
+    let (size, limit) = (door.size_of(multi_value, response), door.reply_limit);
     if size > limit {
-        return Some(too_large(&format!("{size} (as JSON)"), limit));
+        let as_json = if door.payload == Payload::Plain { "" } else { " (as JSON)" };
+        return Some(too_large(&format!("{size}{as_json}"), limit));
     }
-    let (size, limit) = (reply.header_len(), reply.door.reply_header_limit);
+    let (size, limit) = (header_len(response.headers()), door.reply_header_limit);
     let message =
         || format!("the reply has {size} bytes of header fields and its front door takes {limit}: set fewer cookies");
     (size > limit).then(|| Error::new(ErrorKind::ReplyTooLarge, message()))
+}
+
+/// Whether it fits for sure, by a bound that costs nothing.
+fn is_small(door: &Door, response: &Response<Bytes>) -> bool {
+    let header_len = header_len(response.headers());
+    // No byte of JSON text takes more than six, and the envelope itself less than a thousand.
+    (response.body().len() + header_len) * 6 + 1000 < door.reply_limit && header_len * 6 < door.reply_header_limit
+}
+
+/// Names and values of all header fields in sum, which the front door limits too.
+fn header_len(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// The fields of an answer that can't be sent, for the one that takes its place; none where they are what is too large.
+pub(super) fn fields_that_fit(door: &Door, response: Response<Bytes>) -> HeaderMap {
+    let headers = response.into_parts().0.headers;
+    if header_len(&headers) > door.reply_header_limit { HeaderMap::new() } else { headers }
+}
+
+impl Door {
+    /// How many bytes of its limit an answer takes.
+    fn size_of(&'static self, multi_value: bool, response: &Response<Bytes>) -> usize {
+        match self.payload {
+            Payload::Plain => response.body().len(),
+            _ => HttpReply::new(self, multi_value, response.clone()).encoded_len(),
+        }
+    }
 }
 
 /// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.4.5); all else has its length.

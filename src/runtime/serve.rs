@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 
-use super::{App, dev_server};
+use super::{App, dev_server, server};
 use crate::error::{Error, ErrorKind, Result};
 
 impl App {
@@ -47,9 +47,14 @@ impl App {
         if !is_on_lambda && self.print_manifest()? {
             return Ok(());
         }
+        let place = server::Place::of_environment()?;
         self.tasks.checked()?;
         self.tasks.start();
-        if is_on_lambda { self.run_lambda().await } else { dev_server::run(self).await }
+        match place {
+            Some(place) => server::run(self, place).await,
+            None if is_on_lambda => self.run_lambda().await,
+            None => dev_server::run(self).await,
+        }
     }
 
     async fn run_lambda(self) -> Result<()> {

@@ -6,10 +6,7 @@ use lambda_http::Request;
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::support::{Answer, Folders, app_with, ask, folders, get};
-use chalice_http_toolkit::Front;
-
-const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
+use crate::support::{Answer, FRONTS, Folders, app_with, ask, folders, get};
 
 fn site() -> (Folders, ContentManager) {
     let folders = folders(&[

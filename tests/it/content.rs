@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 
-use crate::support::{Answer, Folders, Log, app, ask, files_app, folders, get, send};
+use crate::support::{Answer, FRONTS, Folders, Log, app, ask, files_app, folders, get, send};
 
 const NOTHING: Embedded = Embedded::new(&[]);
 
@@ -793,7 +793,7 @@ async fn a_redirect_to_what_is_no_url_for_its_length_is_refused() {
     ] {
         let content = content.clone();
         let app = app(move |_| content.redirect(&target));
-        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+        for front in FRONTS {
             let answer = get(&app, "/").through(front).send().await;
             assert_eq!(
                 (answer.status.as_u16(), answer.header("location").len()),

@@ -5,9 +5,7 @@ use http::Response;
 use lambda_http::Request;
 use tower::{Layer, service_fn};
 
-use crate::support::{Log, ask};
-
-const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
+use crate::support::{FRONTS, Log, ask};
 
 fn protection() -> CrossOriginProtection {
     CrossOriginProtection::new().with_trusted_origin("https://shop.example").expect("an origin")

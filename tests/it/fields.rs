@@ -4,14 +4,12 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{Router, response::IntoResponse, routing::any};
-use chalice_http_toolkit::{
-    App, CacheControl, CloudFront, ContentManager, Embedded, EntityTag, Error, Front, Representation,
-};
+use chalice_http_toolkit::{App, CacheControl, CloudFront, ContentManager, Embedded, EntityTag, Error, Representation};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::support::{Answer, app, ask, get};
+use crate::support::{Answer, FRONTS, app, ask, get};
 
 /// Whoever puts them there: they speak neither of the content nor of its state.
 const OTHERS: [(&str, &str); 30] = [
@@ -383,7 +381,7 @@ fn guarded_site(fields: Fields) -> App {
 async fn what_is_one_visitors_is_kept_from_shared_caches_whichever_layer_says_so() {
     for (target, fields, policy) in GUARDED {
         let app = guarded_site(fields);
-        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+        for front in FRONTS {
             for (method, tag) in [("GET", ""), ("HEAD", ""), ("GET", "\"now\"")] {
                 let answer = ask(&app, method, target).through(front).header("if-none-match", tag).send().await;
                 let what = format!("{front:?} {method} {target} {tag} {fields:?}: {answer:?}");

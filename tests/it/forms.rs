@@ -1,6 +1,6 @@
 //! Forms: the two encodings as senders write them, limits, and what is none; through every front door, as text and in base64.
 
-use chalice_http_toolkit::{App, BoxError, ContentManager, Embedded, Error, ErrorKind, Form, FormLimits, Front};
+use chalice_http_toolkit::{App, BoxError, ContentManager, Embedded, Error, ErrorKind, Form, FormLimits};
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
@@ -8,9 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tower::service_fn;
 
-use crate::support::{Log, ask};
-
-const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
+use crate::support::{FRONTS, Log, ask};
 
 /// On a busy machine a linear reader of these bodies takes seconds; a quadratic one would take hours on any.
 const FOREVER: std::time::Duration = std::time::Duration::from_secs(60);

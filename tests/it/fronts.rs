@@ -9,10 +9,8 @@ use tower::service_fn;
 
 use crate::{
     events::fixture,
-    support::{ask, folders, get, send},
+    support::{EVENT_FRONTS, FRONTS, ask, folders, get, send},
 };
-
-const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
 
 /// A site that answers everything with a copy of one response.
 fn fixed(response: Response<Vec<u8>>) -> App {
@@ -58,7 +56,7 @@ async fn every_byte_arrives_whatever_the_type_says() {
         for front in FRONTS {
             let answer = get(&fixed(typed(content_type, body)), "/").through(front).send().await;
             assert_eq!(answer.body, body, "{content_type:?} {front:?}");
-            assert_eq!(answer.json["isBase64Encoded"], base64, "{content_type:?} {front:?}");
+            assert!(answer.json.is_null() || answer.json["isBase64Encoded"] == base64, "{content_type:?} {front:?}");
             assert_eq!(answer.header("content-length"), body.len().to_string());
         }
     }
@@ -134,7 +132,7 @@ async fn what_has_no_body_leaves_without_one() {
         for front in FRONTS {
             let answer = ask(&app, method, "/").through(front).send().await;
             let has_body = method == "GET" && status != 204 && status != 304;
-            assert_eq!(answer.json["body"] != "", has_body, "{method} {status}");
+            assert_eq!(!answer.body.is_empty(), has_body, "{method} {status}");
             assert_eq!(answer.header("content-length"), length, "{method} {status}");
         }
     }
@@ -143,7 +141,7 @@ async fn what_has_no_body_leaves_without_one() {
 /// The largest body that fits is sent, and one byte more is not; the reply is never larger than its front door takes.
 #[tokio::test]
 async fn a_reply_that_would_not_fit_is_a_clear_error() {
-    for front in FRONTS {
+    for front in EVENT_FRONTS {
         // What a body of units costs: a letter one byte, a quote two, and three bytes of an image four.
         for (content_type, unit, (bytes, cost)) in
             [("text/html", b'a', (1, 1)), ("text/html", b'"', (1, 2)), ("image/png", b'a', (3, 4))]
@@ -193,7 +191,7 @@ async fn too_many_header_bytes_are_an_error_before_the_front_door_says_so() {
 #[tokio::test]
 async fn a_request_that_is_too_large_is_a_413() {
     let app = fixed(typed(Some("text/plain"), b"x"));
-    for front in FRONTS {
+    for front in EVENT_FRONTS {
         let mut event = ask(&app, "POST", "/").through(front).event();
         event["body"] = json!("a".repeat(front.event_limit()));
         assert_eq!(send(&app, &event).await.status, 413, "{front:?}");

@@ -12,9 +12,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, service_fn};
 
-use crate::support::{Answer, Folders, ask, folders, get, send};
-
-const FRONTS: [Front; 4] = [Front::Url, Front::Http, Front::Rest, Front::Alb];
+use crate::support::{Answer, EVENT_FRONTS as FRONTS, Folders, ask, folders, get, send};
 
 /// Stands in every file that nobody may see.
 const SECRET: &str = "the marker of a secret";

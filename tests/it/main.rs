@@ -37,6 +37,8 @@ mod layers;
 mod origin;
 mod page_checks;
 mod page_tags;
+#[cfg(all(feature = "server", feature = "testing"))]
+mod plain;
 mod precision;
 mod public_origin;
 #[cfg(feature = "testing")]

@@ -5,20 +5,18 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use chalice_http_toolkit::{App, CloudFront, ErrorKind, Front, Representation, ScheduledEvent};
+use chalice_http_toolkit::{App, CloudFront, ErrorKind, Representation, ScheduledEvent};
 use lambda_http::Request;
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 
 use crate::{
     events::fixture,
-    support::{Log, app_with, ask, folders, get, send},
+    support::{FRONTS, Log, app_with, ask, folders, get, send},
 };
 
 const NEW: &str = "a-new-secret-of-forty-characters-0123456";
 const OLD: &str = "an-old-secret-of-forty-characters-012345";
-const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
-
 fn guarded() -> CloudFront {
     let cloudfront = CloudFront::new().with_origin_secret(NEW).expect("it is long enough");
     cloudfront.with_previous_origin_secret(OLD).expect("it is long enough")

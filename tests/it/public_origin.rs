@@ -1,10 +1,10 @@
 //! Absolute URLs: from the origin that the site was told, whatever a request says.
 
-use chalice_http_toolkit::{App, CloudFront, ContentManager, ErrorKind, Front};
+use chalice_http_toolkit::{App, CloudFront, ContentManager, ErrorKind};
 use lambda_http::Request;
 use tower::{Layer, service_fn};
 
-use crate::support::{Folders, app, folders, get};
+use crate::support::{FRONTS, Folders, app, folders, get};
 
 const ORIGIN: &str = "https://www.shop.example";
 
@@ -44,7 +44,7 @@ fn at(folders: &Folders, origin: &str) -> ContentManager {
 async fn absolute_urls_come_from_the_public_origin_and_never_from_the_request() {
     let folders = templates();
     let app = site(&at(&folders, ORIGIN));
-    for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+    for front in FRONTS {
         for fields in [
             &[][..],
             &[("host", "abc123.execute-api.eu-west-1.amazonaws.com")],
@@ -161,7 +161,7 @@ async fn a_redirect_takes_an_absolute_url_of_the_public_origin() {
             let referer = request.headers()["referer"].to_str().expect("a text");
             content.redirect(referer)
         });
-        for front in [Front::Rest, Front::Http, Front::Url, Front::Alb] {
+        for front in FRONTS {
             let own = "https://www.shop.example/shop/cart?a=b";
             let answer = get(&app, "/").header("referer", own).through(front).send().await;
             let location = if status == 302 { own } else { "" };

@@ -20,13 +20,20 @@ use tempfile::TempDir;
 use tower::{Layer, service_fn};
 use tracing_subscriber::layer::SubscriberExt;
 
+/// Those that hand over events, and those through which a test can ask.
+pub(crate) const EVENT_FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
+#[cfg(feature = "testing")]
+pub(crate) const FRONTS: [Front; 5] = [Front::Rest, Front::Http, Front::Url, Front::Alb, Front::Plain];
+#[cfg(not(feature = "testing"))]
+pub(crate) const FRONTS: [Front; 4] = EVENT_FRONTS;
+
 /// What a client got, as its front door would hand it on.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// The reply as the front door was given it.
+    /// The reply as the front door was given it; null where it is none of JSON.
     pub(crate) json: Value,
 }
 
@@ -125,7 +132,31 @@ impl<'a> Asking<'a> {
     }
 
     pub(crate) async fn send(self) -> Answer {
+        #[cfg(feature = "testing")]
+        if self.front == Front::Plain {
+            return self.send_plainly().await;
+        }
         send(self.app, &self.event()).await
+    }
+
+    /// Without an event.
+    #[cfg(feature = "testing")]
+    async fn send_plainly(self) -> Answer {
+        let site = chalice_http_toolkit::testing::TestSite::of(self.app.clone()).with_front(Front::Plain);
+        let request = site.request(self.method.parse().expect("a method"), self.target);
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request = match &self.body {
+            None => request,
+            Some((body, encoded)) => {
+                let content_type = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+                let body = body.as_str().expect("text");
+                let body = if *encoded { STANDARD.decode(body).expect("base64") } else { body.as_bytes().to_vec() };
+                request.body(content_type.map_or("application/octet-stream", |(_, value)| value), body)
+            }
+        };
+        let answer = request.send().await;
+        let (headers, body) = (answer.headers().clone(), answer.bytes().to_vec());
+        Answer { status: answer.status(), headers, body, json: Value::Null }
     }
 
     pub(crate) fn event(&self) -> Value {
@@ -162,6 +193,7 @@ impl<'a> Asking<'a> {
                 "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:x" } },
                 "isBase64Encoded": false,
             }),
+            Front::Plain => panic!("plain HTTP has no events"),
         };
         if let Some((body, encoded)) = &self.body {
             event["body"] = body.clone();

@@ -9,12 +9,11 @@ use std::{
     time::Duration,
 };
 
+use crate::support::FRONTS;
 use chalice_http_toolkit::{App, CacheResult, CloudFront, EntityTag, Front, Representation, TestEdge, TestSite};
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use lambda_http::Request;
 use tower::{Layer, service_fn};
-
-const FRONTS: [Front; 4] = [Front::Rest, Front::Http, Front::Url, Front::Alb];
 
 fn site(handler: impl Fn(&Request) -> Representation + Clone + Send + Sync + 'static) -> TestSite {
     TestSite::new(CloudFront::new().layer(service_fn(move |request: Request| {

@@ -204,12 +204,14 @@ fn each_foreign_crate_has_one_owner() {
         ("subtle", &["cloudfront/origin.rs"]),
         ("lambda_http", &["runtime/", "testing/"]),
         ("lambda_runtime", &["runtime/"]),
-        ("hyper", &["runtime/dev_server.rs", "bin/chalice-http-toolkit/forward/invoke.rs"]),
-        ("hyper_util", &["runtime/dev_server.rs", "bin/chalice-http-toolkit/forward/invoke.rs"]),
+        ("hyper", &["runtime/dev_server.rs", "runtime/server/", "bin/chalice-http-toolkit/forward/invoke.rs"]),
+        ("hyper_util", &["runtime/dev_server.rs", "runtime/server/", "bin/chalice-http-toolkit/forward/invoke.rs"]),
         (
             "tokio",
             &[
                 "runtime/dev_server.rs",
+                "runtime/listen.rs",
+                "runtime/server/",
                 "runtime/signals.rs",
                 "runtime/tasks.rs",
                 "purge/distribution.rs",

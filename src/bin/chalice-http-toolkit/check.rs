@@ -132,14 +132,19 @@ fn too_large(site: &Site, front: Front) -> Result<Vec<Finding>, Box<dyn std::err
         let file = site.files.join(&name);
         let size = fs::metadata(&file)?.len();
         // JSON has six bytes at most for one of a text, and the fields take less than a tenth of the smallest limit.
-        if size * 6 < front.reply_limit() as u64 * 9 / 10 {
+        let limit = front.reply_limit();
+        let fits = match front {
+            Front::Plain => size <= limit as u64,
+            _ => size * 6 < limit as u64 * 9 / 10,
+        };
+        if fits {
             continue;
         }
         let reply = runtime.block_on(app.invoke(&event(front, &name).to_string(), None))?;
         if reply.status().is_server_error() {
-            let limit = front.reply_limit();
+            let form = if front == Front::Plain { "" } else { " as JSON" };
             let message = format!(
-                "{size} bytes are too many for one reply, which takes {limit} as JSON: make it smaller, or put it into a \
+                "{size} bytes are too many for one reply, which takes {limit}{form}: make it smaller, or put it into a \
                  bucket of its own"
             );
             findings.push(Finding { file, line: None, rule: "size", message });
@@ -153,7 +158,7 @@ fn event(front: Front, name: &str) -> Value {
     let segments = name.split('/').map(|segment| utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string());
     let path = segments.fold("/static".to_owned(), |path, segment| path + "/" + &segment);
     match front {
-        Front::Http | Front::Url => json!({
+        Front::Http | Front::Url | Front::Plain => json!({
             "rawPath": path,
             // An HTTP API would hand over a decoded path.
             "requestContext": { "domainName": "x.lambda-url.local", "http": { "method": "GET" } },
