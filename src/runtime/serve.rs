@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{App, dev_server, server};
 use crate::error::{Error, ErrorKind, Result};
@@ -64,6 +65,19 @@ impl App {
             async move { app.invoke(event.payload.get(), Some(event.context)).await.map_err(|error| error.chain()) }
         });
         let stopped = |error| Error::caused(ErrorKind::Runtime, "the Lambda runtime loop stopped", error);
-        lambda_runtime::run(handler).await.map_err(stopped)
+        warn_of_one_thread();
+        lambda_runtime::run_concurrent(handler).await.map_err(stopped)
+    }
+}
+
+/// Several requests at once take turns on one thread.
+fn warn_of_one_thread() {
+    let at_once = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|at_once| at_once.parse::<u32>().ok());
+    let at_once = at_once.unwrap_or(1);
+    if at_once > 1 && Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        tracing::warn!(
+            at_once,
+            "several requests come at once, and the program has one thread for them: #[tokio::main(flavor = \"multi_thread\")]"
+        );
     }
 }

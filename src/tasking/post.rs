@@ -285,6 +285,17 @@ fn digest(parts: &[&str]) -> String {
 
 /// The header of the trace that this post is part of.
 fn trace() -> Option<String> {
-    let of_scope = Scope::current().and_then(|scope| scope.trace.clone());
-    of_scope.or_else(|| std::env::var("_X_AMZN_TRACE_ID").ok()).filter(|trace| !trace.is_empty())
+    let trace = match Scope::current() {
+        Some(scope) => scope.trace.clone(),
+        None => trace_of_process(),
+    };
+    trace.filter(|trace| !trace.is_empty())
+}
+
+/// The environment has one trace, which is right where one request comes at a time.
+fn trace_of_process() -> Option<String> {
+    let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let at_once = variable("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|at_once| at_once.parse::<u32>().ok());
+    let is_one_at_a_time = at_once.is_none_or(|at_once| at_once <= 1) && variable("AWS_LAMBDA_HTTP_ENDPOINT").is_none();
+    variable("_X_AMZN_TRACE_ID").filter(|_| is_one_at_a_time)
 }

@@ -3,6 +3,8 @@
 mod support;
 
 mod argument_forms;
+#[cfg(all(feature = "cookies", feature = "tasking"))]
+mod at_once;
 mod blocks;
 #[cfg(feature = "images")]
 mod bombs;

@@ -211,6 +211,7 @@ fn each_foreign_crate_has_one_owner() {
             &[
                 "runtime/dev_server.rs",
                 "runtime/listen.rs",
+                "runtime/serve.rs",
                 "runtime/server/",
                 "runtime/signals.rs",
                 "runtime/tasks.rs",
