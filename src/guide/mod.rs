@@ -5,6 +5,7 @@
 //!
 //! - [`tour`]: the smallest site, templates, static files, images, forms, tasks, tests, deployment
 //! - [`requests`]: how a request becomes a response, the local server, and how the API is protected behind CloudFront
+//! - [`doors`]: where a site runs: Lambda in all its forms, a container, a VM
 //! - [`caching`]: what browsers and CloudFront keep, and for how long
 //! - [`kept_at_the_edge`]: how CloudFront keeps pages until they change
 //! - [`page_tags`]: which values the ETag of a page is computed from, and why it has changed
@@ -38,7 +39,7 @@ macro_rules! pages {
 }
 
 pages! {
-    tour requests caching kept_at_the_edge page_tags
+    tour requests doors caching kept_at_the_edge page_tags
     static_files forms_and_cookies images uploads parts_of_pages tasks testing from_flask from_chalice
     command_line settings features limits glossary troubleshooting costs measured
 }

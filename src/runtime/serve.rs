@@ -11,16 +11,26 @@ use super::{App, dev_server, server};
 use crate::error::{Error, ErrorKind, Result};
 
 impl App {
-    /// Serves until the process ends: Lambda's events where `AWS_LAMBDA_RUNTIME_API` is set, else local requests on
-    /// `http://127.0.0.1:3000` (feature `dev-server`).
+    /// Serves until the process ends:
     ///
-    /// Variables of the environment set the local server:
+    /// | where | what |
+    /// |---|---|
+    /// | `AWS_LAMBDA_HTTP_ENDPOINT` is set: a Web Function of Lambda | plain HTTP at this `host:port` (feature `server`) |
+    /// | `AWS_LAMBDA_RUNTIME_API` is set: any other function | Lambda's events, `AWS_LAMBDA_MAX_CONCURRENCY` at once |
+    /// | production ([`Stage`](crate::Stage)), `PORT` or `HOST` is set, and `FRONT` is not: a container, a VM | plain HTTP (feature `server`), on `0.0.0.0:3000` unless they say otherwise |
+    /// | elsewhere | local requests as events, on `http://127.0.0.1:3000` (feature `dev-server`) |
+    ///
+    /// Plain HTTP has [limits](crate::server::ServerLimits), [proxies](Self::with_trusted_proxies), a [health
+    /// path](Self::with_health_path) and a [graceful end](Self::with_shutdown_time).
+    ///
+    /// Variables of the environment set the servers:
     ///
     /// | variable | what it sets | default |
     /// |---|---|---|
     /// | `HOST` | the address of this machine to listen on; `0.0.0.0` or `::` for all that it has, as in a container or for a phone in the same network | `127.0.0.1` |
     /// | `PORT` | the port | `3000` |
-    /// | `FRONT` | the front door whose rules and limits apply: `http`, `rest`, `url`, `alb` ([`Front`](crate::Front)) | `http` |
+    /// | `FRONT` | the front door whose rules and limits apply: `http`, `rest`, `url`, `alb`, `plain` ([`Front`](crate::Front)) | `http` |
+    /// | `TRUSTED_PROXIES` | whose word on client and scheme counts, for plain HTTP ([`with_trusted_proxies`](Self::with_trusted_proxies)) | none |
     /// | `ALLOWED_HOSTS` | further hosts that are served in development | none |
     /// | `EDGE_MANIFEST` | anything: the program prints what its pages are made from, and ends ([`with_edge_manifest`](Self::with_edge_manifest)) | none |
     ///

@@ -2,7 +2,7 @@
 
 from harness import CSS, check, get, site, static_copy
 
-FRONTS = ("http", "rest", "url", "alb")
+FRONTS = ("http", "rest", "url", "alb", "plain")
 # A name of the visitor's, which the site in development serves only if it is told so.
 VISITOR = {"Host": "shop.example", "X-Forwarded-Proto": "https"}
 REQUESTS = [
