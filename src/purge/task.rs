@@ -9,7 +9,7 @@ use super::Settings;
 use crate::{
     error::{Error, Result},
     fields::digest::hex,
-    tasking::{Post, Posted, Scope, TaskContext, controller::TaskingController, task::Task},
+    tasking::{Post, Posted, Scope, TaskContext, controller::TaskingController, task::Task, visibility::NotYet},
 };
 
 /// The items of an invalidation: `#post:7`, `/feed.xml`.
@@ -65,7 +65,7 @@ fn posting(tasks: &TaskingController, items: &Items) -> Post {
 /// Runs a purge in the worker.
 pub(super) async fn run(settings: Settings, context: TaskContext, items: Items) -> Result<()> {
     if items.again && context.attempt() == 1 {
-        return Err(Error::retry_after(settings.second, "a purge is done once more after this time"));
+        return Err(Error::retry_after(settings.second, NotYet("a purge is done once more after this time")));
     }
     let reference = hex(&Sha256::digest(context.idempotency_key())[..16]);
     settings.target.invalidate(items.asked(), &reference, context.remaining()).await?;

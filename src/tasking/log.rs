@@ -9,6 +9,7 @@ use tracing::Span;
 use super::{
     batch::{RecordResult, TaskOutcome},
     event::Record,
+    visibility::is_planned,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -67,6 +68,7 @@ pub(crate) fn log_end(
     match &end.outcome {
         TaskOutcome::Done | TaskOutcome::Duplicate => event!(info, "a task was done"),
         TaskOutcome::DeadLettered(_) => event!(error, "a task failed: it is a dead letter now"),
+        TaskOutcome::Failed(error) if is_planned(error) => event!(info, "a task waits as planned: it comes again"),
         TaskOutcome::Failed(_) | TaskOutcome::Panicked(_) => event!(warn, "a task failed: it comes again"),
         TaskOutcome::Unavailable(_) => event!(error, "a task failed to start: it comes again"),
         _ => event!(info, "a task was not done: it comes again"),
@@ -84,6 +86,7 @@ pub(crate) fn log_batch(queue: &str, results: &[RecordResult], begun: Instant) {
         duplicates = count(&["duplicate"]),
         failed = count(&["failed", "unavailable", "poison", "panic", "busy"]),
         dead_letters = count(&["dead_letter"]),
+        waiting = count(&["waiting"]),
         skipped = count(&["skipped_group"]),
         not_started = count(&["not_started", "deadline"]),
         batch_ms = milliseconds(begun.elapsed()),
@@ -97,6 +100,7 @@ fn outcome_name(outcome: &TaskOutcome) -> &'static str {
         TaskOutcome::Duplicate => "duplicate",
         TaskOutcome::Busy(_) => "busy",
         TaskOutcome::Failed(error) if error.kind() == ErrorKind::Task => "poison",
+        TaskOutcome::Failed(error) if is_planned(error) => "waiting",
         TaskOutcome::Failed(_) => "failed",
         TaskOutcome::Unavailable(_) => "unavailable",
         TaskOutcome::DeadLettered(_) => "dead_letter",

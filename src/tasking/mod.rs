@@ -55,7 +55,7 @@ mod sending;
 mod sqs;
 mod store;
 pub(crate) mod task;
-mod visibility;
+pub(crate) mod visibility;
 mod work;
 
 pub use controller::last_failure::LastFailure;

@@ -4,7 +4,7 @@
 //! Of a group the queue gives out only what stands before the first hidden message. So a follower that is hidden for longer
 //! than its head lets the head come alone, and keeps its receives; and nothing is overtaken.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{
     batch::{RecordResult, TaskOutcome},
@@ -14,7 +14,7 @@ use super::{
     queue::{MOST_ENTRIES, VisibilityChange},
     route::RoutedRecord,
 };
-use crate::error::BoxError;
+use crate::error::{BoxError, Error};
 
 /// A message can be hidden for twelve hours, counted from when it was received.
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(11 * 60 * 60);
@@ -94,6 +94,24 @@ impl Invocation<'_> {
             }
         }
     }
+}
+
+/// The cause of a failure with a delay that is none: the task has come before its time, as planned, and waits.
+#[cfg_attr(not(feature = "purge"), allow(dead_code, reason = "only a purge waits as planned"))]
+#[derive(Debug)]
+pub(crate) struct NotYet(pub(crate) &'static str);
+
+impl fmt::Display for NotYet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for NotYet {}
+
+/// Whether a task waits as planned.
+pub(crate) fn is_planned(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<NotYet>())
 }
 
 /// How long a task is to wait that was not done in this attempt.

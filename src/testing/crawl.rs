@@ -194,7 +194,8 @@ fn named(tag: &StartTag<()>, value: impl Fn(&str) -> Option<String>) -> Vec<(Str
 
 /// The URLs of a `srcset` (HTML §4.8.4.2.1).
 fn candidates(set: &str) -> Vec<(String, How)> {
-    let urls = set.split(", ").flat_map(|part| part.split(",\n")).filter_map(|part| part.split_ascii_whitespace().next());
+    let urls =
+        set.split(", ").flat_map(|part| part.split(",\n")).filter_map(|part| part.split_ascii_whitespace().next());
     urls.map(|url| (url.trim_matches(',').to_owned(), How::Visited)).collect()
 }
 

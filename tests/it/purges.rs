@@ -19,7 +19,7 @@ use lambda_http::Request;
 use tokio::sync::Notify;
 use tower::{Layer, service_fn};
 
-use crate::support::read_request;
+use crate::support::{Log, read_request};
 
 const LATER: Duration = Duration::from_secs(11);
 
@@ -98,6 +98,22 @@ async fn a_change_purges_what_shows_it_as_one_invalidation_and_once_more_later()
     shop.work_off().await;
     assert_eq!(shop.local.purges(), [ALL, ALL]);
     assert!(shop.queue.is_empty() && shop.queue.dead_letters().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_the_second_purge_is_no_warning() {
+    let log = Log::start();
+    let shop = Shop::new();
+    shop.purge.tags(["text"]).await.expect("posted");
+    for _ in 0..2 {
+        shop.work_off().await;
+        tokio::time::sleep(LATER).await;
+    }
+    shop.work_off().await;
+    assert_eq!(shop.local.purges().len(), 2);
+    assert_eq!(log.lines(&["WARN"]), [""; 0]);
+    let waits = log.lines(&["INFO", "a task waits as planned", "task.outcome=\"waiting\"", "again_ms=10000"]);
+    assert_eq!(waits.len(), 1, "{:?}", log.lines(&["task."]));
 }
 
 #[tokio::test(start_paused = true)]
