@@ -81,6 +81,24 @@ def count(sqs, url):
     return sum(int(attributes[name]) for name in names)
 
 
+def sqs_event(url, message):
+    """What Lambda hands to a worker for a message that was received with all its attributes."""
+    attributes = message.get("MessageAttributes", {})
+    record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {"stringValue": value["StringValue"], "dataType": value["DataType"]} for name, value in attributes.items()
+        },
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rsplit('/', 1)[1]}",
+        "awsRegion": REGION,
+    }
+    return {"Records": [record]}
+
+
 class Killable:
     """A process that is started again each time after `kill -9`."""
 

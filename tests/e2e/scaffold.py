@@ -21,10 +21,10 @@ import urllib.parse
 from pathlib import Path
 
 from harness import BIN, ROOT, check, free_port, get, running, wait
-from queues import ACCOUNT, FORWARD, REGION, cloud, count, queue
+from queues import FORWARD, cloud, count, queue, sqs_event
 from runtime_api import function, refuses_to_start
 
-EXTRAS = ([], ["images"], ["magic"], ["free-plan"], ["images", "magic", "free-plan"])
+EXTRAS = ([], ["images"], ["magic"], ["free-plan"], ["edge"], ["images", "magic", "free-plan"])
 TARGET = ROOT / "target/scaffold"
 SECRET = "ASecretOfTheTestWithFortyCharacters12345"
 FORM = "application/x-www-form-urlencoded"
@@ -160,23 +160,6 @@ def built(project, name, machine):
     head = bootstrap.read_bytes()[:20]
     check(f"a program for {machine}", (head[:4], int.from_bytes(head[18:20], "little")), (ELF, number))
     return bootstrap
-
-
-def sqs_event(url, message):
-    attributes = message.get("MessageAttributes", {})
-    record = {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": {
-            name: {"stringValue": value["StringValue"], "dataType": value["DataType"]} for name, value in attributes.items()
-        },
-        "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rsplit('/', 1)[1]}",
-        "awsRegion": REGION,
-    }
-    return {"Records": [record]}
 
 
 def alone(bootstrap, name, aws):

@@ -35,8 +35,9 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "target/debug/chalice-http-toolkit"
 CFN_LINT = Path(sys.executable).parent / "cfn-lint"
 NAME = "my-site"
-VARIANTS = ([], ["images"], ["free-plan"], ["images", "free-plan"])
+VARIANTS = ([], ["images"], ["free-plan"], ["images", "free-plan"], ["edge"], ["edge", "images"])
 CODE = {"Bucket": "code", "Key": "bootstrap.zip"}
+DISTRIBUTION = "E2QWRUHAPOMQZL"
 SECRET = "ASecretOfTheTestWithFortyCharacters12345"
 WEB_ACL = f"arn:aws:wafv2:us-east-1:123456789012:global/webacl/{NAME}/1"
 # What moto can make of it.
@@ -81,26 +82,30 @@ def transformed(template):
     return Translator({}, Parser()).translate(source, values)
 
 
-def roles_are_exact(template):
+def roles_are_exact(template, keeps_pages):
     """Each function has the role that is written down, and SAM has added nothing to one."""
     resources = template["Resources"].values()
     roles = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::IAM::Role"]
     check("how many roles there are", len(roles), 2)
+    check("which may purge", sum("cloudfront:CreateInvalidation" in json.dumps(role) for role in roles), int(keeps_pages))
     for role in roles:
         check("managed policies", role.get("ManagedPolicyArns"), None)
         for statement in (each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]):
-            check("what a statement is about", list(statement["Resource"]), ["Fn::GetAtt"])
+            purges = statement["Action"] == "cloudfront:CreateInvalidation"
+            check("what a statement is about", list(statement["Resource"]), ["Fn::Sub" if purges else "Fn::GetAtt"])
+            check("the distribution", "/${Distribution}" in json.dumps(statement["Resource"]), purges)
             check("a wildcard", "*" in json.dumps(statement["Action"]), False)
 
 
 def queue_half(template):
-    """The part that moto makes. What is left out is referred to by nothing that stays."""
+    """The part that moto makes. Of what is left out only the distribution is referred to: its id is given."""
     resources = {
         name: resource
         for name, resource in template["Resources"].items()
         if resource["Type"] in MADE and "Condition" not in resource
     }
-    return {key: template[key] for key in ("Parameters", "Conditions")} | {"Resources": resources}
+    parameters = template["Parameters"] | {"Distribution": {"Type": "String", "Default": DISTRIBUTION}}
+    return {"Parameters": parameters, "Conditions": template["Conditions"], "Resources": resources}
 
 
 def deploy(template, stage):
@@ -120,7 +125,17 @@ def attributes(url):
     return boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
 
 
-def queues_work(template, stage):
+def worker_alone_purges(made, keeps_pages):
+    """It knows the distribution; the site does not, which would be a circle."""
+    functions = boto3.client("lambda")
+    ids = [
+        functions.get_function_configuration(FunctionName=made[name])["Environment"]["Variables"].get("DISTRIBUTION_ID")
+        for name in ("WorkerFunction", "WebFunction")
+    ]
+    check("who knows the distribution", ids, [DISTRIBUTION if keeps_pages else None, None])
+
+
+def queues_work(template, stage, keeps_pages):
     made = deploy(template, stage)
     sqs, functions = boto3.client("sqs"), boto3.client("lambda")
     tasks, dead = f"{NAME}-{stage}-tasks.fifo", f"{NAME}-{stage}-dead-letters.fifo"
@@ -133,6 +148,7 @@ def queues_work(template, stage):
 
     worker = functions.get_function_configuration(FunctionName=made["WorkerFunction"])
     site = functions.get_function_configuration(FunctionName=made["WebFunction"])
+    worker_alone_purges(made, keeps_pages)
     check("the visibility timeout", int(queue["VisibilityTimeout"]), 6 * worker["Timeout"])
     for function in (worker, site):
         variables = function["Environment"]["Variables"]
@@ -181,9 +197,9 @@ if __name__ == "__main__":
             output = project / "transformed.json"
             output.write_text(json.dumps(after, indent=1))
             lint(output)
-            roles_are_exact(after)
+            roles_are_exact(after, "edge" in extras)
             stages_are_configured(project)
             with emulator():
                 for stage in ("dev", "prod"):
-                    queues_work(queue_half(after), stage)
+                    queues_work(queue_half(after), stage, "edge" in extras)
             print(f"{NAME} {' '.join(extras) or 'as it is'}: {len(after['Resources'])} resources")

@@ -15,6 +15,8 @@ pub(crate) enum Extra {
     Magic,
     /// Only what CloudFront's free and pro plans allow.
     FreePlan,
+    /// Pages that CloudFront keeps until they change.
+    Edge,
 }
 
 impl Extra {
@@ -27,6 +29,10 @@ impl Extra {
             Self::FreePlan => {
                 Some("free-plan: create a web ACL in us-east-1, which the plan wants, and give its ARN as WebAclArn.")
             }
+            Self::Edge => Some(
+                "edge: a deployment ends with a purge, or CloudFront keeps the old pages for as long as a year: its README has \
+                 the three commands.",
+            ),
         }
     }
 }
@@ -78,6 +84,12 @@ const FILES: [(&str, Content); 15] = [
 impl Project<'_> {
     /// All files of the project.
     pub(crate) fn files(&self) -> Result<Vec<File>, String> {
+        if self.has(Extra::Edge) && self.has(Extra::FreePlan) {
+            // Of AWS's own cache policies none is for pages behind an API: they forward Host, or keep what says no-store.
+            return Err("edge and free-plan can't be together: the free plan takes no cache policy of a site's own, and without \
+                        one CloudFront keeps no page. Leave out one of the two"
+                .into());
+        }
         let engine = engine().map_err(|error| error.to_string())?;
         let files = FILES.into_iter().map(|(path, content)| {
             let content = match content {
@@ -91,7 +103,10 @@ impl Project<'_> {
 
     fn render(&self, engine: &Environment<'_>, path: &str, text: &str) -> Result<String, String> {
         let (images, free_plan) = (self.has(Extra::Images), self.has(Extra::FreePlan));
-        let features: &[&str] = if images { &["forms", "images", "tasking"] } else { &["forms", "tasking"] };
+        let edge = self.has(Extra::Edge);
+        // `purge` has `tasking` in it.
+        let features = ["forms"].into_iter().chain(images.then_some("images"));
+        let features: Vec<&str> = features.chain([if edge { "purge" } else { "tasking" }]).collect();
         let toolkit = match &self.toolkit {
             Some(folder) => format!("path = {:?}", folder.to_string_lossy()),
             None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
@@ -105,6 +120,7 @@ impl Project<'_> {
             memory => if images { 1024 } else { 256 },
             images,
             free_plan,
+            edge,
             accept_function => chalice_http_toolkit::images::Images::cloudfront_function(),
         };
         engine.render_named_str(path, text, values).map_err(|error| format!("{path}: {error:#}"))

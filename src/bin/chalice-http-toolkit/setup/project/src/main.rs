@@ -8,10 +8,17 @@
 
 use axum::{Router, extract::State, routing::get};
 use chalice_http_toolkit::{
+#% if edge
+    Answer, App, BoxError, CacheControl, CloudFront, ContentManager, Error, Source, Stage, embed,
+#% else
     Answer, App, BoxError, CloudFront, ContentManager, Error, Source, Stage, embed,
+#% endif
     forms::Form,
 #% if images
     images::Images,
+#% endif
+#% if edge
+    purge::Purge,
 #% endif
     security::{CrossOriginProtection, SecurityHeaders},
     tasking::{Task, TaskContext, TaskingController},
@@ -21,7 +28,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone)]
 struct Site {
     content: ContentManager,
+#% if edge
+    purge: Purge,
+#% else
     tasks: TaskingController,
+#% endif
 }
 
 /// What somebody wrote into the contact form.
@@ -35,9 +46,19 @@ impl Task for Message {
     const NAME: &'static str = "message";
 }
 
+#% if edge
+/// CloudFront keeps it until a deployment changes it. A page that shows data names the data too:
+/// `.with_data_tags(["post:7"])`. A handler that changes it drops the pages that show it:
+/// `site.purge.tags(["post:7"]).on_success()?`.
+async fn index(State(site): State<Site>) -> Answer {
+    let page = site.content.render_template("index.html", ())?;
+    Ok(page.with_cache_control(CacheControl::until_purged()))
+}
+#% else
 async fn index(State(site): State<Site>) -> Answer {
     Ok(site.content.render_template("index.html", ())?)
 }
+#% endif
 
 async fn contact(State(site): State<Site>) -> Answer {
     Ok(site.content.render_template("contact.html", ())?)
@@ -47,12 +68,21 @@ async fn contact(State(site): State<Site>) -> Answer {
 /// reload that one sends nothing again.
 async fn send(State(site): State<Site>, form: Form) -> Answer {
     let message: Message = form.deserialize()?;
+#% if edge
+    site.purge.tasks().post(&message).on_success()?;
+#% else
     site.tasks.post(&message).on_success()?;
+#% endif
     Ok(site.content.see_other("/thanks"))
 }
 
 async fn thanks(State(site): State<Site>) -> Answer {
+#% if edge
+    let page = site.content.render_template("thanks.html", ())?;
+    Ok(page.with_cache_control(CacheControl::until_purged()))
+#% else
     Ok(site.content.render_template("thanks.html", ())?)
+#% endif
 }
 
 /// The worker: a message comes again until this succeeds. What it says stays out of the log.
@@ -84,23 +114,41 @@ fn app() -> Result<App, Error> {
     let content = ContentManager::new(templates, files)?;
 #% endif
     let tasks = TaskingController::new("tasks.fifo")?.on(deliver);
+#% if edge
+    let purge = Purge::new(tasks);
+    let state = Site {
+        content: content.clone(),
+        purge: purge.clone(),
+    };
+#% else
     let state = Site {
         content: content.clone(),
         tasks: tasks.clone(),
     };
+#% endif
     let site = Router::new()
         .route("/", get(index))
         .route("/contact", get(contact).post(send))
         .route("/thanks", get(thanks))
         .with_state(state);
+#% if edge
+    // The field's name is that of CacheTagConfig in template.yaml.
+    let cloudfront = CloudFront::new().with_cache_tags("cache-tag");
+#% else
+    let cloudfront = CloudFront::new();
+#% endif
     // Static files and error pages come from the content. Only forms of this site's own pages are
     // taken, and only what came through CloudFront is answered.
     let app = App::new(site)
         .with_content(&content)
         .with_protection(CrossOriginProtection::from_env()?)
-        .with_cloudfront(CloudFront::new().with_origin_secret_from_env()?);
+        .with_cloudfront(cloudfront.with_origin_secret_from_env()?);
     let app = app.with_security_headers(SecurityHeaders::new());
+#% if edge
+    Ok(app.with_edge_manifest(&content).with_tasks(purge.tasks()))
+#% else
     Ok(app.with_tasks(&tasks))
+#% endif
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -116,7 +164,11 @@ async fn main() -> Result<(), BoxError> {
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
+#% if edge
+    use chalice_http_toolkit::testing::{CacheResult, TestEdge, TestSite};
+#% else
     use chalice_http_toolkit::testing::TestSite;
+#% endif
 
     use super::*;
 
@@ -141,6 +193,23 @@ mod tests {
         }
     }
 
+#% if edge
+    #[tokio::test]
+    async fn cloudfront_keeps_pages_until_they_are_purged() {
+        let edge = TestEdge::new(site()).with_verify();
+        for path in ["/", "/thanks"] {
+            let first = edge.get(path).send().await;
+            assert_eq!(first.cache(), Some(CacheResult::Miss), "{path}");
+            let tags = first.header("cache-tag").to_owned();
+            let kept = edge.get(path).send().await;
+            assert_eq!(kept.cache(), Some(CacheResult::Hit), "{path}");
+            edge.purge([tags]);
+            let after = edge.get(path).send().await;
+            assert_eq!(after.cache(), Some(CacheResult::Miss), "{path}");
+        }
+    }
+
+#% endif
     #[tokio::test]
     async fn a_message_is_taken_from_this_sites_own_form_only() {
         let site = site();
