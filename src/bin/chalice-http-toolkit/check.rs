@@ -3,8 +3,9 @@
 //!
 //! 1. templates that don't compile, names in them that lead nowhere, and with `--inline` what a strict policy blocks
 //! 2. static files that are too large for one reply
-//! 3. `template.yaml`, if there is one, by the rules of [`template`](crate::template), with what
-//!    [`attempts`](crate::attempts) finds in the code
+//! 3. the code, as far as it says something of cache tags
+//! 4. `template.yaml`, if there is one, by the rules of [`template`](crate::template), with what [`code`](crate::code) finds in the
+//!    code
 
 use std::{
     fmt, fs, io,
@@ -18,7 +19,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 
-use crate::{args::Check, attempts, say, template};
+use crate::{args::Check, code::Code, say, template};
 
 /// Something that would go wrong, and where.
 #[derive(Debug)]
@@ -76,19 +77,30 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 fn findings(site: &Site, asked: &Check) -> Result<Vec<Finding>, Box<dyn std::error::Error>> {
     let mut findings = in_templates(site, asked.inline)?;
     findings.extend(too_large(site, asked.front)?);
-    findings.extend(in_infrastructure(site)?);
+    let code = Code::read(&site.code)?;
+    findings.extend(in_code(site, &code));
+    findings.extend(in_infrastructure(site, code)?);
     Ok(findings)
 }
 
+fn in_code(site: &Site, code: &Code) -> Vec<Finding> {
+    let findings = code.problems().into_iter().map(|(place, message)| Finding {
+        file: site.code.join(place.file),
+        line: Some(place.line),
+        rule: "tags",
+        message,
+    });
+    findings.collect()
+}
+
 /// How the site is deployed; nothing where it is not by a template.
-fn in_infrastructure(site: &Site) -> io::Result<Vec<Finding>> {
+fn in_infrastructure(site: &Site, code: Code) -> io::Result<Vec<Finding>> {
     let source = match fs::read_to_string(&site.infrastructure) {
         Ok(source) => source,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let attempts = attempts::most(&site.code)?;
-    let findings = template::check(&source, attempts).into_iter().map(|finding| Finding {
+    let findings = template::check(&source, code).into_iter().map(|finding| Finding {
         file: site.infrastructure.clone(),
         line: Some(finding.line),
         rule: finding.rule,

@@ -1,9 +1,9 @@
 //! The command `chalice-http-toolkit`: what a developer asks of a site's folders and queues. It sees the public API only.
 
 mod args;
-mod attempts;
 mod aws;
 mod check;
+mod code;
 mod completions;
 mod forward;
 mod images;

@@ -3,7 +3,7 @@
 //!
 //! 1. [`yaml`]: a text becomes values with their lines
 //! 2. [`model`], [`edge`] and [`rights`]: resources, functions, behaviours, what a role may do
-//! 3. [`cache`], [`origin`], [`functions`] and [`queues`]: the rules
+//! 3. [`cache`], [`origin`], [`tags`], [`functions`] and [`queues`]: the rules
 
 mod cache;
 mod edge;
@@ -12,9 +12,11 @@ mod model;
 mod origin;
 mod queues;
 mod rights;
+mod tags;
 mod yaml;
 
 use self::model::Template;
+use crate::code::Code;
 
 /// Something that would go wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +34,7 @@ type Problem = (usize, String);
 type Rule = fn(&Template) -> Vec<Problem>;
 
 /// All rules. Their names are fixed: people write them down.
-const RULES: [(&str, Rule); 22] = [
+const RULES: [(&str, Rule); 25] = [
     ("A1", cache::cookies),
     ("A2", cache::host),
     ("A3", cache::everything),
@@ -43,6 +45,9 @@ const RULES: [(&str, Rule); 22] = [
     ("A8", cache::errors),
     ("A9", origin::timeouts),
     ("A10", origin::secret),
+    ("A11", tags::field),
+    ("A12", tags::visitors),
+    ("A13", tags::worker),
     ("C28", origin::stage),
     ("C32", origin::public_origin),
     ("D40", origin::binary),
@@ -57,10 +62,10 @@ const RULES: [(&str, Rule); 22] = [
     ("F58", queues::queues),
 ];
 
-/// Finds the errors of a template, sorted by line. `attempts` is the greatest number of attempts that the code gives a task.
-pub(crate) fn check(source: &str, attempts: u32) -> Vec<Finding> {
+/// Finds the errors of a template, sorted by line, where the site has this code.
+pub(crate) fn check(source: &str, code: Code) -> Vec<Finding> {
     let template = match yaml::parse(source) {
-        Ok(root) => Template::new(root, attempts),
+        Ok(root) => Template::new(root, code),
         Err(error) => return vec![Finding { line: error.line, rule: "yaml", message: error.message }],
     };
     let found = RULES.iter().flat_map(|(rule, problems)| {

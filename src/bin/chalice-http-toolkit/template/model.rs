@@ -1,11 +1,12 @@
 //! What a template says: its resources, what refers to what, and what is given where nothing is said. It does not judge.
 
 use super::yaml::Node;
+use crate::code::Code;
 
 pub(super) struct Template {
     root: Node,
-    /// How often a task is tried at most.
-    pub(super) attempts: u32,
+    /// What the site's code says of the same things.
+    pub(super) code: Code,
 }
 
 /// A resource with its logical name.
@@ -23,8 +24,8 @@ pub(super) struct Function<'a> {
 }
 
 impl Template {
-    pub(super) fn new(root: Node, attempts: u32) -> Self {
-        Self { root, attempts }
+    pub(super) fn new(root: Node, code: Code) -> Self {
+        Self { root, code }
     }
 
     /// The resources of a type.

@@ -3,7 +3,7 @@
 use super::{
     Problem,
     model::{Function, Resource, Template},
-    rights::may_send,
+    rights::may,
     yaml::Node,
 };
 
@@ -16,6 +16,9 @@ const LEAST_RECEIVES: f64 = 20.0;
 const MOST_RECEIVES: f64 = 1000.0;
 /// The `maxReceiveCount` that messages recommend.
 const GOOD_RECEIVES: f64 = 100.0;
+
+/// What the worker does with a task that has had its attempts.
+const SEND: &str = "sqs:SendMessage";
 
 /// An event source: a queue, the function that it calls, and how.
 struct Source<'a> {
@@ -36,6 +39,11 @@ pub(super) fn queues(template: &Template) -> Vec<Problem> {
         }
     }
     found
+}
+
+/// The functions that take tasks from queues.
+pub(super) fn workers(template: &Template) -> Vec<Function<'_>> {
+    sources(template).into_iter().map(|source| source.function).collect()
 }
 
 fn sources(template: &Template) -> Vec<Source<'_>> {
@@ -110,9 +118,9 @@ fn dead_letters(template: &Template, redrive: &Node, function: Function<'_>, bat
     let receives = redrive.get("maxReceiveCount");
     // Each task of a batch is received with every batch that the first of its group is in: for each that fails before it some
     // times, and once where the time was not enough. That is as many as the attempts of a task, for each of a batch.
-    let least = (f64::from(template.attempts) * batch_size).clamp(LEAST_RECEIVES, MOST_RECEIVES);
+    let least = (f64::from(template.code.attempts) * batch_size).clamp(LEAST_RECEIVES, MOST_RECEIVES);
     if receives.and_then(|node| template.number(node)).is_none_or(|count| count < least) {
-        let (attempts, good) = (template.attempts, least.max(GOOD_RECEIVES));
+        let (attempts, good) = (template.code.attempts, least.max(GOOD_RECEIVES));
         let message = format!(
             "the queue makes dead letters of tasks that never ran: what waits behind a failing or a slow one uses up receives, and \
              with {attempts} attempts and a BatchSize of {batch_size} that takes {least}. The worker counts attempts itself: set \
@@ -121,7 +129,7 @@ fn dead_letters(template: &Template, redrive: &Node, function: Function<'_>, bat
         found.push((receives.unwrap_or(redrive).line, message));
     }
     let Some(dead) = redrive.get("deadLetterTargetArn").and_then(|arn| template.referred(arn)) else { return found };
-    if !may_send(template, function, dead) {
+    if !may(template, function, SEND, dead) {
         let message = format!(
             "the worker can't send a task that has had its attempts to the dead letters, and its group waits: allow it \
              sqs:SendMessage on {}",

@@ -6,17 +6,20 @@ use super::{
     yaml::Node,
 };
 
-/// Policies of AWS's own that Lambda functions have, and that let nobody send.
+/// Policies of AWS's own that Lambda functions have, and that allow nothing of what is asked here.
 const OF_LAMBDA: &str = "AWSLambda";
 
-/// Whether a function may send messages to a queue.
-pub(super) fn may_send(template: &Template, function: Function<'_>, queue: Resource<'_>) -> bool {
-    let allows = |statement: &Node| allows_sending(template, statement, queue);
+/// Whether a function may do something, such as `sqs:SendMessage`, with a resource.
+pub(super) fn may(template: &Template, function: Function<'_>, action: &str, with: Resource<'_>) -> bool {
+    let allows = |statement: &Node| allows(template, statement, action, with);
     match (function.property("Role"), function.role(template)) {
         (None, _) => function.property("Policies").is_some_and(|policies| {
             policies.items().into_iter().any(|policy| match policy.text() {
                 Some(managed) => !managed.contains(OF_LAMBDA),
-                None => statements(policy).any(allows) || sends_by_sam(template, policy, queue),
+                None => {
+                    statements(policy).any(allows)
+                        || (action == "sqs:SendMessage" && sends_by_sam(template, policy, with))
+                }
             })
         }),
         // It is not of this template.
@@ -43,16 +46,16 @@ fn statements(policy: &Node) -> impl Iterator<Item = &Node> {
     document.get("Statement").map(Node::items).unwrap_or_default().into_iter()
 }
 
-fn allows_sending(template: &Template, statement: &Node, queue: Resource<'_>) -> bool {
+fn allows(template: &Template, statement: &Node, action: &str, with: Resource<'_>) -> bool {
     let is_allowed = statement.get("Effect").and_then(Node::text) == Some("Allow");
-    let is_sending = |action: &str| match action.strip_suffix('*') {
-        Some(start) => "sqs:SendMessage".starts_with(start),
-        None => action == "sqs:SendMessage",
+    let is_action = |said: &str| match said.strip_suffix('*') {
+        Some(start) => action.starts_with(start),
+        None => said == action,
     };
-    let sends = statement.get("Action").is_some_and(|actions| actions.texts().any(is_sending));
+    let is_meant = statement.get("Action").is_some_and(|actions| actions.texts().any(is_action));
     // An ARN that is put together may be any.
-    let is_queue = |on: &&Node| template.referred(on).is_none_or(|on| on.name == queue.name);
-    is_allowed && sends && statement.get("Resource").is_some_and(|resources| resources.items().iter().any(is_queue))
+    let is_it = |on: &&Node| template.referred(on).is_none_or(|on| on.name == with.name);
+    is_allowed && is_meant && statement.get("Resource").is_some_and(|resources| resources.items().iter().any(is_it))
 }
 
 /// SAM's own policy for it.

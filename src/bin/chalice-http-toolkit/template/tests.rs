@@ -4,25 +4,45 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    attempts,
+    code::Code,
     setup::{Extra, rendered},
 };
 
-/// Of a site whose code says nothing of attempts.
+/// Of a site of whose code nothing is known.
 fn check(source: &str) -> Vec<Finding> {
-    super::check(source, attempts::USUAL)
+    super::check(source, Code::default())
 }
 
-const VARIANTS: [&[Extra]; 4] = [&[], &[Extra::Images], &[Extra::FreePlan], &[Extra::Images, Extra::FreePlan]];
+/// What the code that `setup` writes says.
+pub(super) fn code(extras: &[Extra]) -> Code {
+    code_of(&rendered("src/main.rs", extras))
+}
 
-fn template(extras: &[Extra]) -> String {
+pub(super) fn code_of(source: &str) -> Code {
+    let mut code = Code::default();
+    code.add("main.rs", source);
+    code
+}
+
+const VARIANTS: [&[Extra]; 6] = [
+    &[],
+    &[Extra::Images],
+    &[Extra::FreePlan],
+    &[Extra::Images, Extra::FreePlan],
+    &[Extra::Edge],
+    &[Extra::Edge, Extra::Images],
+];
+
+pub(super) fn template(extras: &[Extra]) -> String {
     rendered("template.yaml", extras)
 }
 
 #[test]
 fn what_setup_writes_has_no_finding() {
     for extras in VARIANTS {
-        assert_eq!(check(&template(extras)), [], "{extras:?}");
+        let code = code(extras);
+        assert_eq!(code.problems(), [], "{extras:?}");
+        assert_eq!(super::check(&template(extras), code), [], "{extras:?}");
     }
 }
 
@@ -31,6 +51,11 @@ fn no_extra_is_without_its_own_parts() {
     for extras in VARIANTS {
         let source = template(extras);
         let (images, free) = (extras.contains(&Extra::Images), extras.contains(&Extra::FreePlan));
+        let edge = extras.contains(&Extra::Edge);
+        for of_edge in ["CacheTagConfig:", "RemoveHeadersConfig:", "cloudfront:CreateInvalidation", "DISTRIBUTION_ID:"]
+        {
+            assert_eq!(source.contains(of_edge), edge, "{extras:?}: {of_edge}");
+        }
         assert_eq!(source.contains("CachePolicyConfig:"), !free, "{extras:?}");
         assert_eq!(source.contains("[Accept]"), images && !free, "{extras:?}");
         assert_eq!(source.contains("AWS::CloudFront::Function"), images && !free, "{extras:?}");
@@ -53,6 +78,17 @@ fn edited(extras: &[Extra], edits: &[Edit<'_>]) -> String {
 const PLAIN: &[Extra] = &[];
 const IMAGES: &[Extra] = &[Extra::Images];
 const FREE: &[Extra] = &[Extra::FreePlan];
+pub(super) const EDGE: &[Extra] = &[Extra::Edge];
+const EDGE_IMAGES: &[Extra] = &[Extra::Edge, Extra::Images];
+const REMOVED: &str = "          ResponseHeadersPolicyId: !Ref TagPolicy\n";
+const PURGES: &str = "              - Effect: Allow
+                Action: cloudfront:CreateInvalidation
+                Resource: !Sub \"arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${Distribution}\"
+";
+const OTHER: &str = "              - Effect: Allow
+                Action: cloudfront:CreateInvalidation
+                Resource: !Sub \"arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${Api}\"
+";
 const NO_ORIGIN_POLICY: &str = "CachePolicyId: !Ref PagePolicy\n";
 
 /// Faults by the rule that has to find each, and the line that it has to name by a text in it.
@@ -95,6 +131,19 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("A10", PLAIN, &[("MinLength: 32", "MinLength: 32\n    Default: 0123456789abcdef0123456789abcdef")], "Default: 0123"),
     ("A10", PLAIN, &[("HeaderValue: !Ref OriginSecret", "HeaderValue: 0123456789abcdef0123456789abcdef"), ("ORIGIN_SECRET: !Ref OriginSecret", "ORIGIN_SECRET: 0123456789abcdef0123456789abcdef"), ("ORIGIN_SECRET: !Ref OriginSecret", "ORIGIN_SECRET: 0123456789abcdef0123456789abcdef")], "HeaderValue: 0123"),
     ("A10", PLAIN, &[("- HeaderName: X-Origin-Secret", "- HeaderName: X-Amz-Site\n                HeaderValue: a\n              - HeaderName: X-Origin-Secret")], "X-Amz-Site"),
+    ("A11", EDGE, &[("        CacheTagConfig:\n          HeaderName: cache-tag\n", "")], "DistributionConfig:"),
+    ("A11", EDGE, &[("HeaderName: cache-tag", "HeaderName: x-amz-meta-cache-tag"), ("- Header: cache-tag", "- Header: x-amz-meta-cache-tag")], "HeaderName: x-amz-meta-cache-tag"),
+    ("A11", PLAIN, &[("        HttpVersion: http2and3\n", "        HttpVersion: http2and3\n        CacheTagConfig: { HeaderName: cache-tag }\n"), ("CachePolicyId: !Ref PagePolicy", "CachePolicyId: !Ref PagePolicy\n          ResponseHeadersPolicyId: !Ref Elsewhere"), ("# AllViewerExceptHostHeader", "# AllViewerExceptHostHeader\n            ResponseHeadersPolicyId: !Ref Elsewhere"), ("CachePolicyId: !Ref FilePolicy", "CachePolicyId: !Ref FilePolicy\n            ResponseHeadersPolicyId: !Ref Elsewhere")], "CacheTagConfig:"),
+    ("A12", EDGE, &[(REMOVED, "")], "DefaultCacheBehavior:"),
+    ("A12", EDGE, &[("# AllViewerExceptHostHeader\n            ResponseHeadersPolicyId: !Ref TagPolicy\n", "\n")], "PathPattern: /contact"),
+    ("A12", EDGE_IMAGES, &[("ImagePolicy\n            ResponseHeadersPolicyId: !Ref TagPolicy", "ImagePolicy\n            ResponseHeadersPolicyId: 67f7725c-6f97-4210-82d7-5512b31e9d03")], "67f7725c"),
+    ("A12", EDGE, &[("            - Header: cache-tag\n", "            - Header: server\n")], "ResponseHeadersPolicyId:"),
+    ("A12", EDGE, &[("PagePolicy\n          ResponseHeadersPolicyId: !Ref TagPolicy", "PagePolicy\n          ResponseHeadersPolicyId: !If [HasDomain, !Ref TagPolicy, !Ref AWS::NoValue]")], "!If [HasDomain, !Ref TagPolicy"),
+    ("A13", EDGE, &[(PURGES, "")], "WorkerRole:"),
+    ("A13", EDGE, &[(PURGES, OTHER)], "WorkerRole:"),
+    ("A13", EDGE, &[("Action: cloudfront:CreateInvalidation", "Action: cloudfront:GetInvalidation")], "WorkerRole:"),
+    ("A13", EDGE, &[("          DISTRIBUTION_ID: !Ref Distribution\n", "")], "WorkerFunction:"),
+    ("A13", EDGE, &[("          QUEUE_URL_TASKS: !Ref TaskQueue\n", "          QUEUE_URL_TASKS: !Ref TaskQueue\n          DISTRIBUTION_ID: !GetAtt Distribution.Id\n")], "DISTRIBUTION_ID: !GetAtt"),
     ("C28", PLAIN, &[("StageName: $default", "StageName: live")], "StageName: live"),
     ("C28", PLAIN, &[("    Type: AWS::Serverless::HttpApi\n    Properties:\n      StageName: $default\n", "    Type: AWS::Serverless::Api\n    Properties:\n      StageName: live\n      BinaryMediaTypes: ['*/*']\n")], "- Id: api"),
     ("C32", PLAIN, &[("          PUBLIC_ORIGIN: !If [HasDomain, !Sub \"https://${DomainName}\", \"\"]\n", "")], "WebFunction:"),
@@ -250,7 +299,7 @@ fn each_fault_is_found_by_its_rule_alone() {
     let mut wrong = Vec::new();
     for (rule, extras, edits, place) in FAULTS {
         let source = edited(extras, edits);
-        let found = check(&source);
+        let found = super::check(&source, code(extras));
         let lines: Vec<&str> = source.lines().collect();
         let is_named = found.iter().any(|finding| lines[finding.line - 1].contains(place));
         if !is_named || found.iter().any(|finding| finding.rule != *rule) {
@@ -283,7 +332,7 @@ fn each_rule_has_a_fault() {
 #[test]
 fn receives_go_by_the_attempts_in_the_code() {
     let found = |attempts| {
-        let found = super::check(&template(PLAIN), attempts);
+        let found = super::check(&template(PLAIN), code_of(&format!("tasks.with_attempts({attempts})")));
         found.into_iter().map(|finding| (finding.rule, finding.message)).collect::<Vec<_>>()
     };
     assert_eq!(found(10), []);
