@@ -360,12 +360,12 @@ pub(crate) struct World {
     pub(crate) templates: BTreeMap<String, String>,
     /// What is rendered of the page, where it has such a block.
     block: Option<&'static str>,
-    files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     pub(crate) arguments: serde_json::Value,
     pub(crate) form: Form,
-    global: String,
+    pub(crate) global: String,
     pub(crate) root: String,
-    build: String,
+    pub(crate) build: String,
 }
 
 /// As what the arguments are given: all must be read alike.
@@ -899,7 +899,7 @@ const WHOLES: [(&str, &str); 8] = [
 ];
 
 /// Values of the type that stands at a path, as different as they can be.
-fn alternatives(path: &str) -> Vec<Json> {
+pub(crate) fn alternatives(path: &str) -> Vec<Json> {
     let node = |t: &str| json!({ "t": t, "u": t, "children": [] });
     match path {
         "/b/tree" => vec![json!([]), json!([node("p")]), json!([node("q"), node("r")])],

@@ -2,7 +2,7 @@
 //! whatever order they come, no visitor gets a page that is not the one that the site has now.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
@@ -16,9 +16,11 @@ use proptest::{
 use tower::{Layer, service_fn};
 
 use crate::{
-    page_tags::{Form, World, mixed, world},
+    page_tags::{Form, World, alternatives, mixed, world},
     support::Folders,
 };
+
+type Json = serde_json::Value;
 
 /// What happens to a site.
 #[derive(Clone, Debug)]
@@ -38,6 +40,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop_oneof![1..4_usize, 16..24_usize].prop_map(Step::Deploy),
     ]
 }
+
+/// The lists and maps that may be any of their kind.
+const ANY: [&str; 4] = ["/b/list", "/b/m", "/b/tree", "/c"];
 
 const PAGES: [&str; 4] = ["index.html", "1.html", "2.html", "macros.html"];
 
@@ -59,18 +64,83 @@ impl Now {
     }
 }
 
-/// The names of the data that a page shows: those of its arguments.
+/// The tags of what a page shows, as the finest that a careful site would give: `value` for a scalar that it reads, `shape` for
+/// the length of a list or the keys of a map.
 fn data_of(now: &Now, page: &str) -> BTreeSet<String> {
     let explained = now.content.explain(page, &now.world.arguments).expect("a template");
-    let parts = explained.parts().filter_map(|part| part.strip_prefix("args"));
-    let mut names = BTreeSet::new();
-    for part in parts {
-        match part.trim_start_matches(['.', '[', '"']).chars().next() {
-            Some(first) => _ = names.insert(first.to_string()),
-            None => names.extend(["a", "b", "c", "d"].map(str::to_owned)),
-        }
+    let mut values = BTreeMap::new();
+    all_parts("args", &now.world.arguments, &mut values);
+    let tags = explained.parts().filter_map(|part| {
+        let is_scalar = parts_of(part, values.get(part)?).is_empty();
+        Some(format!("{}:{part}", if is_scalar { "value" } else { "shape" }))
+    });
+    tags.collect()
+}
+
+/// All values by their paths, but for the arguments as a whole, whose names stay.
+fn all_parts<'a>(path: &str, value: &'a Json, found: &mut BTreeMap<String, &'a Json>) {
+    for (path, part) in parts_of(path, value) {
+        all_parts(&path, part, found);
+        found.insert(path, part);
     }
-    names
+}
+
+/// The tags of what differs between two values at this place, in either.
+fn changed(path: &str, before: Option<&Json>, after: Option<&Json>, tags: &mut BTreeSet<String>) {
+    if before == after {
+        return;
+    }
+    tags.insert(format!("value:{path}"));
+    let [before_parts, after_parts] =
+        [before, after].map(|value| value.map(|value| parts_of(path, value)).unwrap_or_default());
+    let keys = |parts: &BTreeMap<String, &Json>| parts.keys().cloned().collect::<BTreeSet<_>>();
+    let (before_keys, after_keys) = (keys(&before_parts), keys(&after_parts));
+    let kind = |value: Option<&Json>| value.map(std::mem::discriminant);
+    if before_keys != after_keys || kind(before) != kind(after) {
+        tags.insert(format!("shape:{path}"));
+    }
+    for path in before_keys.union(&after_keys) {
+        changed(path, before_parts.get(path).copied(), after_parts.get(path).copied(), tags);
+    }
+}
+
+fn parts_of<'a>(path: &str, value: &'a Json) -> BTreeMap<String, &'a Json> {
+    match value {
+        Json::Array(list) => list.iter().enumerate().map(|(at, part)| (format!("{path}[{at}]"), part)).collect(),
+        Json::Object(map) => map.iter().map(|(key, part)| (format!("{path}.{key}"), part)).collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// What of a release has changed, and releases in which it is something else again.
+fn others(before: &World, after: &World) -> (&'static str, Vec<World>) {
+    let with = |change: &dyn Fn(&mut World)| {
+        let mut other = after.clone();
+        change(&mut other);
+        other
+    };
+    if before.build != after.build {
+        return ("the build id", Vec::new());
+    }
+    if before.global != after.global {
+        return ("a global", vec![with(&|other| other.global = "another".into())]);
+    }
+    if before.files != after.files {
+        let names = before
+            .files
+            .keys()
+            .chain(after.files.keys())
+            .filter(|name| before.files.get(*name) != after.files.get(*name));
+        let texts = names.map(|name| with(&|other| _ = other.files.insert(name.clone(), "another".into())));
+        return ("static files", texts.collect());
+    }
+    let names =
+        after.templates.iter().filter(|(name, text)| before.templates.get(*name) != Some(*text)).map(|(name, _)| name);
+    let texts = names.flat_map(|name| {
+        let blocks = "another{% block body %}another{% endblock %}{% block side %}{% block inner %}another{% endblock %}{% endblock %}";
+        ["", "another", blocks].map(|text| with(&|other| _ = other.templates.insert(name.clone(), text.into())))
+    });
+    ("a template", texts.collect())
 }
 
 /// A site behind an edge.
@@ -78,16 +148,26 @@ struct Site {
     now: Arc<Mutex<Now>>,
     origin: TestSite,
     edge: TestEdge,
-    /// What visitors have got of each page.
-    seen: BTreeMap<&'static str, Vec<u8>>,
+    /// The tags and the bytes of each copy.
+    kept: BTreeMap<&'static str, (BTreeSet<String>, Vec<u8>)>,
 }
 
-/// How many copies were purged, and how many of them really had another page to make room for.
+/// How many copies were purged by what had changed: those that were other pages by then, those that show what has changed and would
+/// be others for another value, and all.
 #[derive(Default)]
 struct Purged {
-    all: Cell<u32>,
-    different: Cell<u32>,
+    by_change: RefCell<BTreeMap<&'static str, [u32; 3]>>,
     hits: Cell<u32>,
+}
+
+impl Purged {
+    fn count(&self, change: &'static str, differs: bool, shows_it: bool) {
+        let mut by_change = self.by_change.borrow_mut();
+        let counts = by_change.entry(change).or_default();
+        for (count, by) in counts.iter_mut().zip([differs, shows_it, true]) {
+            *count += u32::from(by);
+        }
+    }
 }
 
 impl Site {
@@ -104,7 +184,7 @@ impl Site {
         let app = App::new(CloudFront::new().with_cache_tags("cache-tag").layer(service)).with_public_root(&root);
         let origin = TestSite::of(app);
         let edge = TestEdge::new(origin.clone()).with_error_caching_min_ttl(Duration::ZERO);
-        Self { now, origin, edge: edge.with_tags_renewed_by_304(renews), seen: BTreeMap::new() }
+        Self { now, origin, edge: edge.with_tags_renewed_by_304(renews), kept: BTreeMap::new() }
     }
 
     async fn visit(&mut self, page: &'static str, purged: &Purged) -> Result<(), TestCaseError> {
@@ -117,38 +197,89 @@ impl Site {
             got.bytes(),
             fresh.bytes()
         );
-        let before = self.seen.insert(page, got.bytes().to_vec());
-        match (got.cache(), before) {
-            (Some(CacheResult::Hit), _) => purged.hits.set(purged.hits.get() + 1),
-            (_, Some(before)) if got.status() == 200 => {
-                purged.all.set(purged.all.get() + 1);
-                purged.different.set(purged.different.get() + u32::from(before != *got.bytes()));
-            }
-            _ => {}
+        if got.cache() == Some(CacheResult::Hit) {
+            purged.hits.set(purged.hits.get() + 1);
+        } else if got.status() == 200 {
+            let tags = got.header("cache-tag").split(',').map(str::to_owned).collect();
+            self.kept.insert(page, (tags, got.bytes().to_vec()));
         }
         Ok(())
     }
 
-    fn change(&self, other: &World, part: usize) {
-        let mut now = self.now.lock().expect("no test panics with it");
-        let changed = mixed(&now.world, other, part);
-        let differs = |name: &&&str| now.world.arguments[**name] != changed.arguments[**name];
-        let names: Vec<&str> = ["a", "b", "c", "d"].iter().filter(differs).copied().collect();
-        now.world = changed;
-        drop(now);
-        self.edge.purge(names);
+    /// Purges the copies with these tags, and looks which of them had to go. A page that is the same shows what has changed
+    /// nevertheless if it is another in one of these worlds.
+    async fn purge(&mut self, tags: BTreeSet<String>, change: &'static str, others: Vec<World>, purged: &Purged) {
+        self.edge.purge(&tags);
+        for page in PAGES {
+            let is_meant = |(had, _): &(BTreeSet<String>, _)| !had.is_disjoint(&tags);
+            let Some((had, before)) = self.kept.get(page).filter(|copy| is_meant(copy)) else { continue };
+            // Nobody visits a file of macros: it shows nothing, whatever it keeps for others.
+            if page != "macros.html" {
+                let differs = self.fresh(page).await != *before;
+                let mut shows_it = differs;
+                for other in if differs { &[][..] } else { &others } {
+                    let now = std::mem::replace(
+                        &mut *self.now.lock().expect("no test panics with it"),
+                        Now::of(other.clone()),
+                    );
+                    shows_it |= self.fresh(page).await != *before;
+                    *self.now.lock().expect("no test panics with it") = now;
+                }
+                for path in had.intersection(&tags).filter(|_| !differs && change == "data") {
+                    shows_it |= self.shows(page, before, path).await;
+                }
+                purged.count(change, differs, shows_it);
+            }
+            self.kept.remove(page);
+        }
     }
 
-    async fn deploy(&self, other: &World, part: usize) {
-        let before = self.closures().await;
+    async fn fresh(&self, page: &str) -> Vec<u8> {
+        self.origin.get(&format!("/{page}")).send().await.bytes().to_vec()
+    }
+
+    /// Whether the page is another where this tag's value is.
+    async fn shows(&self, page: &str, before: &[u8], tag: &str) -> bool {
+        let path = tag.split_once(":args").map(|(_, path)| path.replace(['.', '['], "/").replace(']', ""));
+        let path = path.expect("a tag of the arguments");
+        let arguments = self.now.lock().expect("no test panics with it").world.arguments.clone();
+        let mut shows_it = false;
+        for value in alternatives(&path) {
+            let mut other = arguments.clone();
+            // What is gone was shown with the rest of its list or map. Other lists and maps are of types.
+            let has_place = |place: &&mut Json| ANY.contains(&&*path) || !(place.is_object() || place.is_array());
+            let Some(place) = other.pointer_mut(&path).filter(has_place) else { return false };
+            *place = value;
+            self.now.lock().expect("no test panics with it").world.arguments = other;
+            shows_it |= self.fresh(page).await != before;
+        }
+        self.now.lock().expect("no test panics with it").world.arguments = arguments;
+        shows_it
+    }
+
+    async fn change(&mut self, other: &World, part: usize, purged: &Purged) {
+        let mut tags = BTreeSet::new();
         {
             let mut now = self.now.lock().expect("no test panics with it");
-            let mut changed = mixed(&now.world, other, part);
-            changed.root = now.world.root.clone();
-            *now = Now::of(changed);
+            let next = mixed(&now.world, other, part);
+            changed("args", Some(&now.world.arguments), Some(&next.arguments), &mut tags);
+            now.world = next;
         }
+        self.purge(tags, "data", Vec::new(), purged).await;
+    }
+
+    async fn deploy(&mut self, other: &World, part: usize, purged: &Purged) {
+        let before = self.closures().await;
+        let (change, others) = {
+            let mut now = self.now.lock().expect("no test panics with it");
+            let mut next = mixed(&now.world, other, part);
+            next.root = now.world.root.clone();
+            let others = others(&now.world, &next);
+            *now = Now::of(next);
+            others
+        };
         let after = self.closures().await;
-        self.edge.purge(before.difference(&after));
+        self.purge(before.difference(&after).cloned().collect(), change, others, purged).await;
     }
 
     /// The tags of what the pages are made from.
@@ -178,8 +309,8 @@ fn no_visitor_gets_a_page_that_was_purged() {
             for step in steps {
                 match step {
                     Step::Visit(page) => site.visit(PAGES[page], &purged).await?,
-                    Step::Change(part) => site.change(&other, part),
-                    Step::Deploy(part) => site.deploy(&other, part).await,
+                    Step::Change(part) => site.change(&other, part, &purged).await,
+                    Step::Deploy(part) => site.deploy(&other, part, &purged).await,
                 }
             }
             for page in PAGES {
@@ -188,8 +319,13 @@ fn no_visitor_gets_a_page_that_was_purged() {
             Ok(())
         })
     });
-    let (all, different, hits) = (purged.all.get(), purged.different.get(), purged.hits.get());
-    println!("purges: {different} of {all} pages that were made again are others; {hits} were kept");
+    for (change, [different, shown, all]) in purged.by_change.take() {
+        println!(
+            "purges after a change of {change}: {different} of {all} pages are others, and {shown} show what has changed"
+        );
+    }
+    let hits = purged.hits.get();
+    println!("{hits} pages were kept");
     outcome.unwrap_or_else(|error| panic!("{error}"));
     assert!(hits > cases / 2, "pages are kept: {hits}");
 }
