@@ -66,6 +66,22 @@ fn no_rooms_import_one_another_in_a_circle() {
     assert!(arrows.is_empty(), "a circle: {arrows:#?}");
 }
 
+/// A module and those inside it are one thing: circles are looked for between the others.
+#[test]
+fn no_files_import_one_another_in_a_circle() {
+    let mut arrows = file_arrows();
+    loop {
+        let before = arrows.len();
+        let importers: BTreeSet<String> = arrows.iter().map(|(importer, _)| importer.clone()).collect();
+        let imported: BTreeSet<String> = arrows.iter().map(|(_, imported)| imported.clone()).collect();
+        arrows.retain(|(from, to)| imported.contains(from) && importers.contains(to));
+        if arrows.len() == before {
+            break;
+        }
+    }
+    assert!(arrows.is_empty(), "a circle: {arrows:#?}");
+}
+
 /// A name at the root of the crate says nothing of where it comes from.
 #[test]
 fn imports_name_the_owning_module() {
@@ -97,6 +113,70 @@ fn arrows() -> BTreeSet<(String, String)> {
         imports(source).into_iter().map(move |import| (room(name), imported(import)))
     });
     arrows.filter(|(importer, imported)| importer != imported).collect()
+}
+
+/// Which file imports from which other, as modules below the crate: (importer, imported).
+fn file_arrows() -> BTreeSet<(String, String)> {
+    // A `no_*.rs` stands in for a module in builds without it.
+    let is_left_out = |name: &str| name == "lib.rs" || name.starts_with("bin/") || name.contains("no_");
+    let sources = sources().into_iter().filter(|(name, _)| !is_left_out(name));
+    let modules: BTreeMap<String, String> = sources.map(|(name, source)| (module(&name), source)).collect();
+    let mut arrows = BTreeSet::new();
+    for (importer, source) in &modules {
+        for path in paths_below_crate(importer, source) {
+            let Some(imported) = owner(&path, &modules) else { continue };
+            let is_inside = |one: &str, other: &str| one == other || one.starts_with(&format!("{other}::"));
+            if !is_inside(importer, &imported) && !is_inside(&imported, importer) {
+                arrows.insert((importer.clone(), imported));
+            }
+        }
+    }
+    arrows
+}
+
+fn module(name: &str) -> String {
+    name.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::")
+}
+
+/// What a file names of the crate, by whichever way, as paths below the crate.
+fn paths_below_crate(module: &str, source: &str) -> Vec<String> {
+    let mut paths = imports(source);
+    let code = code(source).collect::<Vec<_>>().join(" ");
+    for (at, word) in code.match_indices("super::").chain(code.match_indices("self::")) {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || ['_', ':'].contains(&c)) {
+            continue;
+        }
+        let mut named = Vec::new();
+        leaves(word, &code[at + word.len()..], &mut named);
+        for path in named {
+            let (mut base, mut rest) = (module, path.as_str().trim_start_matches("self::"));
+            while let Some(after) = rest.strip_prefix("super::") {
+                base = base.rsplit_once("::").map_or("", |(parent, _)| parent);
+                rest = after;
+            }
+            paths.push(if base.is_empty() { rest.to_owned() } else { format!("{base}::{rest}") });
+        }
+    }
+    paths
+}
+
+/// The module that a path leads to: also where a module above it has the name for others to use.
+fn owner(path: &str, modules: &BTreeMap<String, String>) -> Option<String> {
+    let ends = path.match_indices("::").map(|(at, _)| at).chain([path.len()]);
+    let module = ends.map(|end| &path[..end]).filter(|start| modules.contains_key(*start)).last()?;
+    let name = path[module.len()..].trim_start_matches("::").split("::").next().unwrap_or_default();
+    let code = code(modules.get(module)?).collect::<Vec<_>>().join(" ");
+    let exports = ["pub use ", "pub(crate) use ", "pub(super) use "];
+    let exported = exports.iter().flat_map(|export| code.split(export).skip(1)).flat_map(|tree| {
+        let mut named = Vec::new();
+        leaves("", tree.trim_start_matches("self::"), &mut named);
+        named
+    });
+    let mut inside = exported.filter_map(|path| {
+        let (inside, exported) = path.rsplit_once("::").filter(|_| !name.is_empty())?;
+        (exported == name).then(|| format!("{module}::{}", inside.trim_start_matches("self::")))
+    });
+    inside.find(|inside| modules.contains_key(inside)).or_else(|| Some(module.to_owned()))
 }
 
 /// The first folder of a source file, or its name. What stands in for a room in builds without it is that room.
