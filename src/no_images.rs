@@ -20,9 +20,9 @@ pub(crate) async fn render<T: Send + 'static>(page: impl FnOnce() -> Result<T> +
 
 /// How a site's images are set up.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Setting;
+pub(crate) struct ImageSettings;
 
-impl Setting {
+impl ImageSettings {
     pub(crate) fn represent(&self, _: &Arc<Assets>, _: &AssetPath, _: Option<&str>) -> Option<Representation> {
         None
     }

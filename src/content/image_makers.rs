@@ -12,12 +12,12 @@ use crate::{
     error::{BoxError, Error, ErrorKind, Result},
     fields::entity_tag::EntityTag,
     images::{
-        Images, Setting,
-        accept::Bucket,
+        ImageSettings, Images,
+        accept::AcceptClass,
         converted::{ConvertedImage, ImageInput, Input},
-        engine::{Engine, Source},
-        serve::{Unloaded, Variant, described, refused, whole},
-        variant::{Plan, Wanted, key_of_original},
+        engine::{Engine, SourceImage},
+        serve::{UnloadedImage, Variant, described, refused, whole},
+        variant::{Plan, VariantRequest, key_of_original},
     },
     representation::Representation,
 };
@@ -45,7 +45,7 @@ impl ContentManager {
     /// `cICP`) gets the tones of a screen that is not. What would be larger than the original is sent as the original, without its metadata; so is what is too large or cut off, and
     /// what is animated. SVG, AVIF and other kinds, and what can't be read at all, are sent as they are.
     pub fn with_images(self, images: Images) -> Self {
-        self.with_settings(|settings| settings.images = Setting::of(images))
+        self.with_settings(|settings| settings.images = ImageSettings::of(images))
     }
 
     /// An image that is there as bytes, such as an upload: negotiated and resized like a static one, by the parameters of the
@@ -77,7 +77,7 @@ impl ContentManager {
             Err(why) => return Ok(refused(why)),
         };
         let bytes = bytes.into();
-        let source = Source { digest: Sha256::digest(&bytes).into(), bytes };
+        let source = SourceImage { digest: Sha256::digest(&bytes).into(), bytes };
         match engine.header(&source) {
             Ok(header) => {
                 let identity = source.digest;
@@ -167,12 +167,12 @@ impl ContentManager {
         let identity = Sha256::new().chain_update("the version of an image ").chain_update(version.as_ref());
         let identity: [u8; 32] = identity.finalize().into();
         let image = Representation::select(move |selection| {
-            let tags = Unloaded { engine: &engine, identity, wanted }.tags(selection.headers);
+            let tags = UnloadedImage { engine: &engine, identity, wanted }.tags(selection.headers);
             let fields = selection.headers.clone();
             let image = described(Representation::making(HeaderMap::new(), async move {
                 let bytes = load().await?;
                 // Two images of one version, at two URLs, are two images.
-                let source = Source { digest: Sha256::digest(&bytes).into(), bytes: bytes.into() };
+                let source = SourceImage { digest: Sha256::digest(&bytes).into(), bytes: bytes.into() };
                 match probe(&source.bytes, engine.limits()) {
                     Ok(mut header) => {
                         header.drawn = drawn;
@@ -208,11 +208,11 @@ impl ContentManager {
         };
         let mut fields = HeaderMap::new();
         fields.extend(HeaderValue::from_str(accept).ok().map(|accept| (header::ACCEPT, accept)));
-        let best = match Bucket::of(&fields) {
-            Bucket::Old => Bucket::named(&fields).unwrap_or(default),
+        let best = match AcceptClass::of(&fields) {
+            AcceptClass::Old => AcceptClass::named(&fields).unwrap_or(default),
             bucket => bucket.formats(None).iter().copied().find(|format| format.is_built()).unwrap_or(default),
         };
-        let (limits, quality) = (*engine.limits(), engine.menu.quality);
+        let (limits, quality) = (*engine.limits(), engine.allowed.quality);
         let header = probe(&bytes, &limits).map_err(failed)?;
         let plans = Plan::ladder(best.alone(), None, quality);
         let plan = plans.iter().copied().find(|plan| engine.affords(&header, *plan)).or(plans.last().copied());
@@ -231,12 +231,12 @@ impl ContentManager {
 
     /// What a URL asks for: in its query, or where the site's pages write paths, in its last segment. What is no list of
     /// parameters there is a part of the image's own path.
-    fn wanted_of(&self, uri: &Uri) -> Result<Wanted, String> {
+    fn wanted_of(&self, uri: &Uri) -> Result<VariantRequest, String> {
         let images = self.setup.settings.images.any();
-        let menu = &images.engine.menu;
+        let allowed = &images.engine.allowed;
         let segment = uri.path().rsplit('/').next().filter(|_| images.path_urls && uri.query().is_none());
-        let in_path = segment.and_then(|segment| menu.read_segment(segment).ok());
-        in_path.map_or_else(|| menu.read_query(uri.query().unwrap_or_default()), Ok)
+        let in_path = segment.and_then(|segment| allowed.read_segment(segment).ok());
+        in_path.map_or_else(|| allowed.read_query(uri.query().unwrap_or_default()), Ok)
     }
 
     pub(super) fn engine(&self) -> Arc<Engine> {
@@ -249,13 +249,13 @@ fn passes(why: &Refusal) -> bool {
     matches!(why, Refusal::Unsupported(_) | Refusal::Animated)
 }
 
-fn as_it_is(source: Source, why: Refusal) -> Representation {
+fn as_it_is(source: SourceImage, why: Refusal) -> Representation {
     let tag = EntityTag::of_digest(&key_of_original(&source.digest));
     described(Representation::making(HeaderMap::new(), async move { Ok(whole(&source, &source.digest, &why)) }))
         .with_entity_tag(tag)
 }
 
-fn varied(image: Representation, wanted: Wanted) -> Representation {
+fn varied(image: Representation, wanted: VariantRequest) -> Representation {
     match wanted.format {
         Some(_) => image,
         None => image.with_added_header(header::VARY, HeaderValue::from_static("accept")),

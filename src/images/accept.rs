@@ -8,7 +8,7 @@ use crate::{codec::Format, fields::negotiate::weights};
 
 /// The classes of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Bucket {
+pub(crate) enum AcceptClass {
     /// Names AVIF, and doesn't refuse WebP: no browser has the one without the other, so both may be sent.
     Avif,
     /// Names WebP.
@@ -19,14 +19,14 @@ pub(crate) enum Bucket {
     Old,
 }
 
-/// Who is in a class; whoever is in none is in the last one, [`Bucket::Old`].
+/// Who is in a class; whoever is in none is in the last one, [`AcceptClass::Old`].
 ///
 /// NOTE: this is the one place where classes are defined. The function that CloudFront runs ([`edge`](super::edge)) is made
 /// of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Class {
     #[serde(skip)]
-    bucket: Bucket,
+    bucket: AcceptClass,
     /// The Accept field that stands for the class.
     accept: &'static str,
     /// What a client of it takes, ...
@@ -44,7 +44,7 @@ pub(crate) struct Class {
 /// RFC 9110 §12.5.1 allows.
 pub(crate) const CLASSES: [Class; 4] = [
     Class {
-        bucket: Bucket::Avif,
+        bucket: AcceptClass::Avif,
         accept: "image/avif,image/webp",
         takes: "image/avif",
         no_less_than: &["image/webp", "image/jpeg", "image/png"],
@@ -52,7 +52,7 @@ pub(crate) const CLASSES: [Class; 4] = [
         without: &[],
     },
     Class {
-        bucket: Bucket::Webp,
+        bucket: AcceptClass::Webp,
         accept: "image/webp",
         takes: "image/webp",
         no_less_than: &["image/jpeg", "image/png"],
@@ -60,14 +60,14 @@ pub(crate) const CLASSES: [Class; 4] = [
         without: &[],
     },
     Class {
-        bucket: Bucket::Png,
+        bucket: AcceptClass::Png,
         accept: "image/png",
         takes: "image/png",
         no_less_than: &[],
         not_against: &[],
         without: &["image/jpeg"],
     },
-    Class { bucket: Bucket::Old, accept: "*/*", takes: "*/*", no_less_than: &[], not_against: &[], without: &[] },
+    Class { bucket: AcceptClass::Old, accept: "*/*", takes: "*/*", no_less_than: &[], not_against: &[], without: &[] },
 ];
 
 /// The ranges of an Accept field that speak of a type, the most precise first.
@@ -78,7 +78,7 @@ pub(crate) const RANGES: [(&str, &[&str]); 4] = [
     ("image/png", &["image/png", "image/*", "*/*"]),
 ];
 
-impl Bucket {
+impl AcceptClass {
     /// The class of a request.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let wanted = weights(headers, &header::ACCEPT);
@@ -128,54 +128,54 @@ mod tests {
     use http::HeaderValue;
     use proptest::prelude::*;
 
-    fn bucket(lines: &[&str]) -> Bucket {
+    fn bucket(lines: &[&str]) -> AcceptClass {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(header::ACCEPT, HeaderValue::from_str(line).unwrap());
         }
-        Bucket::of(&headers)
+        AcceptClass::of(&headers)
     }
 
     #[test]
     fn accept_is_read_as_rfc_9110_12_5_1_says() {
         for (lines, expected) in [
-            (&[][..], Bucket::Old),
-            (&[""], Bucket::Old),
-            (&["*/*"], Bucket::Old),
-            (&["image/*"], Bucket::Old),
-            (&["text/html"], Bucket::Old),
+            (&[][..], AcceptClass::Old),
+            (&[""], AcceptClass::Old),
+            (&["*/*"], AcceptClass::Old),
+            (&["image/*"], AcceptClass::Old),
+            (&["text/html"], AcceptClass::Old),
             // Chrome, Firefox, Safari of today, Safari and Firefox of old, curl with one type
-            (&["image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"], Bucket::Avif),
-            (&["image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"], Bucket::Avif),
+            (&["image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"], AcceptClass::Avif),
+            (&["image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"], AcceptClass::Avif),
             (
                 &["image/webp,image/avif,image/jxl,image/heic,image/heic-sequence,video/*;q=0.8,image/png,*/*;q=0.5"],
-                Bucket::Avif,
+                AcceptClass::Avif,
             ),
-            (&["image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5"], Bucket::Old),
-            (&["image/webp,*/*"], Bucket::Webp),
-            (&["image/avif"], Bucket::Avif),
-            (&["image/webp"], Bucket::Webp),
-            (&["image/jpeg"], Bucket::Old),
-            (&["image/png"], Bucket::Png),
+            (&["image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5"], AcceptClass::Old),
+            (&["image/webp,*/*"], AcceptClass::Webp),
+            (&["image/avif"], AcceptClass::Avif),
+            (&["image/webp"], AcceptClass::Webp),
+            (&["image/jpeg"], AcceptClass::Old),
+            (&["image/png"], AcceptClass::Png),
             // order, case, blanks, repeated lines
-            (&["*/*;q=0.1, IMAGE/WebP"], Bucket::Webp),
-            (&["image/webp ; q=1.0 , image/*"], Bucket::Webp),
-            (&["image/png", "image/avif"], Bucket::Avif),
+            (&["*/*;q=0.1, IMAGE/WebP"], AcceptClass::Webp),
+            (&["image/webp ; q=1.0 , image/*"], AcceptClass::Webp),
+            (&["image/png", "image/avif"], AcceptClass::Avif),
             // weights
-            (&["image/avif;q=0, image/webp"], Bucket::Webp),
-            (&["image/avif;q=0, image/webp;q=0, */*"], Bucket::Old),
-            (&["image/avif, image/webp;q=0, image/jpeg"], Bucket::Old),
-            (&["image/avif;q=0.5, image/webp;q=0.9"], Bucket::Webp),
-            (&["image/webp;q=0.5, image/jpeg"], Bucket::Old),
-            (&["image/webp;q=0.5, */*;q=0.8"], Bucket::Old),
-            (&["image/webp;q=0.5, */*;q=0.5"], Bucket::Webp),
-            (&["image/jpeg;q=0, image/*"], Bucket::Png),
-            (&["image/jpeg;q=0.2, image/png"], Bucket::Old),
-            (&["image/*;q=0"], Bucket::Old),
+            (&["image/avif;q=0, image/webp"], AcceptClass::Webp),
+            (&["image/avif;q=0, image/webp;q=0, */*"], AcceptClass::Old),
+            (&["image/avif, image/webp;q=0, image/jpeg"], AcceptClass::Old),
+            (&["image/avif;q=0.5, image/webp;q=0.9"], AcceptClass::Webp),
+            (&["image/webp;q=0.5, image/jpeg"], AcceptClass::Old),
+            (&["image/webp;q=0.5, */*;q=0.8"], AcceptClass::Old),
+            (&["image/webp;q=0.5, */*;q=0.5"], AcceptClass::Webp),
+            (&["image/jpeg;q=0, image/*"], AcceptClass::Png),
+            (&["image/jpeg;q=0.2, image/png"], AcceptClass::Old),
+            (&["image/*;q=0"], AcceptClass::Old),
             // what can't be read doesn't count
-            (&["image/avif;q=2, image/webp"], Bucket::Webp),
-            (&["image/avif;q, image/webp"], Bucket::Webp),
-            (&[";;,,image/webp"], Bucket::Webp),
+            (&["image/avif;q=2, image/webp"], AcceptClass::Webp),
+            (&["image/avif;q, image/webp"], AcceptClass::Webp),
+            (&[";;,,image/webp"], AcceptClass::Webp),
         ] {
             assert_eq!(bucket(lines), expected, "{lines:?}");
         }

@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use super::{
     disk::Disk,
-    variant::{Key, Menu, Plan},
+    variant::{AllowedVariants, Key, Plan},
 };
 use crate::{
     codec::{self, Format, Header, ImageLimits, Kind, Recipe, Refusal},
@@ -31,9 +31,9 @@ use crate::{
 
 type Measured = std::result::Result<Header, Refusal>;
 
-/// The means that conversions have.
+/// The resources that conversions may use.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Means {
+pub(crate) struct ConversionResources {
     pub(crate) limits: ImageLimits,
     /// How many run at once.
     pub(crate) jobs: usize,
@@ -53,20 +53,20 @@ pub(crate) struct Means {
 /// The one place of a site where images are converted.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    pub(crate) menu: Menu,
-    means: Means,
-    /// What of the settings shapes results.
+    pub(crate) allowed: AllowedVariants,
+    resources: ConversionResources,
+    /// The settings that change the results.
     salt: String,
     headers: Cache<[u8; 32], Measured>,
-    outcomes: Cache<Key, Outcome, Bytewise>,
+    outcomes: Cache<Key, ConversionOutcome, Bytewise>,
     styles: Cache<(&'static str, [u8; 32]), Arc<str>>,
     disk: Option<Arc<Disk>>,
     permits: Arc<Semaphore>,
 }
 
-/// An image as it lies there.
+/// The file of an image, as it is stored.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub(crate) struct SourceImage {
     pub(crate) bytes: Bytes,
     pub(crate) digest: [u8; 32],
 }
@@ -74,7 +74,7 @@ pub(crate) struct Source {
 /// A variant to be made.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    pub(crate) source: Source,
+    pub(crate) source: SourceImage,
     pub(crate) header: Header,
     pub(crate) plan: Plan,
     /// What its bytes are known by.
@@ -83,9 +83,9 @@ pub(crate) struct Job {
     pub(crate) name: Key,
 }
 
-/// What a conversion ends in, the same each time.
+/// The outcome of a conversion, the same each time.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum ConversionOutcome {
     Variant(Bytes),
     /// Nothing smaller came out, or the image turned out to be broken.
     Original,
@@ -94,17 +94,17 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug)]
 struct Bytewise;
 
-impl Weighter<Key, Outcome> for Bytewise {
-    fn weight(&self, _: &Key, outcome: &Outcome) -> u64 {
+impl Weighter<Key, ConversionOutcome> for Bytewise {
+    fn weight(&self, _: &Key, outcome: &ConversionOutcome) -> u64 {
         let bytes = match outcome {
-            Outcome::Variant(bytes) => bytes.len() as u64,
-            Outcome::Original => 0,
+            ConversionOutcome::Variant(bytes) => bytes.len() as u64,
+            ConversionOutcome::Original => 0,
         };
         bytes + 128
     }
 }
 
-impl Default for Means {
+impl Default for ConversionResources {
     /// What the machine has; on Lambda, what the function was given.
     fn default() -> Self {
         let function_memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok();
@@ -136,22 +136,22 @@ const LAMBDA: f64 = 2.0;
 const SHARE: f64 = 0.5;
 
 impl Engine {
-    pub(crate) fn new(menu: Menu, means: Means) -> Self {
-        let disk = means.disk.clone().map(|(root, capacity)| Arc::new(Disk::new(root, capacity)));
+    pub(crate) fn new(allowed: AllowedVariants, resources: ConversionResources) -> Self {
+        let disk = resources.disk.clone().map(|(root, capacity)| Arc::new(Disk::new(root, capacity)));
         Self {
-            salt: format!("{:?}", means.limits),
+            salt: format!("{:?}", resources.limits),
             headers: Cache::new(1024),
-            outcomes: Cache::with_weighter(256, means.cache, Bytewise),
+            outcomes: Cache::with_weighter(256, resources.cache, Bytewise),
             styles: Cache::new(256),
             disk,
-            permits: Arc::new(Semaphore::new(means.jobs)),
-            menu,
-            means,
+            permits: Arc::new(Semaphore::new(resources.jobs)),
+            allowed,
+            resources,
         }
     }
 
     pub(crate) fn limits(&self) -> &ImageLimits {
-        &self.means.limits
+        &self.resources.limits
     }
 
     /// Runs what takes its time off the threads that answer requests, when it is its turn.
@@ -161,20 +161,20 @@ impl Engine {
     }
 
     /// What an image is, by its header alone.
-    pub(crate) fn header(&self, source: &Source) -> Measured {
+    pub(crate) fn header(&self, source: &SourceImage) -> Measured {
         self.headers.get(&source.digest).unwrap_or_else(|| {
-            let header = codec::probe(&source.bytes, &self.means.limits);
+            let header = codec::probe(&source.bytes, &self.resources.limits);
             self.headers.insert(source.digest, header.clone());
             header
         })
     }
 
     /// What an image is that comes in other widths than its own. One that moves is sent as it is, as is what can't be read.
-    pub(crate) fn scalable(&self, source: &Source) -> Option<Header> {
+    pub(crate) fn scalable(&self, source: &SourceImage) -> Option<Header> {
         self.header(source).ok().filter(|header| !header.animated)
     }
 
-    pub(crate) fn job(&self, source: &Source, header: &Header, plan: Plan) -> Job {
+    pub(crate) fn job(&self, source: &SourceImage, header: &Header, plan: Plan) -> Job {
         let (key, name) = (self.key(plan, &source.digest), plan.name(&source.digest));
         Job { source: source.clone(), header: header.clone(), plan, key, name }
     }
@@ -185,7 +185,7 @@ impl Engine {
 
     /// Whether there is room and time for it, by what is known of each step.
     pub(crate) fn affords(&self, header: &Header, plan: Plan) -> bool {
-        let time = self.means.time.as_secs_f64() * 1000.0 * SHARE;
+        let time = self.resources.time.as_secs_f64() * 1000.0 * SHARE;
         self.predicted_ms(header, plan) <= time && self.fits(header, plan)
     }
 
@@ -199,7 +199,7 @@ impl Engine {
     }
 
     fn memory_of_a_job(&self) -> u64 {
-        self.means.memory / self.means.jobs.max(1) as u64
+        self.resources.memory / self.resources.jobs.max(1) as u64
     }
 
     fn predicted_ms(&self, header: &Header, plan: Plan) -> f64 {
@@ -209,7 +209,7 @@ impl Engine {
         let mut formats = plan.formats.iter().filter(|format| **format != Format::Jpeg || !header.lossless).map(each);
         // What may be a drawing is tried in each format.
         let encode: f64 = if header.lossless { formats.sum() } else { formats.next().unwrap_or(0.0) };
-        (codec::predicted_decode_ms(header, plan.width) + encode) * self.means.slowness
+        (codec::predicted_decode_ms(header, plan.width) + encode) * self.resources.slowness
     }
 
     /// The style of a placeholder of this kind, made once.
@@ -227,11 +227,11 @@ impl Engine {
 
     /// Makes a variant, or takes the one that is there. `None` where that takes longer than a request waits. What has begun
     /// by then goes on, and the next request may find its result; what has not is given up.
-    pub(crate) async fn make(self: Arc<Self>, job: Job) -> Option<Outcome> {
+    pub(crate) async fn make(self: Arc<Self>, job: Job) -> Option<ConversionOutcome> {
         if let Some(outcome) = self.outcomes.get(&job.key) {
             return Some(outcome);
         }
-        let (time, key, begun) = (self.means.time, job.key, Arc::new(AtomicBool::new(false)));
+        let (time, key, begun) = (self.resources.time, job.key, Arc::new(AtomicBool::new(false)));
         let turn = self.permits.clone().acquire_owned();
         // A task of its own: that a request has gone away doesn't end the work that others wait for.
         let beginning = begun.clone();
@@ -267,9 +267,9 @@ impl Engine {
         }
     }
 
-    /// Makes a better variant for the next request, where work may go on after the response and nobody waits for the means.
+    /// Makes a better variant for the next request, where work may go on after the response and nobody waits for the resources.
     pub(crate) fn make_later(self: &Arc<Self>, job: Job) {
-        if !self.means.background || self.holds(&job.key) || !self.fits(&job.header, job.plan) {
+        if !self.resources.background || self.holds(&job.key) || !self.fits(&job.header, job.plan) {
             return;
         }
         let Ok(turn) = self.permits.clone().try_acquire_owned() else { return };
@@ -281,14 +281,14 @@ impl Engine {
         tokio::spawn(work.in_current_span());
     }
 
-    async fn kept(&self, key: Key) -> Option<Outcome> {
+    async fn kept(&self, key: Key) -> Option<ConversionOutcome> {
         let disk = self.disk.clone().filter(|disk| disk.contains(&key))?;
-        let read = spawn_blocking(move || disk.get(&key).map(Outcome::read));
+        let read = spawn_blocking(move || disk.get(&key).map(ConversionOutcome::read));
         read.await.ok().flatten()
     }
 
-    async fn work(&self, job: Job, turn: OwnedSemaphorePermit) -> Result<Outcome> {
-        let (disk, limits) = (self.disk.clone(), self.means.limits);
+    async fn work(&self, job: Job, turn: OwnedSemaphorePermit) -> Result<ConversionOutcome> {
+        let (disk, limits) = (self.disk.clone(), self.resources.limits);
         let work = on_its_turn(turn, move || {
             let outcome = convert(&job, &limits);
             disk.inspect(|disk| disk.put(&job.key, outcome.written()));
@@ -323,7 +323,7 @@ pub(crate) async fn render<T: Send + 'static>(page: impl FnOnce() -> Result<T> +
 }
 
 /// Never larger than the original, for whoever takes the original's format.
-pub(crate) fn convert(job: &Job, limits: &ImageLimits) -> Outcome {
+pub(crate) fn convert(job: &Job, limits: &ImageLimits) -> ConversionOutcome {
     let Job { source, header, plan, .. } = job;
     let begun = std::time::Instant::now();
     let recipe = Recipe { width: plan.width, formats: plan.formats, quality: plan.quality, tier: plan.tier };
@@ -331,7 +331,7 @@ pub(crate) fn convert(job: &Job, limits: &ImageLimits) -> Outcome {
         Ok(converted) => converted,
         Err(error) => {
             tracing::warn!(%error, "an image is sent as it is");
-            return Outcome::Original;
+            return ConversionOutcome::Original;
         }
     };
     // Who has a choice of formats takes a GIF as well.
@@ -350,10 +350,10 @@ pub(crate) fn convert(job: &Job, limits: &ImageLimits) -> Outcome {
         pays,
         "an image was converted"
     );
-    if pays { Outcome::Variant(converted.bytes.into()) } else { Outcome::Original }
+    if pays { ConversionOutcome::Variant(converted.bytes.into()) } else { ConversionOutcome::Original }
 }
 
-impl Outcome {
+impl ConversionOutcome {
     /// As a file: no variant is empty.
     pub(crate) fn written(&self) -> &[u8] {
         match self {

@@ -10,10 +10,10 @@ use minijinja::{
 
 use super::{
     FUNCTIONS, Images,
-    engine::Source,
+    engine::SourceImage,
     placeholder::Placeholder,
     prebuilt::{self, last_resort},
-    variant::Wanted,
+    variant::VariantRequest,
 };
 use crate::{
     codec::{self, Format, Header},
@@ -58,7 +58,7 @@ struct Shown<'a> {
     assets: &'a Assets,
     name: &'a str,
     url: String,
-    file: Option<(Source, Header)>,
+    file: Option<(SourceImage, Header)>,
     size: Option<(u32, u32)>,
     /// Whether its URL takes parameters.
     scales: bool,
@@ -72,7 +72,7 @@ struct Options {
     size: Option<(u32, u32)>,
     widths: Vec<u32>,
     sizes: Option<String>,
-    wanted: Wanted,
+    wanted: VariantRequest,
     loading: String,
     decoding: String,
     placeholder: Option<Placeholder>,
@@ -104,23 +104,23 @@ impl Options {
     }
 
     fn of_srcset(images: &Images, given: &Kwargs) -> Result<Self, Error> {
-        let menu = &images.menu;
+        let allowed = &images.allowed;
         let widths = given.get::<Option<Vec<u32>>>("widths")?.unwrap_or_default();
-        if let Some(width) = widths.iter().find(|width| !menu.widths.contains(width)) {
+        if let Some(width) = widths.iter().find(|width| !allowed.widths.contains(width)) {
             return Err(invalid(&format!(
                 "the width {width} is none that may be asked for (Images::with_widths): {:?}",
-                menu.widths
+                allowed.widths
             )));
         }
         let quality = given.get::<Option<u8>>("quality")?;
-        if let Some(quality) = quality.filter(|quality| !menu.qualities.contains(quality)) {
+        if let Some(quality) = quality.filter(|quality| !allowed.qualities.contains(quality)) {
             return Err(invalid(&format!(
                 "the quality {quality} is none that may be asked for (Images::with_qualities): {:?}",
-                menu.qualities
+                allowed.qualities
             )));
         }
         let size = given.get::<Option<Value>>("size")?.map(size_of).transpose()?;
-        Ok(Self { size, widths, wanted: Wanted { quality, ..Wanted::default() }, ..Self::default() })
+        Ok(Self { size, widths, wanted: VariantRequest { quality, ..VariantRequest::default() }, ..Self::default() })
     }
 }
 
@@ -159,7 +159,7 @@ impl Gallery {
     fn file<'a>(&'a self, state: &State<'_, '_>, text: &'a str) -> Shown<'a> {
         let (name, _) = self.assets.named(text);
         let content = self.assets.files().get(name);
-        let source = content.map(|content| Source { bytes: content.bytes.clone(), digest: content.digest });
+        let source = content.map(|content| SourceImage { bytes: content.bytes.clone(), digest: content.digest });
         let size = source.as_ref().and_then(|source| {
             let header = self.images.engine.header(source);
             header.map_or_else(|_| codec::measure(&source.bytes), |header| Some(header.upright()))
@@ -182,17 +182,17 @@ impl Shown<'_> {
         let mut markup = String::from("<picture>");
         let sizes = options.sizes.as_deref().or((!widths.is_empty()).then_some("100vw"));
         for format in self.sources() {
-            let wanted = Wanted { format: Some(format), ..options.wanted };
+            let wanted = VariantRequest { format: Some(format), ..options.wanted };
             let list = if widths.is_empty() { self.url(wanted) } else { self.srcset(&widths, wanted) };
             markup.push_str("<source");
             attributes(&mut markup, &[("type", Some(format.media_type())), ("srcset", Some(&list)), ("sizes", sizes)]);
             markup.push('>');
         }
-        let wanted = Wanted { format: self.last_resort(), ..options.wanted };
+        let wanted = VariantRequest { format: self.last_resort(), ..options.wanted };
         // A browser that knows no srcset is an old one, on a screen of its time.
         let plain = widths.iter().map(|(asked, _)| *asked).filter(|asked| *asked <= 1200).max();
         let plain = plain.or(widths.first().map(|(asked, _)| *asked));
-        let (source, list) = (self.url(Wanted { width: plain, ..wanted }), self.srcset(&widths, wanted));
+        let (source, list) = (self.url(VariantRequest { width: plain, ..wanted }), self.srcset(&widths, wanted));
         let [width, height] =
             [self.size.map(|(width, _)| width.to_string()), self.size.map(|(_, height)| height.to_string())];
         markup.push_str("<img");
@@ -237,7 +237,7 @@ impl Shown<'_> {
     /// comes in its own width.
     fn widths(&self, asked: &[u32]) -> Vec<(u32, u32)> {
         let Some((full, _)) = self.size.filter(|_| self.scales) else { return Vec::new() };
-        let mut widths = if asked.is_empty() { self.images.menu.widths.clone() } else { asked.to_vec() };
+        let mut widths = if asked.is_empty() { self.images.allowed.widths.clone() } else { asked.to_vec() };
         if asked.is_empty() {
             widths.retain(|width| *width >= SMALLEST_BY_DEFAULT);
         }
@@ -249,17 +249,17 @@ impl Shown<'_> {
         widths
     }
 
-    fn srcset(&self, widths: &[(u32, u32)], wanted: Wanted) -> String {
+    fn srcset(&self, widths: &[(u32, u32)], wanted: VariantRequest) -> String {
         let mut list = String::new();
         for (asked, width) in widths {
             let separator = if list.is_empty() { "" } else { ", " };
-            _ = write!(list, "{separator}{} {width}w", self.url(Wanted { width: Some(*asked), ..wanted }));
+            _ = write!(list, "{separator}{} {width}w", self.url(VariantRequest { width: Some(*asked), ..wanted }));
         }
         list
     }
 
-    fn url(&self, wanted: Wanted) -> String {
-        if !self.scales || wanted == Wanted::default() {
+    fn url(&self, wanted: VariantRequest) -> String {
+        if !self.scales || wanted == VariantRequest::default() {
             return self.url.clone();
         }
         let (url, fragment) = self.url.split_at(self.url.find('#').unwrap_or(self.url.len()));

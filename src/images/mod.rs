@@ -51,8 +51,8 @@ pub use prebuilt::Prebuilt;
 pub use crate::codec::{Format as ImageFormat, ImageLimits, Kind as ImageKind};
 
 use self::{
-    engine::{Engine, Means},
-    variant::Menu,
+    engine::{ConversionResources, Engine},
+    variant::AllowedVariants,
 };
 use crate::{
     codec,
@@ -119,8 +119,8 @@ pub(crate) const FUNCTIONS: [&str; 2] = ["picture", "srcset"];
 /// ```
 #[derive(Clone)]
 pub struct Images {
-    menu: Menu,
-    means: Means,
+    allowed: AllowedVariants,
+    resources: ConversionResources,
     pub(crate) path_urls: bool,
     pub(crate) engine: Arc<Engine>,
 }
@@ -128,10 +128,10 @@ pub struct Images {
 impl Images {
     /// Images with the defaults that each `with_` method names.
     pub fn new() -> Self {
-        let menu = Menu { widths: WIDTHS.to_vec(), qualities: QUALITIES.to_vec(), quality: 80 };
-        let means = Means::default();
-        let engine = Arc::new(Engine::new(menu.clone(), means.clone()));
-        Self { menu, means, path_urls: false, engine }
+        let allowed = AllowedVariants { widths: WIDTHS.to_vec(), qualities: QUALITIES.to_vec(), quality: 80 };
+        let resources = ConversionResources::default();
+        let engine = Arc::new(Engine::new(allowed.clone(), resources.clone()));
+        Self { allowed, resources, path_urls: false, engine }
     }
 
     /// The widths that a URL may ask for, in pixels: any other is refused with 400. Default: 16, 32, 48, 64, 96, 128, 256,
@@ -140,45 +140,47 @@ impl Images {
         let mut widths: Vec<u32> = widths.into_iter().filter(|width| *width > 0).collect();
         widths.sort_unstable();
         widths.dedup();
-        self.with(|images| images.menu.widths = widths)
+        self.with(|images| images.allowed.widths = widths)
     }
 
     /// The qualities that a URL may ask for, from 1 to 100. Default: 50, 60, 75, 80, 90.
     pub fn with_qualities(self, qualities: impl IntoIterator<Item = u8>) -> Self {
-        self.with(|images| images.menu.qualities = qualities.into_iter().map(|quality| quality.clamp(1, 100)).collect())
+        self.with(|images| {
+            images.allowed.qualities = qualities.into_iter().map(|quality| quality.clamp(1, 100)).collect()
+        })
     }
 
     /// The quality where a URL asks for none: one scale for all formats, on which 80 looks like a JPEG of 80. Default: 80.
     pub fn with_quality(self, quality: u8) -> Self {
-        self.with(|images| images.menu.quality = quality.clamp(1, 100))
+        self.with(|images| images.allowed.quality = quality.clamp(1, 100))
     }
 
     /// What an image may measure; one that is larger is served as it is. Default: [`ImageLimits::default`].
     pub fn with_limits(self, limits: ImageLimits) -> Self {
-        self.with(|images| images.means.limits = limits)
+        self.with(|images| images.resources.limits = limits)
     }
 
     /// How long a request waits for its image. What would take too long, by what is known before it is decoded, is made
     /// with less effort or in a cheaper format; where that was wrong, the original is sent with `no-store` while the work goes on.
     /// Keep it below the function's timeout. Default: 2 seconds.
     pub fn with_time(self, time: Duration) -> Self {
-        self.with(|images| images.means.time = time)
+        self.with(|images| images.resources.time = time)
     }
 
     /// How many images are converted at once. Default: one for each core; on Lambda one for each 1,769 MB.
     pub fn with_jobs(self, jobs: usize) -> Self {
-        self.with(|images| images.means.jobs = jobs.max(1))
+        self.with(|images| images.resources.jobs = jobs.max(1))
     }
 
     /// The memory that all conversions at once may take, in bytes, known from the images' headers. An image that would take
     /// more than its share is served as it is. Default: three fifths of the function's memory; elsewhere of 1 GiB.
     pub fn with_memory(self, bytes: u64) -> Self {
-        self.with(|images| images.means.memory = bytes)
+        self.with(|images| images.resources.memory = bytes)
     }
 
     /// How many bytes of results are kept in memory. Default: 64 MiB, but no more than 15 % of the function's memory.
     pub fn with_cache(self, bytes: u64) -> Self {
-        self.with(|images| images.means.cache = bytes)
+        self.with(|images| images.resources.cache = bytes)
     }
 
     /// A folder in which results are kept for the next process, and how many bytes of them; one result may have an eighth of
@@ -188,7 +190,7 @@ impl Images {
     /// has it, may be above. Default: on Lambda 256 MiB in a folder below `/tmp`, elsewhere none.
     pub fn with_disk_cache(self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
         let folder = folder.into();
-        self.with(|images| images.means.disk = Some((folder, bytes)))
+        self.with(|images| images.resources.disk = Some((folder, bytes)))
     }
 
     /// Templates write the parameters of images into the path, and name the format: `hero.jpg/w640.webp`. This is for CDNs
@@ -211,14 +213,14 @@ impl Images {
     }
 
     fn description(&self) -> String {
-        let Self { menu, means, path_urls, .. } = self;
-        let memory = (means.memory, means.jobs, means.time);
-        format!("{} {menu:?} {path_urls} {:?} {memory:?}", codec::version(), means.limits)
+        let Self { allowed, resources, path_urls, .. } = self;
+        let memory = (resources.memory, resources.jobs, resources.time);
+        format!("{} {} {path_urls} {:?} {memory:?}", codec::version(), allowed.in_tags(), resources.limits)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
-        let engine = Arc::new(Engine::new(self.menu.clone(), self.means.clone()));
+        let engine = Arc::new(Engine::new(self.allowed.clone(), self.resources.clone()));
         Self { engine, ..self }
     }
 }
@@ -236,18 +238,21 @@ impl Default for Images {
 
 impl fmt::Debug for Images {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Images").field("menu", &self.menu).field("means", &self.means).finish_non_exhaustive()
+        f.debug_struct("Images")
+            .field("allowed", &self.allowed)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
     }
 }
 
 /// A site's images: those of its static files where they are converted, and those of its code in any case.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Setting {
+pub(crate) struct ImageSettings {
     of_files: Option<Images>,
     of_code: Arc<OnceLock<Images>>,
 }
 
-impl Setting {
+impl ImageSettings {
     pub(crate) fn of(images: Images) -> Self {
         Self { of_code: Arc::new(images.clone().into()), of_files: Some(images) }
     }
@@ -272,12 +277,12 @@ impl Setting {
         let wanted = match serve::located(assets, path) {
             Some((found, segment)) => {
                 let file = assets.files().get(&found.name);
-                file.and_then(|file| serve::asked(&images.menu, &file.bytes, segment, query))
+                file.and_then(|file| serve::asked(&images.allowed, &file.bytes, segment, query))
             }
             // There is no such file now, and may be one later.
             None => match path.as_str().rsplit_once('/') {
-                Some((image, segment)) if may_be_converted(image) => Some(images.menu.read_segment(segment)),
-                _ => may_be_converted(path.as_str()).then(|| images.menu.read_query(query)),
+                Some((image, segment)) if may_be_converted(image) => Some(images.allowed.read_segment(segment)),
+                _ => may_be_converted(path.as_str()).then(|| images.allowed.read_query(query)),
             },
         };
         wanted.is_some_and(|wanted| wanted.is_ok_and(|wanted| wanted.format.is_none()))
@@ -292,7 +297,7 @@ impl Setting {
     pub(crate) fn refuses(&self, assets: &Assets, name: &str, query: &str) -> bool {
         let query = query.strip_prefix('?').unwrap_or(query);
         let refused = |images: &Images| {
-            let asked = serve::asked(&images.menu, &assets.files().get(name)?.bytes, None, query)?;
+            let asked = serve::asked(&images.allowed, &assets.files().get(name)?.bytes, None, query)?;
             Some(asked.is_err())
         };
         self.of_files.as_ref().and_then(refused).unwrap_or(false)
@@ -300,7 +305,7 @@ impl Setting {
 
     /// What decides which queries are refused, where any are.
     pub(crate) fn queries(&self) -> Option<String> {
-        self.of_files.as_ref().map(|images| format!("{:?}", images.menu))
+        self.of_files.as_ref().map(|images| images.allowed.in_tags())
     }
 
     /// The files whose names say another kind of image than they are, each with what is to be done.

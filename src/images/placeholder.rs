@@ -4,7 +4,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
-    engine::{Engine, Source},
+    engine::{Engine, SourceImage},
     variant::Plan,
 };
 use crate::codec::{self, Format, Header, Recipe, Refusal, Tier};
@@ -32,7 +32,7 @@ impl Placeholder {
     }
 
     /// A declaration of style; a grey one where the image can't be read.
-    pub(crate) fn style(self, engine: &Engine, source: &Source, header: &Header) -> String {
+    pub(crate) fn style(self, engine: &Engine, source: &SourceImage, header: &Header) -> String {
         engine.style(self.name(), &source.digest, || {
             self.make(engine, source, header).unwrap_or_else(|why| {
                 tracing::debug!(%why, "an image has a grey placeholder");
@@ -41,7 +41,7 @@ impl Placeholder {
         })
     }
 
-    fn make(self, engine: &Engine, source: &Source, header: &Header) -> Result<String, Refusal> {
+    fn make(self, engine: &Engine, source: &SourceImage, header: &Header) -> Result<String, Refusal> {
         let plan = Plan { formats: Format::Webp.alone(), width: Some(WIDTH), quality: 50, tier: Tier::Good };
         if !engine.affords(header, plan) {
             return Err(Refusal::NoFormat);

@@ -12,11 +12,11 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    accept::Bucket,
-    engine::{Engine, Job, Outcome, Source, convert},
+    accept::AcceptClass,
+    engine::{ConversionOutcome, Engine, Job, SourceImage, convert},
     ownership,
     placeholder::Placeholder,
-    variant::{Key, Plan, Wanted, key_of_original},
+    variant::{Key, Plan, VariantRequest, key_of_original},
 };
 use crate::{
     codec::{Format, Header, ImageLimits},
@@ -63,7 +63,7 @@ pub struct Prebuilt {
 #[derive(Clone, Debug)]
 pub(crate) struct PrebuiltVariant {
     pub(crate) tag: Key,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: ConversionOutcome,
 }
 
 /// What was made ahead for the static file of this name. Its tag is of its bytes: they may have been made elsewhere, where
@@ -72,10 +72,10 @@ pub(crate) fn find(assets: &Assets, name: &str, job: &Job) -> Option<PrebuiltVar
     let files = assets.files();
     files.names(&format!("{FOLDER}/{name}/")).next()?;
     let content = files.get(&place(name, job))?;
-    let outcome = Outcome::read(content.bytes.clone());
+    let outcome = ConversionOutcome::read(content.bytes.clone());
     let tag = match &outcome {
-        Outcome::Variant(_) => content.digest,
-        Outcome::Original => key_of_original(&job.source.digest),
+        ConversionOutcome::Variant(_) => content.digest,
+        ConversionOutcome::Original => key_of_original(&job.source.digest),
     };
     Some(PrebuiltVariant { tag, outcome })
 }
@@ -110,7 +110,7 @@ pub(crate) fn prebuild(engine: &Engine, folder: &Path, path_urls: bool) -> Resul
     let (mut wanted, mut missing) = (BTreeSet::new(), Vec::new());
     for name in files.names("").filter(|name| !is_variant(name)) {
         let Some(Content { bytes, digest }) = files.get(name).cloned() else { continue };
-        let source = Source { bytes, digest };
+        let source = SourceImage { bytes, digest };
         let Some(header) = engine.scalable(&source) else { continue };
         done.images += 1;
         for kind in Placeholder::ALL {
@@ -149,13 +149,13 @@ fn is_variant(name: &str) -> bool {
 fn plans(engine: &Engine, header: &Header, path_urls: bool) -> Vec<Plan> {
     let image = (header.upright().0, header.format());
     let mut plans: Vec<Plan> = Vec::new();
-    for width in engine.menu.widths.iter().copied().map(Some).chain([None]) {
-        let by_accept =
-            [Bucket::Avif, Bucket::Webp, Bucket::Old].map(|bucket| (None, bucket.formats(header.stands_for())));
+    for width in engine.allowed.widths.iter().copied().map(Some).chain([None]) {
+        let by_accept = [AcceptClass::Avif, AcceptClass::Webp, AcceptClass::Old]
+            .map(|bucket| (None, bucket.formats(header.stands_for())));
         let by_name = [Format::Avif, Format::Webp, last_resort(header)].map(|format| (Some(format), format.alone()));
         for (format, formats) in if path_urls { by_name } else { by_accept } {
-            let wanted = Wanted { width, format, ..Wanted::default() };
-            let best = Plan::of(image, wanted, formats, engine.menu.quality).into_iter().next();
+            let wanted = VariantRequest { width, format, ..VariantRequest::default() };
+            let best = Plan::of(image, wanted, formats, engine.allowed.quality).into_iter().next();
             plans.extend(best.filter(|best| !best.formats.is_empty() && !plans.contains(best)));
         }
     }

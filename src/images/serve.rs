@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{
-    accept::Bucket,
-    engine::{Engine, Job, Outcome, Source},
+    accept::AcceptClass,
+    engine::{ConversionOutcome, Engine, Job, SourceImage},
     prebuilt::{self, PrebuiltVariant},
-    variant::{Key, Menu, Plan, Wanted, key_of_original},
+    variant::{AllowedVariants, Key, Plan, VariantRequest, key_of_original},
 };
 use crate::{
     codec::{self, Format, Header, Kind, Refusal},
@@ -53,11 +53,11 @@ pub(crate) fn at(
 ) -> Option<Representation> {
     let (found, segment) = located(assets, path)?;
     let content = assets.files().get(&found.name)?.clone();
-    let wanted = match asked(&engine.menu, &content.bytes, segment, query.unwrap_or_default())? {
+    let wanted = match asked(&engine.allowed, &content.bytes, segment, query.unwrap_or_default())? {
         Ok(wanted) => wanted,
         Err(why) => return Some(refused(why)),
     };
-    let source = Source { bytes: content.bytes, digest: content.digest };
+    let source = SourceImage { bytes: content.bytes, digest: content.digest };
     match engine.header(&source) {
         Ok(header) => {
             let (assets, name) = (assets.clone(), found.name.clone());
@@ -73,16 +73,21 @@ pub(crate) fn at(
 }
 
 /// What a URL asks of this file; `None` where it is served as any file is.
-pub(crate) fn asked(menu: &Menu, file: &[u8], segment: Option<&str>, query: &str) -> Option<Result<Wanted, String>> {
+pub(crate) fn asked(
+    allowed: &AllowedVariants,
+    file: &[u8],
+    segment: Option<&str>,
+    query: &str,
+) -> Option<Result<VariantRequest, String>> {
     let kind = codec::converted(file)?;
     let wanted = match (segment, query) {
-        (Some(segment), "") => menu.read_segment(segment),
+        (Some(segment), "") => allowed.read_segment(segment),
         (Some(_), _) => Err("The parameters of an image stand in its path or in the query.\n".into()),
-        (None, query) => menu.read_query(query),
+        (None, query) => allowed.read_query(query),
     };
     // An icon is several pictures, of which a browser takes the one that fits. It stays what it is, whatever stands behind its
     // `?`, unless a width or a format of it is asked for.
-    let is_plain = kind == Kind::Ico && !wanted.as_ref().is_ok_and(|wanted| *wanted != Wanted::default());
+    let is_plain = kind == Kind::Ico && !wanted.as_ref().is_ok_and(|wanted| *wanted != VariantRequest::default());
     (!is_plain).then_some(wanted)
 }
 
@@ -96,7 +101,7 @@ pub(crate) fn located<'a>(assets: &Assets, path: &'a AssetPath) -> Option<(Asset
 }
 
 /// A file that is too large or broken: what can be told from it about who took it where is removed all the same.
-fn unconverted(source: Source, policy: Option<CacheControl>) -> Representation {
+fn unconverted(source: SourceImage, policy: Option<CacheControl>) -> Representation {
     let tag = EntityTag::of_digest(&key_of_original(&source.digest));
     let body = async move { Ok(Body::Promised(source.bare())) };
     let image = described(Representation::making(HeaderMap::new(), body)).with_entity_tag(tag);
@@ -106,7 +111,7 @@ fn unconverted(source: Source, policy: Option<CacheControl>) -> Representation {
     }
 }
 
-impl Source {
+impl SourceImage {
     fn bare(&self) -> Bytes {
         codec::strip_unconverted(&self.bytes).map_or_else(|| self.bytes.clone(), Bytes::from)
     }
@@ -121,9 +126,9 @@ pub(crate) fn refused(why: String) -> Representation {
 /// An image and what is wanted of it.
 pub(crate) struct Variant {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) source: Source,
+    pub(crate) source: SourceImage,
     pub(crate) header: Header,
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: VariantRequest,
     /// What its tags are made of: the source's digest, or the version by which a site knows it.
     pub(crate) identity: [u8; 32],
 }
@@ -163,7 +168,7 @@ impl Variant {
         }
         let image = (header.upright().0, header.format());
         let formats = formats(header.stands_for(), self.wanted, fields);
-        let plans = Plan::of(image, self.wanted, formats, engine.menu.quality);
+        let plans = Plan::of(image, self.wanted, formats, engine.allowed.quality);
         let candidate = |plan| {
             let job = engine.job(source, header, plan);
             let made = made(&job);
@@ -187,11 +192,11 @@ impl Variant {
     /// Whether the file is sent as it is: one that moves, and for who names no format of our time one that every browser
     /// shows, in its own width.
     fn is_kept(&self, fields: &HeaderMap) -> bool {
-        let Wanted { width, quality, format } = self.wanted;
+        let VariantRequest { width, quality, format } = self.wanted;
         let is_asked_as_it_is =
             quality.is_none() && format.is_none() && self.header.fitted(width) == self.header.upright();
         let is_shown = matches!(self.header.kind, Kind::Gif | Kind::Bmp | Kind::Ico);
-        self.header.animated || (is_asked_as_it_is && is_shown && Bucket::of(fields) == Bucket::Old)
+        self.header.animated || (is_asked_as_it_is && is_shown && AcceptClass::of(fields) == AcceptClass::Old)
     }
 
     fn tag(&self, choice: &Choice) -> EntityTag {
@@ -215,8 +220,8 @@ impl Variant {
             self.engine.make_later(best);
         }
         Ok(match outcome {
-            Some(Outcome::Variant(bytes)) => Body::Promised(bytes),
-            Some(Outcome::Original) => Body::Promised(self.original()),
+            Some(ConversionOutcome::Variant(bytes)) => Body::Promised(bytes),
+            Some(ConversionOutcome::Original) => Body::Promised(self.original()),
             None => Body::Instead { body: self.original(), headers: self.not_kept(), closure: None },
         })
     }
@@ -253,19 +258,19 @@ impl Choice {
 }
 
 /// An image whose bytes are not there yet.
-pub(crate) struct Unloaded<'a> {
+pub(crate) struct UnloadedImage<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) identity: [u8; 32],
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: VariantRequest,
 }
 
-impl Unloaded<'_> {
+impl UnloadedImage<'_> {
     /// The tags that it may turn out to have; none where the request has no condition that they would be compared with.
     pub(crate) fn tags(&self, fields: &HeaderMap) -> Vec<EntityTag> {
         if ![header::IF_NONE_MATCH, header::IF_MATCH].iter().any(|name| fields.contains_key(name)) {
             return Vec::new();
         }
-        let quality = self.wanted.quality.unwrap_or(self.engine.menu.quality);
+        let quality = self.wanted.quality.unwrap_or(self.engine.allowed.quality);
         // It may be a PNG or not. It may be narrower than what is wanted, and is never widened.
         let formats = [None, Some(Format::Png)].map(|own| formats(own, self.wanted, fields));
         let ways = [self.wanted.width, None].into_iter().flat_map(|width| formats.map(|formats| (width, formats)));
@@ -276,7 +281,7 @@ impl Unloaded<'_> {
 }
 
 /// An image that is sent as it is, with its own tag among the fields.
-pub(crate) fn whole(source: &Source, identity: &[u8; 32], why: &Refusal) -> Body {
+pub(crate) fn whole(source: &SourceImage, identity: &[u8; 32], why: &Refusal) -> Body {
     tracing::debug!(%why, "an image is sent as it is");
     let media_type = media_type_of(&source.bytes);
     let tag = EntityTag::of_digest(&key_of_original(identity));
@@ -300,10 +305,10 @@ pub(crate) fn described(image: Representation) -> Representation {
 }
 
 /// What may be sent of an image in this format.
-fn formats(own: Option<Format>, wanted: Wanted, fields: &HeaderMap) -> &'static [Format] {
+fn formats(own: Option<Format>, wanted: VariantRequest, fields: &HeaderMap) -> &'static [Format] {
     match wanted.format {
         Some(format) => format.alone(),
-        None => Bucket::of(fields).formats(own),
+        None => AcceptClass::of(fields).formats(own),
     }
 }
 

@@ -10,18 +10,18 @@ use crate::{
     fields::digest::update_framed,
 };
 
-/// What may be asked for. Whatever isn't on it is refused, so that a stranger can't make a site convert without end.
+/// The widths and qualities that a URL may ask for. Others are refused, so that a stranger can't make a site convert without end.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Menu {
+pub(crate) struct AllowedVariants {
     /// In ascending order.
     pub(crate) widths: Vec<u32>,
     pub(crate) qualities: Vec<u8>,
     pub(crate) quality: u8,
 }
 
-/// What a URL asks for; nothing where it has no parameters.
+/// The parameters of an image URL; none where it has no parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Wanted {
+pub(crate) struct VariantRequest {
     pub(crate) width: Option<u32>,
     pub(crate) quality: Option<u8>,
     pub(crate) format: Option<Format>,
@@ -41,15 +41,21 @@ pub(crate) struct Plan {
 /// What a variant is kept under, and its tag: a hash over all that its bytes depend on.
 pub(crate) type Key = [u8; 32];
 
-impl Menu {
+impl AllowedVariants {
+    /// As a text for the tags of pages. A change of it changes the tags.
+    pub(crate) fn in_tags(&self) -> String {
+        let Self { widths, qualities, quality } = self;
+        format!("Menu {{ widths: {widths:?}, qualities: {qualities:?}, quality: {quality} }}")
+    }
+
     /// The parameters of a query: `w` (pixels), `dpr` (device pixels for each of them), `q` (quality), `fmt`. Each once.
-    pub(crate) fn read_query(&self, query: &str) -> Result<Wanted, String> {
+    pub(crate) fn read_query(&self, query: &str) -> Result<VariantRequest, String> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         self.read(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))))
     }
 
     /// The same in the last segment of a path: `w640`, `w640-q75.webp`, `full.jpg`.
-    pub(crate) fn read_segment(&self, segment: &str) -> Result<Wanted, String> {
+    pub(crate) fn read_segment(&self, segment: &str) -> Result<VariantRequest, String> {
         let (parameters, format) = match segment.split_once('.') {
             Some((parameters, extension)) => (parameters, Some(("fmt", extension))),
             None => (segment, None),
@@ -61,8 +67,8 @@ impl Menu {
         self.read(pairs.chain(format))
     }
 
-    fn read<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Wanted, String> {
-        let (mut wanted, mut density) = (Wanted::default(), None);
+    fn read<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<VariantRequest, String> {
+        let (mut wanted, mut density) = (VariantRequest::default(), None);
         for (name, value) in pairs {
             let taken = match name {
                 "w" => wanted.width.replace(one_of(name, value, &self.widths)?).is_some(),
@@ -119,7 +125,7 @@ fn printable(text: &str) -> String {
 
 const FULL: &str = "full";
 
-impl Wanted {
+impl VariantRequest {
     /// As the query of a URL; empty where nothing is asked for.
     pub(crate) fn to_query(self) -> String {
         let pairs = [
@@ -149,7 +155,7 @@ impl Plan {
     /// the image is best sent as it is: making it anew in its own format would only cost quality.
     pub(crate) fn of(
         image: (u32, Option<Format>),
-        wanted: Wanted,
+        wanted: VariantRequest,
         formats: &'static [Format],
         quality: u8,
     ) -> Vec<Self> {
@@ -247,17 +253,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn menu() -> Menu {
-        Menu { widths: vec![320, 640, 1280], qualities: vec![50, 75, 80], quality: 80 }
+    fn allowed() -> AllowedVariants {
+        AllowedVariants { widths: vec![320, 640, 1280], qualities: vec![50, 75, 80], quality: 80 }
     }
 
-    fn wanted(width: Option<u32>, quality: Option<u8>, format: Option<Format>) -> Wanted {
-        Wanted { width, quality, format }
+    fn wanted(width: Option<u32>, quality: Option<u8>, format: Option<Format>) -> VariantRequest {
+        VariantRequest { width, quality, format }
     }
 
     #[test]
     fn queries_and_segments_say_the_same() {
-        let menu = menu();
+        let allowed = allowed();
         for (query, segment, expected) in [
             ("", "full", wanted(None, None, None)),
             ("w=640", "w640", wanted(Some(640), None, None)),
@@ -268,14 +274,14 @@ mod tests {
             ("w=320&dpr=3", "dpr3-w320", wanted(Some(1280), None, None)),
             ("w=1280&dpr=3", "w1280-dpr3", wanted(Some(1280), None, None)),
         ] {
-            assert_eq!(menu.read_query(query), Ok(expected), "{query}");
-            assert_eq!(menu.read_segment(segment), Ok(expected), "{segment}");
+            assert_eq!(allowed.read_query(query), Ok(expected), "{query}");
+            assert_eq!(allowed.read_segment(segment), Ok(expected), "{segment}");
         }
     }
 
     #[test]
     fn what_is_not_on_the_menu_is_refused() {
-        let menu = menu();
+        let allowed = allowed();
         for query in [
             "w=641",
             "w=0640",
@@ -296,10 +302,10 @@ mod tests {
             "W=640",
             "utm_source=x",
         ] {
-            assert!(menu.read_query(query).is_err(), "{query}");
+            assert!(allowed.read_query(query).is_err(), "{query}");
         }
         for segment in ["", "w641", "640", "w640.gif", "w640.webp.webp", "w640-", "full.", "x1", ".webp"] {
-            assert!(menu.read_segment(segment).is_err(), "{segment}");
+            assert!(allowed.read_segment(segment).is_err(), "{segment}");
         }
     }
 
@@ -324,17 +330,17 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_again(width in 0..3usize, quality in 0..3usize, format in 0..4usize) {
-            let menu = menu();
+            let allowed = allowed();
             let format = [None, Some(Format::Webp), Some(Format::Jpeg), Some(Format::Png)][format];
-            let wanted = wanted(Some(menu.widths[width]), Some(menu.qualities[quality]), format);
-            prop_assert_eq!(menu.read_query(wanted.to_query().trim_start_matches('?')), Ok(wanted));
-            prop_assert_eq!(menu.read_segment(&wanted.to_segment()), Ok(wanted));
+            let wanted = wanted(Some(allowed.widths[width]), Some(allowed.qualities[quality]), format);
+            prop_assert_eq!(allowed.read_query(wanted.to_query().trim_start_matches('?')), Ok(wanted));
+            prop_assert_eq!(allowed.read_segment(&wanted.to_segment()), Ok(wanted));
         }
 
         #[test]
         fn odd_parameters_are_refused_and_no_more(text in "\\PC{0,30}") {
-            _ = menu().read_query(&text);
-            _ = menu().read_segment(&text);
+            _ = allowed().read_query(&text);
+            _ = allowed().read_segment(&text);
         }
     }
 }

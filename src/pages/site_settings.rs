@@ -8,7 +8,7 @@ use std::{
 
 use minijinja::Environment;
 
-use crate::images::Setting;
+use crate::images::ImageSettings;
 
 /// The settings that all templates of a site share.
 #[derive(Clone, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct SiteSettings {
     pub(crate) lookups: HashMap<String, Vec<String>>,
     pub(crate) build_id: Option<String>,
     pub(crate) public_origin: Option<String>,
-    pub(crate) images: Setting,
+    pub(crate) images: ImageSettings,
     /// The missing static files that are logged already: the template, and the name in it.
     reported: Arc<Mutex<HashSet<(String, String)>>>,
 }
