@@ -11,7 +11,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
+
+use crate::fields::digest::ContentDigest;
 
 /// Which 304s are checked: [`CloudFront::with_verify`](crate::CloudFront::with_verify).
 ///
@@ -51,7 +52,7 @@ pub enum Verify {
 pub(crate) struct Verifier {
     verify: Verify,
     asked: AtomicU32,
-    sent: Mutex<HashMap<Key, [u8; 32]>>,
+    sent: Mutex<HashMap<Key, ContentDigest>>,
 }
 
 type Key = (String, String);
@@ -94,7 +95,7 @@ impl BodyCheck {
 
     /// Whether this body is the one that was sent for the tag; it is, if none is remembered.
     pub(crate) fn agrees(&self, body: &Bytes) -> bool {
-        let digest: [u8; 32] = Sha256::digest(body).into();
+        let digest = ContentDigest::of(body);
         let mut sent = self.verifier.sent.lock().unwrap_or_else(PoisonError::into_inner);
         if sent.len() >= REMEMBERED && !sent.contains_key(&self.key) {
             sent.clear();

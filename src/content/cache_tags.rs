@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::snapshot::Snapshot;
 use crate::{
-    fields::{cache_tags, digest::update_framed},
+    fields::{
+        cache_tags,
+        digest::{ClosureDigest, update_framed},
+    },
     files::path::AssetPath,
     pages::{build_id::build_id, page_tag::Closure},
 };
@@ -35,11 +38,11 @@ impl Snapshot {
         for files in [self.templates.files(), self.assets.files()] {
             for name in files.names("") {
                 feed(name.as_bytes());
-                feed(files.get(name).map_or(&[], |content| &content.digest));
+                feed(files.get(name).map_or(&[], |content| content.digest.as_ref()));
             }
             feed(&[]);
         }
-        cache_tags::of_closure(&hash.finalize().into())
+        cache_tags::of_closure(&ClosureDigest::finish(hash))
     }
 
     /// The tag of a static file: of its bytes in all forms, and of what its variants are made by where it is an image.
@@ -56,7 +59,7 @@ impl Snapshot {
         if self.settings.images.converts(&self.assets, name) {
             hash.update(self.settings_of_images());
         }
-        Some(cache_tags::of_closure(&hash.finalize().into()))
+        Some(cache_tags::of_closure(&ClosureDigest::finish(hash)))
     }
 
     fn settings_of_images(&self) -> String {

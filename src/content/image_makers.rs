@@ -10,7 +10,7 @@ use super::{ContentManager, drawn_images::failed};
 use crate::{
     codec::{Format as ImageFormat, Recipe, Refusal, convert, probe},
     error::{BoxError, Error, ErrorKind, Result},
-    fields::entity_tag::EntityTag,
+    fields::{digest::ContentDigest, entity_tag::EntityTag},
     images::{
         ImageSettings, Images,
         accept::AcceptClass,
@@ -77,7 +77,7 @@ impl ContentManager {
             Err(why) => return Ok(refused(why)),
         };
         let bytes = bytes.into();
-        let source = SourceImage { digest: Sha256::digest(&bytes).into(), bytes };
+        let source = SourceImage { digest: ContentDigest::of(&bytes), bytes };
         match engine.header(&source) {
             Ok(header) => {
                 let identity = source.digest;
@@ -165,14 +165,14 @@ impl ContentManager {
             Err(why) => return Ok(refused(why)),
         };
         let identity = Sha256::new().chain_update("the version of an image ").chain_update(version.as_ref());
-        let identity: [u8; 32] = identity.finalize().into();
+        let identity = ContentDigest::finish(identity);
         let image = Representation::select(move |selection| {
             let tags = UnloadedImage { engine: &engine, identity, wanted }.tags(selection.headers);
             let fields = selection.headers.clone();
             let image = described(Representation::making(HeaderMap::new(), async move {
                 let bytes = load().await?;
                 // Two images of one version, at two URLs, are two images.
-                let source = SourceImage { digest: Sha256::digest(&bytes).into(), bytes: bytes.into() };
+                let source = SourceImage { digest: ContentDigest::of(&bytes), bytes: bytes.into() };
                 match probe(&source.bytes, engine.limits()) {
                     Ok(mut header) => {
                         header.drawn = drawn;

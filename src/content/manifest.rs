@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ContentManager;
 use crate::{
-    fields::{cache_tags::OF_CODE, digest::hex},
+    fields::{
+        cache_tags::OF_CODE,
+        digest::{PartDigest, hex},
+    },
     files::path::AssetPath,
     pages::{build_id::build_id, explain::Parts},
 };
@@ -144,6 +147,7 @@ impl ClosureEntry {
 
 /// Enough of each digest to tell it from another.
 fn short(parts: &Parts) -> BTreeMap<String, String> {
-    let digest = |digest: &Option<[u8; 32]>| digest.as_ref().map(|digest| hex(&digest[..8])).unwrap_or_default();
+    let digest =
+        |digest: &Option<PartDigest>| digest.as_ref().map(|digest| hex(&digest.as_bytes()[..8])).unwrap_or_default();
     parts.iter().map(|(name, part)| (name.clone(), digest(part))).collect()
 }

@@ -8,7 +8,12 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
-use super::{cache_control::is_shared_cacheable, digest::hex, owners::Owner, ows};
+use super::{
+    cache_control::is_shared_cacheable,
+    digest::{ClosureDigest, hex},
+    owners::Owner,
+    ows,
+};
 
 /// The tags of a representation.
 #[derive(Clone, Debug, Default)]
@@ -114,8 +119,8 @@ pub(crate) fn valid(text: &str) -> String {
 }
 
 /// The tag of what this digest stands for.
-pub(crate) fn of_closure(digest: &[u8; 32]) -> Arc<str> {
-    format!("closure:{}", hex(&digest[..10])).into()
+pub(crate) fn of_closure(digest: &ClosureDigest) -> Arc<str> {
+    format!("closure:{}", hex(&digest.as_bytes()[..10])).into()
 }
 
 /// The tag of what the site's code makes: JSON, redirects, bytes.

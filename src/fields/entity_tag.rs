@@ -2,10 +2,10 @@
 //! what a tag is computed from.
 
 use http::HeaderValue;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::{
-    digest::hex,
+    digest::{ContentDigest, Digest, hex},
     ows::{self, OWS},
 };
 
@@ -47,13 +47,13 @@ impl EntityTag {
 
     /// The strong tag of these bytes: the first 128 bits of their SHA-256.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::of_digest(&Sha256::digest(bytes).into())
+        Self::of_digest(&ContentDigest::of(bytes))
     }
 
     /// The strong tag of a SHA-256 digest: its first 128 bits. Two in 2⁶⁴ different contents would have to be served
     /// before two of them could be expected to share a tag.
-    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
-        Self { weak: false, opaque: hex(&digest[..16]) }
+    pub(crate) fn of_digest<Of>(digest: &Digest<Of>) -> Self {
+        Self { weak: false, opaque: hex(&digest.as_bytes()[..16]) }
     }
 
     /// The tag with something more that it stands for: 16 hexadecimal digits.

@@ -121,7 +121,7 @@ impl Assets {
         let encoded: Vec<&Content> =
             Coding::ALL.iter().filter_map(|coding| self.files.get(&encoded_name(name, *coding))).collect();
         if encoded.is_empty() {
-            return Some(hex(&plain.digest[..10]));
+            return Some(hex(&plain.digest.as_bytes()[..10]));
         }
         let mut hash = Sha256::new_with_prefix(plain.digest);
         encoded.iter().for_each(|content| hash.update(content.digest));

@@ -10,10 +10,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::path::AssetPath;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    fields::digest::ContentDigest,
+};
 
 /// Where a [`ContentManager`](crate::ContentManager) finds its templates or its static files.
 ///
@@ -78,7 +80,7 @@ enum Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     pub(crate) bytes: Bytes,
-    pub(crate) digest: [u8; 32],
+    pub(crate) digest: ContentDigest,
 }
 
 /// What tells in development that a folder has changed. A file's time serves for this alone, never as a validator.
@@ -291,7 +293,7 @@ impl Origin {
                 }
             },
         };
-        let digest = Sha256::digest(&bytes).into();
+        let digest = ContentDigest::of(&bytes);
         Some(Content { bytes, digest })
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{ownership, variant::Key};
+use super::{ownership, variant::VariantKey};
 use crate::fields::digest::hex;
 
 /// A folder of at most so many bytes.
@@ -50,13 +50,13 @@ impl Disk {
         Self { root, capacity, index: Mutex::default() }
     }
 
-    pub(crate) fn contains(&self, key: &Key) -> bool {
-        self.with_index(|index| index.entries.contains_key(&hex(key)))
+    pub(crate) fn contains(&self, key: &VariantKey) -> bool {
+        self.with_index(|index| index.entries.contains_key(&hex(key.as_bytes())))
     }
 
     /// What was put under this key, if it is whole.
-    pub(crate) fn get(&self, key: &Key) -> Option<Bytes> {
-        let name = hex(key);
+    pub(crate) fn get(&self, key: &VariantKey) -> Option<Bytes> {
+        let name = hex(key.as_bytes());
         if !self.with_index(|index| index.touch(&name)) {
             return None;
         }
@@ -69,8 +69,8 @@ impl Disk {
         whole.map(|file| file.slice(DIGEST..))
     }
 
-    pub(crate) fn put(&self, key: &Key, content: &[u8]) {
-        let (name, bytes) = (hex(key), (DIGEST + content.len()) as u64);
+    pub(crate) fn put(&self, key: &VariantKey, content: &[u8]) {
+        let (name, bytes) = (hex(key.as_bytes()), (DIGEST + content.len()) as u64);
         if bytes > self.capacity / 8 {
             return;
         }
@@ -190,11 +190,11 @@ mod tests {
     #[test]
     fn what_was_put_is_there_for_the_next_process() {
         let root = tempfile::tempdir().unwrap();
-        disk(root.path(), 4096).put(&[1; 32], b"one");
+        disk(root.path(), 4096).put(&VariantKey::new([1; 32]), b"one");
         let next = disk(root.path(), 4096);
-        assert!(next.contains(&[1; 32]));
-        assert_eq!(next.get(&[1; 32]).unwrap(), "one");
-        assert_eq!(next.get(&[2; 32]), None);
+        assert!(next.contains(&VariantKey::new([1; 32])));
+        assert_eq!(next.get(&VariantKey::new([1; 32])).unwrap(), "one");
+        assert_eq!(next.get(&VariantKey::new([2; 32])), None);
     }
 
     #[test]
@@ -202,16 +202,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let disk = disk(root.path(), 1000);
         for key in 0..8 {
-            disk.put(&[key; 32], &[0; 90]);
+            disk.put(&VariantKey::new([key; 32]), &[0; 90]);
         }
-        assert!(disk.get(&[1; 32]).is_some(), "room for eight, and one is 122 bytes long");
-        disk.put(&[8; 32], &[0; 90]);
-        let held: Vec<u8> = (0..9).filter(|key| disk.contains(&[*key; 32])).collect();
+        assert!(disk.get(&VariantKey::new([1; 32])).is_some(), "room for eight, and one is 122 bytes long");
+        disk.put(&VariantKey::new([8; 32]), &[0; 90]);
+        let held: Vec<u8> = (0..9).filter(|key| disk.contains(&VariantKey::new([*key; 32]))).collect();
         assert_eq!(held, [1, 2, 3, 4, 5, 6, 7, 8]);
         let on_disk: u64 = fs::read_dir(root.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
         assert!(on_disk <= 1000);
-        disk.put(&[9; 32], &[0; 500]);
-        assert!(!disk.contains(&[9; 32]), "one that would push out all others is not kept");
+        disk.put(&VariantKey::new([9; 32]), &[0; 500]);
+        assert!(!disk.contains(&VariantKey::new([9; 32])), "one that would push out all others is not kept");
     }
 
     #[test]
@@ -220,14 +220,14 @@ mod tests {
         let disk = disk(root.path(), 4096);
         let file = |key: u8| root.path().join(hex(&[key; 32]));
         for (key, torn) in [(1, &b""[..]), (2, b"short"), (3, &[0; 100])] {
-            disk.put(&[key; 32], b"whole");
+            disk.put(&VariantKey::new([key; 32]), b"whole");
             fs::write(file(key), torn).unwrap();
-            assert_eq!(disk.get(&[key; 32]), None);
-            assert!(!file(key).exists() && !disk.contains(&[key; 32]));
+            assert_eq!(disk.get(&VariantKey::new([key; 32])), None);
+            assert!(!file(key).exists() && !disk.contains(&VariantKey::new([key; 32])));
         }
-        disk.put(&[4; 32], b"whole");
+        disk.put(&VariantKey::new([4; 32]), b"whole");
         fs::remove_file(file(4)).unwrap();
-        assert_eq!(disk.get(&[4; 32]), None);
+        assert_eq!(disk.get(&VariantKey::new([4; 32])), None);
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
         }
         let disk = disk(root.path(), 1000);
         for key in 0..9 {
-            disk.put(&[key; 32], &[0; 90]);
+            disk.put(&VariantKey::new([key; 32]), &[0; 90]);
         }
         for (name, stays) in [(".env", true), ("thesis.txt", true), ("0123", true), (begun.as_str(), false)] {
             assert_eq!(root.path().join(name).exists(), stays, "{name}");
@@ -255,23 +255,23 @@ mod tests {
 
         let outside = tempfile::tempdir().unwrap();
         let (folder, planted) = (outside.path().join("cache"), outside.path().join("planted"));
-        disk(&folder, 4096).put(&[1; 32], b"one");
+        disk(&folder, 4096).put(&VariantKey::new([1; 32]), b"one");
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(folder.join(hex(&[1; 32]))).unwrap().mode() & 0o777, 0o600);
 
         fs::rename(folder.join(hex(&[1; 32])), &planted).unwrap();
         symlink(&planted, folder.join(hex(&[1; 32]))).unwrap();
         let next = disk(&folder, 4096);
-        assert_eq!(next.get(&[1; 32]), None, "a link is not followed");
-        next.put(&[1; 32], b"two");
-        assert_eq!(next.get(&[1; 32]).unwrap(), "two");
+        assert_eq!(next.get(&VariantKey::new([1; 32])), None, "a link is not followed");
+        next.put(&VariantKey::new([1; 32]), b"two");
+        assert_eq!(next.get(&VariantKey::new([1; 32])).unwrap(), "two");
         assert_eq!(&fs::read(&planted).unwrap()[DIGEST..], b"one", "nor written through");
 
         let link = outside.path().join("link");
         symlink(&folder, &link).unwrap();
         let by_link = disk(&link, 4096);
-        by_link.put(&[2; 32], b"three");
-        assert!(by_link.get(&[1; 32]).is_none() && !folder.join(hex(&[2; 32])).exists());
+        by_link.put(&VariantKey::new([2; 32]), b"three");
+        assert!(by_link.get(&VariantKey::new([1; 32])).is_none() && !folder.join(hex(&[2; 32])).exists());
     }
 
     #[cfg(unix)]
@@ -287,11 +287,11 @@ mod tests {
         let write = |mode| fs::set_permissions(&above, fs::Permissions::from_mode(mode)).unwrap();
         write(0o777);
         let cache = disk(&above.join("cache"), 1000);
-        cache.put(&[1; 32], b"one");
+        cache.put(&VariantKey::new([1; 32]), b"one");
         assert!(!above.join("cache").exists());
         write(0o700);
-        cache.put(&[1; 32], b"one");
-        assert_eq!(cache.get(&[1; 32]).unwrap(), "one");
+        cache.put(&VariantKey::new([1; 32]), b"one");
+        assert_eq!(cache.get(&VariantKey::new([1; 32])).unwrap(), "one");
 
         // It was right when the process began, and is another one by now.
         fs::rename(above.join("cache"), root.path().join("moved")).unwrap();
@@ -299,8 +299,8 @@ mod tests {
         for key in 1..9 {
             fs::copy(root.path().join("moved").join(hex(&[1; 32])), theirs.join(hex(&[key; 32]))).unwrap();
         }
-        assert_eq!(cache.get(&[1; 32]), None);
-        (1..9).for_each(|key| cache.put(&[key; 32], &[0; 90]));
+        assert_eq!(cache.get(&VariantKey::new([1; 32])), None);
+        (1..9).for_each(|key| cache.put(&VariantKey::new([key; 32]), &[0; 90]));
         assert_eq!(fs::read_dir(&theirs).unwrap().count(), 8, "nothing is removed there, and nothing written");
     }
 
@@ -316,9 +316,16 @@ mod tests {
         symlink(place(3), place(3)).unwrap();
         let disk = disk(root.path(), 4096);
         for key in 1..4 {
-            assert!(!disk.contains(&[key; 32]) && disk.get(&[key; 32]).is_none(), "{key}");
-            disk.put(&[key; 32], b"whole");
-            assert_eq!(disk.get(&[key; 32]).is_some(), key != 1, "what is no folder is replaced: {key}");
+            assert!(
+                !disk.contains(&VariantKey::new([key; 32])) && disk.get(&VariantKey::new([key; 32])).is_none(),
+                "{key}"
+            );
+            disk.put(&VariantKey::new([key; 32]), b"whole");
+            assert_eq!(
+                disk.get(&VariantKey::new([key; 32])).is_some(),
+                key != 1,
+                "what is no folder is replaced: {key}"
+            );
         }
     }
 
@@ -328,7 +335,7 @@ mod tests {
         let file = root.path().join("a file");
         fs::write(&file, "").unwrap();
         let disk = disk(&file.join("below"), 4096);
-        disk.put(&[1; 32], b"one");
-        assert_eq!(disk.get(&[1; 32]), None);
+        disk.put(&VariantKey::new([1; 32]), b"one");
+        assert_eq!(disk.get(&VariantKey::new([1; 32])), None);
     }
 }

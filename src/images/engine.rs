@@ -22,11 +22,12 @@ use tracing::Instrument;
 
 use super::{
     disk::Disk,
-    variant::{AllowedVariants, Key, Plan},
+    variant::{AllowedVariants, Plan, VariantKey},
 };
 use crate::{
     codec::{self, Format, Header, ImageLimits, Kind, Recipe, Refusal},
     error::{BoxError, Error, ErrorKind, Result},
+    fields::digest::ContentDigest,
 };
 
 type Measured = std::result::Result<Header, Refusal>;
@@ -57,9 +58,9 @@ pub(crate) struct Engine {
     resources: ConversionResources,
     /// The settings that change the results.
     salt: String,
-    headers: Cache<[u8; 32], Measured>,
-    outcomes: Cache<Key, ConversionOutcome, Bytewise>,
-    styles: Cache<(&'static str, [u8; 32]), Arc<str>>,
+    headers: Cache<ContentDigest, Measured>,
+    outcomes: Cache<VariantKey, ConversionOutcome, Bytewise>,
+    styles: Cache<(&'static str, ContentDigest), Arc<str>>,
     disk: Option<Arc<Disk>>,
     permits: Arc<Semaphore>,
 }
@@ -68,7 +69,7 @@ pub(crate) struct Engine {
 #[derive(Clone, Debug)]
 pub(crate) struct SourceImage {
     pub(crate) bytes: Bytes,
-    pub(crate) digest: [u8; 32],
+    pub(crate) digest: ContentDigest,
 }
 
 /// A variant to be made.
@@ -78,9 +79,9 @@ pub(crate) struct Job {
     pub(crate) header: Header,
     pub(crate) plan: Plan,
     /// What its bytes are known by.
-    pub(crate) key: Key,
+    pub(crate) key: VariantKey,
     /// What it is called where it lies ready.
-    pub(crate) name: Key,
+    pub(crate) name: VariantKey,
 }
 
 /// The outcome of a conversion, the same each time.
@@ -94,8 +95,8 @@ pub(crate) enum ConversionOutcome {
 #[derive(Clone, Debug)]
 struct Bytewise;
 
-impl Weighter<Key, ConversionOutcome> for Bytewise {
-    fn weight(&self, _: &Key, outcome: &ConversionOutcome) -> u64 {
+impl Weighter<VariantKey, ConversionOutcome> for Bytewise {
+    fn weight(&self, _: &VariantKey, outcome: &ConversionOutcome) -> u64 {
         let bytes = match outcome {
             ConversionOutcome::Variant(bytes) => bytes.len() as u64,
             ConversionOutcome::Original => 0,
@@ -179,7 +180,7 @@ impl Engine {
         Job { source: source.clone(), header: header.clone(), plan, key, name }
     }
 
-    pub(crate) fn key(&self, plan: Plan, digest: &[u8; 32]) -> Key {
+    pub(crate) fn key(&self, plan: Plan, digest: &ContentDigest) -> VariantKey {
         plan.key(digest, &self.salt)
     }
 
@@ -213,7 +214,7 @@ impl Engine {
     }
 
     /// The style of a placeholder of this kind, made once.
-    pub(crate) fn style(&self, kind: &'static str, image: &[u8; 32], make: impl FnOnce() -> String) -> String {
+    pub(crate) fn style(&self, kind: &'static str, image: &ContentDigest, make: impl FnOnce() -> String) -> String {
         let made = self.styles.get_or_insert_with(&(kind, *image), || Ok::<Arc<str>, Infallible>(make().into()));
         match made {
             Ok(style) => style.to_string(),
@@ -221,7 +222,7 @@ impl Engine {
     }
 
     /// Whether it is there already.
-    pub(crate) fn holds(&self, key: &Key) -> bool {
+    pub(crate) fn holds(&self, key: &VariantKey) -> bool {
         self.outcomes.contains_key(key) || self.disk.as_ref().is_some_and(|disk| disk.contains(key))
     }
 
@@ -281,7 +282,7 @@ impl Engine {
         tokio::spawn(work.in_current_span());
     }
 
-    async fn kept(&self, key: Key) -> Option<ConversionOutcome> {
+    async fn kept(&self, key: VariantKey) -> Option<ConversionOutcome> {
         let disk = self.disk.clone().filter(|disk| disk.contains(&key))?;
         let read = spawn_blocking(move || disk.get(&key).map(ConversionOutcome::read));
         read.await.ok().flatten()

@@ -328,7 +328,7 @@ impl ImageSettings {
     pub(crate) fn description<'a>(&self, assets: &Assets, names: impl Iterator<Item = &'a str>) -> String {
         let Some(images) = &self.of_files else { return String::new() };
         let placeholders = names.flat_map(|name| prebuilt::placeholders(assets, name));
-        images.description() + &placeholders.map(|digest| hex(digest)).collect::<String>()
+        images.description() + &placeholders.map(|digest| hex(digest.as_bytes())).collect::<String>()
     }
 }
 

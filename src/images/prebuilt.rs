@@ -16,12 +16,12 @@ use super::{
     engine::{ConversionOutcome, Engine, Job, SourceImage, convert},
     ownership,
     placeholder::Placeholder,
-    variant::{Key, Plan, VariantRequest, key_of_original},
+    variant::{Plan, VariantKey, VariantRequest, key_of_original},
 };
 use crate::{
     codec::{Format, Header, ImageLimits},
     error::{Error, ErrorKind, Result},
-    fields::digest::hex,
+    fields::digest::{ContentDigest, hex},
     files::{
         assets::Assets,
         source::{Content, FileFilter, ResolvedSource},
@@ -62,7 +62,7 @@ pub struct Prebuilt {
 /// A variant that was made ahead, and what its bytes are known by.
 #[derive(Clone, Debug)]
 pub(crate) struct PrebuiltVariant {
-    pub(crate) tag: Key,
+    pub(crate) tag: VariantKey,
     pub(crate) outcome: ConversionOutcome,
 }
 
@@ -74,30 +74,30 @@ pub(crate) fn find(assets: &Assets, name: &str, job: &Job) -> Option<PrebuiltVar
     let content = files.get(&place(name, job))?;
     let outcome = ConversionOutcome::read(content.bytes.clone());
     let tag = match &outcome {
-        ConversionOutcome::Variant(_) => content.digest,
+        ConversionOutcome::Variant(_) => VariantKey::new(*content.digest.as_bytes()),
         ConversionOutcome::Original => key_of_original(&job.source.digest),
     };
     Some(PrebuiltVariant { tag, outcome })
 }
 
 fn place(name: &str, job: &Job) -> String {
-    format!("{FOLDER}/{name}/{}", hex(&job.name[..16]))
+    format!("{FOLDER}/{name}/{}", hex(&job.name.as_bytes()[..16]))
 }
 
 /// The placeholder of a static file, if it was made ahead.
-pub(crate) fn placeholder(assets: &Assets, name: &str, kind: Placeholder, digest: &[u8; 32]) -> Option<String> {
+pub(crate) fn placeholder(assets: &Assets, name: &str, kind: Placeholder, digest: &ContentDigest) -> Option<String> {
     let content = assets.files().get(&place_of_placeholder(name, kind, digest))?;
     String::from_utf8(content.bytes.to_vec()).ok()
 }
 
 /// Digests of all that could be.
-pub(crate) fn placeholders<'a>(assets: &'a Assets, name: &str) -> Vec<&'a [u8; 32]> {
+pub(crate) fn placeholders<'a>(assets: &'a Assets, name: &str) -> Vec<&'a ContentDigest> {
     let files = assets.files();
     let prefix = format!("{FOLDER}/{name}/{PLACEHOLDER}");
     files.names(&prefix).filter_map(|name| Some(&files.get(name)?.digest)).collect()
 }
 
-fn place_of_placeholder(name: &str, kind: Placeholder, digest: &[u8; 32]) -> String {
+fn place_of_placeholder(name: &str, kind: Placeholder, digest: &ContentDigest) -> String {
     let own = Sha256::new().chain_update(env!("CARGO_PKG_VERSION")).chain_update(digest).finalize();
     format!("{FOLDER}/{name}/{PLACEHOLDER}-{}-{}", kind.name(), hex(&own[..16]))
 }

@@ -10,12 +10,12 @@ use super::{
     accept::AcceptClass,
     engine::{ConversionOutcome, Engine, Job, SourceImage},
     prebuilt::{self, PrebuiltVariant},
-    variant::{AllowedVariants, Key, Plan, VariantRequest, key_of_original},
+    variant::{AllowedVariants, Plan, VariantKey, VariantRequest, key_of_original},
 };
 use crate::{
     codec::{self, Format, Header, Kind, Refusal},
     error::Result,
-    fields::{cache_control::CacheControl, entity_tag::EntityTag, media_type},
+    fields::{cache_control::CacheControl, digest::ContentDigest, entity_tag::EntityTag, media_type},
     files::{
         assets::{AssetMatch, Assets},
         path::AssetPath,
@@ -40,7 +40,7 @@ enum Choice {
 #[derive(Clone, Debug)]
 struct Candidate {
     job: Job,
-    tag: Key,
+    tag: VariantKey,
     made: Option<PrebuiltVariant>,
 }
 
@@ -130,7 +130,7 @@ pub(crate) struct Variant {
     pub(crate) header: Header,
     pub(crate) wanted: VariantRequest,
     /// What its tags are made of: the source's digest, or the version by which a site knows it.
-    pub(crate) identity: [u8; 32],
+    pub(crate) identity: ContentDigest,
 }
 
 impl Variant {
@@ -260,7 +260,7 @@ impl Choice {
 /// An image whose bytes are not there yet.
 pub(crate) struct UnloadedImage<'a> {
     pub(crate) engine: &'a Engine,
-    pub(crate) identity: [u8; 32],
+    pub(crate) identity: ContentDigest,
     pub(crate) wanted: VariantRequest,
 }
 
@@ -281,7 +281,7 @@ impl UnloadedImage<'_> {
 }
 
 /// An image that is sent as it is, with its own tag among the fields.
-pub(crate) fn whole(source: &SourceImage, identity: &[u8; 32], why: &Refusal) -> Body {
+pub(crate) fn whole(source: &SourceImage, identity: &ContentDigest, why: &Refusal) -> Body {
     tracing::debug!(%why, "an image is sent as it is");
     let media_type = media_type_of(&source.bytes);
     let tag = EntityTag::of_digest(&key_of_original(identity));

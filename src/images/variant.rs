@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     codec::{self, Format, Header, Kind, Tier},
-    fields::digest::update_framed,
+    fields::digest::{ContentDigest, Digest, update_framed},
 };
 
 /// The widths and qualities that a URL may ask for. Others are refused, so that a stranger can't make a site convert without end.
@@ -39,7 +39,10 @@ pub(crate) struct Plan {
 }
 
 /// What a variant is kept under, and its tag: a hash over all that its bytes depend on.
-pub(crate) type Key = [u8; 32];
+pub(crate) type VariantKey = Digest<Variant>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Variant {}
 
 impl AllowedVariants {
     /// As a text for the tags of pages. A change of it changes the tags.
@@ -183,16 +186,16 @@ impl Plan {
     }
 
     /// SECURITY: all that the bytes depend on. A tag is made of it, and equal tags mean equal bytes.
-    pub(crate) fn key(&self, source: &[u8; 32], salt: &str) -> Key {
+    pub(crate) fn key(&self, source: &ContentDigest, salt: &str) -> VariantKey {
         self.digest(codec::version(), source, salt)
     }
 
     /// The same on every machine, for what is made on one and served by another.
-    pub(crate) fn name(&self, source: &[u8; 32]) -> Key {
+    pub(crate) fn name(&self, source: &ContentDigest) -> VariantKey {
         self.digest(codec::edition(), source, "")
     }
 
-    fn digest(&self, codecs: &str, source: &[u8; 32], salt: &str) -> Key {
+    fn digest(&self, codecs: &str, source: &ContentDigest, salt: &str) -> VariantKey {
         let mut hash = Sha256::new();
         let formats: Vec<&str> = self.formats.iter().map(|format| format.extension()).collect();
         let tier = match self.tier {
@@ -205,7 +208,7 @@ impl Plan {
             update_framed(&mut hash, part.as_bytes());
         }
         hash.update(source);
-        hash.finalize().into()
+        VariantKey::finish(hash)
     }
 }
 
@@ -240,8 +243,8 @@ impl Header {
 }
 
 /// The key of a source that goes out as it is, without its metadata.
-pub(crate) fn key_of_original(source: &[u8; 32]) -> Key {
-    Sha256::new().chain_update("original ").chain_update(codec::edition()).chain_update(source).finalize().into()
+pub(crate) fn key_of_original(source: &ContentDigest) -> VariantKey {
+    VariantKey::finish(Sha256::new().chain_update("original ").chain_update(codec::edition()).chain_update(source))
 }
 
 fn rest(formats: &'static [Format]) -> &'static [Format] {
@@ -313,15 +316,15 @@ mod tests {
     fn every_part_of_a_plan_is_in_its_key() {
         let plan = Plan { formats: &[Format::Webp, Format::Jpeg], width: Some(640), quality: 80, tier: Tier::Good };
         let keys = [
-            plan.key(&[0; 32], ""),
-            plan.key(&[1; 32], ""),
-            plan.key(&[0; 32], "limits"),
-            Plan { formats: &[Format::Webp], ..plan }.key(&[0; 32], ""),
-            Plan { width: Some(320), ..plan }.key(&[0; 32], ""),
-            Plan { width: None, ..plan }.key(&[0; 32], ""),
-            Plan { quality: 75, ..plan }.key(&[0; 32], ""),
-            Plan { tier: Tier::Fast, ..plan }.key(&[0; 32], ""),
-            key_of_original(&[0; 32]),
+            plan.key(&ContentDigest::new([0; 32]), ""),
+            plan.key(&ContentDigest::new([1; 32]), ""),
+            plan.key(&ContentDigest::new([0; 32]), "limits"),
+            Plan { formats: &[Format::Webp], ..plan }.key(&ContentDigest::new([0; 32]), ""),
+            Plan { width: Some(320), ..plan }.key(&ContentDigest::new([0; 32]), ""),
+            Plan { width: None, ..plan }.key(&ContentDigest::new([0; 32]), ""),
+            Plan { quality: 75, ..plan }.key(&ContentDigest::new([0; 32]), ""),
+            Plan { tier: Tier::Fast, ..plan }.key(&ContentDigest::new([0; 32]), ""),
+            key_of_original(&ContentDigest::new([0; 32])),
         ];
         let different: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());

@@ -26,6 +26,7 @@ use super::{
     reads::{Keys, Parts, Reads},
     shallow::Shallow,
 };
+use crate::fields::digest::PartDigest;
 
 /// Feeds those parts of `arguments` that are `read` into `hash`, or says why that can't be done
 /// without rendering: an object of the site's own that only shows what it is when a template asks it.
@@ -196,10 +197,10 @@ fn engine_keeps_order() -> bool {
     })
 }
 
-pub(crate) fn digest(feed: impl FnOnce(&mut Stream) -> Result<(), Untaggable>) -> Result<[u8; 32], Untaggable> {
+pub(crate) fn digest(feed: impl FnOnce(&mut Stream) -> Result<(), Untaggable>) -> Result<PartDigest, Untaggable> {
     let mut hash = Stream::new();
     feed(&mut hash)?;
-    Ok(hash.finalize())
+    Ok(PartDigest::new(hash.finalize()))
 }
 
 // What stands before each value. A change of these, or of anything that is fed, must come with a new `VERSION` of tags.
@@ -300,11 +301,11 @@ mod tests {
         ops::Range,
     };
 
-    fn hashed<T: Serialize>(arguments: &T) -> Result<[u8; 32], Untaggable> {
+    fn hashed<T: Serialize>(arguments: &T) -> Result<PartDigest, Untaggable> {
         digest(|hash| hash_arguments(hash, arguments, &Reads::Whole))
     }
 
-    fn of<T: Serialize>(arguments: &T) -> [u8; 32] {
+    fn of<T: Serialize>(arguments: &T) -> PartDigest {
         hashed(arguments).unwrap()
     }
 

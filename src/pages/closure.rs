@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use super::{
     explain::Parts,
     lookups,
@@ -14,7 +12,10 @@ use super::{
     syntax::{self, Mentions},
     templates::Templates,
 };
-use crate::{fields::media_type, files::assets::Assets};
+use crate::{
+    fields::{digest::PartDigest, media_type},
+    files::assets::Assets,
+};
 
 /// What a site's pages are made from at one moment.
 #[derive(Clone, Copy)]
@@ -41,7 +42,8 @@ pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
         // A template that doesn't compile fails when it is reached; its bytes count all the same.
         // One that the site added in code may have been compiled with another syntax than the one that is set now.
         all.added |= source.is_some_and(|source| !templates.is_of_file(&name, source));
-        sources.insert(part, source.map(|source| Sha256::digest(source).into()).or(templates.digest(&name)));
+        let of_file = || templates.digest(&name).map(|digest| PartDigest::new(*digest.as_bytes()));
+        sources.insert(part, source.map(PartDigest::of).or_else(of_file));
         let syntax = templates.environment().syntax().clone();
         let mentions = source.and_then(|source| syntax::mentions(&name, source, syntax, replaced, &mut flow).ok());
         let Some(mentions) = mentions else { continue };

@@ -7,7 +7,10 @@ use std::{
 
 use http::{HeaderMap, header};
 
-use crate::fields::entity_tag::{EntityTag, TagList};
+use crate::fields::{
+    digest::PartDigest,
+    entity_tag::{EntityTag, TagList},
+};
 
 /// Everything that the tag of a page covers, part by part: what
 /// [`ContentManager::explain`](crate::ContentManager::explain) gives.
@@ -32,7 +35,7 @@ pub struct Explanation {
 }
 
 /// By name, the digest of a part of a tag; `None` for what is named and not there, so that its coming changes the tag.
-pub(crate) type Parts = BTreeMap<String, Option<[u8; 32]>>;
+pub(crate) type Parts = BTreeMap<String, Option<PartDigest>>;
 
 impl Explanation {
     pub(crate) fn new(parts: Parts) -> Self {

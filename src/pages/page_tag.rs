@@ -15,7 +15,6 @@ use std::{
 
 use minijinja::value::Value;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{
     build_id::build_id,
@@ -31,7 +30,11 @@ use super::{
 };
 use crate::{
     defects::{Defect, is_any_seeded, seeded},
-    fields::{cache_tags, digest::update_framed, entity_tag::EntityTag},
+    fields::{
+        cache_tags,
+        digest::{ClosureDigest, PageDigest, PartDigest, update_framed},
+        entity_tag::EntityTag,
+    },
     files::assets::Assets,
     images,
     inline::Inline,
@@ -56,7 +59,7 @@ pub(crate) struct Closures(RwLock<HashMap<String, Arc<Closure>>>);
 #[derive(Debug)]
 pub(crate) struct Closure {
     parts: Parts,
-    digest: [u8; 32],
+    digest: ClosureDigest,
     /// By which copies at the edge are found again when any of it has changed.
     pub(crate) cache_tag: Arc<str>,
     counts: Counts,
@@ -146,7 +149,7 @@ impl Closure {
         let texts = texts.chain(origin.map(|origin| ("the public origin", origin)));
         let texts = texts.chain(fragment.map(|fragment| ("the block that is rendered", fragment.block())));
         let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
-        let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(Sha256::digest(text).into()));
+        let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(PartDigest::of(text)));
         parts.extend(texts.filter(known).map(digest));
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
@@ -154,7 +157,7 @@ impl Closure {
         canonical::hash_reads(&mut hash, &counts.reads);
         counts.keys.iter().for_each(|keys| canonical::hash_reads(&mut hash, keys));
         let (names, files) = (Arc::new(mentions.names), Arc::new(mentions.files));
-        let (looked_up, digest) = (OnceLock::new(), hash.finalize());
+        let (looked_up, digest) = (OnceLock::new(), ClosureDigest::new(hash.finalize()));
         Self {
             parts,
             digest,
@@ -258,10 +261,10 @@ impl Closure {
             update_framed(&mut hash, script_root.as_bytes());
         }
         if seeded(Defect::Argument) {
-            return PageTag::Tag(EntityTag::of_digest(&hash.finalize()));
+            return PageTag::Tag(EntityTag::of_digest(&PageDigest::new(hash.finalize())));
         }
         match arguments(&mut hash) {
-            Ok(()) => PageTag::Tag(EntityTag::of_digest(&hash.finalize())),
+            Ok(()) => PageTag::Tag(EntityTag::of_digest(&PageDigest::new(hash.finalize()))),
             Err(reason) => PageTag::Render(reason.0),
         }
     }
@@ -277,7 +280,7 @@ impl Closure {
 
     fn explain_with(&self, leaves: Parts, script_root: &str) -> Explanation {
         let mut parts = self.parts.clone();
-        parts.insert("the mount prefix".into(), Some(Sha256::digest(script_root).into()));
+        parts.insert("the mount prefix".into(), Some(PartDigest::of(script_root)));
         parts.extend(leaves);
         Explanation::new(parts)
     }
@@ -295,7 +298,7 @@ fn files(assets: &Assets, mentions: &Mentions) -> Parts {
     // Its URL says what its content is, in all forms that it has.
     let digest = |name: &str| {
         let url = assets.fingerprinted(name);
-        (format!("static file {name}"), url.map(|url| Sha256::digest(url).into()))
+        (format!("static file {name}"), url.map(PartDigest::of))
     };
     mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
 }
@@ -372,7 +375,7 @@ fn feed_parts(hash: &mut Stream, parts: &Parts) {
     hash.update((parts.len() as u64).to_le_bytes());
     for (name, digest) in parts {
         update_framed(hash, name.as_bytes());
-        update_framed(hash, digest.as_ref().map_or(&[], |digest| digest));
+        update_framed(hash, digest.as_ref().map_or(&[], |digest| digest.as_ref()));
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::media_type,
+    fields::{digest::ContentDigest, media_type},
     files::{assets::Assets, path::NOT_IN_PATH, source::Files, urls::Urls},
 };
 
@@ -91,7 +91,7 @@ impl Templates {
     }
 
     /// The digest of the file of a template.
-    pub(crate) fn digest(&self, name: &str) -> Option<[u8; 32]> {
+    pub(crate) fn digest(&self, name: &str) -> Option<ContentDigest> {
         self.files.get(name).map(|file| file.digest)
     }
 
