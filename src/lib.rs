@@ -179,10 +179,6 @@ mod codec;
 mod compressed;
 mod content;
 mod data_tags;
-#[cfg(feature = "seeded-defects")]
-mod defects;
-#[cfg(not(feature = "seeded-defects"))]
-#[path = "no_defects.rs"]
 mod defects;
 mod error;
 mod error_response;

@@ -1,11 +1,22 @@
 //! Defects on purpose, for the tests that must catch them: each makes page tags forget one kind of dependency, or
 //! background tasks one of their rules. It exists in builds for those tests alone (feature `seeded-defects`).
 
-use std::cell::Cell;
+#[cfg(not(feature = "seeded-defects"))]
+mod no_seeds;
+#[cfg(feature = "seeded-defects")]
+mod seeds;
+
+#[cfg(not(feature = "seeded-defects"))]
+pub(crate) use self::no_seeds::{is_any_seeded, seeded};
+#[cfg(feature = "seeded-defects")]
+pub use self::seeds::seed;
+#[cfg(feature = "seeded-defects")]
+pub(crate) use self::seeds::{is_any_seeded, seeded};
 
 /// What can be made to be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(not(feature = "seeded-defects"), allow(dead_code, unreachable_pub, reason = "nobody seeds one"))]
 pub enum Defect {
     /// The template that is extended.
     Extends,
@@ -59,22 +70,4 @@ pub enum Defect {
     Attempts,
     /// That a batch sends one task of a group at a time.
     Waves,
-}
-
-thread_local! {
-    static SEEDED: Cell<Option<Defect>> = const { Cell::new(None) };
-}
-
-/// Makes what this thread does wrong, until another defect or none is seeded.
-pub fn seed(defect: Option<Defect>) {
-    SEEDED.set(defect);
-}
-
-pub(crate) fn seeded(defect: Defect) -> bool {
-    SEEDED.get() == Some(defect)
-}
-
-/// Whether anything is wrong: what would mend it is off too.
-pub(crate) fn is_any_seeded() -> bool {
-    SEEDED.get().is_some()
 }

@@ -1,0 +1,23 @@
+//! Which defect this thread has.
+
+use std::cell::Cell;
+
+use super::Defect;
+
+thread_local! {
+    static SEEDED: Cell<Option<Defect>> = const { Cell::new(None) };
+}
+
+/// Makes what this thread does wrong, until another defect or none is seeded.
+pub fn seed(defect: Option<Defect>) {
+    SEEDED.set(defect);
+}
+
+pub(crate) fn seeded(defect: Defect) -> bool {
+    SEEDED.get() == Some(defect)
+}
+
+/// Whether anything is wrong: what would mend it is off too.
+pub(crate) fn is_any_seeded() -> bool {
+    SEEDED.get().is_some()
+}
