@@ -14,6 +14,22 @@ use crate::{fields::cache_tags::of_headers, local_edge::LocalEdge};
 /// The URL, and the fields that the cache policy has.
 pub(super) type Key = (String, Vec<Option<HeaderValue>>);
 
+/// How an edge knows copies again.
+#[derive(Debug)]
+pub(super) struct Purging {
+    pub(super) edge: LocalEdge,
+    pub(super) field: HeaderName,
+    pub(super) renews_tags: bool,
+    pub(super) verifies: bool,
+}
+
+impl Default for Purging {
+    fn default() -> Self {
+        let field = HeaderName::from_static("cache-tag");
+        Self { edge: LocalEdge::new(), field, renews_tags: true, verifies: false }
+    }
+}
+
 /// A copy.
 #[derive(Clone)]
 pub(super) struct Kept {

@@ -11,9 +11,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{
-    Asked, CacheResult, TestAnswer, TestRequest, TestSite,
-    copies::{Copies, Kept, Key},
-    purging::Purging,
+    CacheResult, Target, TestAnswer, TestRequest, TestSite,
+    copies::{Copies, Kept, Key, Purging},
     rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
 use crate::{
@@ -199,7 +198,7 @@ impl TestEdge {
     ///
     /// As [`TestSite::request`].
     pub fn request(&self, method: Method, target: &str) -> TestRequest<'_> {
-        TestRequest::new(Asked::Edge(self), method, target)
+        TestRequest::new(Target::Edge(self), method, target)
     }
 
     /// What it keeps, without what was purged until now.

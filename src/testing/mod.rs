@@ -118,7 +118,7 @@ impl TestSite {
     ///
     /// For a target that is no path: it starts with a slash and has no spaces.
     pub fn request(&self, method: Method, target: &str) -> TestRequest<'_> {
-        TestRequest::new(Asked::Site(self), method, target)
+        TestRequest::new(Target::Site(self), method, target)
     }
 
     async fn send(&self, front: Option<Front>, request: Request<Bytes>) -> Response<Bytes> {
@@ -129,8 +129,8 @@ impl TestSite {
 
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Who is asked.
-enum Asked<'a> {
+/// Where a request is sent to.
+enum Target<'a> {
     Site(&'a TestSite),
     Edge(&'a TestEdge),
 }
@@ -148,13 +148,13 @@ enum Asked<'a> {
 /// ```
 #[must_use = "a request does nothing before it is sent"]
 pub struct TestRequest<'a> {
-    asked: Asked<'a>,
+    asked: Target<'a>,
     front: Option<Front>,
     request: Request<Bytes>,
 }
 
 impl<'a> TestRequest<'a> {
-    fn new(asked: Asked<'a>, method: Method, target: &str) -> Self {
+    fn new(asked: Target<'a>, method: Method, target: &str) -> Self {
         let request = Request::builder().method(method).uri(target).header(header::HOST, "site.test");
         let request = request.header("x-forwarded-proto", "https").body(Bytes::new());
         let request = request.unwrap_or_else(|error| panic!("`{target}` is no path: {error}"));
@@ -261,8 +261,8 @@ impl<'a> TestRequest<'a> {
     /// What the client gets. Where the site fails, a page with a status from 500, and the reason in the log.
     pub async fn send(self) -> TestAnswer {
         match self.asked {
-            Asked::Site(site) => TestAnswer { response: site.send(self.front, self.request).await, cache: None },
-            Asked::Edge(edge) => edge.answer(self.front, self.request).await,
+            Target::Site(site) => TestAnswer { response: site.send(self.front, self.request).await, cache: None },
+            Target::Edge(edge) => edge.answer(self.front, self.request).await,
         }
     }
 }

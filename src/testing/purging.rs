@@ -6,22 +6,6 @@ use http::{HeaderName, Method, Request, Response, header};
 use super::{TestEdge, copies::Kept, rules::is_kept_error};
 use crate::{local_edge::LocalEdge, runtime::Front};
 
-/// How an edge knows copies again.
-#[derive(Debug)]
-pub(super) struct Purging {
-    pub(super) edge: LocalEdge,
-    pub(super) field: HeaderName,
-    pub(super) renews_tags: bool,
-    verifies: bool,
-}
-
-impl Default for Purging {
-    fn default() -> Self {
-        let field = HeaderName::from_static("cache-tag");
-        Self { edge: LocalEdge::new(), field, renews_tags: true, verifies: false }
-    }
-}
-
 impl TestEdge {
     /// The field that it takes cache tags from: the HeaderName of the distribution's CacheTagConfig. Default: `cache-tag`.
     ///
