@@ -81,13 +81,13 @@ use crate::{
 #[derive(Clone)]
 pub struct Purge {
     without: TaskingController,
-    settings: Settings,
+    settings: PurgeSettings,
     tasks: Arc<OnceLock<TaskingController>>,
 }
 
 /// The settings of the worker.
 #[derive(Clone)]
-struct Settings {
+struct PurgeSettings {
     target: Target,
     second: Duration,
 }
@@ -95,7 +95,7 @@ struct Settings {
 impl Purge {
     /// Purges as tasks of this queue, which [`tasks`](Self::tasks) then knows.
     pub fn new(tasks: TaskingController) -> Self {
-        let settings = Settings { target: Target::default(), second: Duration::from_secs(10) };
+        let settings = PurgeSettings { target: Target::default(), second: Duration::from_secs(10) };
         Self { without: tasks, settings, tasks: Arc::default() }
     }
 
@@ -136,7 +136,7 @@ impl Purge {
         self.change(|settings| settings.second = after)
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut PurgeSettings)) -> Self {
         change(&mut self.settings);
         Self { tasks: Arc::default(), ..self }
     }

@@ -16,12 +16,12 @@ use crate::{
 #[derive(Clone)]
 pub(super) enum Target {
     Local(LocalEdge),
-    /// What is found when it is first needed, for the id that the site gave.
-    Found(Option<String>, Arc<OnceLock<Found>>),
+    /// Resolved when it is first needed, from the id that the site gave, or else from the environment.
+    Lazy(Option<String>, Arc<OnceLock<ResolvedTarget>>),
 }
 
 #[derive(Clone)]
-pub(super) enum Found {
+pub(super) enum ResolvedTarget {
     Local(LocalEdge),
     Distribution(Arc<Distribution>),
     Nothing,
@@ -29,13 +29,13 @@ pub(super) enum Found {
 
 impl Default for Target {
     fn default() -> Self {
-        Self::Found(None, Arc::default())
+        Self::Lazy(None, Arc::default())
     }
 }
 
 impl Target {
     pub(super) fn of_distribution(id: String) -> Self {
-        Self::Found(Some(id), Arc::default())
+        Self::Lazy(Some(id), Arc::default())
     }
 
     /// Drops the copies that these items mean. Whoever asks again with the same reference asks for nothing more.
@@ -46,13 +46,13 @@ impl Target {
         remaining: Option<Duration>,
     ) -> Result<()> {
         let found = match self {
-            Self::Local(edge) => Found::Local(edge.clone()),
-            Self::Found(id, found) => found.get_or_init(|| find(id.as_deref())).clone(),
+            Self::Local(edge) => ResolvedTarget::Local(edge.clone()),
+            Self::Lazy(id, found) => found.get_or_init(|| find(id.as_deref())).clone(),
         };
         match found {
-            Found::Local(edge) => edge.invalidate(items),
-            Found::Distribution(distribution) => distribution.invalidate(items, reference, remaining).await?,
-            Found::Nothing => {
+            ResolvedTarget::Local(edge) => edge.invalidate(items),
+            ResolvedTarget::Distribution(distribution) => distribution.invalidate(items, reference, remaining).await?,
+            ResolvedTarget::Nothing => {
                 let message = "no distribution is known to purge: set the variable DISTRIBUTION_ID, or say \
                                Purge::with_distribution";
                 return Err(Error::new(ErrorKind::Configuration, message));
@@ -62,7 +62,7 @@ impl Target {
     }
 }
 
-fn find(id: Option<&str>) -> Found {
+fn find(id: Option<&str>) -> ResolvedTarget {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let is_set = |name| variable(name).is_some();
     let configured = variable("DISTRIBUTION_ID");
@@ -70,11 +70,11 @@ fn find(id: Option<&str>) -> Found {
         || ["AWS_ENDPOINT_URL_CLOUDFRONT", "AWS_ENDPOINT_URL", "LAMBDA_TASK_ROOT"].iter().any(|name| is_set(name));
     if !is_at_aws && Stage::current().is_development() {
         tracing::info!("purges stay in this process: no distribution is configured");
-        return Found::Local(LocalEdge::new());
+        return ResolvedTarget::Local(LocalEdge::new());
     }
     match id.map(str::to_owned).or(configured) {
-        Some(id) => Found::Distribution(Arc::new(Distribution::new(id))),
-        None => Found::Nothing,
+        Some(id) => ResolvedTarget::Distribution(Arc::new(Distribution::new(id))),
+        None => ResolvedTarget::Nothing,
     }
 }
 
@@ -82,7 +82,7 @@ impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(edge) => edge.fmt(f),
-            Self::Found(id, _) => f.debug_tuple("Distribution").field(id).finish(),
+            Self::Lazy(id, _) => f.debug_tuple("Distribution").field(id).finish(),
         }
     }
 }

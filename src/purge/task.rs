@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Settings;
+use super::PurgeSettings;
 use crate::{
     error::{Error, Result},
     fields::digest::hex,
@@ -63,7 +63,7 @@ fn posting(tasks: &TaskingController, items: &Items) -> Post {
 }
 
 /// Runs a purge in the worker.
-pub(super) async fn run(settings: Settings, context: TaskContext, items: Items) -> Result<()> {
+pub(super) async fn run(settings: PurgeSettings, context: TaskContext, items: Items) -> Result<()> {
     if items.again && context.attempt() == 1 {
         return Err(Error::retry_after(settings.second, NotYet("a purge is done once more after this time")));
     }
