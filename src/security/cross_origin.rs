@@ -134,16 +134,16 @@ impl CrossOriginProtection {
             return None;
         }
         let headers = request.headers();
-        let origin = only(headers, &header::ORIGIN);
-        if let Sent::Once(origin) = origin
+        let origin = single_line(headers, &header::ORIGIN);
+        if let SingleLine::Value(origin) = origin
             && self.trusted.contains(origin)
         {
             return None;
         }
-        match (only(headers, &SEC_FETCH_SITE), origin) {
-            (Sent::Once("same-origin" | "none"), _) | (Sent::Never, Sent::Never) => None,
-            (Sent::Never, Sent::Once(origin)) if is_host(origin, request) => None,
-            (Sent::Never, _) => Some("its Origin is not this host's, nor a trusted one"),
+        match (single_line(headers, &SEC_FETCH_SITE), origin) {
+            (SingleLine::Value("same-origin" | "none"), _) | (SingleLine::Absent, SingleLine::Absent) => None,
+            (SingleLine::Absent, SingleLine::Value(origin)) if is_host(origin, request) => None,
+            (SingleLine::Absent, _) => Some("its Origin is not this host's, nor a trusted one"),
             _ => Some("Sec-Fetch-Site says that another site's page made it"),
         }
     }
@@ -151,31 +151,31 @@ impl CrossOriginProtection {
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A field that may stand once.
+/// The value of a field that has one line at most.
 #[derive(Clone, Copy)]
-enum Sent<'a> {
-    Never,
-    Once(&'a str),
-    /// Several times, or as what can't be read: no browser does that.
-    Oddly,
+enum SingleLine<'a> {
+    Absent,
+    Value(&'a str),
+    /// Several lines, or one that is no text: no browser sends that.
+    Malformed,
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Sent<'a> {
+fn single_line<'a>(headers: &'a HeaderMap, name: &HeaderName) -> SingleLine<'a> {
     let mut lines = headers.get_all(name).iter();
     match (lines.next(), lines.next()) {
-        (None, _) => Sent::Never,
-        (Some(line), None) => line.to_str().map_or(Sent::Oddly, Sent::Once),
-        _ => Sent::Oddly,
+        (None, _) => SingleLine::Absent,
+        (Some(line), None) => line.to_str().map_or(SingleLine::Malformed, SingleLine::Value),
+        _ => SingleLine::Malformed,
     }
 }
 
 /// Whether an origin is that of the host that was asked. The scheme is not compared: behind a front door nobody knows it.
 fn is_host<B>(origin: &str, request: &Request<B>) -> bool {
-    let asked = match only(request.headers(), &header::HOST) {
-        Sent::Once(asked) => asked,
+    let asked = match single_line(request.headers(), &header::HOST) {
+        SingleLine::Value(asked) => asked,
         // HTTP/2 and later have it in the URL alone (RFC 9113 §8.3.1).
-        Sent::Never => request.uri().authority().map_or("", |authority| authority.as_str()),
-        Sent::Oddly => "",
+        SingleLine::Absent => request.uri().authority().map_or("", |authority| authority.as_str()),
+        SingleLine::Malformed => "",
     };
     WebOrigin::parse(origin).is_ok_and(|origin| origin.is_host(asked))
 }
