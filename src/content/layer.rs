@@ -1,11 +1,8 @@
 //! The layer that serves static files and gives a page to errors that have none. It does not know how either is made.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body::Body as HttpBody;
 use tower::{Layer, Service};
@@ -81,7 +78,7 @@ where
 {
     type Response = Response<RB>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)

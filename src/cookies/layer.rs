@@ -1,12 +1,11 @@
 //! The layer that gives each request its jar, and sends what was set in it. It knows no cookie by name.
 
 use std::{
-    future::Future,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Request, Response, header};
 use tower::{Layer, Service};
 
@@ -210,7 +209,7 @@ where
 {
     type Response = Response<RB>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
