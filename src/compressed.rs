@@ -1,5 +1,5 @@
-//! Whether a compressed file is what a plain one compresses to, and what a short one decompresses to. The only file that knows
-//! decompressors; it does not know where files lie.
+//! Compares a compressed file with the plain one, and decompresses short bodies. Only this file uses decompressors. It does not
+//! know where files are stored.
 
 use std::io::Read;
 

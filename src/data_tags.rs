@@ -1,5 +1,4 @@
-//! What a representation is made from and which data it shows, by the names that copies at the edge are found by. It does not
-//! know how they are sent.
+//! Cache tags that a site gives a representation for the data that it shows. It does not send them.
 
 use crate::{
     fields::cache_tags::{ClosureTag, valid},

@@ -1,4 +1,4 @@
-//! What `{:?}` shows in place of a visitor's data and of secrets, since logs keep it: how long it is. It knows no type that has any.
+//! Debug output in place of visitors' data and secrets: only their length, because logs keep it.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The responses that a decision ends in. It decides nothing; what it is given has been decided.
+//! Builds the responses of a decision: 200, 206, 304, 405, 412, 416. It decides nothing.
 
 use bytes::Bytes;
 use http::{

@@ -1,4 +1,5 @@
-//! What was decided on a request, and doing it: only here a body is made. It decides nothing but whether a 304 was true.
+//! Carries out a decision. Bodies are made only here. With `with_verify` it compares the body of a 304 with the one that was
+//! sent.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, header};

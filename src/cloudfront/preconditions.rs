@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110 §13), decided from the request's fields, the validators and the time. A pure function:
-//! no clock, no body. It does not know ranges, but for `If-Range`.
+//! Evaluates conditional requests (RFC 9110 §13) from the request's fields, the validators and the time. It is a pure function
+//! without clock or body. Of ranges it knows only `If-Range`.
 
 use std::time::{Duration, SystemTime};
 

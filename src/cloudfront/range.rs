@@ -1,4 +1,4 @@
-//! Byte ranges (RFC 9110 §14): reading the field, and cutting bytes that are there. It does not know conditions.
+//! Reads the Range field and cuts bodies into the requested parts (RFC 9110 §14). It does not know conditions.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Cache tags on answers: which field has them. It does not know which tags a representation has.
+//! Writes cache tags into the field that the site chose. It does not know how tags are computed.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Whether 304s were true: the body that was not needed is made after all, and compared with the one that was sent for
-//! its tag. It does not know how tags come about.
+//! Checks 304s: makes the body after all, and compares it with the one that was sent for the same tag. It does not know how
+//! tags are computed.
 
 use std::{
     collections::HashMap,

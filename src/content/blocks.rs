@@ -1,4 +1,4 @@
-//! One block of a page, for who replaces a part of it in the browser.
+//! Renders one block of a page, for clients that replace a part of a page, such as htmx.
 
 use serde::Serialize;
 

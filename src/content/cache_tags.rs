@@ -1,5 +1,4 @@
-//! The cache tags of content: which tag finds the copies of a page or of a static file again when what they are made from has
-//! changed. It does not know how tags are sent.
+//! Computes the cache tags of pages and static files from everything that they are made from. It does not send them.
 
 use std::sync::Arc;
 

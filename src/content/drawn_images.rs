@@ -1,5 +1,5 @@
-//! Images that the site's own code makes with the `image` crate: a chart, a QR code, a thumbnail. They are files from the
-//! moment on in which they are there; what is done with files is done with them.
+//! Images that the site draws with the `image` crate: charts, QR codes, thumbnails. They are encoded as files, and then handled
+//! as other images are.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! What a site adds to its template engine, and what it says of that for the tags of pages.
+//! Functions, filters and globals that a site adds to its template engine, and declarations of what they depend on.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Images out of the site's own code: a database's, a visitor's. It does not know static files.
+//! Images from the site's code: out of a database, or uploaded by a visitor. Static files are elsewhere.
 
 use std::{future::Future, sync::Arc};
 

@@ -1,5 +1,4 @@
-//! Representations of what is there already: HTML, XML, JSON, redirects, assets, error pages. It reads no template but an
-//! error page's.
+//! Makes representations of HTML, XML, JSON, redirects, assets and error pages. Only error pages use templates.
 
 use std::future::Future;
 

@@ -1,5 +1,5 @@
-//! What copies at the edge are made from, as a list by which two releases are compared. It does not know how copies are
-//! dropped.
+//! Lists the cache tags of a release, and the sources of each page, so that a deployment can compare two releases. It does not
+//! purge.
 
 use std::collections::{BTreeMap, BTreeSet};
 

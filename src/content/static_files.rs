@@ -1,4 +1,4 @@
-//! The static file that a name or a URL means, as the site's code asks for it. It does not know how a file is read.
+//! Finds the static file for a name or URL. It does not read files.
 
 use std::sync::Arc;
 

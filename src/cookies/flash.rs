@@ -1,4 +1,4 @@
-//! Messages that one request leaves and a later page shows, once: "saved", after the redirect that follows a form.
+//! Messages that one request leaves and the next page shows once, such as "saved" after a form.
 
 use std::fmt;
 

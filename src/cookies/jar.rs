@@ -1,4 +1,4 @@
-//! The cookies of one request, as its handler sees them: what came, what is to be set, and whether anybody looked.
+//! The cookies of one request: the ones that arrived, the ones to set, and whether the handler read any.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! The layer that gives each request its jar, and sends what was set in it. It knows no cookie by name.
+//! The layer that gives each request its jar, and writes the `Set-Cookie` fields of the response. It knows no cookie by name.
 
 use std::{
     sync::Arc,

@@ -1,5 +1,4 @@
-//! Sealed values: signed, or signed and encrypted, for one name and until one time. The only file that knows the library
-//! for it.
+//! Seals cookie values: signed, or encrypted, for one name and until one time. Only this file uses the crate `cookie`.
 
 use std::{
     fmt,

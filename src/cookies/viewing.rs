@@ -1,4 +1,4 @@
-//! Whether a person sees the answer to a request: what its fields say it is for, and what the handler made. It knows no cookie.
+//! Tells whether a person sees the response: from the request's fields and the kind of response. It knows no cookie.
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 

@@ -1,5 +1,5 @@
-//! From a path in a URL to the name of a file. A name is a key that is looked up; nothing here, and nothing after it,
-//! joins what a stranger sent to a folder. It does not know which files there are.
+//! Turns the path of a URL into the name of a file. Names are only looked up in an index: no code joins a visitor's text to a
+//! folder. It does not know which files exist.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str};
 

@@ -1,5 +1,4 @@
-//! Where the content of this process comes from, so that the local server can say it when it starts. It knows places, and no
-//! files.
+//! Where the content of this process comes from, for the start message of the local server. It knows places, and no files.
 
 use std::{
     collections::BTreeSet,

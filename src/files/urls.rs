@@ -1,5 +1,4 @@
-//! The URLs that templates write, as functions: what makes them knows the place where the site is mounted, and what shows
-//! images does not.
+//! Functions that make the URLs in templates. They know the mount prefix, so that the code for images need not know it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A file that came with a form. It knows that nothing about it can be trusted but its bytes.
+//! A file in a form. Only its bytes can be trusted, not its name or type.
 
 use std::fmt;
 

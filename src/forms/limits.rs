@@ -1,4 +1,4 @@
-//! How much of a form is taken. It knows no encoding.
+//! Limits for the size and number of fields of a form. It knows no encoding.
 
 use bytes::Bytes;
 use http::Request;

@@ -1,4 +1,4 @@
-//! What a site gives to be converted, and what it gets. It does not know how that is done.
+//! The input and the result of a conversion. It does not convert.
 
 use std::fmt;
 

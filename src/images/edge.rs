@@ -1,5 +1,5 @@
-//! The function that CloudFront runs before it looks into its cache: Accept reduced to the classes of [`accept`](super::accept).
-//! It is made of their table; what it does on AWS's side is not known here.
+//! The CloudFront Function that reduces Accept to the four classes of [`accept`](super::accept). It is generated from the same
+//! table.
 
 use serde_json::{Map, Value, json};
 

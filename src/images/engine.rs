@@ -1,5 +1,5 @@
-//! Where variants are made and kept: each once, few at a time, off the threads that answer requests, within memory and
-//! time that are known beforehand. It does not know requests or URLs.
+//! Converts images and keeps the results: each variant once, a few at a time, outside the threads that answer requests, within
+//! limits of memory and time. It does not know requests or URLs.
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,4 @@
-//! What an upload is, before it is stored: told from its header and its structure. Nothing is decoded.
+//! Inspects an upload before it is stored, by its header and structure. It decodes nothing.
 
 use super::Images;
 use crate::{

@@ -1,5 +1,5 @@
-//! What templates show of images: `picture` and `srcset`. Whatever it writes depends on the images' content, the settings
-//! and its arguments alone, as a page's tag covers no more.
+//! The functions `picture` and `srcset` of templates. Their output depends only on the images' content, the settings and the
+//! arguments, because a page's tag covers no more.
 
 use std::{fmt::Write as _, sync::Arc};
 

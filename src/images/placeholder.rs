@@ -1,5 +1,5 @@
-//! What is seen in an image's place until it is there: its colour, or a few pixels of it. It knows no markup beyond one
-//! declaration of style.
+//! Placeholders that a page shows until an image is loaded: its main colour, or a few pixels of it. The only markup here is one
+//! style declaration.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 

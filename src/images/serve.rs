@@ -1,5 +1,5 @@
-//! Representations of images: which variant a request gets, decided by its header fields, the image's own header and its
-//! digest. Nothing is decoded before the body is needed.
+//! Representations of images: the variant for a request is chosen by its header fields, the image's header and its digest.
+//! Nothing is decoded before the body is needed.
 
 use std::sync::Arc;
 

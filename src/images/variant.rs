@@ -1,5 +1,5 @@
-//! What of an image is asked for by a URL, and what is made for it: parameters, plans and their keys. It knows neither
-//! pixels nor requests.
+//! Reads the parameters of an image URL, and plans the variants for them, with their keys. It knows neither pixels nor
+//! requests.
 
 use std::fmt::Write as _;
 

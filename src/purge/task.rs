@@ -1,4 +1,4 @@
-//! A purge as a task: what travels, what joins with what, and when it comes again. It does not know the edge.
+//! The task of a purge: its items, how items of one request are joined, and when it runs again. It does not know the edge.
 
 use std::collections::BTreeSet;
 

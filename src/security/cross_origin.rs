@@ -1,5 +1,4 @@
-//! Requests that another site's page makes a visitor's browser send (cross-site request forgery). It reads the method and
-//! three header fields, and knows no session.
+//! Refuses cross-site requests (cross-site request forgery). It reads the method and three header fields, and knows no session.
 
 use std::{
     collections::HashSet,

@@ -1,5 +1,4 @@
-//! The fields that tell a browser what a page may do, on every answer of a service. It knows which inline scripts a page
-//! has by its extensions alone.
+//! Sets the security fields of every response. It learns of a page's inline scripts from the response's extensions.
 
 use std::{
     sync::Arc,

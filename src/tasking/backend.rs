@@ -1,5 +1,5 @@
-//! Which queue a controller's name or URL means in this process: one at AWS, the local one, or none, where tasks run while
-//! they are posted. It sends nothing.
+//! Chooses the queue for a controller: one at AWS, the local one, or none, where tasks run while they are posted. It sends
+//! nothing.
 
 use std::sync::{Arc, OnceLock};
 

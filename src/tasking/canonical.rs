@@ -1,5 +1,5 @@
-//! One text for all JSON that says the same, whatever the order of its entries and elements. Numbers stay as they are
-//! written: read as floats, two of them could become one. It does not know which lists are sets.
+//! A canonical text of JSON: entries of objects and elements of lists are sorted. Numbers stay as they are written, because two
+//! of them could become one as floats. It does not know which lists are sets.
 
 use std::collections::BTreeMap;
 

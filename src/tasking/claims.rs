@@ -1,5 +1,5 @@
-//! What a run has to do with the store: it claims its task before, and completes it or gives it up after. What a claim is, the
-//! store decides.
+//! Claims a task at the idempotency store before it runs, and completes or releases the claim afterwards. The store decides
+//! what a claim means.
 
 use std::{
     borrow::Cow,

@@ -1,5 +1,5 @@
-//! What is told of tasks: a span and an event for each, an event for each batch, with OpenTelemetry's names for messaging.
-//! Never a body, nor what it was made from.
+//! Log events of tasks: a span and an event for each task, an event for each batch, with OpenTelemetry's names for messaging.
+//! They contain no body and nothing made from one.
 
 use std::time::SystemTime;
 

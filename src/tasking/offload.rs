@@ -1,5 +1,4 @@
-//! Where bodies go that are too large for a message: the contract, and how much memory they may take when they come back.
-//! It knows no place for them.
+//! The interface for bodies that are too large for a message, and the limit of memory for such bodies. It does not store them.
 
 use std::fmt::Debug;
 

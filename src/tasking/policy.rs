@@ -1,5 +1,5 @@
-//! How often a task is tried, how long it may take and how long it waits between: its own, and else its controller's. It counts
-//! and runs nothing.
+//! Retries of a task: the number of attempts, the timeout and the wait between them. The task's own values come before the
+//! controller's.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! From a task to a message: its group, its ids, its attributes. It does not know how messages are sent, nor to where.
+//! Makes a message of a task: its group, ids and attributes. It does not send it.
 
 use std::{borrow::Cow, fmt, future::IntoFuture, pin::Pin};
 

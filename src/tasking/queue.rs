@@ -1,5 +1,4 @@
-//! What a queue is to the rest of `tasking`: a place that takes messages and hides them for a while. It knows neither AWS
-//! nor the local queue; both are one.
+//! The interface of a queue. AWS and the local queue implement it.
 
 use std::{error::Error as StdError, fmt::Debug, sync::Arc, time::Duration};
 

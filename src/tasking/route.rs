@@ -1,4 +1,4 @@
-//! Which handler a record is for. A message is a task by its attribute; what a body says counts only where that is wished.
+//! Finds the handler for a record, by the attribute that names the task. The body names it only if the site wants that.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! What the code that runs at this moment is part of: one request, one task, one scheduled event. From here come the
-//! deadline and the trace of a post, and here stands its outbox. It does not know what runs.
+//! The request, task or scheduled event that the current code runs for, with its deadline, trace and outbox. It does not know
+//! what runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! How messages get into a queue although attempts fail: what goes into one request, when it is tried again, and what is
-//! said in the end. It does not know which queue it is, nor what a message is for.
+//! Sends messages with retries: it packs requests, decides when to try again, and reports a result for each message. It knows
+//! neither queues nor tasks.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! From a message to its queue: which queue that is, how long attempts may go on, and the outbox of what succeeded.
+//! Sends the messages of a controller: it picks the queue, limits the time for attempts, and sends the outbox of a scope.
 
 use std::{sync::Arc, time::Duration};
 

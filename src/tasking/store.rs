@@ -1,4 +1,5 @@
-//! Which tasks are done: the store's contract, and one in memory. It does not know what a task does.
+//! The interface of the idempotency store, which remembers finished tasks, and one in memory. It does not know what a task
+//! does.
 
 use std::{
     collections::HashMap,

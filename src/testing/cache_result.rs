@@ -1,4 +1,4 @@
-//! How an edge came by its answer. It knows no edge.
+//! How an edge answered: from its cache or from the site.
 
 /// What a [`TestEdge`](crate::testing::TestEdge) did for an answer, as CloudFront says it in `X-Cache`.
 ///

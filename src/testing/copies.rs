@@ -1,4 +1,4 @@
-//! What an edge keeps: copies by their keys, with the tags that they came with. It asks nobody.
+//! The cache of an edge: copies by their keys, with their tags. It asks nobody.
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -1,4 +1,4 @@
-//! What drops the copies of an edge, and whether all is dropped that has to be. It keeps none of them.
+//! Purges at a test edge, and a check that they dropped every changed page.
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};

@@ -1,4 +1,4 @@
-//! What a handler knows of the delivery that it runs for.
+//! The context of a handler: the delivery of its task.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! What can be set of a controller, with the defaults. It does nothing by itself.
+//! The settings of a controller, with their defaults.
 
 use std::{sync::Arc, time::Duration};
 
