@@ -485,3 +485,49 @@ fn a_site_answers_over_a_socket_as_behind_the_other_doors() {
         );
     }
 }
+
+/// The environment is a process's, so each is one of its own: this test again, with a variable that says so.
+#[test]
+fn the_environment_says_whether_plain_http_is_served() {
+    const ROLE: &str = "PLAIN_IN_A_PROCESS_OF_ITS_OWN";
+    if std::env::var_os(ROLE).is_some() {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        return runtime.block_on(echo().run()).expect("it serves");
+    }
+    // What an HTTP API does to a path tells its events from plain HTTP.
+    let (plain, events) = ("GET /a%3Fb localhost||", "GET /a localhost||");
+    for (variables, expected) in [
+        ("STAGE=prod PORT={}", plain),
+        ("STAGE=prod PORT={} FRONT=plain", plain),
+        ("HOST=0.0.0.0 PORT={}", plain),
+        ("AWS_LAMBDA_HTTP_ENDPOINT=127.0.0.1:{} AWS_LAMBDA_RUNTIME_API=127.0.0.1:9", plain),
+        ("PORT={}", events),
+        ("STAGE=dev HOST=0.0.0.0 PORT={}", events),
+        ("STAGE=prod FRONT=http PORT={}", events),
+    ] {
+        // Nobody takes the port of a socket that has just been closed.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let variables = variables.replace("{}", &port.to_string());
+        let mut process = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "plain::the_environment_says_whether_plain_http_is_served"])
+            .env_clear()
+            .envs(variables.split(' ').filter_map(|variable| variable.split_once('=')))
+            .env(ROLE, "1")
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let since = Instant::now();
+        let mut stream = loop {
+            match TcpStream::connect(("127.0.0.1", port)) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(since.elapsed() < Duration::from_secs(30), "{variables}: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        stream.write_all(b"GET /a%3Fb HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("sent");
+        let received = rest(&mut stream);
+        assert!(received.ends_with(expected), "{variables}: {received}");
+        let told = std::process::Command::new("kill").arg(process.id().to_string()).status().expect("there is one");
+        assert!(told.success() && process.wait().expect("it ends").success(), "{variables}: SIGTERM ends it well");
+    }
+}
