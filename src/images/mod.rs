@@ -146,7 +146,7 @@ impl Images {
     /// The qualities that a URL may ask for, from 1 to 100. Default: 50, 60, 75, 80, 90.
     pub fn with_qualities(self, qualities: impl IntoIterator<Item = u8>) -> Self {
         self.with(|images| {
-            images.allowed.qualities = qualities.into_iter().map(|quality| quality.clamp(1, 100)).collect()
+            images.allowed.qualities = qualities.into_iter().map(|quality| quality.clamp(1, 100)).collect();
         })
     }
 
