@@ -37,8 +37,8 @@ pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
         if sources.contains_key(&part) {
             continue;
         }
-        let template = templates.environment().get_template(&name).ok();
-        let source = template.as_ref().map(|template| template.source());
+        let source = templates.source(&name);
+        let source = source.as_deref();
         // A template that doesn't compile fails when it is reached; its bytes count all the same.
         // One that the site added in code may have been compiled with another syntax than the one that is set now.
         all.added |= source.is_some_and(|source| !templates.is_of_file(&name, source));

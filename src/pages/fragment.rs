@@ -26,9 +26,9 @@ impl Fragment {
         !self.sources.is_empty()
     }
 
-    /// Whether a template stands in for that of the file.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.sources.contains_key(name)
+    /// What stands in for a template of the files.
+    pub(crate) fn source(&self, name: &str) -> Option<&str> {
+        self.sources.get(name).map(String::as_str)
     }
 
     /// An engine with these templates in the places of others. What is loaded besides stays loaded.

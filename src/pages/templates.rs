@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     error::Error as _,
     fmt,
     sync::{Arc, OnceLock},
@@ -35,6 +36,8 @@ use crate::{
 pub(crate) struct Templates {
     files: Arc<Files>,
     environment: Environment<'static>,
+    /// The names of those that the site added in code.
+    added: BTreeSet<String>,
     configure: Vec<Configure>,
     replaced: OnceLock<Replaced>,
     /// Where one block of a page is all that is rendered.
@@ -53,6 +56,7 @@ impl Templates {
             configure(&mut environment);
         }
         without_marks(&mut environment);
+        let added = environment.templates().map(|(name, _)| name.to_owned()).collect();
         let sources = files.clone();
         environment.set_loader(move |name| load(&sources, name));
         let urls = urls(&assets, settings);
@@ -70,7 +74,8 @@ impl Templates {
         environment.add_function(ABSOLUTE_URL, move |state: &State<'_, '_>, path: &str| {
             absolute_url(origin.as_deref(), path).map(|url| link(state, url))
         });
-        Self { files, environment, configure: settings.configure.clone(), replaced: OnceLock::new(), fragment: None }
+        let (configure, replaced) = (settings.configure.clone(), OnceLock::new());
+        Self { files, environment, added, configure, replaced, fragment: None }
     }
 
     /// What the site has put in the place of the engine's own.
@@ -82,7 +87,8 @@ impl Templates {
     pub(crate) fn with_fragment(&self, fragment: Fragment) -> Self {
         let (files, configure, replaced) = (self.files.clone(), self.configure.clone(), self.replaced.clone());
         let environment = fragment.environment(&self.environment, &files);
-        Self { files, environment, configure, replaced, fragment: Some(fragment) }
+        let added = self.added.iter().filter(|name| fragment.source(name).is_none()).cloned().collect();
+        Self { files, environment, added, configure, replaced, fragment: Some(fragment) }
     }
 
     /// The block that is rendered, where it is not the whole page.
@@ -97,8 +103,13 @@ impl Templates {
 
     /// Whether the source of a template is that of its file; what the site adds in code has none, or another.
     pub(crate) fn is_of_file(&self, name: &str, source: &str) -> bool {
-        self.fragment().is_some_and(|fragment| fragment.has(name))
+        self.fragment().is_some_and(|fragment| fragment.source(name).is_some())
             || self.files.get(name).is_some_and(|file| without_mark(&file.bytes) == source.as_bytes())
+    }
+
+    /// The names of the templates that the site added in code.
+    pub(crate) fn added(&self) -> &BTreeSet<String> {
+        &self.added
     }
 
     pub(crate) fn files(&self) -> &Files {

@@ -2,15 +2,16 @@
 //! arguments of any depth.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use chalice_http_toolkit::{App, BoxError, ContentManager, Embedded};
-use minijinja::{Environment, Error, State, Value};
+use minijinja::{AutoEscape, Environment, Error, State, Value};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Answer, app, folders, get};
@@ -44,6 +45,34 @@ async fn the_companion_crate_and_python_methods_render() {
         fresh(&[("templates/index.txt", ""), ("templates/index.html", index)], companion, &arguments, &[]).await;
     assert_eq!(answer.text(), "2 items, one..., 2024-02-03T04:05:06+00:00, ONE TWO THREE, 7, 1, x, ab&");
     assert_ne!(answer.header("etag"), "");
+}
+
+/// The engine asks how a template escapes when it compiles it.
+#[tokio::test]
+async fn a_304_compiles_no_template() {
+    let folders = folders(&[
+        ("templates/index.html", "{% extends 'base.html' %}{% block b %}{{ name }}{% endblock %}"),
+        ("templates/base.html", "{% block b %}{% endblock %}{% include 'foot.html' %}"),
+        ("templates/foot.html", "."),
+    ]);
+    let compiled = Arc::new(Mutex::new(BTreeSet::new()));
+    let site = || {
+        let compiled = compiled.clone();
+        let content = folders.content().with_environment(move |engine| {
+            let compiled = compiled.clone();
+            engine.set_auto_escape_callback(move |name| {
+                compiled.lock().unwrap().insert(name.to_owned());
+                AutoEscape::Html
+            });
+        });
+        page(&content, &json!({ "name": "Ada" }))
+    };
+    let names = || ["index.html", "base.html", "foot.html"].map(|name| compiled.lock().unwrap().contains(name));
+    let first = get(&site(), "/").send().await;
+    assert_eq!(names(), [true; 3]);
+    compiled.lock().unwrap().clear();
+    let again = get(&site(), "/").headers(&[("if-none-match", first.header("etag"))]).send().await;
+    assert_eq!((again.status.as_u16(), names()), (304, [false; 3]));
 }
 
 /// Comments within comments, for which a site has one template that includes itself by the loop it is in.
