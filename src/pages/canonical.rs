@@ -292,6 +292,7 @@ impl<T: Serialize> Serialize for Probe<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::reads::Field;
     use minijinja::context;
     use proptest::{prelude::*, sample::select};
     use serde::ser::SerializeSeq;
@@ -354,7 +355,7 @@ mod tests {
         (0..100).for_each(|n| _ = a.insert(n.to_string(), n));
         (0..100).rev().for_each(|n| _ = b.insert(n.to_string(), n));
         let fields = |names: Range<usize>| {
-            let mut fields: Vec<(String, Reads)> = names.map(|name| (name.to_string(), Reads::Whole)).collect();
+            let mut fields: Vec<Field> = names.map(|name| (name.to_string().into(), Reads::Whole)).collect();
             fields.sort_by(|(one, _), (other, _)| one.cmp(other));
             Reads::Parts(Arc::new(Parts { fields, ..Parts::default() }))
         };
@@ -437,7 +438,7 @@ mod tests {
             let fields = prop::collection::btree_map(select(vec!["a", "ab", "b"]), inner.clone(), 0..3);
             let (elements, others) = (prop::option::of(inner.clone()), prop::option::of(inner));
             (any::<[bool; 2]>(), fields, elements, others).prop_map(|([shape, truth], fields, elements, others)| {
-                let fields = fields.into_iter().map(|(name, reads)| (name.to_owned(), reads)).collect();
+                let fields = fields.into_iter().map(|(name, reads)| (name.into(), reads)).collect();
                 let shape = shape || elements.is_some();
                 Reads::Parts(Arc::new(Parts { shape, truth, fields, elements, others, keyed: None }))
             })

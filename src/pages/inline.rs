@@ -11,9 +11,9 @@ use crate::inline::Inline;
 
 /// A part of a template's output.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Piece {
+pub(crate) enum Piece<'s> {
     /// Text as it is, and the line that it starts in.
-    Text(String, usize),
+    Text(&'s str, usize),
     /// Whatever rendering makes of it: a value, another template, one of two branches.
     Unknown,
 }
@@ -26,7 +26,7 @@ pub(crate) struct InlineParts {
     pub(crate) blocked: Vec<(usize, String)>,
 }
 
-pub(crate) fn find(streams: Vec<Vec<Piece>>) -> InlineParts {
+pub(crate) fn find(streams: Vec<Vec<Piece<'_>>>) -> InlineParts {
     let mut found = InlineParts::default();
     for pieces in streams {
         let mut scanner = Scanner { found: take(&mut found), ..Scanner::default() };
@@ -81,7 +81,7 @@ enum State {
 const HOLD_TEXT: [&str; 8] = ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"];
 
 impl Scanner {
-    fn piece(&mut self, piece: Piece) {
+    fn piece(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Text(text, line) => {
                 self.line = line;
@@ -282,7 +282,7 @@ mod tests {
     fn of(pieces: &[&str]) -> InlineParts {
         let pieces = pieces.iter().map(|piece| match *piece {
             "?" => Piece::Unknown,
-            text => Piece::Text(text.to_owned(), 1),
+            text => Piece::Text(text, 1),
         });
         find(vec![pieces.collect()])
     }

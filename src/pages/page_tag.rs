@@ -119,7 +119,7 @@ impl Closure {
         let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
         let looked_up = look_up(site.settings, &mut mentions);
         let known = Known { globals: globals_there, looked_up, is_watched };
-        let (counts, cut) = Counts::of(&flow, name, &known);
+        let (counts, cut) = Counts::of(flow, name, &known);
         let fragment = site.templates.fragment();
         // A block that is not rendered alone is rendered outside of what is around it: its names mean something else there.
         let counts = if fragment.is_none_or(Fragment::is_alone) { counts } else { Counts::whole() };
@@ -187,13 +187,15 @@ impl Closure {
     /// What counts of these arguments.
     pub(crate) fn counted(&self, arguments: &impl Serialize) -> Arc<Keyed> {
         let Counts { reads, keys } = &self.counts;
+        let has_keys = keys.is_some();
         let keys = keys.as_ref().map(|keys| canonical::keys(arguments, keys)).unwrap_or_default();
         let known = self.keyed.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.iter().find(|known| known.keys == keys) {
             return known.clone();
         }
         drop(known);
-        let counted = Arc::new(Keyed { reads: reads.with_keys(&keys), keys });
+        let reads = if has_keys { reads.with_keys(&keys) } else { reads.clone() };
+        let counted = Arc::new(Keyed { reads, keys });
         let mut known = self.keyed.write().unwrap_or_else(PoisonError::into_inner);
         // SECURITY: keys may come from a stranger, who must not fill the memory.
         if known.len() == MOST_KEYED {

@@ -10,6 +10,8 @@
 
 pub(crate) mod flow;
 mod keys;
+mod lists;
+pub(crate) mod names;
 mod solve;
 mod tree;
 
@@ -42,7 +44,7 @@ pub(crate) struct Parts {
     pub(crate) truth: bool,
     /// Sorted by name; few, and asked for at each field of each element: a list is faster to search than a map. Keys that
     /// are no text have the empty name.
-    pub(crate) fields: Vec<(String, Reads)>,
+    pub(crate) fields: Vec<Field>,
     /// What counts of each element of a sequence.
     pub(crate) elements: Option<Reads>,
     /// What counts of the fields that are not named.
@@ -51,9 +53,12 @@ pub(crate) struct Parts {
     pub(crate) keyed: Option<Reads>,
 }
 
+/// What counts of a field, after its name.
+pub(crate) type Field = (Arc<str>, Reads);
+
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| &**name).collect();
         f.debug_struct("Parts").field("shape", &self.shape).field("fields", &names).finish_non_exhaustive()
     }
 }
@@ -93,7 +98,7 @@ impl Reads {
         match self {
             Self::Whole => Some(self),
             Self::Parts(parts) => {
-                let field = parts.fields.iter().find(|(field, _)| field == name).map(|(_, reads)| reads);
+                let field = parts.fields.iter().find(|(field, _)| **field == *name).map(|(_, reads)| reads);
                 field.or(parts.others.as_ref())
             }
         }
@@ -139,15 +144,13 @@ impl Counts {
     }
 
     /// What counts, and the names of arguments that were too much to follow.
-    pub(crate) fn of(flow: &Flow, root: &str, known: &Known) -> (Self, Cut) {
-        let mut solver = Solver::new(flow, known);
-        if !solver.run(root) {
-            return (Self::whole(), Cut::All);
-        }
-        let (reads, cut) = Tree::new(&solver.spots, Of::Reads).of(&solver.arguments);
-        let has_keys = solver.spots.iter().any(|spot| spot.is_key);
-        let keys = has_keys.then(|| Tree::new(&solver.spots, Of::Keys).of(&solver.arguments).0);
-        let cut = if cut.is_empty() { Cut::None } else { Cut::Some(cut.iter().map(ToString::to_string).collect()) };
+    pub(crate) fn of(mut flow: Flow, root: &str, known: &Known) -> (Self, Cut) {
+        let Some(found) = Solver::new(&mut flow, known).run(root) else { return (Self::whole(), Cut::All) };
+        let names = flow.into_names();
+        let (reads, cut) = Tree::new(&found, &names, Of::Reads).of_arguments();
+        let has_keys = found.spots.iter().any(|spot| spot.is_key);
+        let keys = has_keys.then(|| Tree::new(&found, &names, Of::Keys).of_arguments().0);
+        let cut = if cut.is_empty() { Cut::None } else { Cut::Some(cut.into_iter().collect()) };
         (Self { reads: reads.seeded(), keys }, cut)
     }
 }
@@ -201,11 +204,11 @@ mod tests {
     fn reads(files: &[(&str, &str)]) -> String {
         let known =
             Known { globals: ["show".to_owned()].into(), looked_up: ["ZONE".to_owned()].into(), is_watched: false };
-        let (Counts { reads, .. }, cut) = Counts::of(&flow_of(files, &Replaced::default()), "index.html", &known);
+        let (Counts { reads, .. }, cut) = Counts::of(flow_of(files, &Replaced::default()), "index.html", &known);
         assert_eq!(cut, Cut::None);
         let Reads::Parts(arguments) = reads else { return "everything".into() };
         let mut found = Vec::new();
-        for (name, reads) in arguments.fields.iter().filter(|(name, _)| !["ZONE", "show"].contains(&name.as_str())) {
+        for (name, reads) in arguments.fields.iter().filter(|(name, _)| !["ZONE", "show"].contains(&&**name)) {
             list(name, reads, &mut found);
         }
         found.join(" ")
@@ -290,7 +293,7 @@ mod tests {
         ] {
             let files = [("index.html", source), ("deeper.html", "{{ loop(n.children) }}")];
             let flow = flow_of(&files, &Replaced::default());
-            let (Counts { reads, .. }, _) = Counts::of(&flow, "index.html", &Known::default());
+            let (Counts { reads, .. }, _) = Counts::of(flow, "index.html", &Known::default());
             let mut list = reads.field("tree").unwrap();
             for depth in 0..15 {
                 let node = list.each().unwrap();
@@ -382,7 +385,7 @@ mod tests {
     fn a_filter_of_the_sites_own_looks_at_all() {
         let replaced = Replaced { filters: ["first"].into(), tests: ["none"].into(), join: None };
         let flow = flow_of(&[("index.html", "{{ (a|first).t }}{{ b is none }}{{ c|length }}")], &replaced);
-        let (Counts { reads, .. }, _) = Counts::of(&flow, "index.html", &Known::default());
+        let (Counts { reads, .. }, _) = Counts::of(flow, "index.html", &Known::default());
         let mut found = Vec::new();
         list("", &reads, &mut found);
         assert_eq!(found, [".a", ".b", ".c#"]);
@@ -398,7 +401,7 @@ mod tests {
             let source = format!("{{% macro m(n) %}}{{{{ n.k }}}}{calls}{{% endmacro %}}{{{{ m(tree) }}}}");
             let start = Instant::now();
             let flow = flow_of(&[("index.html", &source)], &Replaced::default());
-            let (Counts { reads, .. }, cut) = Counts::of(&flow, "index.html", &Known::default());
+            let (Counts { reads, .. }, cut) = Counts::of(flow, "index.html", &Known::default());
             let time = start.elapsed();
             // Work that grows with the paths through such a tree would take days.
             assert!(time < Duration::from_secs(60), "{fields} fields: {time:?}");

@@ -12,7 +12,7 @@ pub(crate) mod outline;
 mod pieces;
 mod statements;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use minijinja::{
     machinery::{
@@ -25,7 +25,10 @@ use minijinja::{
 pub(crate) use self::filters::{Join, KNOWN_FILTERS, KNOWN_TESTS, Replaced};
 use super::{
     inline,
-    reads::flow::{Fact, Flow, Frame, Label, Link, Name, Place, Scope, Unit},
+    reads::{
+        flow::{Fact, Flow, Frame, Label, Link, Name, Place, References, Scope, Unit},
+        names::{NumberMap, NumberSet},
+    },
     reference::Reference,
 };
 use crate::images;
@@ -84,7 +87,8 @@ pub(crate) fn mentions(
     let mut walk = Walk::new(name, replaced, flow);
     walk.waiting.push(Work::Statement(&template));
     walk.through();
-    let mut mentions = walk.found;
+    let (mut mentions, names) = (walk.found, walk.names);
+    mentions.names = names.into_iter().map(|name| flow.names.text(name).to_string()).collect();
     mentions.inline = inline::find(pieces::pieces(&template));
     Ok(mentions)
 }
@@ -94,16 +98,20 @@ struct Walk<'t, 's, 'f> {
     found: Mentions,
     flow: &'f mut Flow,
     replaced: &'f Replaced,
-    name: Name,
+    template: &'f str,
+    /// The top level.
+    outermost: Unit,
+    /// Variables and functions that are looked up by name.
+    names: NumberSet<Name>,
     /// What runs here, and what can be seen here.
     unit: Unit,
     scope: Scope,
     /// The same of what is around.
     around: Vec<(Unit, Scope)>,
     /// Of units that are blocks, the names.
-    blocks: HashMap<Unit, Name>,
+    blocks: NumberMap<Unit, Name>,
     /// What a unit extends: that runs when all of the unit has.
-    extends: Vec<(Unit, Vec<Reference>)>,
+    extends: Vec<(Unit, References)>,
     waiting: Vec<Work<'t, 's>>,
 }
 
@@ -122,13 +130,18 @@ enum Work<'t, 's> {
 }
 
 impl<'t, 's, 'f> Walk<'t, 's, 'f> {
-    fn new(name: &str, replaced: &'f Replaced, flow: &'f mut Flow) -> Self {
-        let name = Name::from(name);
-        let (unit, scope) = outermost(flow, &name);
-        flow.templates.insert(name.clone(), unit);
-        let (found, blocks) = (Mentions::default(), HashMap::new());
-        let (around, extends, waiting) = (Vec::new(), Vec::new(), Vec::new());
-        Self { found, flow, replaced, name, unit, scope, around, blocks, extends, waiting }
+    fn new(template: &'f str, replaced: &'f Replaced, flow: &'f mut Flow) -> Self {
+        let frame = flow.frame();
+        let unit = flow.template(frame);
+        let scope = outermost(flow, frame);
+        flow.templates.insert(template.to_owned(), unit);
+        let (found, names, blocks) = (Mentions::default(), NumberSet::default(), NumberMap::default());
+        let (outermost, around, extends, waiting) = (unit, Vec::new(), Vec::new(), Vec::new());
+        Self { found, flow, replaced, template, outermost, names, unit, scope, around, blocks, extends, waiting }
+    }
+
+    fn name(&mut self, text: &str) -> Name {
+        self.flow.names.name(text)
     }
 
     /// Looks at all that waits.
@@ -156,9 +169,9 @@ impl<'t, 's, 'f> Walk<'t, 's, 'f> {
     fn end(&mut self) {
         let (ended, others) = std::mem::take(&mut self.extends).into_iter().partition(|(unit, _)| *unit == self.unit);
         self.extends = others;
-        let ended: Vec<(Unit, Vec<Reference>)> = ended;
+        let ended: Vec<(Unit, References)> = ended;
         for (_, references) in ended {
-            self.fact(Fact::Extends(self.scope, references));
+            self.fact(Fact::Extends(self.scope, references.into()));
         }
         if let Some(around) = self.around.pop() {
             (self.unit, self.scope) = around;
@@ -194,12 +207,10 @@ impl<'t, 's, 'f> Walk<'t, 's, 'f> {
     }
 }
 
-/// What runs wherever it is put in, and sees what is there.
-fn outermost(flow: &mut Flow, template: &Name) -> (Unit, Scope) {
-    let frame = flow.frame();
-    let unit = flow.unit(template, frame);
+/// What can be seen in what runs wherever it is put in: what is there.
+fn outermost(flow: &mut Flow, frame: Frame) -> Scope {
     let outside = flow.scope(Link::Outside(frame));
-    (unit, flow.scope(Link::Frame(frame, outside)))
+    flow.scope(Link::Frame(frame, outside))
 }
 
 #[cfg(test)]

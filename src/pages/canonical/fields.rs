@@ -4,7 +4,7 @@
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use super::{FIELD, INTEGER, LARGE, Stream, TEXT, Untaggable, feed_long, feed_short, hash_bytes};
-use crate::pages::reads::{Parts, Reads};
+use crate::pages::reads::{Field, Parts, Reads};
 
 /// Feeds what is read of arguments. Whatever has their parts in it has this before them.
 pub(crate) fn hash_reads(hash: &mut Stream, reads: &Reads) {
@@ -34,7 +34,7 @@ const PARTS: u8 = 1;
 const SHARED: u8 = 2;
 
 /// The fields that count of a map, by name and in order, where it does not count which others there are, nor their order.
-pub(super) fn fields_of(reads: &Reads) -> Option<&[(String, Reads)]> {
+pub(super) fn fields_of(reads: &Reads) -> Option<&[Field]> {
     let Reads::Parts(parts) = reads else { return None };
     let Parts { shape: false, truth: _, fields, elements: None, others: None, keyed: None } = &**parts else {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn fields_of(reads: &Reads) -> Option<&[(String, Reads)]> {
 
 /// The place of a field. Most come in their order: `next` is the one after that which came last.
 #[inline]
-pub(super) fn place_of(fields: &[(String, Reads)], next: usize, name: &[u8]) -> Option<usize> {
+pub(super) fn place_of(fields: &[Field], next: usize, name: &[u8]) -> Option<usize> {
     match fields.get(next) {
         Some((field, _)) if field.as_bytes() == name => Some(next),
         _ => fields.iter().position(|(field, _)| field.as_bytes() == name),

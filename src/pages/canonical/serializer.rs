@@ -10,7 +10,10 @@ use super::{
     hash_bytes, hash_end, hash_float, hash_integer, hash_large, hash_parts_of, hash_text,
     stream::Waiting,
 };
-use crate::pages::{reads::Reads, shallow::TOO_DEEP};
+use crate::pages::{
+    reads::{Field, Reads},
+    shallow::TOO_DEEP,
+};
 
 /// Feeds what is serialized into it.
 pub(super) struct Hasher<'a> {
@@ -321,7 +324,7 @@ pub(super) struct Fields<'a> {
     reads: &'a Reads,
     levels: usize,
     /// The fields that count, where nothing else does.
-    known: Option<&'a [(String, Reads)]>,
+    known: Option<&'a [Field]>,
     /// The place among them that is expected next.
     next: usize,
     /// Whether there is anything in it.

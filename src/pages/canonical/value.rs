@@ -10,7 +10,10 @@ use super::{
     fields::{fields_of, hash_place, place_of},
     hash_bytes, hash_end, hash_float, hash_integer, hash_large, hash_text,
 };
-use crate::pages::{reads::Reads, shallow::TOO_DEEP};
+use crate::pages::{
+    reads::{Field, Reads},
+    shallow::TOO_DEEP,
+};
 
 /// Feeds those parts of a value that are `read`, if they lie no more than so many levels within one another.
 pub(super) fn hash_parts_of(hash: &mut Stream, value: &Value, reads: &Reads, levels: usize) -> Result<(), Untaggable> {
@@ -98,12 +101,7 @@ fn hash_list(hash: &mut Stream, value: &Value, reads: &Reads, levels: usize) -> 
 }
 
 /// The fields that count, in the order of their names.
-fn hash_fields(
-    hash: &mut Stream,
-    object: &DynObject,
-    fields: &[(String, Reads)],
-    levels: usize,
-) -> Result<(), Untaggable> {
+fn hash_fields(hash: &mut Stream, object: &DynObject, fields: &[Field], levels: usize) -> Result<(), Untaggable> {
     hash.update([MAP]);
     let mut feed = |at: usize, value: &Value| {
         hash_place(hash, at);

@@ -1,14 +1,11 @@
 //! What templates do with values, as facts about places: where a value comes from, where it goes, which of its parts are
 //! looked at. `syntax` writes the facts down, `solve` draws the conclusions. It knows no template syntax and no values.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    rc::Rc,
-};
+use std::{collections::BTreeMap, rc::Rc};
 
+pub(crate) use super::names::Name;
+use super::names::{Names, NumberMap};
 use crate::pages::reference::Reference;
-
-pub(crate) type Name = Rc<str>;
 
 /// Where values come together: a variable, a parameter, what is done with the value of an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,7 +39,7 @@ pub(crate) struct Scope(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Unit(pub(crate) u32);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Link {
     /// A frame in which a variable may have been set.
     Frame(Frame, Scope),
@@ -57,11 +54,11 @@ pub(crate) enum Link {
 }
 
 /// Which part of a value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Label {
     Field(Name),
     /// The element with this number, or the entry with this key.
-    At(usize),
+    At(u32),
     /// Any element; of a map, any key.
     Each,
     /// Any element; of a map, nothing.
@@ -71,6 +68,9 @@ pub(crate) enum Label {
     /// The same, where the values that come to this place are the keys.
     Keyed(Place),
 }
+
+/// What a call block hands to a macro.
+pub(crate) const CALLER: &str = "caller";
 
 /// What is handed over in a call.
 #[derive(Debug)]
@@ -100,8 +100,8 @@ pub(crate) enum Fact {
     Method(Place, Name, Place, Rc<Call>),
     /// Of arguments here all counts, as a method may look at all of them.
     Argument(Place),
-    List(Place, List),
-    Map(Place, Vec<(Name, Place)>),
+    List(Place, Box<List>),
+    Map(Place, Box<Fields>),
     Macro(Place, Unit),
     /// The loop over what is in the second place.
     Loop(Place, Place, Frame),
@@ -111,26 +111,31 @@ pub(crate) enum Fact {
     /// one in it, and is none of the other facts, is this.
     Unknown(Place),
     /// The module that a template makes: its variables go into the frame.
-    Import(Place, Frame, Scope, Vec<Reference>),
-    Include(Scope, Vec<Reference>),
-    Extends(Scope, Vec<Reference>),
+    Import(Place, Frame, Scope, Box<References>),
+    Include(Scope, Box<References>),
+    Extends(Scope, Box<References>),
     Block(Scope, Name),
 }
 
+/// The values of a map that a template makes.
+pub(crate) type Fields = Vec<(Name, Place)>;
+
+pub(crate) type References = Vec<Reference>;
+
 /// A list that a template makes.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct List {
     /// Elements by their number, and their names if they have any.
     pub(crate) at: Vec<Place>,
-    pub(crate) names: &'static [&'static str],
+    pub(crate) names: Vec<Name>,
     /// Elements of any number.
     pub(crate) each: Option<Place>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Body {
-    /// Its template.
-    pub(crate) template: Name,
+    /// The top level of its template.
+    pub(crate) template: Unit,
     pub(crate) frame: Frame,
     pub(crate) facts: Vec<Fact>,
     /// Of a macro: its parameters.
@@ -144,12 +149,13 @@ pub(crate) struct Body {
 pub(crate) struct Flow {
     places: u32,
     frames: u32,
+    pub(crate) names: Names,
     pub(crate) links: Vec<Link>,
     pub(crate) bodies: Vec<Body>,
     /// The top level of each template.
-    pub(crate) templates: BTreeMap<Name, Unit>,
-    /// By template and name.
-    pub(crate) blocks: HashMap<(Name, Name), Unit>,
+    pub(crate) templates: BTreeMap<String, Unit>,
+    /// By the top level of the template, and name.
+    pub(crate) blocks: NumberMap<(Unit, Name), Unit>,
 }
 
 impl Default for Flow {
@@ -157,15 +163,20 @@ impl Default for Flow {
         Self {
             places: ENDS,
             frames: 0,
+            names: Names::default(),
             links: Vec::new(),
             bodies: Vec::new(),
             templates: BTreeMap::new(),
-            blocks: HashMap::new(),
+            blocks: NumberMap::default(),
         }
     }
 }
 
 impl Flow {
+    pub(super) fn into_names(self) -> Names {
+        self.names
+    }
+
     /// Whether what comes to a place is given on to nothing.
     pub(crate) fn is_end(&self, place: Place) -> bool {
         place.0 < ENDS
@@ -180,6 +191,10 @@ impl Flow {
         self.places as usize
     }
 
+    pub(super) fn frames(&self) -> u32 {
+        self.frames
+    }
+
     pub(crate) fn frame(&mut self) -> Frame {
         self.frames += 1;
         Frame(self.frames - 1)
@@ -190,8 +205,12 @@ impl Flow {
         Scope(self.links.len() as u32 - 1)
     }
 
-    pub(crate) fn unit(&mut self, template: &Name, frame: Frame) -> Unit {
-        let template = template.clone();
+    /// The top level of a template.
+    pub(crate) fn template(&mut self, frame: Frame) -> Unit {
+        self.unit(Unit(self.bodies.len() as u32), frame)
+    }
+
+    pub(crate) fn unit(&mut self, template: Unit, frame: Frame) -> Unit {
         self.bodies.push(Body { template, frame, facts: Vec::new(), parameters: Vec::new(), supers: false });
         Unit(self.bodies.len() as u32 - 1)
     }
@@ -204,27 +223,43 @@ impl Flow {
     pub(crate) fn innermost(&self, mut scope: Scope) -> Option<Frame> {
         loop {
             match &self.links[scope.0 as usize] {
-                Link::Frame(frame, _) => return Some(*frame),
-                Link::Set(_, _, outer) | Link::Loop(_, outer) => scope = *outer,
+                Link::Frame(frame, _) | Link::Set(frame, ..) => return Some(*frame),
+                Link::Loop(_, outer) => scope = *outer,
                 Link::Macro(_) | Link::Outside(_) => return None,
             }
         }
     }
 }
 
+impl Link {
+    /// What is around it in the same template.
+    pub(super) fn outer(&self) -> Option<Scope> {
+        match self {
+            Self::Frame(_, outer) | Self::Loop(_, outer) | Self::Set(_, _, outer) | Self::Macro(outer) => Some(*outer),
+            Self::Outside(_) => None,
+        }
+    }
+}
+
+impl Label {
+    /// The element with this number. No list that stands in a template has more than the largest.
+    pub(crate) fn at(number: usize) -> Self {
+        Self::At(number.try_into().unwrap_or(u32::MAX))
+    }
+}
+
 impl List {
     /// The places of the elements that a label means.
-    pub(super) fn part(&self, label: &Label) -> impl Iterator<Item = Place> {
-        let some = match label {
-            Label::Each | Label::Element | Label::Any | Label::Keyed(_) => self.at.clone(),
-            Label::At(at) => self.at.get(*at).copied().into_iter().collect(),
-            Label::Field(name) => {
-                let at = self.names.iter().position(|known| **known == **name);
-                at.and_then(|at| self.at.get(at).copied()).into_iter().collect()
-            }
+    pub(super) fn part(&self, label: Label) -> impl Iterator<Item = Place> {
+        let is_this = move |(at, name): (usize, Option<&Name>)| match label {
+            Label::Each | Label::Element | Label::Any | Label::Keyed(_) => true,
+            Label::At(number) => at == number as usize,
+            Label::Field(field) => name.is_some_and(|name| *name == field),
         };
+        let names = self.names.iter().map(Some).chain(std::iter::repeat(None));
+        let some = self.at.iter().zip(names).enumerate().filter(move |(at, (_, name))| is_this((*at, *name)));
         let each = self.each.filter(|_| !matches!(label, Label::Field(_)));
-        some.into_iter().chain(each)
+        some.map(|(_, (place, _))| *place).chain(each)
     }
 }
 

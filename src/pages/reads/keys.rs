@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Parts, Reads};
+use super::{Field, Parts, Reads};
 
 /// The texts by which parts may be asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,15 +55,14 @@ impl Reads {
         }
         let mut of = |reads: &Self| reads.keyed_by(keys, done);
         let (elements, mut others) = (parts.elements.as_ref().map(&mut of), parts.others.as_ref().map(&mut of));
-        let mut fields: Vec<(String, Self)> =
-            parts.fields.iter().map(|(name, reads)| (name.clone(), of(reads))).collect();
+        let mut fields: Vec<Field> = parts.fields.iter().map(|(name, reads)| (name.clone(), of(reads))).collect();
         match (&parts.keyed, keys.names()) {
             (None, _) => {}
             (Some(keyed), Some(names)) => {
                 for (name, reads) in names.iter().filter_map(|name| Some((name, of(keyed.field(name)?)))) {
-                    match fields.binary_search_by(|(known, _)| known.cmp(name)) {
+                    match fields.binary_search_by(|(known, _)| (**known).cmp(name)) {
                         Ok(at) => fields[at].1 = reads,
-                        Err(at) => fields.insert(at, (name.clone(), reads)),
+                        Err(at) => fields.insert(at, (name.as_str().into(), reads)),
                     }
                 }
             }
@@ -92,8 +91,8 @@ mod tests {
     #[test]
     fn only_fields_that_are_named_by_a_key_count() {
         let kind = Reads::Parts(Arc::default());
-        let named = ("a".to_owned(), kind.clone());
-        let merged = Parts { fields: vec![("a".to_owned(), Reads::Whole)], others: Some(kind), ..Parts::default() };
+        let named = ("a".into(), kind.clone());
+        let merged = Parts { fields: vec![("a".into(), Reads::Whole)], others: Some(kind), ..Parts::default() };
         let keyed = Some(Reads::Parts(Arc::new(merged)));
         let reads = Reads::Parts(Arc::new(Parts { fields: vec![named], keyed, ..Parts::default() }));
         let none = reads.with_keys(&keys(&[]));

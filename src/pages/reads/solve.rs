@@ -4,13 +4,17 @@
 mod calls;
 mod keyed;
 mod scopes;
+mod sets;
+mod values;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    rc::Rc,
+use std::{collections::BTreeSet, mem::replace};
+
+use self::sets::Sets;
+use super::{
+    flow::{Body, CALLER, Call, Fact, Fields, Flow, Frame, Label, List, Name, Place, Scope, Unit},
+    lists::Lists,
+    names::{NumberMap, NumberSet},
 };
-
-use super::flow::{Body, Call, Fact, Flow, Frame, Label, List, Name, Place, Scope, Unit};
 use crate::defects::{Defect, seeded};
 
 /// What is known of a page besides its templates.
@@ -26,10 +30,8 @@ pub(crate) struct Known {
 }
 
 /// What is done with the values that come to a place.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Spot {
-    pub(super) flows: Vec<Place>,
-    pub(super) parts: Vec<(Label, Place)>,
     pub(super) has_shape: bool,
     pub(super) has_truth: bool,
     /// All of an argument counts.
@@ -38,115 +40,168 @@ pub(super) struct Spot {
     pub(super) is_key: bool,
     /// One of its parts may be, or itself.
     pub(super) leads_to_key: bool,
-    calls: Vec<Rc<Call>>,
-    methods: Vec<(Name, Place, Rc<Call>)>,
-    sources: Vec<usize>,
+    /// What most places have: arguments, and values of which nothing is known.
+    has_argument: bool,
+    has_unknown: bool,
+}
+
+/// A value that is called.
+#[derive(Clone, Copy)]
+enum Use<'f> {
+    Call(&'f Call),
+    /// By its method of this name, which comes to a place.
+    Method(Name, Place, &'f Call),
 }
 
 /// A value whose origin is known.
-#[derive(Clone, Debug)]
-enum Source {
+#[derive(Clone, Copy)]
+enum Source<'f> {
     /// An argument of the page, or a part of one.
     Argument,
     Unknown,
     Text(Name),
-    List(List),
-    Map(Vec<(Name, Place)>),
+    List(&'f List),
+    Map(&'f Fields),
     Macro(Unit),
     /// The variables of a frame.
     Module(Frame),
     Loop(Place, Frame),
 }
 
-const ARGUMENT: usize = 0;
-const UNKNOWN: usize = 1;
+/// The number of a source.
+type Origin = u32;
+
+const ARGUMENT: Origin = 0;
+const UNKNOWN: Origin = 1;
 
 /// The work that is worth it for each fact. Templates that people write take some ten steps.
 const MOST_STEPS: usize = 200;
 
 pub(super) struct Solver<'f> {
     flow: &'f Flow,
-    known: &'f Known,
+    is_watched: bool,
+    globals: NumberSet<Name>,
+    looked_up: NumberSet<Name>,
+    caller: Name,
+    sets: Sets,
     /// The frame whose surroundings are the arguments.
     outermost: Option<Frame>,
-    pub(super) spots: Vec<Spot>,
-    /// By name, what is done with the arguments.
-    pub(super) arguments: BTreeMap<Name, Vec<Place>>,
-    sources: Vec<Source>,
-    variables: HashMap<(Frame, Name), Place>,
-    bound: HashMap<Frame, BTreeSet<Name>>,
+    spots: Vec<Spot>,
+    flows: Lists<Place>,
+    parts: Lists<(Label, Place)>,
+    uses: Lists<Use<'f>>,
+    /// Where its values come from, besides arguments and what nothing is known of.
+    origins: Lists<Origin>,
+    arguments: NumberMap<Name, Vec<Place>>,
+    sources: Vec<Source<'f>>,
+    variables: NumberMap<(Frame, Name), Place>,
+    bound: NumberSet<(Frame, Name)>,
+    /// The same by frame.
+    names: Lists<Name>,
     /// By frame, those in which its variables can be seen too.
-    leaks: HashMap<Frame, Vec<Frame>>,
+    leaks: Lists<Frame>,
     /// Frames of which all variables count.
-    shown: HashSet<Frame>,
-    /// What is looked for around a frame.
-    outside: HashMap<Frame, Vec<(Name, Place)>>,
-    sites: HashMap<Frame, Vec<Scope>>,
-    parents: HashMap<Name, BTreeSet<Name>>,
-    entries: BTreeSet<Name>,
-    blocks: Vec<(Name, Name, Scope)>,
-    live: HashSet<Unit>,
-    flowing: HashSet<(Place, Place)>,
-    arrived: HashSet<(Place, usize)>,
+    shown: NumberSet<Frame>,
+    outside: NumberMap<(Frame, Name), Place>,
+    /// By frame, what is looked for around it.
+    looked_for: Lists<(Name, Place)>,
+    put_in: NumberSet<(Frame, Scope)>,
+    /// By frame, where it is put in.
+    sites: Lists<Scope>,
+    parents: NumberMap<Unit, BTreeSet<Unit>>,
+    entries: BTreeSet<Unit>,
+    blocks: Vec<(Unit, Name, Scope)>,
+    /// Frames around the blocks of a name that a template puts out.
+    around_blocks: NumberMap<(Unit, Name), Frame>,
+    live: NumberSet<Unit>,
+    arrived: NumberSet<(Place, Origin)>,
     waiting: Vec<Work>,
     steps: usize,
     most_steps: usize,
 }
 
+/// What is done with the arguments, once all has been followed.
+pub(super) struct Found {
+    pub(super) spots: Vec<Spot>,
+    /// By place, where its values are too.
+    pub(super) flows: Lists<Place>,
+    pub(super) parts: Lists<(Label, Place)>,
+    /// By name, where they are.
+    pub(super) arguments: NumberMap<Name, Vec<Place>>,
+}
+
 enum Work {
-    Arrived(Place, usize),
+    Arrived(Place, Origin),
     Look(Scope, Name, Place),
     Run(Unit),
 }
 
 impl<'f> Solver<'f> {
-    pub(super) fn new(flow: &'f Flow, known: &'f Known) -> Self {
-        let mut solver = Self {
-            flow,
-            known,
+    pub(super) fn new(flow: &'f mut Flow, known: &Known) -> Self {
+        let mut names = |known: &BTreeSet<String>| known.iter().map(|name| flow.names.name(name)).collect();
+        let (globals, looked_up) = (names(&known.globals), names(&known.looked_up));
+        let caller = flow.names.name(CALLER);
+        let facts = |is_one: &dyn Fn(&Fact) -> bool| {
+            flow.bodies.iter().flat_map(|body| &body.facts).filter(|fact| is_one(fact)).count()
+        };
+        let mut spots = vec![Spot::default(); flow.places()];
+        spots[Place::SHAPE.0 as usize].has_shape = !seeded(Defect::Shape);
+        spots[Place::TRUTH.0 as usize].has_truth = !seeded(Defect::Shape);
+        for whole in [Place::WHOLE, Place::SHOWN] {
+            spots[whole.0 as usize].is_whole = true;
+        }
+        Self {
+            is_watched: known.is_watched,
+            globals,
+            looked_up,
+            caller,
+            sets: Sets::of(&flow.links),
             outermost: None,
-            spots: Vec::new(),
-            arguments: BTreeMap::new(),
+            spots,
+            flows: Lists::with_room(flow.places(), facts(&|fact| matches!(fact, Fact::Flow(..) | Fact::Look(..)))),
+            parts: Lists::with_room(flow.places(), facts(&|fact| matches!(fact, Fact::Part(..)))),
+            uses: Lists::default(),
+            origins: Lists::default(),
+            arguments: NumberMap::default(),
             sources: vec![Source::Argument, Source::Unknown],
-            variables: HashMap::new(),
-            bound: HashMap::new(),
-            leaks: HashMap::new(),
-            shown: HashSet::new(),
-            outside: HashMap::new(),
-            sites: HashMap::new(),
-            parents: HashMap::new(),
+            variables: NumberMap::default(),
+            bound: NumberSet::default(),
+            names: Lists::default(),
+            leaks: Lists::default(),
+            shown: NumberSet::default(),
+            outside: NumberMap::default(),
+            looked_for: Lists::default(),
+            put_in: NumberSet::default(),
+            sites: Lists::default(),
+            parents: NumberMap::default(),
             entries: BTreeSet::new(),
             blocks: Vec::new(),
-            live: HashSet::new(),
-            flowing: HashSet::new(),
-            arrived: HashSet::new(),
+            around_blocks: NumberMap::default(),
+            live: NumberSet::default(),
+            arrived: NumberSet::default(),
             waiting: Vec::new(),
             steps: 0,
-            most_steps: 0,
-        };
-        solver.most_steps = flow.bodies.iter().map(|body| MOST_STEPS * (1 + body.facts.len())).sum();
-        solver.spots.resize_with(flow.places(), Spot::default);
-        solver.spots[Place::SHAPE.0 as usize].has_shape = !seeded(Defect::Shape);
-        solver.spots[Place::TRUTH.0 as usize].has_truth = !seeded(Defect::Shape);
-        for whole in [Place::WHOLE, Place::SHOWN] {
-            solver.spots[whole.0 as usize].is_whole = true;
+            most_steps: flow.bodies.iter().map(|body| MOST_STEPS * (1 + body.facts.len())).sum(),
+            flow,
         }
-        solver
     }
 
-    /// Follows what the page of this template does; `false` if that is too much.
-    pub(super) fn run(&mut self, root: &str) -> bool {
-        let is_done = self.follow(root);
+    /// Follows what the page of this template does; nothing comes of it if that is too much.
+    pub(super) fn run(mut self, root: &str) -> Option<Found> {
+        if !self.follow(root) {
+            return None;
+        }
         self.know_keys();
-        is_done
+        let Self { spots, flows, parts, arguments, .. } = self;
+        Some(Found { spots, flows, parts, arguments })
     }
 
     fn follow(&mut self, root: &str) -> bool {
         let Some(unit) = self.flow.templates.get(root) else { return true };
         self.outermost = Some(self.body(*unit).frame);
-        self.enter(&Name::from(root));
-        for name in &self.known.looked_up {
-            self.argument(&Name::from(name.as_str()), Place::WHOLE);
+        self.enter(*unit);
+        for name in self.looked_up.clone() {
+            self.argument(name, Place::WHOLE);
         }
         loop {
             while let Some(work) = self.waiting.pop() {
@@ -156,7 +211,7 @@ impl<'f> Solver<'f> {
                 }
                 match work {
                     Work::Arrived(place, source) => self.arrived(place, source),
-                    Work::Look(scope, name, place) => self.look(scope, &name, place),
+                    Work::Look(scope, name, place) => self.look(scope, name, place),
                     Work::Run(unit) => self.facts(unit),
                 }
             }
@@ -190,165 +245,128 @@ impl<'f> Solver<'f> {
         let body = self.body(unit);
         for fact in &body.facts {
             self.steps += 1;
-            match fact {
-                Fact::Flow(from, to) => self.flow(*from, *to),
-                Fact::Look(scope, name, to) => self.look(*scope, name, *to),
+            match *fact {
+                Fact::Flow(from, to) => self.flow(from, to),
+                Fact::Look(scope, name, to) => self.look(scope, name, to),
                 Fact::Set(frame, name, value) => {
-                    let variable = self.variable(*frame, name);
-                    self.flow(*value, variable);
-                    self.bind(*frame, name);
+                    let variable = self.variable(frame, name);
+                    self.flow(value, variable);
+                    self.bind(frame, name);
                 }
-                Fact::Shape(place) => self.spot(*place).has_shape = !seeded(Defect::Shape),
-                Fact::Truth(place) => self.spot(*place).has_truth = !seeded(Defect::Shape),
-                Fact::Argument(place) => self.spot(*place).is_whole = true,
-                Fact::Part(place, label, to) => self.part(*place, label.clone(), *to),
-                Fact::Call(place, call) => self.call(*place, call),
-                Fact::Method(place, name, callee, call) => self.method(*place, name, *callee, call),
-                Fact::List(place, list) => self.source(*place, Source::List(list.clone())),
-                Fact::Map(place, fields) => self.source(*place, Source::Map(fields.clone())),
+                Fact::Shape(place) => self.spot(place).has_shape = !seeded(Defect::Shape),
+                Fact::Truth(place) => self.spot(place).has_truth = !seeded(Defect::Shape),
+                Fact::Argument(place) => self.spot(place).is_whole = true,
+                Fact::Part(place, label, to) => self.part(place, label, to),
+                Fact::Call(place, ref call) => self.used(place, Use::Call(call)),
+                Fact::Method(place, name, callee, ref call) => self.used(place, Use::Method(name, callee, call)),
+                Fact::List(place, ref list) => self.source(place, Source::List(list)),
+                Fact::Map(place, ref fields) => self.source(place, Source::Map(fields)),
                 Fact::Macro(place, unit) => {
-                    self.source(*place, Source::Macro(*unit));
-                    if self.known.is_watched {
-                        self.enclose(*unit);
+                    self.source(place, Source::Macro(unit));
+                    if self.is_watched {
+                        self.enclose(unit);
                     }
                 }
-                Fact::Loop(place, over, frame) => self.source(*place, Source::Loop(*over, *frame)),
-                Fact::Text(place, text) => self.source(*place, Source::Text(text.clone())),
-                Fact::Unknown(place) => self.arrive(*place, UNKNOWN),
-                Fact::Import(place, frame, scope, references) => {
-                    self.put_in(references, *scope, Some(*frame));
-                    self.source(*place, Source::Module(*frame));
+                Fact::Loop(place, over, frame) => self.source(place, Source::Loop(over, frame)),
+                Fact::Text(place, text) => self.source(place, Source::Text(text)),
+                Fact::Unknown(place) => self.arrive(place, UNKNOWN),
+                Fact::Import(place, frame, scope, ref references) => {
+                    self.put_in(references, scope, Some(frame));
+                    self.source(place, Source::Module(frame));
                 }
-                Fact::Include(scope, references) => self.put_in(references, *scope, self.flow.innermost(*scope)),
-                Fact::Extends(scope, references) => {
+                Fact::Include(scope, ref references) => self.put_in(references, scope, self.flow.innermost(scope)),
+                Fact::Extends(scope, ref references) => {
                     for parent in self.meant(references) {
-                        let Some(unit) = self.flow.templates.get(&parent) else { continue };
-                        let frame = self.body(*unit).frame;
-                        self.start(*unit);
-                        self.site(frame, *scope);
+                        let frame = self.body(parent).frame;
+                        self.start(parent);
+                        self.site(frame, scope);
                         self.leak(frame, body.frame);
-                        self.parents.entry(body.template.clone()).or_default().insert(parent);
+                        self.parents.entry(body.template).or_default().insert(parent);
                     }
                 }
-                Fact::Block(scope, name) => self.blocks.push((body.template.clone(), name.clone(), *scope)),
+                Fact::Block(scope, name) => self.blocks.push((body.template, name, scope)),
             }
         }
     }
 
-    fn source(&mut self, place: Place, source: Source) {
+    fn source(&mut self, place: Place, source: Source<'f>) {
         self.sources.push(source);
-        self.arrive(place, self.sources.len() - 1);
+        self.arrive(place, self.sources.len() as Origin - 1);
     }
 
-    fn arrive(&mut self, place: Place, source: usize) {
-        if self.arrived.insert((place, source)) {
-            self.spot(place).sources.push(source);
-            self.waiting.push(Work::Arrived(place, source));
+    fn arrive(&mut self, place: Place, origin: Origin) {
+        let spot = &mut self.spots[place.0 as usize];
+        let is_known = match origin {
+            ARGUMENT => replace(&mut spot.has_argument, true),
+            UNKNOWN => replace(&mut spot.has_unknown, true),
+            _ => !self.arrived.insert((place, origin)),
+        };
+        if is_known {
+            return;
+        }
+        if origin > UNKNOWN {
+            self.origins.add(place.0, origin);
+        }
+        self.waiting.push(Work::Arrived(place, origin));
+    }
+
+    /// Where the values of a place come from: for each of them something is done.
+    fn for_origins(&mut self, place: Place, mut done: impl FnMut(&mut Self, Origin)) {
+        let mut origins = self.origins.all(place.0);
+        let Spot { has_argument, has_unknown, .. } = *self.spot(place);
+        if has_argument {
+            done(self, ARGUMENT);
+        }
+        if has_unknown {
+            done(self, UNKNOWN);
+        }
+        while let Some(origin) = self.origins.next(&mut origins) {
+            done(self, origin);
         }
     }
 
     fn flow(&mut self, from: Place, to: Place) {
-        if from == to || !self.flowing.insert((from, to)) {
+        if from == to || self.flows.iter(from.0).next() == Some(to) {
             return;
         }
-        self.spot(from).flows.push(to);
-        for source in self.spot(from).sources.clone() {
-            self.arrive(to, source);
-        }
+        self.flows.add(from.0, to);
+        self.for_origins(from, |solver, origin| solver.arrive(to, origin));
     }
 
     fn part(&mut self, place: Place, label: Label, to: Place) {
-        for source in self.spot(place).sources.clone() {
-            self.part_of(source, &label, to);
-        }
-        self.spot(place).parts.push((label, to));
+        self.parts.add(place.0, (label, to));
+        self.for_origins(place, |solver, origin| solver.part_of(origin, label, to));
     }
 
-    fn call(&mut self, place: Place, call: &Rc<Call>) {
-        for source in self.spot(place).sources.clone() {
-            self.called(source, call);
-        }
-        self.spot(place).calls.push(call.clone());
+    fn used(&mut self, place: Place, used: Use<'f>) {
+        self.uses.add(place.0, used);
+        self.for_origins(place, |solver, origin| solver.used_of(origin, used));
     }
 
-    fn method(&mut self, place: Place, name: &Name, callee: Place, call: &Rc<Call>) {
-        for source in self.spot(place).sources.clone() {
-            self.method_called(source, name, callee, call);
+    fn used_of(&mut self, origin: Origin, used: Use<'f>) {
+        match used {
+            Use::Call(call) => self.called(origin, call),
+            Use::Method(name, callee, call) => self.method_called(origin, name, callee, call),
         }
-        self.spot(place).methods.push((name.clone(), callee, call.clone()));
     }
 
-    /// A value comes to a place: what is done there is done with it.
-    fn arrived(&mut self, place: Place, source: usize) {
-        let has_text = matches!(self.sources[source], Source::Macro(_) | Source::Module(_) | Source::Loop(..));
+    /// A value comes to a place: what is done there is done with it. What is done there from now on finds it there.
+    fn arrived(&mut self, place: Place, origin: Origin) {
+        let has_text = matches!(self.sources[origin as usize], Source::Macro(_) | Source::Module(_) | Source::Loop(..));
         if place == Place::WHOLE || (place == Place::SHOWN && !has_text) {
-            self.all_of(source);
+            self.all_of(origin);
         }
-        // A part of a list may be the list: there may be more of them when this comes back.
-        for at in 0..self.spot(place).parts.len() {
-            let (label, to) = self.spot(place).parts[at].clone();
-            self.part_of(source, &label, to);
+        let mut parts = self.parts.all(place.0);
+        while let Some((label, to)) = self.parts.next(&mut parts) {
+            self.part_of(origin, label, to);
         }
-        for at in 0..self.spot(place).flows.len() {
-            let to = self.spot(place).flows[at];
-            self.arrive(to, source);
+        let mut flows = self.flows.all(place.0);
+        while let Some(to) = self.flows.next(&mut flows) {
+            self.arrive(to, origin);
         }
-        for call in self.spot(place).calls.clone() {
-            self.called(source, &call);
-        }
-        for (name, callee, call) in self.spot(place).methods.clone() {
-            self.method_called(source, &name, callee, &call);
-        }
-    }
-
-    /// All of a value counts.
-    fn all_of(&mut self, source: usize) {
-        match self.sources[source].clone() {
-            Source::Argument | Source::Unknown | Source::Text(_) => {}
-            Source::List(List { at, each, .. }) => {
-                at.into_iter().chain(each).for_each(|of| self.flow(of, Place::WHOLE));
-            }
-            Source::Map(fields) => fields.into_iter().for_each(|(_, of)| self.flow(of, Place::WHOLE)),
-            // Whoever has a macro may call it.
-            Source::Macro(unit) => self.macro_called(unit, true, &[], &[]),
-            Source::Module(frame) => self.show(frame),
-            // Whoever has a loop has its neighbours.
-            Source::Loop(over, _) => self.flow(over, Place::WHOLE),
-        }
-    }
-
-    fn part_of(&mut self, source: usize, label: &Label, to: Place) {
-        self.steps += 1;
-        match (self.sources[source].clone(), label) {
-            (Source::Argument | Source::Unknown, _) => self.arrive(to, source),
-            // One of its characters.
-            (Source::Text(_), Label::Field(_)) => {}
-            (Source::Text(_), _) => self.arrive(to, UNKNOWN),
-            (Source::List(list), label) => list.part(label).for_each(|of| self.flow(of, to)),
-            (Source::Map(fields), Label::Field(name)) => {
-                fields.iter().filter(|(field, _)| field == name).for_each(|(_, of)| self.flow(*of, to));
-            }
-            (Source::Map(fields), Label::Any | Label::Keyed(_)) => {
-                fields.iter().for_each(|(_, of)| self.flow(*of, to));
-            }
-            (Source::Map(_), Label::Each) => self.arrive(to, UNKNOWN),
-            (Source::Map(_), Label::At(_) | Label::Element) => {}
-            // What it is called, say.
-            (Source::Macro(_), _) => self.arrive(to, UNKNOWN),
-            (Source::Module(frame), Label::Field(name)) => {
-                let variable = self.variable(frame, name);
-                self.flow(variable, to);
-            }
-            (Source::Loop(over, _), Label::Field(name)) if NEIGHBOURS.contains(&&**name) => {
-                self.part(over, Label::Each, to);
-            }
-            (Source::Loop(..), Label::Field(_)) => self.arrive(to, UNKNOWN),
-            (Source::Module(_) | Source::Loop(..), _) => {
-                self.all_of(source);
-                self.arrive(to, UNKNOWN);
-            }
+        let mut uses = self.uses.all(place.0);
+        while let Some(used) = self.uses.next(&mut uses) {
+            self.used_of(origin, used);
         }
     }
 }
-
-const NEIGHBOURS: [&str; 2] = ["previtem", "nextitem"];

@@ -1,35 +1,41 @@
 //! What of the arguments counts, as a tree that can be followed beside a value: the places of one value taken together.
 //! Comment trees and the like lead back to where they came from; they are drawn out to a depth that pages have.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc};
 
 use super::{
     Parts, Reads,
-    flow::{Label, Name, Place},
-    solve::Spot,
+    flow::{Label, Place},
+    names::{Names, NumberMap},
+    solve::{Found, Spot},
 };
 
 /// Beyond it all counts: how deep a value is followed, and how many parts of parts there are.
 const DEEPEST: usize = 32;
 const MOST: usize = 20_000;
 
+/// The work that is worth it for each place.
+const MOST_STEPS: usize = 20;
+
 pub(super) struct Tree<'a> {
-    spots: &'a [Spot],
+    found: &'a Found,
+    names: &'a Names,
     of: Of,
     states: Vec<State>,
     /// By the places that count.
-    known: HashMap<Vec<Place>, usize>,
+    known: NumberMap<Vec<Place>, usize>,
     /// By the places that they were looked for from.
-    started: HashMap<Vec<Place>, usize>,
-    drawn: HashMap<(usize, usize), Reads>,
+    started: NumberMap<Vec<Place>, usize>,
+    /// By place, which of the searches came to it last.
+    seen: Vec<u32>,
+    searches: u32,
+    drawn: NumberMap<(usize, usize), Reads>,
     steps: usize,
     most_steps: usize,
+    /// How many parts there may be yet.
+    left: usize,
     /// Where there was too much: the name of an argument.
-    pub(super) cut: BTreeSet<Name>,
+    cut: BTreeSet<String>,
 }
 
 /// What a tree is of.
@@ -47,7 +53,8 @@ struct State {
     is_whole: bool,
     has_shape: bool,
     has_truth: bool,
-    parts: BTreeMap<Label, Vec<Place>>,
+    /// In order.
+    parts: Vec<(Label, Place)>,
     /// The states of its parts, once they have been looked for.
     next: Option<Rc<Next>>,
 }
@@ -55,7 +62,7 @@ struct State {
 /// The parts of a value, by their states.
 struct Next {
     shape: bool,
-    fields: Vec<(String, usize)>,
+    fields: Vec<(Arc<str>, usize)>,
     elements: Option<usize>,
     others: Option<usize>,
     /// The same fields and others where keys that are not known yet count too.
@@ -69,26 +76,45 @@ impl State {
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn new(spots: &'a [Spot], of: Of) -> Self {
-        let most_steps = MOST + 20 * spots.len();
-        let (states, known, started, drawn) = (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Self { spots, of, states, known, started, drawn, steps: 0, most_steps, cut: BTreeSet::new() }
+    pub(super) fn new(found: &'a Found, names: &'a Names, of: Of) -> Self {
+        let places = found.spots.len();
+        Self {
+            found,
+            names,
+            of,
+            states: Vec::new(),
+            known: NumberMap::default(),
+            started: NumberMap::default(),
+            seen: vec![0; places],
+            searches: 0,
+            drawn: NumberMap::default(),
+            steps: 0,
+            most_steps: MOST + MOST_STEPS * places,
+            left: MOST,
+            cut: BTreeSet::new(),
+        }
     }
 
     /// The arguments as a whole: a field for each name.
-    pub(super) fn of(mut self, arguments: &BTreeMap<Name, Vec<Place>>) -> (Reads, BTreeSet<Name>) {
+    pub(super) fn of_arguments(mut self) -> (Reads, BTreeSet<String>) {
         let mut fields = Vec::new();
+        let arguments = self.found.arguments.iter().map(|(name, places)| (self.names.text(*name), places));
+        let mut arguments: Vec<_> = arguments.collect();
+        arguments.sort_unstable();
         for (name, places) in arguments {
             let state = self.state(places.clone());
             if self.of == Of::Keys && self.states[state].is_nothing() {
                 continue;
             }
-            fields.push((name.to_string(), self.draw(state, DEEPEST)));
-            if self.steps > self.most_steps {
-                self.cut.insert(name.clone());
-                // What comes behind may be as simple as ever.
+            // What comes behind may be as simple as ever: each has half of what is left.
+            let for_others = self.left / 2;
+            self.left -= for_others;
+            fields.push((name.clone(), self.draw(state, DEEPEST)));
+            if self.is_too_much() {
+                self.cut.insert(name.to_string());
                 self.steps = self.most_steps / 2;
             }
+            self.left += for_others;
         }
         (Reads::Parts(Arc::new(Parts { fields, ..Parts::default() })), self.cut)
     }
@@ -98,43 +124,69 @@ impl<'a> Tree<'a> {
         if let Some(state) = self.started.get(&start) {
             return *state;
         }
-        let state = self.reached(start.clone());
+        let state = self.reached(&start);
         self.started.insert(start, state);
         state
     }
 
-    fn reached(&mut self, mut waiting: Vec<Place>) -> usize {
-        let mut seen: BTreeSet<Place> = waiting.iter().copied().collect();
-        while let Some(place) = waiting.pop() {
-            self.steps += 1;
-            waiting.extend(self.spots[place.0 as usize].flows.iter().copied().filter(|place| seen.insert(*place)));
-        }
-        let counts = |spot: &Spot| match self.of {
-            Of::Reads => spot.is_whole || spot.has_shape || spot.has_truth || !spot.parts.is_empty(),
-            Of::Keys => spot.leads_to_key,
-        };
-        let places: Vec<Place> = seen.into_iter().filter(|place| counts(&self.spots[place.0 as usize])).collect();
+    fn reached(&mut self, start: &[Place]) -> usize {
+        let places = self.counted(start);
         if let Some(state) = self.known.get(&places) {
             return *state;
         }
+        let of_keys = self.of == Of::Keys;
         let mut state = State::default();
-        for spot in places.iter().map(|place| &self.spots[place.0 as usize]) {
-            let of_keys = self.of == Of::Keys;
+        for place in &places {
+            let spot = self.spot(*place);
             state.is_whole |= if of_keys { spot.is_key } else { spot.is_whole };
             state.has_shape |= spot.has_shape && !of_keys;
             state.has_truth |= spot.has_truth && !of_keys;
-            for (label, to) in &spot.parts {
-                if of_keys && !self.spots[to.0 as usize].leads_to_key {
+            for (label, to) in self.found.parts.iter(place.0) {
+                if of_keys && !self.spot(to).leads_to_key {
                     continue;
                 }
                 // Which keys there are is found out by this tree.
-                let label = if of_keys && matches!(label, Label::Keyed(_)) { &Label::Any } else { label };
-                state.parts.entry(label.clone()).or_default().push(*to);
+                let label = if of_keys && matches!(label, Label::Keyed(_)) { Label::Any } else { label };
+                state.parts.push((label, to));
             }
         }
+        state.parts.sort_unstable();
+        state.parts.dedup();
         self.states.push(state);
         self.known.insert(places, self.states.len() - 1);
         self.states.len() - 1
+    }
+
+    /// The places that count, of those that a value comes to from these; in order.
+    fn counted(&mut self, start: &[Place]) -> Vec<Place> {
+        self.searches += 1;
+        let mut waiting = start.to_vec();
+        let mut places = Vec::new();
+        while let Some(place) = waiting.pop() {
+            if std::mem::replace(&mut self.seen[place.0 as usize], self.searches) == self.searches {
+                continue;
+            }
+            self.steps += 1;
+            waiting.extend(self.found.flows.iter(place.0));
+            let spot = self.spot(place);
+            let counts = match self.of {
+                Of::Keys => spot.leads_to_key,
+                Of::Reads => spot.is_whole || spot.has_shape || spot.has_truth || !self.found.parts.is_empty(place.0),
+            };
+            if counts {
+                places.push(place);
+            }
+        }
+        places.sort_unstable();
+        places
+    }
+
+    fn spot(&self, place: Place) -> &'a Spot {
+        &self.found.spots[place.0 as usize]
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.steps > self.most_steps || self.left == 0
     }
 
     fn draw(&mut self, state: usize, depth: usize) -> Reads {
@@ -142,7 +194,8 @@ impl<'a> Tree<'a> {
             return reads.clone();
         }
         let reads = match depth.checked_sub(1) {
-            Some(depth) if !self.states[state].is_whole && self.steps <= self.most_steps => {
+            Some(depth) if !self.states[state].is_whole && !self.is_too_much() => {
+                self.left -= 1;
                 Reads::Parts(Arc::new(self.parts(state, depth)))
             }
             _ => Reads::Whole,
@@ -174,35 +227,36 @@ impl<'a> Tree<'a> {
         if let Some(next) = &self.states[state].next {
             return next.clone();
         }
-        let State { has_shape, parts, .. } = &self.states[state];
-        let (mut shape, parts) = (*has_shape, parts.clone());
-        let (mut numbered, mut elements, mut fields, mut keyed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (label, places) in &parts {
+        let State { has_shape: mut shape, ref parts, .. } = self.states[state];
+        let (mut numbered, mut elements, mut keyed, mut any) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut fields: Vec<(Arc<str>, Vec<Place>)> = Vec::new();
+        for labelled in parts.chunk_by(|(one, _), (other, _)| one == other) {
+            let (label, places) = (labelled[0].0, labelled.iter().map(|(_, place)| *place));
             match label {
-                Label::Field(name) => fields.push((name.to_string(), places.clone())),
+                Label::Field(name) => fields.push((self.names.text(name).clone(), places.collect())),
                 Label::At(_) => numbered.extend(places),
                 Label::Each => {
                     shape = true;
                     elements.extend(places);
                 }
-                Label::Any | Label::Element => elements.extend(places),
+                Label::Element => elements.extend(places),
+                Label::Any => any.extend(places),
                 Label::Keyed(_) => keyed.extend(places),
             }
         }
-        elements.extend(&numbered);
+        elements.extend(numbered.iter().chain(&any));
         if !numbered.is_empty() {
             // A number may be a key.
-            fields.push((String::new(), numbered));
+            fields.push(("".into(), numbered));
         }
-        fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let any = parts.get(&Label::Any);
-        let with_any = |places: &[Place]| places.iter().chain(any.into_iter().flatten()).copied().collect();
+        fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let with_any = |places: &[Place]| [places, &any].concat();
         let is_of_sequence = !elements.is_empty();
         let elements = is_of_sequence.then(|| self.state(elements));
-        let others = any.map(|places| self.state(places.clone()));
+        let others = (!any.is_empty()).then(|| self.state(any.clone()));
         let keyed = (!keyed.is_empty()).then(|| {
             let by_name =
-                |(_, places): &(String, Vec<Place>)| self.state(with_any(&[places.as_slice(), &keyed].concat()));
+                |(_, places): &(Arc<str>, Vec<Place>)| self.state(with_any(&[places.as_slice(), &keyed].concat()));
             let fields = fields.iter().map(by_name).collect();
             (fields, self.state(with_any(&keyed)))
         });

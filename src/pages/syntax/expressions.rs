@@ -8,10 +8,15 @@ use minijinja::{
     value::{Value, ValueKind},
 };
 
-use super::{Reference, Walk, names::references, names_files, statements::INNERMOST_LOOP};
+use super::{
+    Reference, Walk,
+    names::references,
+    names_files,
+    statements::{INNERMOST_LOOP, LOOP},
+};
 use crate::{
     defects::{Defect, seeded},
-    pages::reads::flow::{Call, Fact, Label, List, Name, Place, Scope},
+    pages::reads::flow::{CALLER, Call, Fact, Label, List, Name, Place, Scope},
 };
 
 impl<'t, 's> Walk<'t, 's, '_> {
@@ -54,7 +59,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
             Expr::Test(test) => self.test(test, scope),
             Expr::GetAttr(attribute) => {
                 let of = self.value_of(&attribute.expr, scope);
-                self.fact(Fact::Part(of, Label::Field(attribute.name.into()), to));
+                let name = self.name(attribute.name);
+                self.fact(Fact::Part(of, Label::Field(name), to));
             }
             Expr::GetItem(item) => {
                 let of = self.value_of(&item.expr, scope);
@@ -72,34 +78,48 @@ impl<'t, 's> Walk<'t, 's, '_> {
     fn constant(&mut self, value: &Value, to: Place) {
         match value.as_str() {
             _ if self.flow.is_end(to) => {}
-            Some(text) => self.fact(Fact::Text(to, text.into())),
+            Some(text) => {
+                let text = self.name(text);
+                self.fact(Fact::Text(to, text));
+            }
             None if is_scalar(value) => {}
             None => self.fact(Fact::Unknown(to)),
         }
     }
 
     pub(super) fn variable(&mut self, name: &str, to: Place, scope: Scope) {
-        self.found.names.insert(name.into());
-        self.fact(Fact::Look(scope, name.into(), to));
+        let name = self.name(name);
+        self.names.insert(name);
+        self.fact(Fact::Look(scope, name, to));
     }
 
     /// A list of the elements of another one, or of some of them. Returns a place for each of them.
     pub(super) fn same_elements(&mut self, of: Place, to: Place) -> Place {
         let element = self.part_of(of, Label::Each);
         if !seeded(Defect::Elements) {
-            self.fact(Fact::List(to, List { each: Some(element), ..List::default() }));
+            self.list_of(element, to);
         }
         element
     }
 
+    /// A list of any number of elements.
+    pub(super) fn list_of(&mut self, element: Place, to: Place) {
+        self.fact(Fact::List(to, Box::new(List { each: Some(element), ..List::default() })));
+    }
+
+    /// A list of so many elements.
+    pub(super) fn list_at(&mut self, at: Vec<Place>, to: Place) {
+        self.fact(Fact::List(to, Box::new(List { at, ..List::default() })));
+    }
+
     fn list(&mut self, items: &'t [Expr<'s>], to: Place, scope: Scope) {
         let at = items.iter().map(|item| self.value_of(item, scope)).collect();
-        self.fact(Fact::List(to, List { at, ..List::default() }));
+        self.list_at(at, to);
     }
 
     fn map(&mut self, map: &'t ast::Map<'s>, to: Place, scope: Scope) {
         let name = |key: &Expr<'_>| match key {
-            Expr::Const(constant) => constant.value.as_str().map(Name::from),
+            Expr::Const(constant) => constant.value.as_str().map(|text| self.name(text)),
             _ => None,
         };
         let names: Option<Vec<Name>> = map.keys.iter().map(name).collect();
@@ -108,7 +128,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             return self.fact(Fact::Unknown(to));
         };
         let fields = names.into_iter().zip(&map.values).map(|(name, value)| (name, self.value_of(value, scope)));
-        let fields = fields.collect();
+        let fields = Box::new(fields.collect());
         self.fact(Fact::Map(to, fields));
     }
 
@@ -138,7 +158,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                     self.fact(Fact::Part(of, Label::Each, element));
                 }
                 if !seeded(Defect::Elements) {
-                    self.fact(Fact::List(to, List { each: Some(element), ..List::default() }));
+                    self.list_of(element, to);
                 }
                 self.fact(Fact::Unknown(to));
             }
@@ -183,9 +203,10 @@ impl<'t, 's> Walk<'t, 's, '_> {
             Expr::Var(function) => {
                 let callee = self.callee(&given);
                 self.variable(function.id, callee, scope);
-                if function.id == "loop" {
+                if function.id == LOOP {
                     // Shown on the spot it is the loop around, whatever has the name.
-                    self.fact(Fact::Look(scope, INNERMOST_LOOP.into(), callee));
+                    let innermost = self.name(INNERMOST_LOOP);
+                    self.fact(Fact::Look(scope, innermost, callee));
                 }
                 if names_files(function.id) {
                     match call.args.first() {
@@ -198,7 +219,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 }
             }
             Expr::GetAttr(block) if matches!(&block.expr, Expr::Var(variable) if variable.id == "self") => {
-                self.fact(Fact::Block(scope, block.name.into()));
+                let name = self.name(block.name);
+                self.fact(Fact::Block(scope, name));
             }
             Expr::GetAttr(_) => self.method(call, &given, to, scope),
             callee => {
@@ -220,7 +242,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     fn replaced_block(&mut self, scope: Scope) {
         match self.blocks.get(&self.unit) {
             Some(name) => {
-                let name = name.clone();
+                let name = *name;
                 self.flow.body(self.unit).supers = true;
                 self.fact(Fact::Block(scope, name));
             }
@@ -238,7 +260,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             match argument {
                 CallArg::Pos(value) if !spreads => call.positional.push(self.value_of(value, scope)),
                 CallArg::Kwarg(name, value) if !spreads => {
-                    call.named.push(((*name).into(), self.value_of(value, scope)));
+                    call.named.push((self.name(name), self.value_of(value, scope)));
                 }
                 CallArg::Pos(value)
                 | CallArg::Kwarg(_, value)
@@ -247,7 +269,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 _ => self.found.unknown = true,
             }
         }
-        call.named.extend(caller.map(|caller| ("caller".into(), caller)));
+        call.named.extend(caller.map(|caller| (self.name(CALLER), caller)));
         call
     }
 
@@ -256,10 +278,10 @@ impl<'t, 's> Walk<'t, 's, '_> {
     fn method(&mut self, call: &'t ast::Call<'s>, given: &Rc<Call>, to: Place, scope: Scope) {
         let Expr::GetAttr(method) = &call.expr else { return };
         let of = self.value_of(&method.expr, scope);
-        let name = Name::from(method.name);
+        let name = self.name(method.name);
         let callee = self.callee(given);
-        self.fact(Fact::Method(of, name.clone(), callee, given.clone()));
-        let is_known = given.named.is_empty() && !given.spreads && self.known_method(of, &name, call, given, to);
+        self.fact(Fact::Method(of, name, callee, given.clone()));
+        let is_known = given.named.is_empty() && !given.spreads && self.known_method(of, method.name, call, given, to);
         if is_known {
             // A field that can be called takes its place where there is no such method.
             self.fact(Fact::Part(of, Label::Field(name), callee));
@@ -272,7 +294,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
         match (name, given.positional.as_slice(), call.args.first()) {
             ("get", [place, default @ ..], Some(CallArg::Pos(key))) if default.len() < 2 => {
                 self.fact(Fact::Flow(*place, Place::WHOLE));
-                self.fact(Fact::Part(of, label_of(key).unwrap_or(Label::Keyed(*place)), to));
+                let label = self.constant_label(key).unwrap_or(Label::Keyed(*place));
+                self.fact(Fact::Part(of, label, to));
                 default.iter().for_each(|default| self.fact(Fact::Flow(*default, to)));
             }
             ("items", [], None) => _ = self.entries(of, to),
@@ -280,7 +303,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             ("values", [], None) => {
                 self.fact(Fact::Shape(of));
                 let value = self.part_of(of, Label::Any);
-                self.fact(Fact::List(to, List { each: Some(value), ..List::default() }));
+                self.list_of(value, to);
             }
             _ => return false,
         }
@@ -291,19 +314,27 @@ impl<'t, 's> Walk<'t, 's, '_> {
     pub(super) fn entries(&mut self, of: Place, to: Place) -> Place {
         let (key, pair) = (self.part_of(of, Label::Each), self.flow.place());
         let value = self.part_of(of, Label::Any);
-        self.fact(Fact::List(pair, List { at: vec![key, value], ..List::default() }));
-        self.fact(Fact::List(to, List { each: Some(pair), ..List::default() }));
+        self.list_at(vec![key, value], pair);
+        self.list_of(pair, to);
         value
     }
 
     /// The part that a subscript names, which counts in whole.
     pub(super) fn label_of(&mut self, subscript: &'t Expr<'s>, scope: Scope) -> Label {
-        if let Some(label) = label_of(subscript) {
+        if let Some(label) = self.constant_label(subscript) {
             return label;
         }
         let key = self.value_of(subscript, scope);
         self.fact(Fact::Flow(key, Place::WHOLE));
         Label::Keyed(key)
+    }
+
+    /// The part that a constant names as a subscript.
+    fn constant_label(&mut self, subscript: &Expr<'_>) -> Option<Label> {
+        let Expr::Const(constant) = subscript else { return None };
+        let name = constant.value.as_str().map(|name| Label::Field(self.name(name)));
+        let number = || usize::try_from(constant.value.clone()).ok().filter(|_| constant.value.is_integer());
+        Some(name.or_else(|| number().map(Label::at)).unwrap_or(Label::Any))
     }
 
     #[allow(unreachable_patterns, reason = "the engine's next version may know more kinds of arguments")]
@@ -318,14 +349,6 @@ impl<'t, 's> Walk<'t, 's, '_> {
             }
         }
     }
-}
-
-/// The part that a constant names as a subscript.
-fn label_of(subscript: &Expr<'_>) -> Option<Label> {
-    let Expr::Const(constant) = subscript else { return None };
-    let name = constant.value.as_str().map(|name| Label::Field(name.into()));
-    let number = || usize::try_from(constant.value.clone()).ok().filter(|_| constant.value.is_integer());
-    Some(name.or_else(|| number().map(Label::At)).unwrap_or(Label::Any))
 }
 
 fn constant(expression: &Expr<'_>) -> Option<Value> {

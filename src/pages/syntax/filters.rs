@@ -170,7 +170,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             "list" | "reverse" => _ = self.same_elements(of, to),
             "sort" | "unique" => {
                 let element = self.compared_by(given.take("attribute"), of, scope);
-                self.fact(Fact::List(to, List { each: Some(element), ..List::default() }));
+                self.list_of(element, to);
             }
             "min" | "max" => {
                 let element = self.compared_by(given.take("attribute"), of, scope);
@@ -259,7 +259,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     fn path(&mut self, path: &str, mut of: Place, to: Place) {
         let mut parts = path.split('.').peekable();
         while let Some(part) = parts.next() {
-            let label = part.parse().map_or_else(|_| Label::Field(part.into()), Label::At);
+            let label = part.parse().map_or_else(|_| Label::Field(self.name(part)), Label::at);
             if parts.peek().is_none() {
                 return self.fact(Fact::Part(of, label, to));
             }
@@ -280,7 +280,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     fn in_rows(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
         let row = self.flow.place();
         let element = self.same_elements(of, row);
-        self.fact(Fact::List(to, List { each: Some(row), ..List::default() }));
+        self.list_of(row, to);
         let filler = (given.positional.len() > 1).then(|| given.positional.remove(1));
         filler.into_iter().for_each(|filler| self.look_at(filler, element, scope));
     }
@@ -298,7 +298,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.fact(Fact::Unknown(part));
             }
         }
-        self.fact(Fact::List(to, List { each: Some(part), ..List::default() }));
+        self.list_of(part, to);
     }
 
     fn grouped(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
@@ -309,8 +309,9 @@ impl<'t, 's> Walk<'t, 's, '_> {
         given.take("default").into_iter().for_each(|other| self.look_at(other, grouper, scope));
         self.fact(Fact::Flow(grouper, Place::WHOLE));
         self.fact(Fact::Unknown(grouper));
-        self.fact(Fact::List(pair, List { at: vec![grouper, list], names: &["grouper", "list"], each: None }));
-        self.fact(Fact::List(to, List { each: Some(pair), ..List::default() }));
+        let names = ["grouper", "list"].map(|name| self.name(name)).to_vec();
+        self.fact(Fact::List(pair, Box::new(List { at: vec![grouper, list], names, each: None })));
+        self.list_of(pair, to);
     }
 
     /// What a test looks at that is named by text; without one it is asked whether the value is true.

@@ -6,7 +6,7 @@ use minijinja::machinery::ast::Stmt;
 use crate::pages::inline::Piece;
 
 /// The pieces of a template: its own, and those of each macro and other block that is put out elsewhere.
-pub(crate) fn pieces(statement: &Stmt<'_>) -> Vec<Vec<Piece>> {
+pub(crate) fn pieces<'s>(statement: &Stmt<'s>) -> Vec<Vec<Piece<'s>>> {
     let mut streams = Streams { apart: vec![std::slice::from_ref(statement)] };
     let mut found = Vec::new();
     while let Some(statements) = streams.apart.pop() {
@@ -27,13 +27,13 @@ enum Work<'t, 's> {
 
 impl<'t, 's> Streams<'t, 's> {
     /// The statements that wait stand in reverse: the next one is the last.
-    fn of(&mut self, statements: &'t [Stmt<'s>]) -> Vec<Piece> {
+    fn of(&mut self, statements: &'t [Stmt<'s>]) -> Vec<Piece<'s>> {
         let mut pieces = Vec::new();
         let mut waiting: Vec<Work<'t, 's>> = statements.iter().rev().map(Work::Statement).collect();
         while let Some(work) = waiting.pop() {
             match work {
                 Work::Statement(Stmt::EmitRaw(raw)) => {
-                    pieces.push(Piece::Text(raw.raw.to_owned(), raw.span().start_line.into()));
+                    pieces.push(Piece::Text(raw.raw, raw.span().start_line.into()));
                 }
                 Work::Statement(Stmt::Template(template)) => {
                     waiting.extend(template.children.iter().rev().map(Work::Statement));

@@ -8,6 +8,8 @@ use crate::{
     pages::reads::flow::{Fact, Label, Link, Name, Place, Scope},
 };
 
+pub(super) const LOOP: &str = "loop";
+
 /// The innermost loop, which no template can give a name to.
 pub(super) const INNERMOST_LOOP: &str = "the innermost loop";
 
@@ -49,8 +51,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
             }
             Stmt::Include(include) => self.include(include),
             Stmt::Macro(declaration) => {
-                let place = self.declaration(declaration);
-                self.set(declaration.name, place);
+                let (place, name) = (self.declaration(declaration), self.name(declaration.name));
+                self.set(name, place);
             }
             Stmt::CallBlock(block) => {
                 let scope = self.scope;
@@ -105,26 +107,31 @@ impl<'t, 's> Walk<'t, 's, '_> {
         self.scope = self.flow.scope(Link::Frame(frame, around));
         let place = self.flow.place();
         self.fact(Fact::Loop(place, over, frame));
-        self.set("loop", place);
-        self.set(INNERMOST_LOOP, place);
+        for name in [LOOP, INNERMOST_LOOP] {
+            let name = self.name(name);
+            self.set(name, place);
+        }
         self.assign(&each.target, element);
     }
 
     fn block(&mut self, block: &'t ast::Block<'s>) {
-        let name = Name::from(block.name);
-        self.fact(Fact::Block(self.scope, name.clone()));
+        let name = self.name(block.name);
+        self.fact(Fact::Block(self.scope, name));
         self.waiting.push(Work::End);
         self.statements(&block.body);
-        let (unit, scope) = outermost(self.flow, &self.name);
+        let frame = self.flow.frame();
+        let unit = self.flow.unit(self.outermost, frame);
+        let scope = outermost(self.flow, frame);
         self.begin(unit, scope);
-        self.blocks.insert(unit, name.clone());
-        self.flow.blocks.insert((self.name.clone(), name), unit);
+        self.blocks.insert(unit, name);
+        self.flow.blocks.insert((self.outermost, name), unit);
     }
 
     fn import(&mut self, import: &'t Spanned<Import<'s>>) {
         let (place, _) = self.module(&import.expr, import.span().start_line.into());
         if let Expr::Var(name) = &import.name {
-            self.set(name.id, place);
+            let name = self.name(name.id);
+            self.set(name, place);
         }
     }
 
@@ -141,7 +148,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     fn module(&mut self, name: &'t Expr<'s>, line: usize) -> (Place, Scope) {
         let (place, (frame, within)) = (self.flow.place(), self.within(self.scope));
         let references = self.template(Defect::Import, name, line);
-        self.fact(Fact::Import(place, frame, within, references));
+        self.fact(Fact::Import(place, frame, within, references.into()));
         (place, within)
     }
 
@@ -151,13 +158,13 @@ impl<'t, 's> Walk<'t, 's, '_> {
         if include.ignore_missing {
             self.found.wanted.truncate(wanted);
         }
-        self.fact(Fact::Include(self.scope, references));
+        self.fact(Fact::Include(self.scope, references.into()));
     }
 
     /// A macro as a value.
     fn declaration(&mut self, declaration: &'t ast::Macro<'s>) -> Place {
         let (place, frame) = (self.flow.place(), self.flow.frame());
-        let unit = self.flow.unit(&self.name, frame);
+        let unit = self.flow.unit(self.outermost, frame);
         self.fact(Fact::Macro(place, unit));
         let around = self.flow.scope(Link::Macro(self.scope));
         let scope = self.flow.scope(Link::Frame(frame, around));
@@ -181,7 +188,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
             default.iter().for_each(|default| self.look_at(default, place, before));
             self.assign(parameter, place);
             if let Expr::Var(parameter) = parameter {
-                self.flow.body(self.unit).parameters.push(parameter.id.into());
+                let parameter = self.name(parameter.id);
+                self.flow.body(self.unit).parameters.push(parameter);
             }
         }
     }
@@ -193,8 +201,9 @@ impl<'t, 's> Walk<'t, 's, '_> {
             let items = match target {
                 Expr::Var(variable) => {
                     // It is looked up nowhere here, but an argument or a global may have the name too.
-                    self.found.names.insert(variable.id.into());
-                    self.set(variable.id, place);
+                    let name = self.name(variable.id);
+                    self.names.insert(name);
+                    self.set(name, place);
                     continue;
                 }
                 Expr::List(list) => &list.items,
@@ -207,16 +216,15 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 }
             };
             for (at, item) in items.iter().enumerate() {
-                let element = self.part_of(place, Label::At(at));
+                let element = self.part_of(place, Label::at(at));
                 targets.push((item, element));
             }
         }
     }
 
-    fn set(&mut self, name: &str, place: Place) {
+    fn set(&mut self, name: Name, place: Place) {
         let Some(frame) = self.flow.innermost(self.scope) else { return };
-        let name = Name::from(name);
-        self.fact(Fact::Set(frame, name.clone(), place));
+        self.fact(Fact::Set(frame, name, place));
         self.scope = self.flow.scope(Link::Set(frame, name, self.scope));
     }
 
@@ -224,7 +232,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
         if seeded(kind) {
             return Vec::new();
         }
-        let found = references(name, line).into_iter().map(|found| self.replaced.joined(found, &self.name));
+        let found = references(name, line).into_iter().map(|found| self.replaced.joined(found, self.template));
         let found: Vec<Reference> = found.collect();
         let names: Vec<String> = found.iter().filter_map(Reference::full_name).collect();
         match name {

@@ -1,17 +1,15 @@
 //! What calls do: macros, recursive loops, methods.
 
-use std::rc::Rc;
-
-use super::{Solver, Source, UNKNOWN};
+use super::{Origin, Solver, Source, UNKNOWN};
 use crate::{
     defects::{Defect, seeded},
     pages::reads::flow::{Call, Name, Place, Unit},
 };
 
-impl Solver<'_> {
-    pub(super) fn called(&mut self, source: usize, call: &Rc<Call>) {
+impl<'f> Solver<'f> {
+    pub(super) fn called(&mut self, origin: Origin, call: &'f Call) {
         self.steps += 1;
-        match self.sources[source].clone() {
+        match self.sources[origin as usize] {
             Source::Unknown => call.places().for_each(|place| self.flow(place, Place::WHOLE)),
             Source::Macro(unit) => self.macro_called(unit, call.spreads, &call.positional, &call.named),
             Source::Loop(over, frame) => {
@@ -27,42 +25,39 @@ impl Solver<'_> {
     pub(super) fn macro_called(&mut self, unit: Unit, with_more: bool, positional: &[Place], named: &[(Name, Place)]) {
         self.start(unit);
         let body = self.body(unit);
-        let caller: Name = CALLER.into();
-        for (at, parameter) in body.parameters.iter().chain([&caller]).enumerate() {
+        let caller = self.caller;
+        for (at, parameter) in body.parameters.iter().copied().chain([caller]).enumerate() {
             let place = self.variable(body.frame, parameter);
             if with_more {
                 self.arrive(place, UNKNOWN);
             }
             let positional = positional.get(at).filter(|_| at < body.parameters.len());
-            let named = named.iter().filter(|(name, _)| name == parameter).map(|(_, place)| place);
+            let named = named.iter().filter(|(name, _)| *name == parameter).map(|(_, place)| place);
             let given = positional.into_iter().chain(named).filter(|_| !seeded(Defect::Parameter));
             given.for_each(|given| self.flow(*given, place));
         }
     }
 
-    pub(super) fn method_called(&mut self, source: usize, name: &Name, callee: Place, call: &Rc<Call>) {
-        match self.sources[source].clone() {
+    pub(super) fn method_called(&mut self, origin: Origin, name: Name, callee: Place, call: &'f Call) {
+        match self.sources[origin as usize] {
             Source::Module(frame) => {
                 let variable = self.variable(frame, name);
                 self.flow(variable, callee);
-                if METHODS_OF_MAPS.contains(&&**name) {
+                if self.is_one_of(name, &METHODS_OF_MAPS) {
                     self.show(frame);
                 }
             }
-            Source::Loop(..) if LOOP_METHODS.contains(&&**name) => {}
+            Source::Loop(..) if self.is_one_of(name, &LOOP_METHODS) => {}
             Source::Map(fields) => {
-                fields.iter().filter(|(field, _)| field == name).for_each(|(_, of)| self.flow(*of, callee));
-                self.all_of(source);
+                fields.iter().filter(|(field, _)| *field == name).for_each(|(_, of)| self.flow(*of, callee));
+                self.all_of(origin);
             }
             Source::Argument | Source::Unknown => call.places().for_each(|place| self.flow(place, Place::WHOLE)),
-            Source::List(_) | Source::Loop(..) => self.all_of(source),
+            Source::List(_) | Source::Loop(..) => self.all_of(origin),
             Source::Macro(_) | Source::Text(_) => {}
         }
     }
 }
-
-/// What a call block hands to a macro.
-const CALLER: &str = "caller";
 
 const LOOP_METHODS: [&str; 2] = ["cycle", "changed"];
 
