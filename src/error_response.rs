@@ -1,6 +1,6 @@
 //! An error on its way through a service, which can only return a response. It does not know what the client is told.
 
-use std::any::Any;
+use std::{any::Any, cell::Cell};
 
 use http::{HeaderValue, Response, header};
 
@@ -22,8 +22,19 @@ impl Error {
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        Self::new(ErrorKind::Handler, format!("the handler panicked: {text}"))
+        let place = PLACE.take().map_or_else(String::new, |place| format!(" at {place}"));
+        Self::new(ErrorKind::Handler, format!("the handler panicked{place}: {text}"))
     }
+}
+
+thread_local! {
+    /// Where this thread panicked last, if a hook says so.
+    static PLACE: Cell<Option<String>> = const { Cell::new(None) };
+}
+
+/// What the error of the panic that now begins on this thread is to name.
+pub(crate) fn remember_place(place: Option<String>) {
+    PLACE.set(place);
 }
 
 /// In the extensions of a response that stands for a panic: nothing that the handler has said before is to be left.

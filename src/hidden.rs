@@ -43,9 +43,17 @@ const URLS: [HeaderName; 5] =
 
 /// Whether a header field holds what lets somebody act for a visitor or for the site, or says who the visitor is.
 pub(crate) fn is_secret(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    // Each field of each request is asked: few words begin with one letter.
+    holds_secret(name.as_str().as_bytes())
+}
+
+/// Each field of each request is asked: few words begin with one letter.
+fn holds_secret(name: &[u8]) -> bool {
     name.iter().enumerate().any(|(at, letter)| words(*letter).iter().any(|word| name[at..].starts_with(word)))
+}
+
+/// The same of a name in any spelling, such as one in a template.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    holds_secret(name.to_ascii_lowercase().as_bytes())
 }
 
 /// The words with this first letter that stand in the names of such fields.

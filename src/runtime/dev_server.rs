@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::{
-    App, Front,
+    App, Front, developer,
     exchange::{exchange, gateway_error},
     hosts::{self, Hosts},
     listen::{listen, setting},
@@ -39,7 +40,7 @@ struct Server {
     hosts: Hosts,
 }
 
-pub(super) async fn run(app: App) -> Result<()> {
+pub(super) async fn run(mut app: App) -> Result<()> {
     let front = setting("FRONT", Front::Http)?;
     let host = setting("HOST", "127.0.0.1".to_owned())?;
     let hosts = Hosts::parse(&setting("ALLOWED_HOSTS", String::new())?)?.with(&host);
@@ -47,6 +48,11 @@ pub(super) async fn run(app: App) -> Result<()> {
     let address = listener
         .local_addr()
         .map_err(|error| Error::caused(ErrorKind::Runtime, "the address of the local server is not known", error))?;
+    // SECURITY: the page has source, variables and causes. Nobody else can reach a loopback address.
+    app.shows_errors = app.development && address.ip().is_loopback();
+    if app.shows_errors {
+        developer::remember_places();
+    }
     let server = Arc::new(Server { app, front, hosts });
     server.greet(address);
     let mut signals = Signals::new()?;
@@ -108,7 +114,14 @@ impl Server {
             tracing::warn!(path = parts.uri.path(), limit = self.front.event_limit(), "a request is too large");
             return gateway_error(StatusCode::PAYLOAD_TOO_LARGE);
         };
-        exchange(&self.app, self.front, &parts, &body.to_bytes()).await
+        let begun = Instant::now();
+        let response = exchange(&self.app, self.front, &parts, &body.to_bytes()).await;
+        if self.app.development {
+            let (method, path, status) = (&parts.method, parts.uri.path(), response.status().as_u16());
+            let time = begun.elapsed().as_secs_f64() * 1000.0;
+            tracing::info!(target: "chalice_http_toolkit::access", "{method} {path} {status} {time:.1} ms");
+        }
+        response
     }
 }
 
@@ -178,6 +191,27 @@ mod tests {
                 assert_eq!(status, expected, "{sent} {body}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn an_error_is_shown_in_full_where_only_a_developer_sees_it() {
+        let fails = || App::new(tower::service_fn(async |_| Err::<http::Response<String>, _>("no <database>")));
+        let get = |accept: &str| {
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: {accept}\r\n\r\n")
+        };
+        for (shows_errors, accept, expected, title) in [
+            (true, "text/html", true, "<h1>no &lt;database&gt;</h1>"),
+            (true, "*/*", true, "What to try"),
+            (true, "application/json", false, "\"title\":\"Internal Server Error\""),
+            (false, "text/html", false, "<h1>Internal Server Error</h1>"),
+        ] {
+            let app = App { shows_errors, ..fails().with_development(true) };
+            let server = Server { app, front: Front::Http, hosts: Hosts::default() };
+            let (status, body) = answer(server, get(accept).as_bytes()).await;
+            assert_eq!((status, body.contains("What a visitor sees")), (500, expected), "{accept}");
+            assert!(body.contains(title), "{accept}: {body}");
+        }
+        assert!(!fails().shows_errors, "only the local server shows them");
     }
 
     #[tokio::test]

@@ -10,7 +10,10 @@ use http_body_util::BodyExt;
 use lambda_http::Request;
 use tower::ServiceExt;
 
-use super::App;
+use super::{
+    App,
+    developer::{self, FailedRequest},
+};
 use crate::{
     body::Head,
     cloudfront::CloudFront,
@@ -117,7 +120,12 @@ impl App {
     ) -> Response<Bytes> {
         log(error, at);
         let detail = error.for_visitor().or_else(|| self.development.then(|| error.chain()));
-        self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, at).await
+        let page = self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, at).await;
+        let is_for_a_developer = self.shows_errors && status.is_server_error() && !at.wants_problem;
+        if !is_for_a_developer {
+            return page;
+        }
+        developer::instead_of(page, error, FailedRequest { method: at.method, path: at.path })
     }
 
     /// The page for a refusal that nobody of the site has written.

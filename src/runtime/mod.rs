@@ -16,6 +16,7 @@
 
 mod answer;
 mod asked;
+mod developer;
 mod door;
 mod event;
 mod failures;
@@ -179,6 +180,8 @@ pub struct App {
     mount: Mount,
     error_pages: Option<ContentManager>,
     development: bool,
+    /// Whether errors are shown with all that a developer needs: to this machine alone.
+    shows_errors: bool,
     tasks: Tasks,
     schedules: Schedules,
     security_headers: Option<SecurityHeaders>,
@@ -207,6 +210,7 @@ impl App {
             mount: Mount::default(),
             error_pages: None,
             development,
+            shows_errors: false,
             tasks: Tasks::default(),
             schedules: Schedules::default(),
             security_headers: None,
