@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -37,6 +38,10 @@ impl App {
     /// A line in the log at level `info` says the address, the front door, the stage, and where templates and static files come
     /// from: the folders, or the copies in the program.
     ///
+    /// In development the log has a line for each request (target `chalice_http_toolkit::access`), and an error of the site is shown
+    /// by a page for the developer: the lines of the template, the causes, the variables. It is shown only where the server
+    /// listens on a loopback address.
+    ///
     /// With a `HOST` that others can reach it is production unless `STAGE=dev` says otherwise ([`Stage`](crate::Stage)).
     ///
     /// In development it serves only hosts that cannot be another site's, so that no page of one can read what a developer sees
@@ -61,11 +66,13 @@ impl App {
         let place = server::Place::of_environment()?;
         self.tasks.checked()?;
         self.tasks.start();
-        match place {
-            Some(place) => server::run(self, place).await,
-            None if is_on_lambda => self.run_lambda().await,
-            None => dev_server::run(self).await,
-        }
+        // Boxed: the compiler limits how deep futures stand within one another, and a site's own stand around this one.
+        let served: BoxFuture<'static, Result<()>> = match place {
+            Some(place) => Box::pin(server::run(self, place)),
+            None if is_on_lambda => Box::pin(self.run_lambda()),
+            None => Box::pin(dev_server::run(self)),
+        };
+        served.await
     }
 
     async fn run_lambda(self) -> Result<()> {
