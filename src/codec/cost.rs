@@ -101,8 +101,8 @@ impl Header {
             }
             (Kind::Png, true) if self.bits == 16 => 2 * decoded,
             (Kind::Webp, _) => self.pixels() * 6 + self.memory_of_codes(),
-            // All of it in the depth that it has, twice.
-            (Kind::Tiff, _) => 2 * decoded * u64::from(self.bits / 8),
+            // All of it in the depth that it has, twice, and the file with another header.
+            (Kind::Tiff, _) => 2 * decoded * u64::from(self.bits / 8) + self.length as u64,
             (Kind::Pnm, _) if self.bits == 16 => 2 * decoded,
             // A frame beside its canvas, in four channels.
             (Kind::Gif, _) => decoded,

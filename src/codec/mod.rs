@@ -37,6 +37,7 @@ mod colour;
 mod convert;
 mod cost;
 mod decode;
+mod directory;
 mod drawn;
 mod encode;
 mod files;
@@ -61,6 +62,8 @@ mod strip;
 mod structures;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tiffs;
 mod version;
 
 pub(crate) use convert::{Recipe, convert};

@@ -1,10 +1,7 @@
 //! Which side of a stored picture is up (EXIF 2.32 §4.6.4 A, tag 0x0112): read from the file, applied to pixels, written
 //! back in the shortest block that says it.
 
-use super::{
-    bytes::{array, slice},
-    pixels::Pixels,
-};
+use super::{directory::Directory, pixels::Pixels};
 
 /// The eight ways in which a picture may be stored; 1 is upright.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,58 +38,7 @@ impl Orientation {
 
 fn read(exif: &[u8]) -> Option<Orientation> {
     let directory = Directory::first(exif)?;
-    Orientation::new(directory.u16_at(directory.entry(0x0112)?.checked_add(8)?)?)
-}
-
-/// The first directory of a TIFF structure (TIFF 6.0 §2).
-pub(super) struct Directory<'a> {
-    bytes: &'a [u8],
-    little: bool,
-    /// Where its entries begin.
-    start: usize,
-    count: usize,
-}
-
-impl<'a> Directory<'a> {
-    pub(super) fn first(bytes: &'a [u8]) -> Option<Self> {
-        let little = match slice(bytes, 0, 2)? {
-            b"II" => true,
-            b"MM" => false,
-            _ => return None,
-        };
-        let mut directory = Self { bytes, little, start: 0, count: 0 };
-        let at = usize::try_from(directory.u32_at(4)?).ok()?;
-        directory.count = directory.u16_at(at)?.into();
-        directory.start = at.checked_add(2)?;
-        Some(directory)
-    }
-
-    fn u16_at(&self, at: usize) -> Option<u16> {
-        array(self.bytes, at).map(if self.little { u16::from_le_bytes } else { u16::from_be_bytes })
-    }
-
-    fn u32_at(&self, at: usize) -> Option<u32> {
-        array(self.bytes, at).map(if self.little { u32::from_le_bytes } else { u32::from_be_bytes })
-    }
-
-    /// Where the entry of this tag is: the tag, the type, the count and four bytes of values or of their place.
-    fn entry(&self, tag: u16) -> Option<usize> {
-        let places = (0..self.count).map_while(|number| self.start.checked_add(12 * number));
-        places.map_while(|at| Some((at, self.u16_at(at)?))).find(|(_, found)| *found == tag).map(|(at, _)| at)
-    }
-
-    /// The first value of a tag, which is a whole number of 16 or 32 bits.
-    pub(super) fn number(&self, tag: u16) -> Option<u32> {
-        let at = self.entry(tag)?;
-        let (size, count) = match self.u16_at(at + 2)? {
-            3 => (2, self.u32_at(at + 4)?),
-            4 => (4, self.u32_at(at + 4)?),
-            _ => return None,
-        };
-        let fits = count.checked_mul(size).is_some_and(|length| length <= 4);
-        let place = if fits { at + 8 } else { usize::try_from(self.u32_at(at + 8)?).ok()? };
-        if size == 2 { self.u16_at(place).map(u32::from) } else { self.u32_at(place) }
-    }
+    Orientation::new(directory.beginning(0x0112)?)
 }
 
 impl Pixels {

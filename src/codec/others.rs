@@ -114,10 +114,10 @@ fn what_others_have_written_is_read() {
         assert!(read(&fixture(&format!("broken/{name}"))).is_err(), "{name}");
     }
     // What no decoder here takes is told from what is broken.
-    let mut palette = written(&DynamicImage::ImageLuma8(soft(8, 8).to_luma8()), ImageFormat::Tiff);
-    let meaning = palette.windows(4).position(|entry| entry == [0x06, 0x01, 3, 0]).unwrap();
-    palette[meaning + 8] = 3;
-    assert_eq!(probe(&palette, &limits()), Err(Refusal::Unsupported(Kind::Tiff)));
+    let mut mask = written(&DynamicImage::ImageLuma8(soft(8, 8).to_luma8()), ImageFormat::Tiff);
+    let meaning = mask.windows(4).position(|entry| entry == [0x06, 0x01, 3, 0]).unwrap();
+    mask[meaning + 8] = 4;
+    assert_eq!(probe(&mask, &limits()), Err(Refusal::Unsupported(Kind::Tiff)));
 }
 
 /// Plain and binary, with comments, of few shades, of bits.
@@ -249,6 +249,7 @@ fn nothing_that_chance_makes_of_them_panics() {
             .collect();
     files.push(written(&opaque, ImageFormat::Gif));
     files.extend(["palette.bmp", "photo.tiff", "icon.ico", "transparent.gif"].map(fixture));
+    files.extend(["palette.tiff", "ycc.tiff", "ycc-jpeg.tiff", "big.tiff", "big-palette.tiff"].map(fixture));
     files.push(b"P3 3 2 15 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0 1 2".to_vec());
     let mut chance = Chance(0x0dd_ba11);
     let small = limits().with_pixels(100_000).with_side(2000);

@@ -34,7 +34,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAnImage => f.write_str("the file is not an image"),
-            Self::Unsupported(kind) => write!(f, "{} files of this kind cannot be decoded", kind.name()),
+            Self::Unsupported(kind) => {
+                write!(f, "{} files of this kind cannot be decoded; save the image as PNG or JPEG", kind.name())
+            }
             Self::Animated => f.write_str("the image is animated"),
             Self::TooLarge { what, is, limit } => write!(f, "the image has {is} {what}, more than {limit}"),
             Self::Broken(why) => write!(f, "the image is broken: {why}"),

@@ -26,8 +26,8 @@ impl ContentManager {
     /// Converts and resizes images: each static file that is an image is sent in the format that suits the client, in the
     /// width that the URL asks for, and templates get `picture` and `srcset`. Default: files are sent as they are.
     ///
-    /// Read are JPEG, PNG, WebP, GIF, BMP, TIFF (grey, RGB and CMYK in strips or tiles), QOI, the anymaps (PBM, PGM, PPM, PAM) and
-    /// icons, of which the largest picture counts.
+    /// Read are JPEG, PNG, WebP, GIF, BMP, TIFF and BigTIFF (grey, palettes, RGB, YCbCr and CMYK, in strips or tiles), QOI, the
+    /// anymaps (PBM, PGM, PPM, PAM) and icons, of which the largest picture counts.
     ///
     /// What a file is, its content decides and not its name: a JPEG that is called `photo.svg` is converted, and an SVG that is
     /// called `photo.jpg` is sent as it is. [`check`](Self::check) names both.

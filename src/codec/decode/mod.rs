@@ -6,6 +6,7 @@ mod other;
 mod png;
 mod small_jpeg;
 mod thorough_jpeg;
+mod tiff;
 mod webp;
 
 use super::{
@@ -31,6 +32,7 @@ pub(crate) fn decode(
         Kind::Jpeg => jpeg(bytes, header, target, limits),
         Kind::Png => png::decode(bytes, header, limits),
         Kind::Webp => webp::decode(bytes, header, limits),
+        Kind::Tiff => tiff::decode(bytes, header, limits),
         _ => other::decode(bytes, header, limits),
     })?;
     Ok(pixels.without_opaque_alpha())

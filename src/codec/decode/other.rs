@@ -1,15 +1,15 @@
-//! GIF stills, BMP, TIFF, ICO, QOI and anymaps into pixels, by `image`: each behind its limits and ours.
+//! GIF stills, BMP, ICO, QOI and anymaps into pixels, by `image`: each behind its limits and ours.
 
 use std::io::Cursor;
 
 use image::{
     DynamicImage, ImageDecoder, Limits,
-    codecs::{bmp::BmpDecoder, gif::GifDecoder, ico::IcoDecoder, pnm::PnmDecoder, qoi::QoiDecoder, tiff::TiffDecoder},
+    codecs::{bmp::BmpDecoder, gif::GifDecoder, ico::IcoDecoder, pnm::PnmDecoder, qoi::QoiDecoder},
 };
 
 use super::{
     super::{
-        files::{ico, tiff},
+        files::ico,
         header::Header,
         kind::Kind,
         limits::ImageLimits,
@@ -29,10 +29,6 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Res
         Kind::Bmp => read(BmpDecoder::new(file), header, limits),
         Kind::Qoi => read(QoiDecoder::new(file), header, limits),
         Kind::Pnm => read(PnmDecoder::new(file), header, limits),
-        Kind::Tiff => {
-            let pixels = read(TiffDecoder::new(file), header, limits)?;
-            Ok(if tiff::is_premultiplied(bytes) { pixels.with_colours_divided() } else { pixels })
-        }
         Kind::Ico => match ico::largest(bytes) {
             // SECURITY: the decoder of icons reads a PNG without limits.
             Some(ico::Picture::Png(picture)) => png::decode(picture, header, limits),
@@ -45,7 +41,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Res
     }
 }
 
-fn read<D: ImageDecoder>(
+pub(super) fn read<D: ImageDecoder>(
     decoder: image::ImageResult<D>,
     header: &Header,
     limits: &ImageLimits,
