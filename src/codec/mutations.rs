@@ -379,3 +379,14 @@ fn tables_that_no_scan_can_use_are_refused() {
         assert!(probe(&jpeg_whole(&[&[tables], &parts[..]].concat()), &limits()).is_err());
     }
 }
+
+/// An original that is over a limit is sent without its metadata: for that its header is read without limits.
+#[test]
+fn no_bomb_makes_a_reader_panic_where_nothing_is_limited() {
+    for (name, bomb) in super::tests::bombs::ALL {
+        let bytes = bomb();
+        panics();
+        drop((probe(&bytes, &ImageLimits::NONE), strip_unconverted(&bytes), inspect(&bytes, &ImageLimits::NONE)));
+        assert_eq!(panics(), 0, "{name}");
+    }
+}

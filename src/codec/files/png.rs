@@ -95,9 +95,9 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
 /// SECURITY: blocks that have codes of their own and no pixel take 11 bytes and a decoder 7 microseconds each.
 fn longest_data(header: &Header) -> u64 {
     let row = u64::from(header.width) * u64::from(header.channels) * u64::from(header.bits) / 8 + 2;
-    let pixels = row * u64::from(header.height);
+    let pixels = row.saturating_mul(header.height.into());
     // Interlaced, a pixel may be a row of its own.
-    (if header.passes { 3 * pixels } else { pixels + pixels / 8 }) + (64 << 10)
+    (if header.passes { pixels.saturating_mul(3) } else { pixels.saturating_add(pixels / 8) }).saturating_add(64 << 10)
 }
 
 /// `IHDR` (§11.2.1).
