@@ -35,7 +35,7 @@ pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels
         (Format::Webp, _, false) => 84.0,
         (Format::Webp, Tier::Fast, true) if megapixels > 1.1 => 100.0,
         (Format::Webp, Tier::Fast, true) => 195.0,
-        (Format::Webp, Tier::Good, true) => 400.0,
+        (Format::Webp, Tier::Good, true) => 280.0,
         (Format::Jpeg, Tier::Fast, _) => 10.0,
         (Format::Jpeg, Tier::Good, _) => 30.0,
         (Format::Png, Tier::Fast, _) => 98.0,
