@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """Holds image conversions against sharp and Pillow: time, bytes at equal quality, memory.
 
-    python3 benches/images_compare.py [--quick] [--photos=FOLDER] [JOB ...]
+    python3 benches/images_compare.py [--quick] [--photos=FOLDER] [--runs=N] [--against=ENGINE] [JOB ...]
 
 By hand, not a test: it takes half an hour of a quiet core. It installs Pillow 13, sharp 0.35 and the metric below
 target/images-compare/, makes its photographs there and writes table.md. JOB is a part of a job's name; --quick takes
-three photographs and no slow encoder. FOLDER has photographs of your own, as JPEG files, that are converted to a width in place of
-those made here; twelve or more of 2 to 24 megapixels tell something. Needs cargo, node with npm, and, for jobs that have
-AVIF in their name, what the feature `avif` needs.
+three photographs and no slow encoder. FOLDER has photographs of your own, as JPEG files, that are converted to a width in
+place of those made here; twelve or more of 2 to 24 megapixels tell something. ENGINE is a part of an engine's name: the
+others are left out. Needs cargo, node with npm, and, for jobs that have AVIF in their name, what the feature `avif` needs.
 
 Each engine is one process on one core with one thread. What counts is the time that the core gave the process, by the
 kernel's clock of that process, the same for all: user and system time by getrusage is up to a fifth more on a virtual
-machine. A job begins with a file and ends with a file. Engines take turns, and of RUNS runs the median counts. A photograph is scored by SSIMULACRA2
-(fast-ssim2) against all of it decoded by Pillow and scaled by Lanczos. Our file at quality 80 sets the score; the other
+machine. A job begins with a file and ends with a file. Engines take turns, and of N runs, 5 unless told, the median
+counts. A photograph is scored by SSIMULACRA2 (fast-ssim2) against all of it decoded by Pillow and scaled by Lanczos. Our file at quality 80 sets the score; the other
 engine's bytes and time at that score lie on a line between the qualities of its ladder. Of ratios there are the least, the
 median and the greatest of all photographs; an aim is held against the median. `time` is theirs by ours (more is better for us), `bytes` ours by theirs (less is better for us).
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target/images-compare"
 PYTHON = WORK / "venv/bin/python"
-CORE, RUNS = "1", 5
+CORE = "1"
 
 SCORE_MANIFEST = """[package]
 name = "score"
@@ -64,6 +64,13 @@ const peak = () => +/VmHWM:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status')
   }
 })();
 """
+
+
+def option(name, usual):
+    return next((it.removeprefix(f"--{name}=") for it in sys.argv if it.startswith(f"--{name}=")), usual)
+
+
+RUNS = int(option("runs", 5))
 
 
 def pillow_worker():
@@ -365,7 +372,7 @@ def geometric(values):
 
 def measure(job, photos, engines, scorer, quick):
     name, kind, width, our, others = job
-    others = [it for it in others if not (quick and it[0] in SLOW)]
+    others = [it for it in others if not (quick and it[0] in SLOW) and option("against", "") in it[0]]
     rows = {other[0]: [] for other in others}
     mine = []
     for photo in photos[kind]:
@@ -444,9 +451,8 @@ def main():
     if Path(sys.executable) != PYTHON:
         os.execv(PYTHON, [PYTHON, *sys.argv])
     quick, names = "--quick" in sys.argv, [it for it in sys.argv[1:] if not it.startswith("--")]
-    folder = next((it.removeprefix("--photos=") for it in sys.argv if it.startswith("--photos=")), None)
     BENCH = bench_binary(with_avif=not names or any("AVIF" in name for name in names))
-    photos = dict(zip(("resized", "whole", "drawn"), photographs(quick, folder)))
+    photos = dict(zip(("resized", "whole", "drawn"), photographs(quick, option("photos", None))))
     engines, scorer = {name: Engine(name) for name in ("ours", "sharp", "pillow")}, Scorer()
     table = ["| job | our ms | against | their ms | time ratio (aim) | bytes at equal score (aim) | score |", "|---|--:|---|--:|--:|--:|--:|"]
     print("\n".join(table), flush=True)
