@@ -21,7 +21,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::{
-    App, Front, developer,
+    App, Front,
     exchange::{exchange, gateway_error},
     hosts::{self, Hosts},
     listen::{listen, setting},
@@ -50,9 +50,6 @@ pub(super) async fn run(mut app: App) -> Result<()> {
         .map_err(|error| Error::caused(ErrorKind::Runtime, "the address of the local server is not known", error))?;
     // SECURITY: the page has source, variables and causes. Nobody else can reach a loopback address.
     app.shows_errors = app.development && address.ip().is_loopback();
-    if app.shows_errors {
-        developer::remember_places();
-    }
     let server = Arc::new(Server { app, front, hosts });
     server.greet(address);
     let mut signals = Signals::new()?;

@@ -26,6 +26,7 @@ mod json;
 mod layers;
 mod manifest;
 mod mount;
+mod panics;
 mod reply;
 mod schedules;
 mod serve;

@@ -8,7 +8,7 @@ use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{App, dev_server, server};
+use super::{App, dev_server, panics, server};
 use crate::error::{Error, ErrorKind, Result};
 
 impl App {
@@ -65,6 +65,7 @@ impl App {
         }
         let place = server::Place::of_environment()?;
         self.tasks.checked()?;
+        panics::remember_places();
         self.tasks.start();
         // Boxed: the compiler limits how deep futures stand within one another, and a site's own stand around this one.
         let served: BoxFuture<'static, Result<()>> = match place {

@@ -1,7 +1,6 @@
 //! The page that a developer sees in place of an error page: what failed, where, and what to try. The local server shows it in
 //! development to this machine alone. It makes a page of an error, and decides nothing.
 
-mod panics;
 mod variables;
 
 use std::error::Error as StdError;
@@ -13,8 +12,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::{Error, ErrorKind};
-
-pub(super) use panics::remember_places;
 
 /// Lines that are shown before and behind the one at fault.
 const AROUND: usize = 5;

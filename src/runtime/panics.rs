@@ -1,11 +1,11 @@
-//! Where a handler panicked: the runtime of Rust says it to a hook alone.
+//! The place where a handler panicked, which Rust tells a panic hook and nobody else.
 
 use std::panic;
 
 use crate::error_response;
 
 /// From now on errors of panics name the file and the line. What the hook before did stays.
-pub(in crate::runtime) fn remember_places() {
+pub(super) fn remember_places() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         error_response::remember_place(info.location().map(ToString::to_string));
