@@ -135,22 +135,8 @@ impl Closure {
             Err(reason) if matches!(verdict, Verdict::Taggable) => verdict = Verdict::Render(reason),
             Err(_) => {}
         }
-        let texts = [
-            ("the version of page tags", VERSION),
-            ("the version of chalice_http_toolkit", env!("CARGO_PKG_VERSION")),
-            ("the build id", build_id(site.settings.build_id.as_deref())),
-            ("the prefix of static files", &site.settings.static_prefix),
-            ("the template that is rendered", name),
-        ];
         let shows_images = images::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
-        let images = images_of(site, &mentions, shows_images);
-        let texts = texts.into_iter().chain(images.as_deref().map(|settings| ("the settings of images", settings)));
-        let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
-        let texts = texts.chain(origin.map(|origin| ("the public origin", origin)));
-        let texts = texts.chain(fragment.map(|fragment| ("the block that is rendered", fragment.block())));
-        let known = |(part, _): &(&str, &str)| !(seeded(Defect::BuildId) && *part == "the build id");
-        let digest = |(part, text): (&str, &str)| (part.to_owned(), Some(PartDigest::of(text)));
-        parts.extend(texts.filter(known).map(digest));
+        parts.extend(settings(site, name, &mentions, shows_images));
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
         let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
@@ -303,6 +289,24 @@ fn files(assets: &Assets, mentions: &Mentions) -> Parts {
         (format!("static file {name}"), url.map(PartDigest::of))
     };
     mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
+}
+
+/// What a page depends on besides files, globals and arguments: versions, settings, and which part of it is rendered.
+fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool) -> Parts {
+    let images = images_of(site, mentions, shows_images);
+    let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
+    let texts = [
+        ("the version of page tags", Some(VERSION)),
+        ("the version of chalice_http_toolkit", Some(env!("CARGO_PKG_VERSION"))),
+        ("the build id", Some(build_id(site.settings.build_id.as_deref())).filter(|_| !seeded(Defect::BuildId))),
+        ("the prefix of static files", Some(site.settings.static_prefix.as_str())),
+        ("the template that is rendered", Some(name)),
+        ("the settings of images", images.as_deref()),
+        ("the public origin", origin),
+        ("the block that is rendered", site.templates.fragment().map(Fragment::block)),
+    ];
+    let digest = |(part, text): (&str, Option<&str>)| Some((part.to_owned(), Some(PartDigest::of(text?))));
+    texts.into_iter().filter_map(digest).collect()
 }
 
 /// What else than the files shapes the markup and the URLs of images, where there are any.
