@@ -77,22 +77,32 @@ impl Template {
 
     /// Whether a condition holds where each parameter has its default; `None` where that can't be known.
     pub(super) fn holds(&self, condition: &str) -> Option<bool> {
-        self.is_true(self.root.at("Conditions")?.get(condition)?)
+        self.is_true(self.root.at("Conditions")?.get(condition)?, 0)
     }
 
-    fn is_true(&self, node: &Node) -> Option<bool> {
+    /// `depth` bounds conditions that name one another in a circle.
+    fn is_true(&self, node: &Node, depth: usize) -> Option<bool> {
+        if depth > DEEPEST {
+            return None;
+        }
+        let depth = depth + 1;
         let (function, argument) = node.entries().first()?;
         let parts = argument.list();
         match (&**function, parts) {
             ("Fn::Equals", [left, right]) => Some(self.value(left)? == self.value(right)?),
-            ("Fn::Not", [part]) => Some(!self.is_true(part)?),
-            ("Fn::And", parts) => all(parts.iter().map(|part| self.is_true(part))),
-            ("Fn::Or", parts) => all(parts.iter().map(|part| self.is_true(part).map(|is| !is))).map(|none| !none),
-            ("Condition", _) => self.holds(argument.text()?),
+            ("Fn::Not", [part]) => Some(!self.is_true(part, depth)?),
+            ("Fn::And", parts) => all(parts.iter().map(|part| self.is_true(part, depth))),
+            ("Fn::Or", parts) => {
+                all(parts.iter().map(|part| self.is_true(part, depth).map(|is| !is))).map(|none| !none)
+            }
+            ("Condition", _) => self.is_true(self.root.at("Conditions")?.get(argument.text()?)?, depth),
             _ => None,
         }
     }
 }
+
+/// Conditions within one another, more than which no template has.
+const DEEPEST: usize = 100;
 
 /// Whether all are true; one that is not decides, whatever the unknown ones are.
 fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {

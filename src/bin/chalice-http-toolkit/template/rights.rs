@@ -46,12 +46,22 @@ fn statements(policy: &Node) -> impl Iterator<Item = &Node> {
     document.get("Statement").map(Node::items).unwrap_or_default().into_iter()
 }
 
+/// Whether a pattern of IAM has this action: `*` is any text, and `?` one character.
+fn matches(pattern: &str, action: &str) -> bool {
+    match (pattern.chars().next(), action.chars().next()) {
+        (None, None) => true,
+        (Some('*'), None) => matches(&pattern[1..], action),
+        (Some('*'), Some(first)) => matches(&pattern[1..], action) || matches(pattern, &action[first.len_utf8()..]),
+        (Some(said), Some(is)) if said == '?' || said == is => {
+            matches(&pattern[said.len_utf8()..], &action[is.len_utf8()..])
+        }
+        _ => false,
+    }
+}
+
 fn allows(template: &Template, statement: &Node, action: &str, with: Resource<'_>) -> bool {
     let is_allowed = statement.get("Effect").and_then(Node::text) == Some("Allow");
-    let is_action = |said: &str| match said.strip_suffix('*') {
-        Some(start) => action.starts_with(start),
-        None => said == action,
-    };
+    let is_action = |said: &str| matches(&said.to_ascii_lowercase(), &action.to_ascii_lowercase());
     let is_meant = statement.get("Action").is_some_and(|actions| actions.texts().any(is_action));
     // An ARN that is put together may be any.
     let is_it = |on: &&Node| template.referred(on).is_none_or(|on| on.name == with.name);
@@ -62,4 +72,27 @@ fn allows(template: &Template, statement: &Node, action: &str, with: Resource<'_
 fn sends_by_sam(template: &Template, policy: &Node, queue: Resource<'_>) -> bool {
     let name = policy.at("SQSSendMessagePolicy.QueueName");
     name.is_some_and(|name| template.referred(name).is_none_or(|of| of.name == queue.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_pattern_of_iam_means_what_it_means_at_aws() {
+        for (pattern, is_meant) in [
+            ("cloudfront:createinvalidation", true),
+            ("*", true),
+            ("cloudfront:*", true),
+            ("cloudfront:*invalidation", true),
+            ("cloudfront:create?nvalidation", true),
+            ("c*:*ation*", true),
+            ("cloudfront:create", false),
+            ("cloudfront:createinvalidation?", false),
+            ("sqs:*", false),
+            ("", false),
+        ] {
+            assert_eq!(matches(pattern, "cloudfront:createinvalidation"), is_meant, "{pattern}");
+        }
+    }
 }

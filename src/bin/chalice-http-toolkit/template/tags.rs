@@ -95,7 +95,9 @@ pub(super) fn worker(template: &Template) -> Vec<Problem> {
     }
     let workers = workers(template);
     for distribution in dynamic(template) {
-        for worker in workers.iter().filter(|worker| !may(template, **worker, PURGE, distribution.resource)) {
+        // One of several workers does it.
+        let is_allowed = workers.iter().any(|worker| may(template, *worker, PURGE, distribution.resource));
+        for worker in workers.iter().filter(|_| !is_allowed) {
             let message = format!(
                 "the worker can't purge, and old pages stay: allow it {PURGE} on arn:${{AWS::Partition}}:cloudfront::\
                  ${{AWS::AccountId}}:distribution/${{{}}}",
@@ -104,8 +106,8 @@ pub(super) fn worker(template: &Template) -> Vec<Problem> {
             found.push((worker.role(template).unwrap_or(worker.resource).line(), message));
         }
     }
-    let has_id = |worker: &&Function<'_>| worker.variable(ID).is_some() || template.code.names_distribution;
-    for worker in workers.iter().filter(|worker| !has_id(worker)) {
+    let has_id = template.code.names_distribution || workers.iter().any(|worker| worker.variable(ID).is_some());
+    for worker in workers.iter().filter(|_| !has_id) {
         let message = format!("the worker does not know what to purge: set {ID} to the distribution's id");
         found.push((worker.resource.line(), message));
     }

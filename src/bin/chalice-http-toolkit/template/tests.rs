@@ -38,6 +38,14 @@ pub(super) fn template(extras: &[Extra]) -> String {
 }
 
 #[test]
+fn conditions_that_name_one_another_in_a_circle_end() {
+    let condition = "IsKeptWarm: !Equals [!Ref KeepWarm, \"true\"]";
+    let circle = template(PLAIN).replace(condition, "IsKeptWarm: !Condition IsKeptWarm");
+    assert_ne!(circle, template(PLAIN));
+    check(&circle);
+}
+
+#[test]
 fn what_setup_writes_has_no_finding() {
     for extras in VARIANTS {
         let code = code(extras);
