@@ -192,11 +192,20 @@ fn named(tag: &StartTag<()>, value: impl Fn(&str) -> Option<String>) -> Vec<(Str
     }
 }
 
-/// The URLs of a `srcset` (HTML §4.8.4.2.1).
+/// The URLs of a `srcset` (HTML §4.8.4.2.1): each ends at a blank or with a comma, and what describes it ends at one.
 fn candidates(set: &str) -> Vec<(String, How)> {
-    let urls =
-        set.split(", ").flat_map(|part| part.split(",\n")).filter_map(|part| part.split_ascii_whitespace().next());
-    urls.map(|url| (url.trim_matches(',').to_owned(), How::Visited)).collect()
+    let mut urls = Vec::new();
+    let mut rest = set;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
+        let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+        let (url, after) = rest.split_at(end);
+        if url.is_empty() {
+            return urls;
+        }
+        urls.push((url.trim_end_matches(',').to_owned(), How::Visited));
+        rest = if url.ends_with(',') { after } else { after.split_once(',').map_or("", |(_, next)| next) };
+    }
 }
 
 /// A link as a path with its query, if it stays on the site.
@@ -224,6 +233,7 @@ mod tests {
             ("<area href=/a><link rel=stylesheet href=/s.css><script src=/s.js></script>", &["/a", "/s.css", "/s.js"]),
             ("<link rel=preconnect href=/>", &[]),
             ("<img src=/a.jpg srcset='/a.jpg?w=1 1x, /b,c.jpg?w=2 2x'>", &["/a.jpg", "/a.jpg?w=1", "/b,c.jpg?w=2"]),
+            ("<img srcset='/a 1x,/b 2x'><img srcset='/c, /d'>", &["/a", "/b", "/c", "/d"]),
             ("<picture><source srcset='/a 320w,\n /b 640w'></picture>", &["/a", "/b"]),
             ("<video src=/v.mp4 poster=/p.jpg><track src=/t.vtt></video>", &["/v.mp4", "/p.jpg", "/t.vtt"]),
             (
