@@ -3,12 +3,17 @@
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body as HttpBody;
 use tower::{Layer, Service};
 
 use super::ContentManager;
-use crate::{error::Error, pending::Pending, representation::Representation};
+use crate::{
+    error::Error,
+    fields::{negotiate::prefers_problem, owners},
+    pending::Pending,
+    representation::Representation,
+};
 
 /// Serves static files around a router, so that it needs no routes for them, and gives errors without a body the site's page.
 ///
@@ -17,7 +22,8 @@ use crate::{error::Error, pending::Pending, representation::Representation};
 ///   prefix is `/`, only files that exist are answered here.
 /// - A request below `/.well-known/` is answered here if `static/.well-known/` has the file.
 /// - An answer of 400 and above that has no body, as a router's 404 and 405, gets the [error
-///   page](ContentManager::error_page) of its status. Its header fields stay.
+///   page](ContentManager::error_page) of its status, or `application/problem+json` (RFC 9457) for a client that prefers JSON. Hence
+///   `Vary: accept`. Fields that do not describe the body stay, such as `Allow`.
 ///
 /// Put the [`CloudFront`](crate::CloudFront) layer around it. [`App::with_content`](crate::App::with_content) does that in the right
 /// order, and [`App::with_error_pages`](crate::App::with_error_pages) is for errors that have an unwritten body too.
@@ -88,8 +94,10 @@ where
         if let Some(file) = self.content.static_file_of(request.uri()) {
             return Box::pin(async { Ok(file.into()) });
         }
+        let accept = request.headers().get_all(header::ACCEPT).iter().cloned();
+        let accept: HeaderMap = accept.map(|line| (header::ACCEPT, line)).collect();
         let (content, response) = (self.content.clone(), self.inner.call(request));
-        Box::pin(async move { Ok(content.with_page(response.await?)) })
+        Box::pin(async move { Ok(content.with_page(response.await?, &accept)) })
     }
 }
 
@@ -106,7 +114,7 @@ impl ContentManager {
     }
 
     /// The page of its status in place of an error that has no body.
-    fn with_page<B: HttpBody + Default>(&self, response: Response<B>) -> Response<B> {
+    fn with_page<B: HttpBody + Default>(&self, response: Response<B>, accept: &HeaderMap) -> Response<B> {
         let (status, extensions) = (response.status(), response.extensions());
         let is_made = extensions.get::<Pending>().is_some() || extensions.get::<Error>().is_some();
         let is_error = status.is_client_error() || status.is_server_error();
@@ -114,15 +122,15 @@ impl ContentManager {
             return response;
         }
         let page = match status {
+            _ if prefers_problem(accept) => Self::problem(status, None),
             StatusCode::NOT_FOUND => self.not_found(),
             status => self.error_page(status, None),
         };
-        let (mut parts, _) = response.into_parts();
-        // They tell of a body that is not there.
-        parts.headers.remove(header::CONTENT_LENGTH);
-        parts.headers.remove(header::CONTENT_TYPE);
+        let (parts, _) = response.into_parts();
         let mut page: Response<B> = page.into();
-        page.headers_mut().extend(parts.headers);
+        let own = std::mem::take(page.headers_mut());
+        *page.headers_mut() = owners::replaced(parts.headers, own, true);
+        owners::vary_by(page.headers_mut(), "accept");
         page.extensions_mut().extend(parts.extensions);
         page
     }

@@ -84,6 +84,29 @@ async fn a_layer_serves_files_beside_the_routes_and_gives_errors_a_page() {
     }
 }
 
+/// What a client of an API gets, and what may not stay of an answer without a body.
+#[tokio::test]
+async fn an_error_without_a_body_becomes_a_problem_for_clients_of_an_api() {
+    let kept = async || (StatusCode::NOT_FOUND, [("cache-control", "public, max-age=31536000"), ("etag", "\"1\"")]);
+    let router = Router::new().route("/kept", axum_get(kept)).route("/sent", post(async || "sent"));
+    let app = App::new(CloudFront::new().layer(content().layer(router)));
+    for (path, status) in [("/nope", 404), ("/sent", 405), ("/kept", 404)] {
+        let problem = get(&app, path).header("accept", "application/json").send().await;
+        assert_eq!(
+            (problem.status.as_u16(), problem.line("content-type")),
+            (status, "application/problem+json"),
+            "{path}"
+        );
+        let page = get(&app, path).header("accept", "text/html").send().await;
+        assert_eq!(page.line("content-type"), "text/html; charset=utf-8", "{path}");
+        for answer in [problem, page] {
+            assert!(answer.header("vary").contains("accept"), "{path}: {answer:?}");
+            assert!(answer.header("cache-control").starts_with("no-"), "{path}: {answer:?}");
+            assert_ne!(answer.header("etag"), "\"1\"", "{path}");
+        }
+    }
+}
+
 /// A site whose files are at its root has its own routes there too.
 #[tokio::test]
 async fn files_at_the_root_leave_other_paths_to_the_routes() {
