@@ -20,21 +20,28 @@ impl Error {
 
     /// What a handler panicked with.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        let place = PLACE.take().map_or_else(String::new, |place| format!(" at {place}"));
+        let text = text_of(panic);
+        // A panic that is passed on has no place of its own, and an earlier one's is wrong.
+        let known = PLACE.take().filter(|(_, of)| of == text);
+        let place = known.map_or_else(String::new, |(place, _)| format!(" at {place}"));
         Self::new(ErrorKind::Handler, format!("the handler panicked{place}: {text}"))
     }
 }
 
 thread_local! {
-    /// Where this thread panicked last, if a hook says so.
-    static PLACE: Cell<Option<String>> = const { Cell::new(None) };
+    /// Where this thread panicked last, and with what text, if a hook says so.
+    static PLACE: Cell<Option<(String, String)>> = const { Cell::new(None) };
 }
 
-/// What the error of the panic that now begins on this thread is to name.
-pub(crate) fn remember_place(place: Option<String>) {
-    PLACE.set(place);
+/// Keeps the place of the panic that now begins on this thread, for its error.
+pub(crate) fn remember_place(place: String, panic: &(dyn Any + Send)) {
+    PLACE.set(Some((place, text_of(panic).to_owned())));
+}
+
+/// The message of a panic.
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// In the extensions of a response that stands for a panic: nothing that the handler has said before is to be left.
@@ -66,6 +73,16 @@ impl axum_core::response::IntoResponse for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_has_its_own_place_and_never_that_of_another() {
+        let told = |panic: &(dyn Any + Send)| Error::panicked(panic).to_string();
+        remember_place("src/a.rs:1:2".to_owned(), &"one");
+        assert_eq!(told(&"one"), "the handler panicked at src/a.rs:1:2: one");
+        assert_eq!(told(&"one"), "the handler panicked: one");
+        remember_place("src/a.rs:1:2".to_owned(), &"one");
+        assert_eq!(told(&"passed on".to_owned()), "the handler panicked: passed on");
+    }
 
     #[test]
     fn a_failed_response_tells_a_stranger_nothing() {

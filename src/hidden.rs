@@ -51,9 +51,14 @@ fn holds_secret(name: &[u8]) -> bool {
     name.iter().enumerate().any(|(at, letter)| words(*letter).iter().any(|word| name[at..].starts_with(word)))
 }
 
-/// The same of a name in any spelling, such as one in a template.
+/// The same of a name in a template, in any spelling: `privateKey`, `db_pwd`, `database_url`.
 pub(crate) fn is_secret_name(name: &str) -> bool {
-    holds_secret(name.to_ascii_lowercase().as_bytes())
+    let name = name.to_ascii_lowercase();
+    let is_word = |word: &&str| name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part == *word);
+    holds_secret(name.as_bytes())
+        || name.ends_with("key")
+        || ["private", "pwd", "csrf", "database_url", "dsn"].iter().any(|word| name.contains(word))
+        || ["otp", "pin", "salt"].iter().any(|word| is_word(word))
 }
 
 /// The words with this first letter that stand in the names of such fields.

@@ -35,9 +35,12 @@ pub(crate) fn secrets(
     match (text(current, read)?, text(previous, read)?) {
         (Some(current), previous) => Ok(Some(Secrets { current, previous })),
         (None, None) if stage.is_development() => Ok(None),
-        (None, _) => {
-            let message = format!("{current} is not set: {advice}; only with STAGE=dev it may be left out");
-            Err(Error::new(ErrorKind::Configuration, message))
+        (None, previous_alone) => {
+            let ending = match previous_alone {
+                Some(_) => format!("{previous} alone is no secret"),
+                None => "only with STAGE=dev it may be left out".to_owned(),
+            };
+            Err(Error::new(ErrorKind::Configuration, format!("{current} is not set: {advice}; {ending}")))
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, request, uri::Authority};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::Incoming,
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     files::provenance,
+    stage::is_loopback,
 };
 
 /// What the local server is told by the environment, and the app that it serves.
@@ -48,8 +49,8 @@ pub(super) async fn run(mut app: App) -> Result<()> {
     let address = listener
         .local_addr()
         .map_err(|error| Error::caused(ErrorKind::Runtime, "the address of the local server is not known", error))?;
-    // SECURITY: the page has source, variables and causes. Nobody else can reach a loopback address.
-    app.shows_errors = app.development && address.ip().is_loopback();
+    // SECURITY: the page has source, variables and causes. A program that was built for others does not have it.
+    app.shows_errors = cfg!(debug_assertions) && app.development && address.ip().is_loopback();
     let server = Arc::new(Server { app, front, hosts });
     server.greet(address);
     let mut signals = Signals::new()?;
@@ -104,6 +105,7 @@ impl Server {
         if let Some(refusal) = self.hosts.refusal(host.as_ref(), asked_at).filter(|_| self.app.development) {
             return refusal;
         }
+        let app = App { shows_errors: self.app.shows_errors && is_direct(&parts, host.as_ref()), ..self.app.clone() };
         for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
             parts.headers.insert(name, HeaderValue::from_static(value));
         }
@@ -112,7 +114,7 @@ impl Server {
             return gateway_error(StatusCode::PAYLOAD_TOO_LARGE);
         };
         let begun = Instant::now();
-        let response = exchange(&self.app, self.front, &parts, &body.to_bytes()).await;
+        let response = exchange(&app, self.front, &parts, &body.to_bytes()).await;
         if self.app.development {
             let (method, path, status) = (&parts.method, parts.uri.path(), response.status().as_u16());
             let time = begun.elapsed().as_secs_f64() * 1000.0;
@@ -120,6 +122,14 @@ impl Server {
         }
         response
     }
+}
+
+/// Whether a request comes from this machine's own browser. SECURITY: a proxy or a tunnel on this machine comes from a loopback
+/// address too, and brings strangers. It names another host, or it says for whom it asks.
+fn is_direct(request: &request::Parts, host: Option<&Authority>) -> bool {
+    let is_passed_on = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+    host.is_none_or(|host| is_loopback(host.host()))
+        && !is_passed_on.iter().any(|name| request.headers.contains_key(*name))
 }
 
 #[cfg(test)]
@@ -193,20 +203,22 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_shown_in_full_where_only_a_developer_sees_it() {
         let fails = || App::new(tower::service_fn(async |_| Err::<http::Response<String>, _>("no <database>")));
-        let get = |accept: &str| {
-            format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: {accept}\r\n\r\n")
-        };
-        for (shows_errors, accept, expected, title) in [
-            (true, "text/html", true, "<h1>no &lt;database&gt;</h1>"),
-            (true, "*/*", true, "What to try"),
-            (true, "application/json", false, "\"title\":\"Internal Server Error\""),
-            (false, "text/html", false, "<h1>Internal Server Error</h1>"),
+        let get = |fields: &str| format!("GET / HTTP/1.1\r\nConnection: close\r\n{fields}\r\n\r\n");
+        for (shows_errors, fields, expected, title) in [
+            (true, "Host: localhost\r\nAccept: text/html", true, "<h1>no &lt;database&gt;</h1>"),
+            (true, "Host: 127.0.0.1:3000", true, "What to try"),
+            (true, "Host: localhost\r\nAccept: application/json", false, "\"title\":\"Internal Server Error\""),
+            (false, "Host: localhost\r\nAccept: text/html", false, "<h1>Internal Server Error</h1>"),
+            // A proxy or a tunnel on this machine.
+            (true, "Host: localhost\r\nX-Forwarded-For: 192.0.2.1", false, "<h1>Internal Server Error</h1>"),
+            (true, "Host: localhost\r\nVia: 1.1 tunnel", false, "<h1>Internal Server Error</h1>"),
+            (true, "Host: shop.test", false, "<h1>Internal Server Error</h1>"),
         ] {
             let app = App { shows_errors, ..fails().with_development(true) };
-            let server = Server { app, front: Front::Http, hosts: Hosts::default() };
-            let (status, body) = answer(server, get(accept).as_bytes()).await;
-            assert_eq!((status, body.contains("What a visitor sees")), (500, expected), "{accept}");
-            assert!(body.contains(title), "{accept}: {body}");
+            let server = Server { app, front: Front::Http, hosts: Hosts::parse("shop.test").expect("a host") };
+            let (status, body) = answer(server, get(fields).as_bytes()).await;
+            assert_eq!((status, body.contains("What a visitor sees")), (500, expected), "{fields}");
+            assert!(body.contains(title), "{fields}: {body}");
         }
         assert!(!fails().shows_errors, "only the local server shows them");
     }

@@ -8,7 +8,9 @@ use crate::error_response;
 pub(super) fn remember_places() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        error_response::remember_place(info.location().map(ToString::to_string));
+        if let Some(place) = info.location() {
+            error_response::remember_place(place.to_string(), info.payload());
+        }
         before(info);
     }));
 }

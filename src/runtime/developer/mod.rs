@@ -53,6 +53,9 @@ pub(super) fn instead_of(of_the_site: Response<Bytes>, error: &Error, request: F
     ] {
         parts.headers.insert(name, value);
     }
+    // SECURITY: no page of another site reads it, whatever the site allows for its own answers.
+    parts.headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    parts.headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     Response::from_parts(parts, page.into())
 }
 
@@ -177,12 +180,14 @@ mod tests {
 
     #[test]
     fn secrets_among_the_variables_are_hidden() {
-        let arguments =
-            context! { user => context! { name => "Ada", password => "hunter2" }, api_token => "t0ps3cret" };
-        let error = failing(&[("a.html", "{{ user }}{{ api_token }}{{ user.name.no.such }}")], arguments);
+        let key = context! { raw => "k3y" };
+        let user = context! { name => "Ada", password => "hunter2", signingKey => key, city => "Rome" };
+        let arguments = context! { user => user, api_token => "t0ps3cret", database_url => "postgres://a:b@c" };
+        let source = "{{ user }}{{ api_token }}{{ database_url }}{{ user.name.no.such }}";
+        let error = failing(&[("a.html", source)], arguments);
         let page = page(&error, StatusCode::INTERNAL_SERVER_ERROR, REQUEST, "");
-        assert!(page.contains("Ada"), "{page}");
-        for secret in ["hunter2", "t0ps3cret"] {
+        assert!(page.contains("Ada") && page.contains("Rome"), "{page}");
+        for secret in ["hunter2", "t0ps3cret", "k3y", "postgres"] {
             assert!(!page.contains(secret), "{page}");
         }
     }

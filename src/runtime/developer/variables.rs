@@ -16,7 +16,7 @@ pub(super) fn of(error: &minijinja::Error) -> String {
         if secret.is_some_and(|of_name| indent > of_name || (indent == of_name && ends_a_value)) {
             continue;
         }
-        let name = line.split_once(':').map(|(name, _)| name.trim_matches([' ', '"', '\'']));
+        let name = line.split_once(": ").map(|(name, _)| name.trim_matches([' ', '"', '\'']));
         secret = name.filter(|name| hidden::is_secret_name(name)).map(|_| indent);
         match (secret, name) {
             (Some(_), Some(name)) => shown += &format!("{:indent$}{name}: <hidden>,\n", ""),
