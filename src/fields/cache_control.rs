@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::{
     owners::{self, Owner},
-    ows,
+    ows, quoted,
 };
 
 /// The Cache-Control of a response: how long browsers and CloudFront may keep it, and what they do then.
@@ -333,32 +333,9 @@ fn policy(headers: &HeaderMap) -> Vec<(&str, Option<&str>)> {
     lines.unwrap_or_default().into_iter().flatten().collect()
 }
 
-/// The directives of a line. A comma within a quoted string separates nothing, and a quote behind a backslash ends none
-/// (RFC 9110 §5.6.4).
+/// The directives of a line, with their arguments: tokens or quoted strings.
 fn directives(line: &str) -> Option<Vec<(&str, Option<&str>)>> {
-    let (mut quoted, mut escaped) = (false, false);
-    let parts = line.split(|c| {
-        if std::mem::take(&mut escaped) {
-            return false;
-        }
-        escaped = quoted && c == '\\';
-        quoted ^= c == '"';
-        c == ',' && !quoted
-    });
-    let parts: Vec<_> = parts.map(directive_of).collect();
-    if quoted { None } else { parts.into_iter().collect() }
-}
-
-/// A name and its argument, a token or a quoted string; `None` where a quote stands anywhere else.
-fn directive_of(text: &str) -> Option<(&str, Option<&str>)> {
-    let (name, argument) = match text.split_once('=') {
-        Some((name, argument)) => (ows::trim(name), Some(ows::trim(argument))),
-        None => (ows::trim(text), None),
-    };
-    let inner = argument.and_then(|argument| argument.strip_prefix('"')?.strip_suffix('"'));
-    let inner = inner.map(|inner| inner.replace("\\\\", "").replace("\\\"", "")); // its quoted pairs
-    let is_read = !name.contains('"') && !inner.as_deref().or(argument).is_some_and(|rest| rest.contains('"'));
-    is_read.then_some((name, argument))
+    quoted::split(line, ',')?.into_iter().map(quoted::name_and_value).collect()
 }
 
 #[cfg(test)]

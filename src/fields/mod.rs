@@ -1,6 +1,6 @@
 //! Fields of HTTP messages as types: how each is read and written.
 //!
-//! 1. [`ows`] white space and lists (RFC 9110 §5.6)
+//! 1. [`ows`] white space, [`quoted`] quoted strings (RFC 9110 §5.6)
 //! 2. [`entity_tag`] ETag, If-Match and If-None-Match; [`cache_control`] Cache-Control; [`media_type`] Content-Type
 //! 3. [`negotiate`] Accept and Accept-Encoding; [`web_origin`] Origin
 //! 4. [`cache_tags`] the field by which CloudFront finds copies again
@@ -17,4 +17,5 @@ pub(crate) mod media_type;
 pub(crate) mod negotiate;
 pub(crate) mod owners;
 pub(crate) mod ows;
+pub(crate) mod quoted;
 pub(crate) mod web_origin;

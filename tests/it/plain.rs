@@ -360,6 +360,12 @@ fn the_client_is_whom_a_trusted_proxy_names() {
         let received = site.answer(sent);
         assert!(received.ends_with(expected), "{proxies} {received}");
     }
+    // What a client asked for stands in quotes (RFC 7239 §4), and names nobody.
+    let site = start(app().with_trusted_proxies("127.0.0.1"));
+    let received = site.answer(
+        b"GET / HTTP/1.1\r\nHost: a\r\nForwarded: for=203.0.113.9;host=\"a,for=10.0.0.1;b=\"\r\nConnection: close\r\n\r\n",
+    );
+    assert!(received.ends_with("http://a/ 203.0.113.9,,,203.0.113.9"), "{received}");
 }
 
 #[test]

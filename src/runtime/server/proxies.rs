@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::ows,
+    fields::{ows, quoted},
     stage::address_in,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Proxies {
     nets: Vec<Net>,
     /// Whoever connects is one: only the proxy reaches this process.
     is_any_peer: bool,
-    /// What a proxy means that does not say the scheme.
+    /// Whether HTTPS is assumed when a proxy sends no scheme.
     is_https: bool,
 }
 
@@ -134,22 +134,30 @@ fn hops(headers: &HeaderMap) -> Vec<Hop> {
     if !plain.is_empty() {
         return plain.iter().map(|address| Hop { address: address_with_port(address), proto: None }).collect();
     }
-    elements(headers, &http::header::FORWARDED).iter().map(|element| forwarded(element)).collect()
+    lines(headers, &http::header::FORWARDED).flat_map(|line| forwarded(&line)).collect()
 }
 
-/// One element of `Forwarded` (RFC 7239 §4).
-fn forwarded(element: &str) -> Hop {
+/// The elements of a line of `Forwarded` (RFC 7239 §4). One that can't be read is a hop without an address.
+///
+/// SECURITY: a proxy writes what a client sent, such as its Host, into quoted strings, and adds its own element behind those of
+/// the client. Neither must make two elements of one, or one of two.
+fn forwarded(line: &str) -> Vec<Hop> {
+    let elements = quoted::split(line, ',').unwrap_or_else(|| vec![line]);
+    elements.into_iter().map(|element| hop(element).unwrap_or(Hop { address: None, proto: None })).collect()
+}
+
+fn hop(element: &str) -> Option<Hop> {
     let mut hop = Hop { address: None, proto: None };
-    for pair in element.split(';') {
-        let Some((name, value)) = pair.split_once('=') else { continue };
-        let value = ows::trim(value).trim_matches('"');
-        match ows::trim(name).to_ascii_lowercase().as_str() {
+    for pair in quoted::split(element, ';')? {
+        let (name, Some(value)) = quoted::name_and_value(pair)? else { continue };
+        let value = value.trim_matches('"');
+        match name.to_ascii_lowercase().as_str() {
             "for" => hop.address = address_with_port(value),
             "proto" => hop.proto = Some(value.to_owned()),
             _ => {}
         }
     }
-    hop
+    Some(hop)
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]:80`, `2001:db8::1`.
@@ -167,8 +175,12 @@ fn last_list_value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 /// The elements of a list in all lines of a field (RFC 9110 §5.6.1). None of them has a comma in quotes: addresses and schemes.
 fn elements(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    let lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
-    lines.flat_map(|line| line.split(',').map(|element| ows::trim(element).to_owned()).collect::<Vec<_>>()).collect()
+    let elements = |line: String| line.split(',').map(|element| ows::trim(element).to_owned()).collect::<Vec<_>>();
+    lines(headers, name).flat_map(elements).collect()
+}
+
+fn lines(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
+    headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -200,6 +212,15 @@ mod tests {
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=198.51.100.1, For=203.0.113.9;Proto=https", "203.0.113.9", "https"),
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=1.1.1.1|x-forwarded-for: 203.0.113.9", "203.0.113.9", "http"),
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=_hidden;proto=https", "10.1.2.3", "http"),
+            // What a client wrote into a quoted string is no element, and no parameter.
+            ("10.0.0.0/8", "10.1.2.3", "forwarded: for=203.0.113.9;host=\"a,for=127.0.0.1\"", "203.0.113.9", "http"),
+            ("10.0.0.0/8", "10.1.2.3", "forwarded: for=203.0.113.9;host=\"a;for=127.0.0.1;b=\"", "203.0.113.9", "http"),
+            ("10.0.0.0/8", "10.1.2.3", r#"forwarded: for=203.0.113.9;host="a\",for=127.0.0.1;b=\"""#, "203.0.113.9", "http"),
+            // A quoted string that a client begins takes no element of the proxy's apart.
+            ("10.0.0.0/8", "10.1.2.3", "forwarded: a=\", for=203.0.113.9", "10.1.2.3", "http"),
+            ("10.0.0.0/8", "10.1.2.3", "forwarded: for=127.0.0.1;a=\"|forwarded: for=203.0.113.9", "203.0.113.9", "http"),
+            ("10.0.0.0/8", "10.1.2.3", "forwarded: for=127.0.0.1;a=\"|forwarded: for=10.9.9.9", "10.9.9.9", "http"),
+            ("10.0.0.0/8", "10.1.2.3", r#"forwarded: a=", for=203.0.113.9;host=",for=127.0.0.1;a=\"""#, "10.1.2.3", "http"),
             ("*", "192.0.2.1", "x-forwarded-for: 203.0.113.9", "203.0.113.9", "http"),
             ("fd00::/8, 192.0.2.1", "fd12::1", "x-forwarded-for: 203.0.113.9", "203.0.113.9", "http"),
             ("0.0.0.0/0", "8.8.8.8", "x-forwarded-for: 9.9.9.9", "9.9.9.9", "http"),
