@@ -24,7 +24,8 @@ impl App {
         HttpReply::new(door, multi_value, self.answer(asked, context).await).into()
     }
 
-    /// The answer as its front door takes it. What a handler posts on success is sent before, or dropped.
+    /// The answer as its front door takes it. Tasks that the handler queued are sent before the answer, or dropped if the request
+    /// failed.
     pub(super) async fn answer(&self, asked: Asked<'_>, context: Option<Context>) -> Response<Bytes> {
         let Asked { door, multi_value, id, method, path, root, wants_problem, request } = asked;
         let at = At { method: &method, path: &path, root, wants_problem };

@@ -10,7 +10,7 @@ use crate::script_root::ScriptRoot;
 /// What is known of a request, and the request that the site gets of it.
 pub(crate) struct Asked<'a> {
     pub(crate) door: &'static Door,
-    /// Whether lines of a field stand in lists, in the reply too.
+    /// Whether event and reply use `multiValueHeaders`.
     pub(crate) multi_value: bool,
     /// What the front door calls it; empty where it has no name for it.
     pub(crate) id: Cow<'a, str>,

@@ -33,7 +33,7 @@ pub(super) struct Pace {
 const NO_HEADER: u64 = u64::MAX;
 
 impl Pace {
-    /// That of a connection that begins now. Its first request is waited for as for the rest of a header.
+    /// The pace of a new connection. The header time limits the wait for its first request too.
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             start: Instant::now(),
