@@ -261,6 +261,18 @@ fn a_client_that_is_too_slow_is_closed() {
         assert_eq!(statuses(&received), expected, "{sent} {received}");
         assert!(since.elapsed() >= time && since.elapsed() < Duration::from_secs(15), "{sent}");
     }
+    // A body of which each byte comes in time, and the end does not.
+    let mut stream = site.connect();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").expect("sent");
+    let mut writer = stream.try_clone().expect("a second handle");
+    let writing = std::thread::spawn(move || {
+        while writer.write_all(b"a").is_ok() {
+            std::thread::sleep(time / 10);
+        }
+    });
+    assert_eq!(statuses(&until(&mut stream, "\r\n\r\n")), [408]);
+    drop(stream);
+    writing.join().expect("no panic");
     // A header that never ends, byte by byte.
     let mut stream = site.connect();
     let since = Instant::now();
@@ -283,6 +295,60 @@ fn beyond_the_limit_of_connections_a_client_is_told_to_try_again() {
     assert!(rest(&mut first).ends_with("GET /2 a||"));
     let again = |_| statuses(&site.answer(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")) == [200];
     assert!((0..100).any(again), "there is room again");
+}
+
+#[test]
+fn a_connection_beyond_the_limit_ends_with_one_answer_whatever_it_speaks() {
+    let site = start(echo().with_server_limits(ServerLimits::new().with_connections(1)));
+    let _first = site.connect();
+    let mut surplus = site.connect();
+    surplus.write_all(&[HTTP_2, &headers_frame(1, "GET", "/")].concat()).expect("sent");
+    let since = Instant::now();
+    rest(&mut surplus);
+    assert!(since.elapsed() < Duration::from_secs(8), "it is still open");
+}
+
+#[test]
+fn a_handler_whose_client_has_left_counts_among_the_connections() {
+    let (app, done) = slow(Duration::from_secs(60));
+    let site = start(app.with_server_limits(ServerLimits::new().with_connections(1)));
+    let mut first = site.connect();
+    first.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    std::thread::sleep(Duration::from_millis(200));
+    drop(first);
+    std::thread::sleep(Duration::from_millis(200));
+    let mut second = site.connect();
+    second.set_read_timeout(Some(Duration::from_secs(3))).expect("a time");
+    second.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    assert_eq!(statuses(&rest(&mut second)), [503]);
+    assert_eq!(done.load(Ordering::Relaxed), 0);
+}
+
+/// RFC 9113 §10.5: a stream that is reset no longer counts as one, and its handler still runs.
+#[test]
+fn streams_that_are_reset_leave_no_more_handlers_than_a_connection_may_have() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counted = begun.clone();
+    let site = start(App::new(service_fn(move |_: Request| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async {
+            sleep(Duration::from_secs(60)).await;
+            Ok::<_, BoxError>(Response::new(String::new()))
+        }
+    })));
+    let mut stream = site.connect();
+    stream.write_all(HTTP_2).expect("sent");
+    // A server need not let a client reset more than 20 streams that it has not looked at.
+    for number in 0..120 {
+        let id = 2 * number + 1;
+        stream.write_all(&headers_frame(id, "GET", "/")).expect("sent");
+        let has_begun = || begun.load(Ordering::Relaxed) > number as usize;
+        let attempts = if number < 100 { 1000 } else { 2 };
+        (0..attempts).take_while(|_| !has_begun()).for_each(|_| std::thread::sleep(Duration::from_millis(5)));
+        let reset = [&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &8_u32.to_be_bytes()].concat();
+        stream.write_all(&reset).expect("sent");
+    }
+    assert_eq!(begun.load(Ordering::Relaxed), 100);
 }
 
 /// A site whose requests take this long.
@@ -402,11 +468,24 @@ fn what_development_shows_is_shown_on_this_machine_alone() {
 fn http_2_is_spoken_where_the_client_begins_with_it() {
     let site = start(echo());
     let mut stream = site.connect();
-    // RFC 9113 §3.4, and an empty SETTINGS; then HEADERS that end stream 1: GET, http, /, :authority (RFC 7541 appendix A).
-    let block = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"a.example"].concat();
-    let headers = [&[0, 0, block.len() as u8, 1, 5, 0, 0, 0, 1][..], &block].concat();
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    stream.write_all(&[&preface[..], &headers].concat()).expect("sent");
+    stream.write_all(&[HTTP_2, &headers_frame(1, "GET", "/")].concat()).expect("sent");
+    assert_eq!(answer_in_frames(&mut stream), (STATUS_200, "GET / a.example||".to_owned()));
+}
+
+/// The start of a connection (RFC 9113 §3.4), and an empty SETTINGS.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// The indexed field `:status: 200` (RFC 7541 appendix A).
+const STATUS_200: u8 = 0x88;
+
+/// HEADERS that end their stream, as a request for `a.example`: each field without an entry in the table (RFC 7541 §6.2.2).
+fn headers_frame(id: u32, method: &str, path: &str) -> Vec<u8> {
+    let field = |index: u8, value: &str| [&[index, value.len() as u8], value.as_bytes()].concat();
+    let block = [field(2, method), vec![0x86], field(4, path), field(1, "a.example")].concat();
+    [&[0, 0, block.len() as u8, 1, 5][..], &id.to_be_bytes(), &block].concat()
+}
+
+/// The first byte of the fields and the body of the next answer.
+fn answer_in_frames(stream: &mut TcpStream) -> (u8, String) {
     let (mut status, mut body) = (0, Vec::new());
     loop {
         let mut head = [0; 9];
@@ -419,11 +498,9 @@ fn http_2_is_spoken_where_the_client_begins_with_it() {
             _ => continue,
         }
         if head[4] & 1 == 1 {
-            break;
+            return (status, String::from_utf8_lossy(&body).into_owned());
         }
     }
-    // The indexed field `:status: 200`.
-    assert_eq!((status, String::from_utf8_lossy(&body).as_ref()), (0x88, "GET / a.example||"));
 }
 
 /// The status, the fields and the body of an answer: those of the connection aside.

@@ -20,7 +20,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
 
@@ -43,21 +43,41 @@ pub(super) struct Ends {
     pub(super) is_surplus: bool,
 }
 
-impl Server {
+/// What the requests of a connection share. The last of its handlers drops it.
+pub(super) struct Connection {
+    server: Arc<Server>,
+    ends: Ends,
+    end: watch::Receiver<End>,
+    /// SECURITY: a client can leave, or reset its streams (RFC 9113 §10.5), while handlers run. They count until they end.
+    handlers: Arc<Semaphore>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// A new connection, which counts among the others as long as the permit is held.
+    pub(super) fn new(
+        server: Arc<Server>,
+        ends: Ends,
+        end: watch::Receiver<End>,
+        permit: OwnedSemaphorePermit,
+    ) -> Arc<Self> {
+        Arc::new(Self { server, ends, end, handlers: Arc::new(Semaphore::new(MOST_REQUESTS)), _permit: permit })
+    }
+
     /// Answers all requests of a connection.
-    pub(super) async fn converse<S>(self: Arc<Self>, stream: S, ends: Ends, mut end: watch::Receiver<End>)
+    pub(super) async fn serve<S>(self: Arc<Self>, stream: S)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let pace = Pace::new();
         let io = TokioIo::new(Paced { stream, pace: pace.clone() });
         let service = service_fn({
-            let (server, pace, end) = (self.clone(), pace.clone(), end.clone());
+            let (shared, pace) = (self.clone(), pace.clone());
             move |request: Request<Incoming>| {
-                let (server, end) = (server.clone(), end.clone());
+                let shared = shared.clone();
                 let begun = pace.clone().begin(request.version());
                 async move {
-                    let answer = server.respond(request, ends, end).await;
+                    let answer = shared.respond(request).await;
                     drop(begun);
                     Ok::<_, Infallible>(answer.map(Full::new))
                 }
@@ -65,7 +85,8 @@ impl Server {
         });
         let builder = self.builder();
         let mut connection = pin!(builder.serve_connection(io, service));
-        let interrupted = pin!(interruption(&pace, &self.settings.limits, end.clone()));
+        let mut end = self.end.clone();
+        let interrupted = pin!(interruption(&pace, &self.server.settings.limits, end.clone()));
         let time = match select(connection.as_mut(), interrupted).await {
             Either::Left((outcome, _)) => return broken_off(outcome),
             Either::Right((time, _)) => time,
@@ -81,8 +102,12 @@ impl Server {
     }
 
     fn builder(&self) -> auto::Builder<TokioExecutor> {
-        let limits = &self.settings.limits;
+        let limits = &self.server.settings.limits;
         let mut builder = auto::Builder::new(TokioExecutor::new());
+        if self.ends.is_surplus {
+            // One answer ends it, by `Connection: close`; HTTP/2 has no such field.
+            builder = builder.http1_only();
+        }
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -90,68 +115,74 @@ impl Server {
             .header_read_timeout(None)
             .max_buf_size(limits.header_bytes.saturating_add(LONGEST_LINE));
         let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-        builder.http2().timer(TokioTimer::new()).max_header_list_size(header_bytes).max_concurrent_streams(100);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(header_bytes)
+            .max_concurrent_streams(MOST_STREAMS);
         builder
     }
 
-    async fn respond(&self, request: Request<Incoming>, ends: Ends, end: watch::Receiver<End>) -> Response<Bytes> {
+    async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
         let version = request.version();
-        let mut response = match self.surplus(ends) {
-            Some(refusal) => refusal,
-            None => self.answer(request, ends, end).await,
-        };
-        let is_last = ends.is_surplus || self.is_ending.load(Relaxed);
+        let (server, is_surplus) = (self.server.clone(), self.ends.is_surplus);
+        let mut response = if is_surplus { surplus() } else { self.answer(request).await };
         // HTTP/2 says it by a frame (RFC 9113 §6.8), and must not have the field (§8.2.2).
-        if is_last && version <= Version::HTTP_11 {
+        if (is_surplus || server.is_ending.load(Relaxed)) && version <= Version::HTTP_11 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    fn surplus(&self, ends: Ends) -> Option<Response<Bytes>> {
-        ends.is_surplus.then(|| {
-            let mut refusal =
-                told(StatusCode::SERVICE_UNAVAILABLE, "There are too many connections. Try again soon.\n".to_owned());
-            refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            refusal
-        })
-    }
-
-    async fn answer(&self, request: Request<Incoming>, ends: Ends, end: watch::Receiver<End>) -> Response<Bytes> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
+        let (server, ends) = (&self.server, self.ends);
         let (mut parts, body) = request.into_parts();
-        if let Some(health) = self.health(&parts) {
+        if let Some(health) = server.health(&parts) {
             return health;
         }
         let host = match hosts::asked(&mut parts) {
             Ok(host) => host,
             Err(reason) => return told(StatusCode::BAD_REQUEST, format!("{reason}\n")),
         };
-        if let Some(refusal) = self.hosts.refusal(host.as_ref(), ends.asked_at).filter(|_| self.app.development) {
+        if let Some(refusal) = server.hosts.refusal(host.as_ref(), ends.asked_at).filter(|_| server.app.development) {
             return refusal;
         }
-        if size_of(&parts.headers) > self.settings.limits.header_bytes {
+        if size_of(&parts.headers) > server.settings.limits.header_bytes {
             return told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The header is too large.\n".to_owned());
         }
-        let client = self.proxies.client(&mut parts.headers, ends.peer);
-        let body = match self.whole(&parts, body).await {
+        let client = server.proxies.client(&mut parts.headers, ends.peer);
+        let most = server.settings.limits.whole_body_time();
+        let body = match timeout(most, server.whole(&parts, body)).await.unwrap_or(Err(Unread::TooSlow)) {
             Ok(body) => Ok(body),
             Err(Unread::Refused(refused)) => Err(refused),
             Err(Unread::TooSlow) => {
                 return told(StatusCode::REQUEST_TIMEOUT, "The request was not sent in time.\n".to_owned());
             }
         };
-        // As on Lambda, a handler runs to its end though nobody may wait for it any more: what it began is not left half done.
-        let app = self.app.clone();
+        self.handle(parts, body, client).await
+    }
+
+    /// The site's answer. As on Lambda, a handler runs to its end after its client has left: what it began is not left half done.
+    async fn handle(
+        self: Arc<Self>,
+        parts: request::Parts,
+        body: Result<Bytes, Refused>,
+        client: IpAddr,
+    ) -> Response<Bytes> {
+        let permit = self.handlers.clone().acquire_owned().await;
         let answered = tokio::spawn(async move {
-            let _until_then = end;
-            plain::answer(&app, &parts, body, client).await
+            let answer = plain::answer(&self.server.app, &parts, body, client).await;
+            drop((permit, self));
+            answer
         });
         answered.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request has no answer");
             told(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n".to_owned())
         })
     }
+}
 
+impl Server {
     /// The answer at the health path, for whatever host and by GET or HEAD.
     fn health(&self, request: &request::Parts) -> Option<Response<Bytes>> {
         let is_read = [Method::GET, Method::HEAD].contains(&request.method);
@@ -193,10 +224,18 @@ impl Server {
     }
 }
 
+/// What a connection beyond the limit gets.
+fn surplus() -> Response<Bytes> {
+    let text = "There are too many connections. Try again soon.\n".to_owned();
+    let mut refusal = told(StatusCode::SERVICE_UNAVAILABLE, text);
+    refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    refusal
+}
+
 /// Waits for what ends a connection: its client is too slow, or the process ends. The answer is the time that it has left.
 async fn interruption(pace: &Pace, limits: &ServerLimits, mut end: watch::Receiver<End>) -> Duration {
     match select(pin!(pace.too_slow(limits)), pin!(end.wait_for(|end| *end != End::NotYet))).await {
-        Either::Left(_) => LAST_WORDS,
+        Either::Left(_) => CLOSING_TIME,
         // Whoever ends the process ends this too.
         Either::Right(_) => Duration::MAX,
     }
@@ -218,8 +257,12 @@ fn broken_off(outcome: Result<(), BoxError>) {
     }
 }
 
-/// What a connection that was too slow has left, to be told so.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How many handlers of a connection run at once.
+const MOST_REQUESTS: usize = 100;
+/// How many streams a connection of HTTP/2 has at once.
+const MOST_STREAMS: u32 = 100;
+/// How long the graceful close of a slow client's connection may take. No request of it is in work then.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// The request line has its own limit, which is hyper's.
 const LONGEST_LINE: usize = 65_536;
 /// How many times the limit of a body is read of one that is too large: a client that still sends would not see the answer when

@@ -11,11 +11,16 @@ use crate::runtime::door::PLAIN;
 /// | [header bytes](Self::with_header_bytes) | 32,768 | 431; also for more than 100 fields |
 /// | [body bytes](Self::with_body_bytes) | 6 MiB | 413, the site's error page |
 /// | [header time](Self::with_header_time) | 10 s | the connection is closed |
-/// | [body time](Self::with_body_time) | 30 s without a byte | 408 |
+/// | [body time](Self::with_body_time) | 30 s without a byte, 2 minutes in all | 408 |
 /// | [idle time](Self::with_idle_time) | 75 s | the connection is closed |
 /// | [connections](Self::with_connections) | 10,000 | 503 with `Retry-After`; many more are closed without an answer |
 ///
-/// A connection of HTTP/2 has 100 requests at once. A request line that is longer than 65,534 bytes is answered with 414.
+/// A connection of HTTP/2 has 100 requests at once, and 100 handlers at most run for it: one whose client has left counts until
+/// it ends, as its connection does. A request line that is longer than 65,534 bytes is answered with 414.
+///
+/// Bodies are held in memory, and there is no limit for all of them together. At worst they are connections × body bytes, and
+/// over HTTP/2 200 times as many: 100 that arrive, and 100 whose handlers run. Where strangers reach the server without a proxy
+/// that limits them, lower both limits.
 ///
 /// # Examples
 ///
@@ -84,7 +89,8 @@ impl ServerLimits {
         self
     }
 
-    /// The longest wait for the next part of a body. Default: 30 seconds.
+    /// The longest wait for the next part of a body. The whole body has four times as long, so a site with a larger
+    /// [body](Self::with_body_bytes) raises this too. Default: 30 seconds.
     pub fn with_body_time(mut self, time: Duration) -> Self {
         self.body_time = time;
         self
@@ -101,5 +107,10 @@ impl ServerLimits {
     pub fn with_connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
+    }
+
+    /// How long a whole body may take, however steadily its parts come.
+    pub(super) fn whole_body_time(&self) -> Duration {
+        self.body_time.saturating_mul(4)
     }
 }

@@ -38,7 +38,10 @@ pub use limits::ServerLimits;
 pub(super) use place::Place;
 pub(super) use settings::Settings;
 
-use self::{connection::Ends, proxies::Proxies};
+use self::{
+    connection::{Connection, Ends},
+    proxies::Proxies,
+};
 use super::{
     App,
     hosts::Hosts,
@@ -215,7 +218,7 @@ impl Server {
         let place = self.free.clone().try_acquire_owned();
         let (permit, is_surplus) = match place {
             Ok(permit) => (permit, false),
-            // A few are told so; what is beyond them, or a flood, is closed.
+            // The next 100 get a 503; all others are closed.
             Err(_) => match self.free_for_surplus.clone().try_acquire_owned() {
                 Ok(permit) => (permit, true),
                 Err(_) => return,
@@ -225,11 +228,8 @@ impl Server {
         _ = stream.set_nodelay(true);
         let asked_at = canonical(stream.local_addr().unwrap_or(address));
         let ends = Ends { peer: canonical(peer), asked_at, is_surplus };
-        let conversation = self.clone().converse(stream, ends, end.subscribe());
-        tokio::spawn(async move {
-            conversation.await;
-            drop(permit);
-        });
+        let connection = Connection::new(self.clone(), ends, end.subscribe(), permit);
+        tokio::spawn(connection.serve(stream));
     }
 
     /// Lets what is in work come to its end, if it does so in time.
