@@ -382,6 +382,20 @@ fn at_the_end_a_request_in_work_is_answered_and_no_other_is_taken() {
 }
 
 #[test]
+fn a_connection_that_comes_at_the_end_is_answered_and_closed() {
+    let mut site = start(echo().with_health_path("/healthz"));
+    drop(site.end.take());
+    let ask = |_| site.answer(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let health = (0..10_000).map(ask).find(|answer| statuses(answer) != [200]).unwrap_or_default();
+    assert!(statuses(&health) == [503] && health.contains("connection: close"), "{health}");
+    let other = site.answer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(statuses(&other) == [200] && other.contains("connection: close"), "{other}");
+    let address = site.address;
+    site.end();
+    assert!(TcpStream::connect(address).is_err(), "nobody listens");
+}
+
+#[test]
 fn what_takes_too_long_at_the_end_is_broken_off() {
     let (app, done) = slow(Duration::from_secs(60));
     let site = start(app.with_shutdown_time(Duration::from_millis(300)));

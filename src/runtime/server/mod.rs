@@ -3,7 +3,7 @@
 //! 1. [`place`] where to listen, if the environment says so
 //! 2. [`settings`] what the site says of it: [`limits`], proxies, a path for health checks
 //! 3. a [`connection`] at a time is accepted, at its [`pace`]; [`proxies`] say who is behind it
-//! 4. at the end no more are accepted, and requests in work have some time left
+//! 4. at the end connections are accepted for a moment more, and requests in work have some time left
 //!
 //! What a request then meets is what it meets behind every other door: [`plain`](super::plain).
 
@@ -71,7 +71,7 @@ struct Server {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     NotYet,
-    /// With what is in work.
+    /// Requests in work may finish.
     Soon,
     Now,
 }
@@ -96,8 +96,9 @@ impl App {
     /// Serves plain HTTP on a socket that is open already, until something has happened: for a test with a real client, or a
     /// socket that another process has opened. [`run`](Self::run) does it by itself in a container, and ends at SIGTERM.
     ///
-    /// HTTP/1.1 and HTTP/2 without TLS, within [`ServerLimits`]. At the end it accepts no more connections, says `Connection:
-    /// close`, and waits for requests in work ([`with_shutdown_time`](Self::with_shutdown_time)).
+    /// HTTP/1.1 and HTTP/2 without TLS, within [`ServerLimits`]. At the end it says `Connection: close` with each answer. For a
+    /// tenth of the [shutdown time](Self::with_shutdown_time), half a second at most, it goes on accepting connections. Then it
+    /// closes the socket, and waits for requests in work.
     ///
     /// What a development shows is not shown here, unless the socket is on a loopback address or `STAGE` is `dev`.
     ///
@@ -175,8 +176,8 @@ impl Server {
         self.greet(address);
         let server = Arc::new(self);
         let (end, _) = watch::channel(End::NotYet);
-        server.accept(listener, address, &end, until).await;
-        server.end(&end).await;
+        server.accept(&listener, address, &end, until).await;
+        server.end(listener, address, &end).await;
         Ok(())
     }
 
@@ -187,19 +188,19 @@ impl Server {
         tracing::info!("serving plain HTTP on http://{address}, in {stage}{content}");
     }
 
-    /// Takes connections until it is to end.
+    /// Takes connections until something has happened. That is checked before each connection, so no flood delays it.
     async fn accept(
         self: &Arc<Self>,
-        listener: TcpListener,
+        listener: &TcpListener,
         address: SocketAddr,
         end: &watch::Sender<End>,
         until: impl Future<Output = ()>,
     ) {
         let mut until = pin!(until);
         loop {
-            let accepted = match select(pin!(listener.accept()), until.as_mut()).await {
-                Either::Left((accepted, _)) => accepted,
-                Either::Right(_) => return,
+            let accepted = match select(until.as_mut(), pin!(listener.accept())).await {
+                Either::Left(_) => return,
+                Either::Right((accepted, _)) => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => self.start(stream, peer, address, end),
@@ -207,7 +208,9 @@ impl Server {
                 Err(error) => {
                     // Without a pause, one for want of file descriptors would come again and again.
                     tracing::warn!(%error, "a connection could not be accepted");
-                    select(pin!(sleep(Duration::from_millis(100))), until.as_mut()).await;
+                    if let Either::Left(_) = select(until.as_mut(), pin!(sleep(Duration::from_millis(100)))).await {
+                        return;
+                    }
                 }
             }
         }
@@ -233,16 +236,17 @@ impl Server {
     }
 
     /// Lets what is in work come to its end, if it does so in time.
-    async fn end(&self, end: &watch::Sender<End>) {
+    async fn end(self: &Arc<Self>, listener: TcpListener, address: SocketAddr, end: &watch::Sender<End>) {
         self.is_ending.store(true, Relaxed);
         tracing::info!(connections = end.receiver_count(), "the server ends; what is in work is waited for");
         let finished = async {
-            if end.receiver_count() > 0 {
-                // A client that is about to ask on its old connection is answered, and told to ask no more on it.
-                sleep((self.shutdown_time / 10).min(Duration::from_millis(500))).await;
-                end.send_replace(End::Soon);
-                end.closed().await;
-            }
+            // A client that asks now, on an old connection or a new one, is answered, and told to ask no more on it. A connection
+            // that waits to be accepted would be reset with the socket.
+            let moment = sleep((self.shutdown_time / 10).min(Duration::from_millis(500)));
+            self.accept(&listener, address, end, moment).await;
+            drop(listener);
+            end.send_replace(End::Soon);
+            end.closed().await;
             self.app.tasks.stop().await;
         };
         if timeout(self.shutdown_time, finished).await.is_err() {
