@@ -486,6 +486,19 @@ fn http_2_is_spoken_where_the_client_begins_with_it() {
     assert_eq!(answer_in_frames(&mut stream), (STATUS_200, "GET / a.example||".to_owned()));
 }
 
+/// RFC 9110 §9.3.2, whether the site answers or the server itself.
+#[test]
+fn head_has_no_body_over_http_2() {
+    let site = start(echo().with_health_path("/healthz"));
+    let mut stream = site.connect();
+    stream.write_all(&[HTTP_2, &headers_frame(1, "HEAD", "/healthz")].concat()).expect("sent");
+    assert_eq!(answer_in_frames(&mut stream), (STATUS_200, String::new()));
+    stream.write_all(&headers_frame(3, "HEAD", "/")).expect("sent");
+    assert_eq!(answer_in_frames(&mut stream).1, "");
+    stream.write_all(&headers_frame(5, "GET", "/healthz")).expect("sent");
+    assert_eq!(answer_in_frames(&mut stream).1, "ok\n");
+}
+
 /// The start of a connection (RFC 9113 §3.4), and an empty SETTINGS.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// The indexed field `:status: 200` (RFC 7541 appendix A).

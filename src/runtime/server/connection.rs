@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     error::BoxError,
-    runtime::{asked::Refused, hosts, plain, told::told, uri::BadRequest},
+    runtime::{asked::Refused, hosts, plain, reply::bodiless, told::told, uri::BadRequest},
 };
 
 /// Who is at both ends of a connection.
@@ -124,9 +124,11 @@ impl Connection {
     }
 
     async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
-        let version = request.version();
+        let (version, method) = (request.version(), request.method().clone());
         let (server, is_surplus) = (self.server.clone(), self.ends.is_surplus);
-        let mut response = if is_surplus { surplus() } else { self.answer(request).await };
+        let response = if is_surplus { surplus() } else { self.answer(request).await };
+        // The site's answers have no body already where none belongs; for the server's own answers only HTTP/1.1 would see to it.
+        let mut response = bodiless(method.as_str(), response);
         // HTTP/2 says it by a frame (RFC 9113 §6.8), and must not have the field (§8.2.2).
         if (is_surplus || server.is_ending.load(Relaxed)) && version <= Version::HTTP_11 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
