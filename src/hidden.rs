@@ -58,7 +58,7 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     holds_secret(name.as_bytes())
         || name.ends_with("key")
         || ["private", "pwd", "csrf", "database_url", "dsn"].iter().any(|word| name.contains(word))
-        || ["otp", "pin", "salt"].iter().any(|word| is_word(word))
+        || ["otp", "pin", "salt"].iter().any(is_word)
 }
 
 /// The words with this first letter that stand in the names of such fields.
