@@ -154,8 +154,8 @@ pub mod server {
     pub use crate::runtime::server::ServerLimits;
 }
 
-/// What [`App`] takes and gives besides requests and responses: the [`Reply`](events::Reply) of [`App::invoke`], the
-/// [`ScheduledEvent`](events::ScheduledEvent) of a schedule, and the [`ScriptRoot`](events::ScriptRoot) in the extensions of a request: the path prefix under which the site is mounted.
+/// What [`App`] takes and gives besides requests and responses: the [`Reply`] of [`App::invoke`], the [`ScheduledEvent`] of a
+/// schedule, and the [`ScriptRoot`] in the extensions of a request: the path prefix under which the site is mounted.
 pub mod events {
     pub use crate::{
         runtime::{Reply, ScheduledEvent},
@@ -165,9 +165,9 @@ pub mod events {
 
 /// The services that the layers of this crate make, for code that names their types.
 ///
-/// A [`CloudFront`] makes a [`CloudFrontService`](layers::CloudFrontService), a [`ContentManager`] a
-/// [`ContentService`](layers::ContentService). Most sites need neither name: [`App`] has the methods
-/// [`with_cloudfront`](App::with_cloudfront) and [`with_content`](App::with_content).
+/// A [`CloudFront`] makes a [`CloudFrontService`], and a [`ContentManager`] makes a [`ContentService`](layers::ContentService). Most
+/// sites need neither name: [`App`] has the methods [`with_cloudfront`](App::with_cloudfront) and
+/// [`with_content`](App::with_content).
 pub mod layers {
     pub use crate::{cloudfront::CloudFrontService, content::ContentService};
 }

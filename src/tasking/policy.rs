@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// How long a task that failed waits: twice as long after each attempt, up to a limit. For [`Task::BACKOFF`].
+/// How long a task that failed waits: twice as long after each attempt, up to a limit. For [`Task::BACKOFF`](crate::tasking::Task::BACKOFF).
 ///
 /// # Examples
 ///

@@ -12,7 +12,7 @@ use crate::hidden::Length;
 
 /// Work to be done after a response is sent: a type whose values travel as JSON.
 ///
-/// A value that would not come out of its JSON as it went in is refused when it is posted, with [`ErrorKind::Task`] and the
+/// A value that would not come out of its JSON as it went in is refused when it is posted, with [`ErrorKind::Task`](crate::ErrorKind::Task) and the
 /// name of the field where that is known: a float that is not finite, also in an `Option`; what is nested deeper than 127
 /// levels; `Some(None)`; an integer beyond 64 bits in an enum with a tag; a number as the key of a flattened map; a variant of
 /// an untagged enum that an earlier one takes. All else arrives with the same bits and characters. (Two variants of an
