@@ -1,4 +1,4 @@
-//! What the first tag of a page costs: its templates are parsed and followed, which nothing does again. Nothing is compiled
+//! The cost of the first tag of a page. Its templates are parsed and analysed once. Nothing is compiled
 //! or rendered.
 //!
 //! `cargo bench --bench analysis` prints for each kind of templates how long that takes for 1,000 lines of them, how much

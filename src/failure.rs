@@ -7,7 +7,7 @@ use crate::{
     representation::Representation,
 };
 
-/// What a handler returns: a [`Representation`], or a [`Failure`], which `?` makes of any error.
+/// The return type of a handler: a [`Representation`], or a [`Failure`]. The operator `?` converts any error into a `Failure`.
 ///
 /// # Examples
 ///
@@ -54,7 +54,7 @@ pub type Answer<T = Representation> = std::result::Result<T, Failure>;
 pub struct Failure(Error);
 
 impl Failure {
-    /// A failure of what is no error type: a text, a [`BoxError`].
+    /// Makes a failure from a text or a [`BoxError`].
     ///
     /// # Examples
     ///

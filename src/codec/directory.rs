@@ -132,7 +132,7 @@ impl<'a> Directory<'a> {
         })
     }
 
-    /// The first 16 bits that an entry has for values, whatever its type: writers disagree on that of the orientation.
+    /// The first 16 bits of an entry's value. The entry's type is not read, because writers give the orientation different types.
     pub(super) fn beginning(&self, tag: u16) -> Option<u16> {
         self.u16_at(self.entry(tag)?.checked_add(4 + self.word())?)
     }

@@ -40,7 +40,7 @@ pub(crate) struct Header {
     pub(crate) length: usize,
 }
 
-/// What the components of a JPEG are.
+/// The meaning of a JPEG's components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colours {
     Grey,

@@ -1,4 +1,4 @@
-//! What a file is, by its bytes alone: its kind, and its header. A name or a declared type is never believed.
+//! The kind of a file and its header, read from its bytes alone. The name and the declared type are ignored.
 
 use super::{
     bytes::{be32, slice},
@@ -33,8 +33,8 @@ pub(crate) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Refusa
     Ok(header)
 }
 
-/// The kind of a file that is converted. Its bytes decide, whatever it is called: the server, pages, build steps and checks
-/// all ask this.
+/// The kind of a file, if files of this kind are converted. The bytes decide, and not the name. The server, pages, build steps and
+/// checks all call this function.
 pub(crate) fn converted(bytes: &[u8]) -> Option<Kind> {
     let kind = decoded(bytes)?;
     // A GIF that moves is nothing but a file, whatever stands behind its `?`: the others that move are told by their header.

@@ -69,7 +69,7 @@ impl ContentManager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] where it is missing in production, and for what is no origin.
+    /// [`ErrorKind::Configuration`] if the variable is missing in production, or is not an origin.
     ///
     /// # Examples
     ///

@@ -17,7 +17,7 @@ pub(crate) fn seeded(defect: Defect) -> bool {
     SEEDED.get() == Some(defect)
 }
 
-/// Whether anything is wrong: what would mend it is off too.
+/// Whether a defect is seeded. The mechanism that would hide its effect is then switched off too.
 pub(crate) fn is_any_seeded() -> bool {
     SEEDED.get().is_some()
 }

@@ -150,7 +150,7 @@ impl Chain {
         self.members.iter().map(|(name, member)| (name, of(member))).collect()
     }
 
-    /// The block and those within it, in whatever template.
+    /// The block and the blocks within it, in all templates.
     fn reached<'a>(&'a self, block: &'a str, needed: &Needed) -> BTreeSet<&'a str> {
         if needed.words.contains(SELF) {
             return self.blocks();
@@ -169,7 +169,7 @@ impl Chain {
         reached
     }
 
-    /// The blocks that the block is in, in whatever template.
+    /// The blocks around the block, in all templates.
     fn enclosing<'a>(&'a self, block: &'a str) -> BTreeSet<&'a str> {
         let (mut enclosing, mut waiting) = (BTreeSet::new(), vec![block]);
         while let Some(block) = waiting.pop() {

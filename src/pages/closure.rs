@@ -17,7 +17,7 @@ use crate::{
     files::assets::Assets,
 };
 
-/// What a site's pages are made from at one moment.
+/// The sources of a site's pages at one moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     pub(crate) templates: &'a Templates,

@@ -291,7 +291,7 @@ fn files(assets: &Assets, mentions: &Mentions) -> Parts {
     mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
 }
 
-/// What a page depends on besides files, globals and arguments: versions, settings, and which part of it is rendered.
+/// The other dependencies of a page: versions, settings, and the template or block that is rendered.
 fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool) -> Parts {
     let images = images_of(site, mentions, shows_images);
     let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));

@@ -7,7 +7,7 @@ use lambda_http::Request;
 use super::{door::Door, uri::BadRequest};
 use crate::script_root::ScriptRoot;
 
-/// What is known of a request, and the request that the site gets of it.
+/// The facts about a request, and the request that the site gets.
 pub(crate) struct Asked<'a> {
     pub(crate) door: &'static Door,
     /// Whether event and reply use `multiValueHeaders`.

@@ -24,7 +24,7 @@ use crate::{
 /// A service as an [`App`] calls it: whole bodies, and errors of one type.
 pub(super) type Site = BoxCloneSyncService<Request, Response<Bytes>, Error>;
 
-/// The same as a layer takes it.
+/// The service type that each layer wraps.
 type Inner = MapResponse<Site, fn(Response<Bytes>) -> Response<Full<Bytes>>>;
 
 /// Puts one layer around a service.

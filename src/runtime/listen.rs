@@ -1,4 +1,4 @@
-//! What a server on this machine reads from the environment, and its socket.
+//! The settings that a server on this machine reads from the environment, and its socket.
 
 use std::{env, str::FromStr};
 

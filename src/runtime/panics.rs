@@ -4,7 +4,7 @@ use std::panic;
 
 use crate::error_response;
 
-/// From now on errors of panics name the file and the line. What the hook before did stays.
+/// Sets a panic hook, so that errors of panics name the file and the line. The hook before still runs.
 pub(super) fn remember_places() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -100,7 +100,7 @@ fn body_of(headers: &HeaderMap, body: &Bytes) -> Body {
     }
 }
 
-/// What a function URL says of a request besides: who asks, and how.
+/// The request context of a function URL: the client's address, and the method.
 fn context(request: &request::Parts, headers: &HeaderMap, client: IpAddr) -> RequestContext {
     let mut context = Context::default();
     context.stage = Some("$default".to_owned());

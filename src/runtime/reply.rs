@@ -145,7 +145,7 @@ impl HttpReply {
     }
 }
 
-/// What is wrong with an answer that its front door would not take.
+/// Why a front door would refuse an answer.
 pub(super) fn refuse_size(door: &'static Door, multi_value: bool, response: &Response<Bytes>) -> Option<Error> {
     if is_small(door, response) {
         return None;

@@ -1,9 +1,9 @@
-//! What a server itself says to a client, in plain text. It knows no site.
+//! Plain text answers that a server makes itself, without the site.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-/// What a server itself says.
+/// A plain text answer of the server itself.
 pub(super) fn told(status: StatusCode, text: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;

@@ -129,7 +129,7 @@ impl<'a> Invocation<'a> {
         *longest = time.max(*longest);
     }
 
-    /// What is still in the queue.
+    /// The messages that are still in the queue.
     pub(super) fn left(&self) -> Vec<&'a Record> {
         let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
         self.records.iter().map(|routed| routed.record).filter(|record| !deleted.contains(&*record.receipt)).collect()

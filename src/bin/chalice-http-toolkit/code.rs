@@ -5,7 +5,7 @@ use std::{fmt, fs, io, path::Path};
 
 use crate::check::files_below;
 
-/// What is known of a site's code.
+/// The facts about a site's code that its template has to agree with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Code {
     /// Whether there is any.
@@ -55,7 +55,7 @@ impl Default for Code {
 }
 
 impl Code {
-    /// What the Rust files below a folder say. Without such a folder there is no code.
+    /// Reads the Rust files below a folder. Without such a folder there is no code.
     pub(crate) fn read(folder: &Path) -> io::Result<Self> {
         let files = match files_below(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -63,7 +63,7 @@ impl Code {
         };
         let mut code = Self::default();
         for file in files.iter().filter(|file| file.ends_with(".rs")) {
-            // What is no text is no code either.
+            // A file that is not UTF-8 is not Rust code.
             code.add(file, &String::from_utf8_lossy(&fs::read(folder.join(file))?));
         }
         Ok(code)
@@ -91,7 +91,7 @@ impl Code {
         self.too_many.extend(counted.filter(|(_, tags)| *tags > MOST_TAGS));
     }
 
-    /// What is wrong whatever the template says.
+    /// The faults in the code alone. They do not depend on the template.
     pub(crate) fn problems(&self) -> Vec<(Place, String)> {
         let many = self.too_many.iter().map(|(place, tags)| {
             let message = format!(

@@ -107,7 +107,7 @@ fn table(directory: &Directory<'_>, bits: u32) -> Option<Vec<[u8; 3]>> {
 struct Colours {
     /// How much of the brightness is red, green and blue.
     weights: [f32; 3],
-    /// What is stored where there is none and where there is all, of each of the three.
+    /// `ReferenceBlackWhite`: the stored values for black and for white, for each of the three components.
     range: [f32; 6],
 }
 

@@ -121,7 +121,7 @@ pub(in super::super) fn is_premultiplied(bytes: &[u8]) -> bool {
     Directory::first(bytes).and_then(|directory| directory.number(EXTRA_SAMPLES)) == Some(1)
 }
 
-/// What the decoder leaves to us: samples that are no colours yet.
+/// Samples that the decoder does not convert to colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Coded {
     /// Shades of so many bits.

@@ -69,7 +69,7 @@ pub(crate) enum Label {
     Keyed(Place),
 }
 
-/// What a call block hands to a macro.
+/// The caller that a call block passes to a macro.
 pub(crate) const CALLER: &str = "caller";
 
 /// What is handed over in a call.

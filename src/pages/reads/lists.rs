@@ -7,7 +7,7 @@ pub(super) struct Lists<T> {
     items: Vec<(T, Rest)>,
 }
 
-/// What is left of a list.
+/// The rest of a list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rest(u32);
 
@@ -41,7 +41,7 @@ impl<T: Copy> Lists<T> {
         self.starts.get(list as usize).copied().unwrap_or(Rest::NONE)
     }
 
-    /// Takes an item off what is left of a list. Whatever is added meanwhile is no part of it.
+    /// Takes the next item of a list. Items that were added after the iteration began are not returned.
     pub(super) fn next(&self, rest: &mut Rest) -> Option<T> {
         let (item, after) = *self.items.get(rest.0 as usize)?;
         *rest = after;

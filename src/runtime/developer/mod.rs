@@ -16,7 +16,8 @@ use crate::error::{Error, ErrorKind};
 /// Lines that are shown before and behind the one at fault.
 const AROUND: usize = 5;
 
-/// What the page allows itself: its own style and script, and the site's own files for the site's page that is in it.
+/// The page's Content-Security-Policy. It allows the page's own style and script, and the site's files for the site's page within
+/// it.
 const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' data:; \
                                  font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -43,7 +43,7 @@ pub(super) struct Ends {
     pub(super) is_surplus: bool,
 }
 
-/// What the requests of a connection share. The last of its handlers drops it.
+/// The state that the requests of a connection share. The last running handler drops it.
 pub(super) struct Connection {
     server: Arc<Server>,
     ends: Ends,
@@ -185,7 +185,7 @@ impl Connection {
 }
 
 impl Server {
-    /// The answer at the health path, for whatever host and by GET or HEAD.
+    /// The answer at the health path, for every host, to GET and HEAD.
     fn health(&self, request: &request::Parts) -> Option<Response<Bytes>> {
         let is_read = [Method::GET, Method::HEAD].contains(&request.method);
         let path = self.settings.health_path.as_deref();
@@ -226,7 +226,7 @@ impl Server {
     }
 }
 
-/// What a connection beyond the limit gets.
+/// The answer on a connection beyond the limit.
 fn surplus() -> Response<Bytes> {
     let text = "There are too many connections. Try again soon.\n".to_owned();
     let mut refusal = told(StatusCode::SERVICE_UNAVAILABLE, text);

@@ -1,4 +1,4 @@
-//! What the server of plain HTTP takes from strangers. It limits nothing itself.
+//! The limits of the plain HTTP server. This module holds the values; `connection` applies them.
 
 use std::time::Duration;
 

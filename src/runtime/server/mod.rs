@@ -100,7 +100,7 @@ impl App {
     /// tenth of the [shutdown time](Self::with_shutdown_time), half a second at most, it goes on accepting connections. Then it
     /// closes the socket, and waits for requests in work.
     ///
-    /// What a development shows is not shown here, unless the socket is on a loopback address or `STAGE` is `dev`.
+    /// Details for developers are shown only if the socket is on a loopback address or `STAGE` is `dev`.
     ///
     /// # Errors
     ///

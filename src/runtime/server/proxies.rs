@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proxies {
     nets: Vec<Net>,
-    /// Whoever connects is one: only the proxy reaches this process.
+    /// Every peer is a trusted proxy: only the proxy reaches this process.
     is_any_peer: bool,
     /// Whether HTTPS is assumed when a proxy sends no scheme.
     is_https: bool,
@@ -212,7 +212,7 @@ mod tests {
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=198.51.100.1, For=203.0.113.9;Proto=https", "203.0.113.9", "https"),
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=1.1.1.1|x-forwarded-for: 203.0.113.9", "203.0.113.9", "http"),
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=_hidden;proto=https", "10.1.2.3", "http"),
-            // What a client wrote into a quoted string is no element, and no parameter.
+            // A comma or a semicolon within a quoted string separates nothing.
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=203.0.113.9;host=\"a,for=127.0.0.1\"", "203.0.113.9", "http"),
             ("10.0.0.0/8", "10.1.2.3", "forwarded: for=203.0.113.9;host=\"a;for=127.0.0.1;b=\"", "203.0.113.9", "http"),
             ("10.0.0.0/8", "10.1.2.3", r#"forwarded: for=203.0.113.9;host="a\",for=127.0.0.1;b=\"""#, "203.0.113.9", "http"),

@@ -1,11 +1,11 @@
-//! What a site says of its server of plain HTTP. It serves nothing.
+//! The settings of an `App` for the plain HTTP server.
 
 use std::time::Duration;
 
 use super::limits::ServerLimits;
 use crate::runtime::App;
 
-/// What an app says of its server.
+/// The settings of the plain HTTP server.
 #[derive(Clone, Debug, Default)]
 pub(in crate::runtime) struct Settings {
     pub(super) limits: ServerLimits,
@@ -17,7 +17,7 @@ pub(in crate::runtime) struct Settings {
 
 /// The server of plain HTTP.
 impl App {
-    /// What the server of plain HTTP takes from strangers. Default: [`ServerLimits::default`].
+    /// The limits of the plain HTTP server. Default: [`ServerLimits::default`].
     ///
     /// # Examples
     ///

@@ -5,7 +5,7 @@ use crate::code::Code;
 
 pub(super) struct Template {
     root: Node,
-    /// What the site's code says of the same things.
+    /// The facts that the site's code states about the same settings.
     pub(super) code: Code,
 }
 

@@ -17,7 +17,7 @@ const MOST_RECEIVES: f64 = 1000.0;
 /// The `maxReceiveCount` that messages recommend.
 const GOOD_RECEIVES: f64 = 100.0;
 
-/// What the worker does with a task that has had its attempts.
+/// How the worker handles a task whose attempts are used up.
 const SEND: &str = "sqs:SendMessage";
 
 /// An event source: a queue, the function that it calls, and how.

@@ -6,7 +6,8 @@ use super::{
     yaml::Node,
 };
 
-/// Policies of AWS's own that Lambda functions have, and that allow nothing of what is asked here.
+/// The names of AWS's managed policies for Lambda functions begin so. These policies allow none of the actions that are checked
+/// here.
 const OF_LAMBDA: &str = "AWSLambda";
 
 /// Whether a function may do something, such as `sqs:SendMessage`, with a resource.

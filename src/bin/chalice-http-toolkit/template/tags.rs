@@ -46,7 +46,7 @@ pub(super) fn field(template: &Template) -> Vec<Problem> {
     found
 }
 
-/// What the code does not write out may be any name. Names of fields have no case.
+/// A name that the code does not write as a literal may be any name. Names of header fields are compared without case.
 fn is_same(sent: Option<&str>, read: &str) -> bool {
     sent.is_none_or(|sent| sent.eq_ignore_ascii_case(read))
 }

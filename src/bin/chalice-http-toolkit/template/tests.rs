@@ -13,7 +13,7 @@ fn check(source: &str) -> Vec<Finding> {
     super::check(source, Code::default())
 }
 
-/// What the code that `setup` writes says.
+/// The facts in the code that `setup` writes.
 pub(super) fn code(extras: &[Extra]) -> Code {
     code_of(&rendered("src/main.rs", extras))
 }

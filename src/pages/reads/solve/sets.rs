@@ -51,7 +51,7 @@ impl Sets {
         Self { numbers, starts, all }
     }
 
-    /// What a scope is when nothing has been set in its frame yet.
+    /// The state of a scope before anything is set in its frame.
     pub(super) fn start(&self, scope: Scope) -> Scope {
         self.starts[scope.0 as usize]
     }

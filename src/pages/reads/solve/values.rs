@@ -1,4 +1,4 @@
-//! What is done with values: one of their parts is looked at, or all of them.
+//! The uses of values: a template reads one part of a value, or all of it.
 
 use super::{Origin, Solver, Source, UNKNOWN};
 use crate::pages::reads::flow::{Label, List, Name, Place};
