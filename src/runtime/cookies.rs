@@ -1,6 +1,11 @@
 //! The place of the cookies' layer among those of an `App`.
 
-use super::{App, layers::Place};
+use tower::Layer;
+
+use super::{
+    App,
+    layers::{Place, site},
+};
 use crate::cookies::Cookies;
 
 impl App {
@@ -25,6 +30,6 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_cookies(self, cookies: Cookies) -> Self {
-        self.with_layer(Place::Cookies, cookies)
+        self.with_layer(Place::Cookies, move |inner| site(cookies.layer(inner)))
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 pub(super) type Site = BoxCloneSyncService<Request, Response<Bytes>, Error>;
 
 /// The service type that each layer wraps.
-type Inner = MapResponse<Site, fn(Response<Bytes>) -> Response<Full<Bytes>>>;
+pub(super) type Inner = MapResponse<Site, fn(Response<Bytes>) -> Response<Full<Bytes>>>;
 
 /// Puts one layer around a service.
 type Around = Arc<dyn Fn(Site) -> Site + Send + Sync>;
@@ -54,18 +54,9 @@ impl Layers {
     }
 
     /// Puts a layer in its place, in which there is one at most.
-    pub(super) fn put<L, S, B>(&mut self, place: Place, layer: L)
-    where
-        L: Layer<Inner, Service = S> + Send + Sync + 'static,
-        S: Service<Request, Response = Response<B>> + Clone + Send + Sync + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: HttpBody + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
-        let around = move |inner: Site| site(layer.layer(inner.map_response(|response| response.map(Full::new))));
-        self.around[place as usize] = Some(Arc::new(around));
+    fn put(&mut self, place: Place, layer: impl Fn(Inner) -> Site + Send + Sync + 'static) {
+        let with_bodies = |inner: Site| inner.map_response(full as fn(_) -> _);
+        self.around[place as usize] = Some(Arc::new(move |inner| layer(with_bodies(inner))));
     }
 
     /// The service behind all of them.
@@ -78,6 +69,10 @@ impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Layers").field("around", &self.around.iter().flatten().count()).finish_non_exhaustive()
     }
+}
+
+fn full(response: Response<Bytes>) -> Response<Full<Bytes>> {
+    response.map(Full::new)
 }
 
 /// Any service as an [`App`] calls it.
@@ -145,7 +140,8 @@ impl App {
     /// # }
     /// ```
     pub fn with_content(self, content: &ContentManager) -> Self {
-        self.with_error_pages(content).with_layer(Place::Content, content.clone())
+        let layer = content.clone();
+        self.with_error_pages(content).with_layer(Place::Content, move |inner| site(layer.layer(inner)))
     }
 
     /// Refuses requests that another site's page makes a visitor's browser send, with 403. Where it stands:
@@ -166,7 +162,7 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_protection(self, protection: CrossOriginProtection) -> Self {
-        self.with_layer(Place::Protection, protection)
+        self.with_layer(Place::Protection, move |inner| site(protection.layer(inner)))
     }
 
     /// Decides on every answer what [`CloudFront`] says: 304, 206, 412, what may be kept. It stands around all other layers
@@ -188,19 +184,10 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_cloudfront(self, cloudfront: CloudFront) -> Self {
-        self.with_layer(Place::CloudFront, cloudfront)
+        self.with_layer(Place::CloudFront, move |inner| site(cloudfront.layer(inner)))
     }
 
-    pub(super) fn with_layer<L, S, B>(mut self, place: Place, layer: L) -> Self
-    where
-        L: Layer<Inner, Service = S> + Send + Sync + 'static,
-        S: Service<Request, Response = Response<B>> + Clone + Send + Sync + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: HttpBody + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
+    pub(super) fn with_layer(mut self, place: Place, layer: impl Fn(Inner) -> Site + Send + Sync + 'static) -> Self {
         self.layers.put(place, layer);
         self.service = self.layers.site();
         self
