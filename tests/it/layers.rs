@@ -147,6 +147,21 @@ async fn the_order_of_calls_makes_no_other_order_of_layers() {
     assert_eq!(get(&twice, "/contact").send().await.status, 403);
 }
 
+/// CloudFront's layer is the outermost: who bypasses the distribution reaches no other layer.
+#[tokio::test]
+async fn a_request_without_the_origin_secret_meets_no_layer_inside() {
+    let guarded =
+        || CloudFront::new().with_origin_secret("a-secret-of-forty-characters-01234567890").expect("a secret");
+    let protected = |app: App| app.with_protection(CrossOriginProtection::new());
+    let site = || App::new(router(&content()));
+    for app in [protected(site().with_cloudfront(guarded())), protected(site()).with_cloudfront(guarded())] {
+        let log = Log::start();
+        let refused = ask(&app, "POST", "/contact").header("sec-fetch-site", "cross-site").send().await;
+        assert_eq!(refused.status, 403);
+        assert_eq!(log.lines(&["CrossOrigin"]), [] as [String; 0]);
+    }
+}
+
 #[cfg(feature = "cookies")]
 #[tokio::test]
 async fn cookies_stand_between_content_and_protection() {
