@@ -277,7 +277,7 @@ impl ImageSettings {
         let wanted = match serve::located(assets, path) {
             Some((found, segment)) => {
                 let file = assets.files().get(&found.name);
-                file.and_then(|file| serve::asked(&images.allowed, &file.bytes, segment, query))
+                file.and_then(|file| serve::requested_variant(&images.allowed, &file.bytes, segment, query))
             }
             // There is no such file now, and may be one later.
             None => match path.as_str().rsplit_once('/') {
@@ -297,7 +297,7 @@ impl ImageSettings {
     pub(crate) fn refuses(&self, assets: &Assets, name: &str, query: &str) -> bool {
         let query = query.strip_prefix('?').unwrap_or(query);
         let refused = |images: &Images| {
-            let asked = serve::asked(&images.allowed, &assets.files().get(name)?.bytes, None, query)?;
+            let asked = serve::requested_variant(&images.allowed, &assets.files().get(name)?.bytes, None, query)?;
             Some(asked.is_err())
         };
         self.of_files.as_ref().and_then(refused).unwrap_or(false)

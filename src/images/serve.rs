@@ -53,7 +53,7 @@ pub(crate) fn at(
 ) -> Option<Representation> {
     let (found, segment) = located(assets, path)?;
     let content = assets.files().get(&found.name)?.clone();
-    let wanted = match asked(&engine.allowed, &content.bytes, segment, query.unwrap_or_default())? {
+    let wanted = match requested_variant(&engine.allowed, &content.bytes, segment, query.unwrap_or_default())? {
         Ok(wanted) => wanted,
         Err(why) => return Some(refused(why)),
     };
@@ -73,7 +73,7 @@ pub(crate) fn at(
 }
 
 /// What a URL asks of this file; `None` where it is served as any file is.
-pub(crate) fn asked(
+pub(crate) fn requested_variant(
     allowed: &AllowedVariants,
     file: &[u8],
     segment: Option<&str>,

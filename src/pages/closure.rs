@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     explain::Parts,
     lookups,
-    reads::{Counts, Cut, Known, flow::Flow},
+    reads::{AnalysisOptions, Counts, Cut, flow::Flow},
     reference::Reference,
     site_settings::SiteSettings,
     syntax::{self, Mentions},
@@ -111,7 +111,7 @@ pub(crate) fn cut(site: Site<'_>, name: &str) -> Option<String> {
     }
     let looked_up = look_up(site.settings, &mut mentions);
     let globals = site.templates.environment().globals().map(|(name, _)| name.to_owned()).collect();
-    Counts::of(flow, name, &Known { globals, looked_up, is_watched: false }).1.problem()
+    Counts::of(flow, name, &AnalysisOptions { globals, looked_up, is_watched: false }).1.problem()
 }
 
 fn report_missing_files(template: &str, mentions: &Mentions, assets: &Assets, settings: &SiteSettings) {

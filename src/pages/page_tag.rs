@@ -22,7 +22,7 @@ use super::{
     closure::{Site, collect, look_up, report_cut, too_many},
     explain::{Explanation, Parts},
     fragment::Fragment,
-    reads::{Counts, Keys, Known, Reads},
+    reads::{AnalysisOptions, Counts, Keys, Reads},
     reference::Reference,
     syntax::Mentions,
     templates::{ABSOLUTE_URL, Templates},
@@ -118,8 +118,8 @@ impl Closure {
         let globals_there = site.templates.environment().globals().map(|(name, _)| name.to_owned()).collect();
         let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
         let looked_up = look_up(site.settings, &mut mentions);
-        let known = Known { globals: globals_there, looked_up, is_watched };
-        let (counts, cut) = Counts::of(flow, name, &known);
+        let options = AnalysisOptions { globals: globals_there, looked_up, is_watched };
+        let (counts, cut) = Counts::of(flow, name, &options);
         let fragment = site.templates.fragment();
         // A block that is not rendered alone is rendered outside of what is around it: its names mean something else there.
         let counts = if fragment.is_none_or(Fragment::is_alone) { counts } else { Counts::whole() };

@@ -20,9 +20,9 @@ use std::{fmt, sync::Arc};
 use self::{
     flow::Flow,
     solve::Solver,
-    tree::{Of, Tree},
+    tree::{Tree, TreeKind},
 };
-pub(crate) use self::{keys::Keys, solve::Known};
+pub(crate) use self::{keys::Keys, solve::AnalysisOptions};
 use crate::defects::{Defect, seeded};
 
 /// What of a value counts.
@@ -144,12 +144,12 @@ impl Counts {
     }
 
     /// What counts, and the names of arguments that were too much to follow.
-    pub(crate) fn of(mut flow: Flow, root: &str, known: &Known) -> (Self, Cut) {
-        let Some(found) = Solver::new(&mut flow, known).run(root) else { return (Self::whole(), Cut::All) };
+    pub(crate) fn of(mut flow: Flow, root: &str, options: &AnalysisOptions) -> (Self, Cut) {
+        let Some(solution) = Solver::new(&mut flow, options).run(root) else { return (Self::whole(), Cut::All) };
         let names = flow.into_names();
-        let (reads, cut) = Tree::new(&found, &names, Of::Reads).of_arguments();
-        let has_keys = found.spots.iter().any(|spot| spot.is_key);
-        let keys = has_keys.then(|| Tree::new(&found, &names, Of::Keys).of_arguments().0);
+        let (reads, cut) = Tree::new(&solution, &names, TreeKind::Reads).of_arguments();
+        let has_keys = solution.usages.iter().any(|usage| usage.is_key);
+        let keys = has_keys.then(|| Tree::new(&solution, &names, TreeKind::Keys).of_arguments().0);
         let cut = if cut.is_empty() { Cut::None } else { Cut::Some(cut.into_iter().collect()) };
         (Self { reads: reads.seeded(), keys }, cut)
     }
@@ -202,8 +202,11 @@ mod tests {
     /// What a page reads: `a.b` counts in whole, `a#` with its shape, `a!` with its truth, `a?` with its kind; `[]` is an element, `.*` any field,
     /// `[key]` one that a key names.
     fn reads(files: &[(&str, &str)]) -> String {
-        let known =
-            Known { globals: ["show".to_owned()].into(), looked_up: ["ZONE".to_owned()].into(), is_watched: false };
+        let known = AnalysisOptions {
+            globals: ["show".to_owned()].into(),
+            looked_up: ["ZONE".to_owned()].into(),
+            is_watched: false,
+        };
         let (Counts { reads, .. }, cut) = Counts::of(flow_of(files, &Replaced::default()), "index.html", &known);
         assert_eq!(cut, Cut::None);
         let Reads::Parts(arguments) = reads else { return "everything".into() };
@@ -293,7 +296,7 @@ mod tests {
         ] {
             let files = [("index.html", source), ("deeper.html", "{{ loop(n.children) }}")];
             let flow = flow_of(&files, &Replaced::default());
-            let (Counts { reads, .. }, _) = Counts::of(flow, "index.html", &Known::default());
+            let (Counts { reads, .. }, _) = Counts::of(flow, "index.html", &AnalysisOptions::default());
             let mut list = reads.field("tree").unwrap();
             for depth in 0..15 {
                 let node = list.each().unwrap();
@@ -385,7 +388,7 @@ mod tests {
     fn a_filter_of_the_sites_own_looks_at_all() {
         let replaced = Replaced { filters: ["first"].into(), tests: ["none"].into(), join: None };
         let flow = flow_of(&[("index.html", "{{ (a|first).t }}{{ b is none }}{{ c|length }}")], &replaced);
-        let (Counts { reads, .. }, _) = Counts::of(flow, "index.html", &Known::default());
+        let (Counts { reads, .. }, _) = Counts::of(flow, "index.html", &AnalysisOptions::default());
         let mut found = Vec::new();
         list("", &reads, &mut found);
         assert_eq!(found, [".a", ".b", ".c#"]);
@@ -401,7 +404,7 @@ mod tests {
             let source = format!("{{% macro m(n) %}}{{{{ n.k }}}}{calls}{{% endmacro %}}{{{{ m(tree) }}}}");
             let start = Instant::now();
             let flow = flow_of(&[("index.html", &source)], &Replaced::default());
-            let (Counts { reads, .. }, cut) = Counts::of(flow, "index.html", &Known::default());
+            let (Counts { reads, .. }, cut) = Counts::of(flow, "index.html", &AnalysisOptions::default());
             let time = start.elapsed();
             // Work that grows with the paths through such a tree would take days.
             assert!(time < Duration::from_secs(60), "{fields} fields: {time:?}");

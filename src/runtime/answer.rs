@@ -7,9 +7,9 @@ use lambda_http::{Context, Request, RequestExt};
 
 use super::{
     App,
-    asked::{Asked, Refused},
     event::Event,
-    failures::{At, Page},
+    failures::{Page, RequestSummary},
+    incoming::{IncomingRequest, Refused},
     reply::{HttpReply, Reply, bodiless, fields_that_fit, refuse_size},
     tasks::Scope,
     uri::BadRequest,
@@ -19,16 +19,16 @@ use crate::fields::cache_control::guard;
 impl App {
     /// The reply to the event of a request.
     pub(super) async fn reply(&self, event: &Event<'_>, length: usize, context: Option<Context>) -> Reply {
-        let asked = event.asked(&self.mount, length);
-        let (door, multi_value) = (asked.door, asked.multi_value);
-        HttpReply::new(door, multi_value, self.answer(asked, context).await).into()
+        let incoming = event.incoming_request(&self.mount, length);
+        let (door, multi_value) = (incoming.door, incoming.multi_value);
+        HttpReply::new(door, multi_value, self.answer(incoming, context).await).into()
     }
 
     /// The answer as its front door takes it. Tasks that the handler queued are sent before the answer, or dropped if the request
     /// failed.
-    pub(super) async fn answer(&self, asked: Asked<'_>, context: Option<Context>) -> Response<Bytes> {
-        let Asked { door, multi_value, id, method, path, root, wants_problem, request } = asked;
-        let at = At { method: &method, path: &path, root, wants_problem };
+    pub(super) async fn answer(&self, incoming: IncomingRequest<'_>, context: Option<Context>) -> Response<Bytes> {
+        let IncomingRequest { door, multi_value, id, method, path, root, wants_problem, request } = incoming;
+        let summary = RequestSummary { method: &method, path: &path, root, wants_problem };
         let finished = |mut response| {
             // A layer outside of all others may have set a cookie, or said how long the answer may be kept.
             guard(&mut response);
@@ -37,7 +37,7 @@ impl App {
             bodiless(&method, response)
         };
         let scope = Scope::new(&id, context.as_ref());
-        let response = finished(scope.run(self.response(request, context, &at)).await);
+        let response = finished(scope.run(self.response(request, context, &summary)).await);
         let error = match refuse_size(door, multi_value, &response) {
             Some(error) => error,
             None if response.status().is_server_error() => {
@@ -50,14 +50,14 @@ impl App {
             },
         };
         scope.drop_tasks();
-        finished(self.failed(&error, error.status(), fields_that_fit(door, response), &at).await)
+        finished(self.failed(&error, error.status(), fields_that_fit(door, response), &summary).await)
     }
 
     async fn response(
         &self,
         request: Result<Request, Refused>,
         context: Option<Context>,
-        at: &At<'_>,
+        summary: &RequestSummary<'_>,
     ) -> Response<Bytes> {
         match request {
             Ok(request) => {
@@ -65,14 +65,14 @@ impl App {
                     Some(context) => with_lambda_context(request, context),
                     None => request,
                 };
-                self.respond(request, at).await
+                self.respond(request, summary).await
             }
-            Err(Refused::TooLarge { size, limit }) => self.too_large(size, limit, at).await,
+            Err(Refused::TooLarge { size, limit }) => self.too_large(size, limit, summary).await,
             Err(Refused::Unreadable(BadRequest(reason))) => {
                 tracing::debug!(reason, "a request can't be read");
                 let detail = Some(reason).filter(|_| self.development);
                 let page = Page { detail, told: Some(reason), ..Page::of(StatusCode::BAD_REQUEST) };
-                self.error_page(page, at).await
+                self.error_page(page, summary).await
             }
         }
     }

@@ -4,7 +4,7 @@ use tower::Layer;
 
 use super::{
     App,
-    layers::{Place, site},
+    layers::{LayerPosition, site},
 };
 use crate::cookies::Cookies;
 
@@ -30,6 +30,6 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_cookies(self, cookies: Cookies) -> Self {
-        self.with_layer(Place::Cookies, move |inner| site(cookies.layer(inner)))
+        self.with_layer(LayerPosition::Cookies, move |inner| site(cookies.layer(inner)))
     }
 }

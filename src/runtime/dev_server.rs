@@ -25,8 +25,8 @@ use super::{
     exchange::{exchange, gateway_error},
     hosts::{self, Hosts},
     listen::{listen, setting},
+    plain_text::plain_text,
     signals::Signals,
-    told::told,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -98,9 +98,9 @@ impl Server {
 
     async fn serve(&self, request: Request<Incoming>, asked_at: IpAddr) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
-        let host = match hosts::asked(&mut parts) {
+        let host = match hosts::requested_host(&mut parts) {
             Ok(host) => host,
-            Err(reason) => return told(StatusCode::BAD_REQUEST, format!("{reason}\n")),
+            Err(reason) => return plain_text(StatusCode::BAD_REQUEST, format!("{reason}\n")),
         };
         if let Some(refusal) = self.hosts.refusal(host.as_ref(), asked_at).filter(|_| self.app.development) {
             return refusal;

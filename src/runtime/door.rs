@@ -30,7 +30,7 @@ pub(crate) struct Door {
     /// How the media types of bodies begin that arrive as text; all others arrive in base64.
     pub(crate) text_bodies: &'static [&'static str],
     /// Fields of a reply that do not reach the client as they are, by their names in small letters.
-    pub(crate) reply_fields: &'static [(&'static str, Fate)],
+    pub(crate) reply_fields: &'static [(&'static str, Remapping)],
     /// The most bytes of names and values of a request's fields; beyond it the door answers by itself.
     pub(crate) request_header_limit: usize,
     pub(crate) request_body_limit: usize,
@@ -95,7 +95,7 @@ pub(crate) enum CookiePlace {
 
 /// What becomes of a field of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Remapping {
     /// The client gets it as `x-amzn-remapped-…`.
     Renamed,
     /// The same, and the door sends a field of its own in its place, which says as much.
@@ -132,12 +132,12 @@ pub(crate) const REST: Door = Door {
     // With `*/*` among its binary types, it encodes everything.
     text_bodies: &[],
     reply_fields: &[
-        ("connection", Fate::Renamed),
-        ("content-length", Fate::Replaced),
-        ("date", Fate::Renamed),
-        ("server", Fate::Renamed),
-        ("transfer-encoding", Fate::Dropped),
-        ("www-authenticate", Fate::Renamed),
+        ("connection", Remapping::Renamed),
+        ("content-length", Remapping::Replaced),
+        ("date", Remapping::Renamed),
+        ("server", Remapping::Renamed),
+        ("transfer-encoding", Remapping::Dropped),
+        ("www-authenticate", Remapping::Renamed),
     ],
     request_header_limit: 10_240,
     request_body_limit: LARGEST,
@@ -181,7 +181,7 @@ pub(crate) const URL: Door = Door {
     stage: StagePlace::Nowhere,
     cookies: CookiePlace::Both,
     // No page of AWS says it; deployments that asked for a password or a token have found it so.
-    reply_fields: &[("www-authenticate", Fate::Renamed)],
+    reply_fields: &[("www-authenticate", Remapping::Renamed)],
     request_header_limit: LARGEST,
     reply_header_limit: LARGEST,
     ..HTTP

@@ -13,10 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
-    asked::{Asked, Refused},
     door::{self, Door, PathForm, Payload, QueryForm},
+    incoming::{IncomingRequest, Refused},
     json,
-    mount::{Mount, Place},
+    mount::{EventPath, Mount},
     uri::{self, BadRequest, NOT_IN_COMPONENT, NOT_IN_QUERY},
 };
 use crate::{
@@ -47,14 +47,14 @@ impl<'a> Event<'a> {
     }
 
     /// What is asked for by an event of this many bytes.
-    pub(crate) fn asked(&self, mount: &Mount, length: usize) -> Asked<'a> {
+    pub(crate) fn incoming_request(&self, mount: &Mount, length: usize) -> IncomingRequest<'a> {
         let (method, path) = self.summary();
         let request = self.checked_request(mount, length);
         let wants_problem = match &request {
             Ok(request) => prefers_problem(request.headers()),
             Err(_) => self.headers().is_ok_and(|headers| prefers_problem(&headers)),
         };
-        Asked {
+        IncomingRequest {
             door: self.door,
             multi_value: self.is_multi_value(),
             id: self.context.text("requestId").unwrap_or_default(),
@@ -94,8 +94,8 @@ impl<'a> Event<'a> {
         self.place().map_or_else(|_| mount.root_of_unknown_place(), |place| mount.split(&place).0)
     }
 
-    fn place(&self) -> Result<Place<'a>, BadRequest> {
-        Ok(Place {
+    fn place(&self) -> Result<EventPath<'a>, BadRequest> {
+        Ok(EventPath {
             door: self.door,
             path: json::text(self.raw_path(), "the path can't be read")?.unwrap_or_default(),
             context_path: json::text(self.context.get("path"), "the path with its stage can't be read")?,

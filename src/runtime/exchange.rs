@@ -17,9 +17,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     App, Front,
-    asked::Refused,
-    door::{CookiePlace, Door, Fate, PathForm, Payload, QueryForm, RENAMED},
+    door::{CookiePlace, Door, PathForm, Payload, QueryForm, RENAMED, Remapping},
     fields::{are_of_text, cookies_of, text_of},
+    incoming::Refused,
     plain,
 };
 
@@ -46,7 +46,7 @@ pub(crate) async fn exchange(app: &App, front: Front, request: &request::Parts, 
         tracing::error!(size = json.len(), limit = door.reply_limit, "a reply is too large");
         return gateway_error(StatusCode::BAD_GATEWAY);
     }
-    handed_on(door, &json).unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
+    response_from_reply(door, &json).unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
 }
 
 /// The same where there is no event.
@@ -218,7 +218,7 @@ fn grouped(parameters: Vec<(String, String)>) -> Value {
 /// A reply as a front door reads it.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Handed {
+struct LambdaReply {
     status_code: u16,
     headers: ByName<String>,
     multi_value_headers: ByName<Vec<String>>,
@@ -230,8 +230,8 @@ struct Handed {
 type ByName<T> = BTreeMap<String, T>;
 
 /// The response that a front door makes of a reply; `None` where it would answer 502.
-fn handed_on(door: &Door, reply: &str) -> Option<Response<Bytes>> {
-    let reply: Handed = serde_json::from_str(reply).ok()?;
+fn response_from_reply(door: &Door, reply: &str) -> Option<Response<Bytes>> {
+    let reply: LambdaReply = serde_json::from_str(reply).ok()?;
     let body = if reply.is_base64_encoded { STANDARD.decode(reply.body).ok()? } else { reply.body.into_bytes() };
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = StatusCode::from_u16(reply.status_code).ok()?;
@@ -243,19 +243,19 @@ fn handed_on(door: &Door, reply: &str) -> Option<Response<Bytes>> {
             response.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
         }
     }
-    for (name, fate) in door.reply_fields {
-        pass_on(response.headers_mut(), name, *fate);
+    for (name, remapping) in door.reply_fields {
+        pass_on(response.headers_mut(), name, *remapping);
     }
     Some(response)
 }
 
 /// Does to a field of a reply what the front door does.
-fn pass_on(headers: &mut HeaderMap, name: &'static str, fate: Fate) {
+fn pass_on(headers: &mut HeaderMap, name: &'static str, remapping: Remapping) {
     let values: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
-    if fate != Fate::Replaced {
+    if remapping != Remapping::Replaced {
         headers.remove(name);
     }
-    let renamed = HeaderName::try_from(format!("{RENAMED}{name}")).ok().filter(|_| fate != Fate::Dropped);
+    let renamed = HeaderName::try_from(format!("{RENAMED}{name}")).ok().filter(|_| remapping != Remapping::Dropped);
     for value in values {
         renamed.iter().for_each(|renamed| _ = headers.append(renamed.clone(), value.clone()));
     }

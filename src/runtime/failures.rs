@@ -78,7 +78,7 @@ impl App {
     }
 
     /// The service's response, or the page that takes its place.
-    pub(super) async fn respond(&self, request: Request, at: &At<'_>) -> Response<Bytes> {
+    pub(super) async fn respond(&self, request: Request, summary: &RequestSummary<'_>) -> Response<Bytes> {
         let with_body = self.error_pages.as_ref().and_then(|_| asked_with_body(&request));
         let mut outcome = self.outcome(request).await;
         if let (Some(with_body), Ok(response)) = (with_body, &outcome)
@@ -91,15 +91,15 @@ impl App {
         }
         let response = match outcome {
             Ok(response) => response,
-            Err(error) => return self.failed(&error, error.status(), HeaderMap::new(), at).await,
+            Err(error) => return self.failed(&error, error.status(), HeaderMap::new(), summary).await,
         };
         if let Some(error) = failure(&response) {
             // A handler may have said another status beside the error.
             let status = Some(response.status()).filter(|status| is_error(*status)).unwrap_or(error.status());
-            return self.failed(&error, status, response.into_parts().0.headers, at).await;
+            return self.failed(&error, status, response.into_parts().0.headers, summary).await;
         }
-        match (unwritten(&response, at.method), &self.error_pages) {
-            (Some(text), Some(_)) => self.refused(response, &text, at).await,
+        match (unwritten(&response, summary.method), &self.error_pages) {
+            (Some(text), Some(_)) => self.refused(response, &text, summary).await,
             _ => response,
         }
     }
@@ -116,25 +116,25 @@ impl App {
         error: &Error,
         status: StatusCode,
         around: HeaderMap,
-        at: &At<'_>,
+        summary: &RequestSummary<'_>,
     ) -> Response<Bytes> {
-        log(error, at);
+        log(error, summary);
         let detail = error.for_visitor().or_else(|| self.development.then(|| error.chain()));
-        let page = self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, at).await;
-        let is_for_a_developer = self.shows_errors && status.is_server_error() && !at.wants_problem;
+        let page = self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, summary).await;
+        let is_for_a_developer = self.shows_errors && status.is_server_error() && !summary.wants_problem;
         if !is_for_a_developer {
             return page;
         }
-        developer::instead_of(page, error, FailedRequest { method: at.method, path: at.path })
+        developer::instead_of(page, error, FailedRequest { method: summary.method, path: summary.path })
     }
 
     /// The page for a refusal that nobody of the site has written.
-    async fn refused(&self, response: Response<Bytes>, text: &[u8], at: &At<'_>) -> Response<Bytes> {
+    async fn refused(&self, response: Response<Bytes>, text: &[u8], summary: &RequestSummary<'_>) -> Response<Bytes> {
         let (status, headers) = (response.status(), response.into_parts().0.headers);
         let text = String::from_utf8_lossy(text);
         let reason = Some(text.trim_end_matches('\n')).filter(|text| !text.is_empty());
         if let Some(reason) = reason {
-            log_refusal(status, reason, at);
+            log_refusal(status, reason, summary);
         }
         // As `CloudFront` has it for what is not there.
         let is_asked_again = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
@@ -144,7 +144,7 @@ impl App {
         let told = reason.filter(|_| status.is_client_error());
         let detail = reason.filter(|_| self.development);
         let page = Page { status, detail, told, around: headers, same_status: true };
-        let mut page = self.error_page(page, at).await;
+        let mut page = self.error_page(page, summary).await;
         let fields = page.headers_mut();
         range.into_iter().for_each(|range| _ = fields.insert(header::CONTENT_RANGE, range));
         if let Some(policy) = policy.filter(|_| !fields.contains_key(header::SET_COOKIE)) {
@@ -153,20 +153,20 @@ impl App {
         page
     }
 
-    pub(super) async fn too_large(&self, size: usize, limit: usize, at: &At<'_>) -> Response<Bytes> {
-        tracing::warn!(method = at.method, path = at.path, size, limit, "a request is too large");
-        self.error_page(Page::of(StatusCode::PAYLOAD_TOO_LARGE), at).await
+    pub(super) async fn too_large(&self, size: usize, limit: usize, summary: &RequestSummary<'_>) -> Response<Bytes> {
+        tracing::warn!(method = summary.method, path = summary.path, size, limit, "a request is too large");
+        self.error_page(Page::of(StatusCode::PAYLOAD_TOO_LARGE), summary).await
     }
 
     /// The site's page for a status, or what a client of an API gets (RFC 9457).
-    pub(super) async fn error_page(&self, page: Page<'_>, at: &At<'_>) -> Response<Bytes> {
+    pub(super) async fn error_page(&self, page: Page<'_>, summary: &RequestSummary<'_>) -> Response<Bytes> {
         let Page { status, detail, told, around, same_status } = page;
-        let page = match at.wants_problem {
+        let page = match summary.wants_problem {
             true => Some(ContentManager::problem(status, told.or(detail))),
             false => self.error_pages.as_ref().map(|content| content.error_page(status, detail)),
         };
         // Boxed, so that each request's future has no room for a page that it seldom needs.
-        let mut response = page_or_plain(page, status, detail, &at.root).boxed().await;
+        let mut response = page_or_plain(page, status, detail, &summary.root).boxed().await;
         let own = std::mem::take(response.headers_mut());
         let mut fields = owners::replaced(around, own, same_status);
         owners::vary_by(&mut fields, "accept");
@@ -178,8 +178,8 @@ impl App {
     }
 }
 
-/// Where something happened, for the log and for an error page: the links that it has, and the form that it takes.
-pub(super) struct At<'a> {
+/// What the log and an error page say of a request that failed.
+pub(super) struct RequestSummary<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
     pub(super) root: ScriptRoot,
@@ -261,8 +261,8 @@ fn is_error(status: StatusCode) -> bool {
 
 /// Logs an error, the one place where that is done. What is the sender's own fault, as a malformed form, is no error of
 /// the site's.
-fn log(error: &Error, at: &At<'_>) {
-    let (method, path, kind) = (at.method, at.path, error.kind());
+fn log(error: &Error, summary: &RequestSummary<'_>) {
+    let (method, path, kind) = (summary.method, summary.path, error.kind());
     if error.status().is_client_error() {
         tracing::info!(method, path, ?kind, error = error.chain(), "a request was refused");
         return;
@@ -279,8 +279,8 @@ fn log(error: &Error, at: &At<'_>) {
     );
 }
 
-fn log_refusal(status: StatusCode, reason: &str, at: &At<'_>) {
-    let (method, path, status) = (at.method, at.path, status.as_u16());
+fn log_refusal(status: StatusCode, reason: &str, summary: &RequestSummary<'_>) {
+    let (method, path, status) = (summary.method, summary.path, status.as_u16());
     match status {
         500.. => tracing::error!(method, path, status, reason, "a request failed"),
         _ => tracing::info!(method, path, status, reason, "a request was refused"),

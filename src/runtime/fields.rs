@@ -9,7 +9,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::door::{Door, Fate, RENAMED};
+use super::door::{Door, RENAMED, Remapping};
 
 /// A field's value as JSON can hold it: UTF-8 as it is, other bytes as the characters of ISO 8859-1, their old meaning
 /// (RFC 9110 §5.5).
@@ -47,16 +47,18 @@ pub(crate) struct Warnings(Arc<Mutex<HashSet<&'static str>>>);
 impl Warnings {
     pub(crate) fn of(&self, door: &Door, headers: &HeaderMap) {
         // The length that a door sends of its own says the same as ours.
-        let lost =
-            door.reply_fields.iter().filter(|(name, fate)| *fate != Fate::Replaced && headers.contains_key(*name));
-        for (name, fate) in lost {
+        let lost = door
+            .reply_fields
+            .iter()
+            .filter(|(name, remapping)| *remapping != Remapping::Replaced && headers.contains_key(*name));
+        for (name, remapping) in lost {
             let is_new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
             if !is_new {
                 continue;
             }
-            let becomes = match fate {
-                Fate::Dropped => "nothing".to_owned(),
-                Fate::Renamed | Fate::Replaced => format!("{RENAMED}{name}"),
+            let becomes = match remapping {
+                Remapping::Dropped => "nothing".to_owned(),
+                Remapping::Renamed | Remapping::Replaced => format!("{RENAMED}{name}"),
             };
             let front = door.front;
             tracing::warn!(field = name, ?front, becomes, "a field of the answer does not reach the client");

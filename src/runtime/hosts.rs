@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, Version, header, request, uri::Authority};
 
-use super::{told::told, uri::authority};
+use super::{plain_text::plain_text, uri::authority};
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::ows,
@@ -56,7 +56,7 @@ impl Hosts {
             "This server is in development and does not serve the host {host}.\nIf it is yours, start the server with \
              ALLOWED_HOSTS={host}\n"
         );
-        Some(told(StatusCode::FORBIDDEN, hint))
+        Some(plain_text(StatusCode::FORBIDDEN, hint))
     }
 
     /// Whether a host is served: loopback names, the address at which the connection came in, and those that are allowed.
@@ -118,7 +118,7 @@ fn normal(host: &str) -> String {
 /// # Errors
 ///
 /// Why the request is a bad one (RFC 9112 §3.2).
-pub(super) fn asked(request: &mut request::Parts) -> std::result::Result<Option<Authority>, &'static str> {
+pub(super) fn requested_host(request: &mut request::Parts) -> std::result::Result<Option<Authority>, &'static str> {
     // The form `host:port` is CONNECT's, which asks a proxy for a tunnel (RFC 9112 §3.2.3).
     if request.method == Method::CONNECT || (request.uri.scheme().is_none() && request.uri.authority().is_some()) {
         return Err("The request is one for a proxy.");

@@ -34,13 +34,13 @@ type Around = Arc<dyn Fn(Site) -> Site + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Layers {
     service: Site,
-    /// By their [`Place`], the innermost first.
+    /// By their [`LayerPosition`], the innermost first.
     around: [Option<Around>; 4],
 }
 
 /// Where a layer stands, from the inside to the outside.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum LayerPosition {
     Content,
     #[cfg_attr(not(feature = "cookies"), allow(dead_code, reason = "only cookies stand there"))]
     Cookies,
@@ -54,7 +54,7 @@ impl Layers {
     }
 
     /// Puts a layer in its place, in which there is one at most.
-    fn put(&mut self, place: Place, layer: impl Fn(Inner) -> Site + Send + Sync + 'static) {
+    fn put(&mut self, place: LayerPosition, layer: impl Fn(Inner) -> Site + Send + Sync + 'static) {
         let with_bodies = |inner: Site| inner.map_response(full as fn(_) -> _);
         self.around[place as usize] = Some(Arc::new(move |inner| layer(with_bodies(inner))));
     }
@@ -141,7 +141,7 @@ impl App {
     /// ```
     pub fn with_content(self, content: &ContentManager) -> Self {
         let layer = content.clone();
-        self.with_error_pages(content).with_layer(Place::Content, move |inner| site(layer.layer(inner)))
+        self.with_error_pages(content).with_layer(LayerPosition::Content, move |inner| site(layer.layer(inner)))
     }
 
     /// Refuses requests that another site's page makes a visitor's browser send, with 403. Where it stands:
@@ -162,7 +162,7 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_protection(self, protection: CrossOriginProtection) -> Self {
-        self.with_layer(Place::Protection, move |inner| site(protection.layer(inner)))
+        self.with_layer(LayerPosition::Protection, move |inner| site(protection.layer(inner)))
     }
 
     /// Decides on every answer what [`CloudFront`] says: 304, 206, 412, what may be kept. It stands around all other layers
@@ -184,10 +184,14 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_cloudfront(self, cloudfront: CloudFront) -> Self {
-        self.with_layer(Place::CloudFront, move |inner| site(cloudfront.layer(inner)))
+        self.with_layer(LayerPosition::CloudFront, move |inner| site(cloudfront.layer(inner)))
     }
 
-    pub(super) fn with_layer(mut self, place: Place, layer: impl Fn(Inner) -> Site + Send + Sync + 'static) -> Self {
+    pub(super) fn with_layer(
+        mut self,
+        place: LayerPosition,
+        layer: impl Fn(Inner) -> Site + Send + Sync + 'static,
+    ) -> Self {
         self.layers.put(place, layer);
         self.service = self.layers.site();
         self

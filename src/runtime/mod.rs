@@ -15,13 +15,13 @@
 //! on the way is logged and answered by [`failures`]. The runtime does not know what the service does.
 
 mod answer;
-mod asked;
 mod developer;
 mod door;
 mod event;
 mod failures;
 mod fields;
 mod front;
+mod incoming;
 mod json;
 mod layers;
 mod manifest;
@@ -53,6 +53,8 @@ mod hosts;
 mod listen;
 #[cfg(any(feature = "dev-server", feature = "server", feature = "testing"))]
 mod plain;
+#[cfg(any(feature = "dev-server", feature = "server"))]
+mod plain_text;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 #[cfg(not(feature = "server"))]
@@ -60,8 +62,6 @@ pub(crate) mod server;
 mod server;
 #[cfg(any(feature = "dev-server", feature = "server"))]
 mod signals;
-#[cfg(any(feature = "dev-server", feature = "server"))]
-mod told;
 
 use http::Response;
 use http_body::Body as HttpBody;

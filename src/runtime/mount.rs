@@ -13,7 +13,7 @@ use crate::{
 
 /// What the place of a site is derived from, as its event says it.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct EventPath<'a> {
     pub(crate) door: &'static Door,
     /// The event's path.
     pub(crate) path: Cow<'a, str>,
@@ -64,7 +64,7 @@ impl Mount {
     }
 
     /// The prefix for links and the path for routes.
-    pub(crate) fn split<'a>(&self, place: &'a Place<'_>) -> (ScriptRoot, &'a str) {
+    pub(crate) fn split<'a>(&self, place: &'a EventPath<'_>) -> (ScriptRoot, &'a str) {
         let (stage_root, path) = match place.door.stage {
             StagePlace::Apart => (root_of_context(place), &*place.path),
             StagePlace::InPath | StagePlace::InPathOfOwnDomain => root_in_path(place),
@@ -107,7 +107,7 @@ impl Mount {
     }
 }
 
-impl Place<'_> {
+impl EventPath<'_> {
     /// Whether it is known that the request came by the domain that API Gateway gives an API.
     fn is_on_own_domain(&self) -> bool {
         self.domain.as_deref().is_some_and(|domain| domain.contains(".execute-api."))
@@ -115,7 +115,7 @@ impl Place<'_> {
 }
 
 /// A REST API keeps the stage out of `path`; what `requestContext.path` has more is the prefix.
-fn root_of_context<'a>(place: &'a Place<'_>) -> &'a str {
+fn root_of_context<'a>(place: &'a EventPath<'_>) -> &'a str {
     let Some(whole) = place.context_path.as_deref() else { return "" };
     let root = whole.strip_suffix(&*place.path).or_else(|| (place.path == "/").then_some(whole));
     // The two may be encoded otherwise.
@@ -124,7 +124,7 @@ fn root_of_context<'a>(place: &'a Place<'_>) -> &'a str {
 }
 
 /// The stage at the start of a path, with its slash.
-fn stage_of<'a>(place: &Place<'_>, path: &'a str) -> Option<&'a str> {
+fn stage_of<'a>(place: &EventPath<'_>, path: &'a str) -> Option<&'a str> {
     let stage = place.stage.as_deref().filter(|stage| !stage.is_empty() && *stage != "$default")?;
     let rest = path.strip_prefix('/')?.strip_prefix(stage)?;
     (rest.is_empty() || rest.starts_with('/')).then(|| &path[..path.len() - rest.len()])
@@ -132,7 +132,7 @@ fn stage_of<'a>(place: &Place<'_>, path: &'a str) -> Option<&'a str> {
 
 /// An HTTP API leaves a named stage in the path. On its own domain visitors see it; on a custom domain they don't, and with
 /// payload 1.0 it is not there at all.
-fn root_in_path<'a>(place: &'a Place<'_>) -> (&'a str, &'a str) {
+fn root_in_path<'a>(place: &'a EventPath<'_>) -> (&'a str, &'a str) {
     let is_own_domain = place.domain.is_none() || place.is_on_own_domain();
     let has_stage = is_own_domain || place.door.stage == StagePlace::InPath;
     let stage = stage_of(place, &place.path).filter(|_| has_stage).unwrap_or("");
@@ -218,7 +218,7 @@ mod tests {
         for (door, path, context_path, stage, domain, base, root, rest) in table {
             let (path, context_path) = (path.into(), context_path.map(Cow::Borrowed));
             let place =
-                Place { door, path, context_path, stage: Some(stage.into()), domain: domain.map(Cow::Borrowed) };
+                EventPath { door, path, context_path, stage: Some(stage.into()), domain: domain.map(Cow::Borrowed) };
             let mount = Mount::default().with_base_path(base);
             assert_eq!(mount.split(&place), (ScriptRoot::new(root), rest), "{place:?} {base}");
         }
@@ -230,7 +230,7 @@ mod tests {
         for path in ["/a", "/shop/a"] {
             let context_path = Some(format!("/prod{path}").into());
             let door = &crate::runtime::door::REST;
-            let place = Place { door, path: path.into(), context_path, stage: None, domain: None };
+            let place = EventPath { door, path: path.into(), context_path, stage: None, domain: None };
             assert_eq!(mount.split(&place), (ScriptRoot::default(), "/a"));
         }
     }

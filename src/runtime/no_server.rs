@@ -7,9 +7,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct Settings {}
 
 #[derive(Debug)]
-pub(super) enum Place {}
+pub(super) enum ListenAddress {}
 
-impl Place {
+impl ListenAddress {
     pub(super) fn of_environment() -> Result<Option<Self>> {
         if std::env::var_os("AWS_LAMBDA_HTTP_ENDPOINT").is_none_or(|endpoint| endpoint.is_empty()) {
             return Ok(None);
@@ -19,6 +19,6 @@ impl Place {
     }
 }
 
-pub(super) async fn run(_: App, place: Place) -> Result<()> {
-    match place {}
+pub(super) async fn run(_: App, address: ListenAddress) -> Result<()> {
+    match address {}
 }

@@ -12,11 +12,11 @@ use percent_encoding::utf8_percent_encode;
 
 use super::{
     App,
-    asked::{Asked, Refused},
     door::{Door, PLAIN},
     event::with_query,
     fields::{are_of_text, cookies_of, text_of},
-    mount::{Mount, Place},
+    incoming::{IncomingRequest, Refused},
+    mount::{EventPath, Mount},
     uri::{self, BadRequest, NOT_IN_QUERY},
 };
 use crate::{body::Limit, fields::negotiate::prefers_problem, hidden::is_secret};
@@ -28,13 +28,18 @@ pub(super) async fn answer(
     body: Result<Bytes, Refused>,
     client: IpAddr,
 ) -> Response<Bytes> {
-    app.answer(asked(&app.mount, request, body, client), None).await
+    app.answer(incoming_request(&app.mount, request, body, client), None).await
 }
 
-fn asked<'a>(mount: &Mount, request: &'a request::Parts, body: Result<Bytes, Refused>, client: IpAddr) -> Asked<'a> {
+fn incoming_request<'a>(
+    mount: &Mount,
+    request: &'a request::Parts,
+    body: Result<Bytes, Refused>,
+    client: IpAddr,
+) -> IncomingRequest<'a> {
     let place = place(request);
     let made = body.and_then(|body| Ok(to_request(mount, &place, request, &body, client)?));
-    Asked {
+    IncomingRequest {
         door: &PLAIN,
         multi_value: false,
         id: "".into(),
@@ -46,13 +51,13 @@ fn asked<'a>(mount: &Mount, request: &'a request::Parts, body: Result<Bytes, Ref
     }
 }
 
-fn place(request: &request::Parts) -> Place<'_> {
-    Place { door: &PLAIN, path: request.uri.path().into(), context_path: None, stage: None, domain: None }
+fn place(request: &request::Parts) -> EventPath<'_> {
+    EventPath { door: &PLAIN, path: request.uri.path().into(), context_path: None, stage: None, domain: None }
 }
 
 fn to_request(
     mount: &Mount,
-    place: &Place<'_>,
+    place: &EventPath<'_>,
     request: &request::Parts,
     body: &Bytes,
     client: IpAddr,

@@ -63,13 +63,13 @@ impl App {
         if !is_on_lambda && self.print_manifest()? {
             return Ok(());
         }
-        let place = server::Place::of_environment()?;
+        let address = server::ListenAddress::of_environment()?;
         self.tasks.checked()?;
         panics::remember_places();
         self.tasks.start();
         // Boxed: the compiler limits how deep futures stand within one another, and a site's own stand around this one.
-        let served: BoxFuture<'static, Result<()>> = match place {
-            Some(place) => Box::pin(server::run(self, place)),
+        let served: BoxFuture<'static, Result<()>> = match address {
+            Some(address) => Box::pin(server::run(self, address)),
             None if is_on_lambda => Box::pin(self.run_lambda()),
             None => Box::pin(dev_server::run(self)),
         };

@@ -30,9 +30,9 @@ impl Default for Purging {
     }
 }
 
-/// A copy.
+/// A stored response (RFC 9111 §3).
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct StoredResponse {
     pub(super) response: Response<Bytes>,
     pub(super) since: Duration,
     pub(super) lifetime: Duration,
@@ -44,7 +44,7 @@ pub(super) struct Kept {
 #[derive(Default)]
 pub(super) struct Copies {
     pub(super) now: Duration,
-    kept: HashMap<Key, Kept>,
+    kept: HashMap<Key, StoredResponse>,
     /// How many invalidations it has followed.
     followed: usize,
     asked: u32,
@@ -58,7 +58,7 @@ impl fmt::Debug for Copies {
     }
 }
 
-impl Kept {
+impl StoredResponse {
     /// One that is good for this moment.
     pub(super) fn new(response: Response<Bytes>, since: Duration) -> Self {
         Self { response, since, lifetime: Duration::ZERO, is_fresh: false, tags: BTreeSet::new() }
@@ -73,15 +73,15 @@ impl Kept {
 
 impl Copies {
     /// The copy for a request, which is counted.
-    pub(super) fn look_up(&mut self, key: &Key) -> Option<Kept> {
+    pub(super) fn look_up(&mut self, key: &Key) -> Option<StoredResponse> {
         let kept = self.kept.get(key).cloned();
-        let kept = kept.map(|kept| Kept { is_fresh: self.now < kept.since + kept.lifetime, ..kept });
+        let kept = kept.map(|kept| StoredResponse { is_fresh: self.now < kept.since + kept.lifetime, ..kept });
         self.asked += 1;
         self.hits += u32::from(kept.as_ref().is_some_and(|kept| kept.is_fresh));
         kept
     }
 
-    pub(super) fn keep(&mut self, key: Key, copy: Kept) {
+    pub(super) fn keep(&mut self, key: Key, copy: StoredResponse) {
         self.kept.insert(key, copy);
     }
 

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use super::{
     CacheResult, Target, TestAnswer, TestRequest, TestSite,
-    copies::{Copies, Kept, Key, Purging},
+    copies::{Copies, Key, Purging, StoredResponse},
     rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
 };
 use crate::{
@@ -277,7 +277,7 @@ impl TestEdge {
         mut to_site: Request<Bytes>,
         viewer: &Request<Bytes>,
         key: Key,
-        kept: Kept,
+        kept: StoredResponse,
     ) -> TestAnswer {
         *to_site.method_mut() = Method::GET;
         let validators = [(header::IF_NONE_MATCH, header::ETAG), (header::IF_MODIFIED_SINCE, header::LAST_MODIFIED)];
@@ -304,7 +304,7 @@ impl TestEdge {
             }
             self.pass_on(&mut renewed, viewer.headers());
             self.keep(key, &renewed);
-            let fresh = Kept::new(renewed, self.copies().now);
+            let fresh = StoredResponse::new(renewed, self.copies().now);
             return match meanwhile {
                 true => self.handed_out(stale, viewer, CacheResult::Stale),
                 false => self.handed_out(fresh, viewer, CacheResult::RefreshHit),
@@ -321,7 +321,7 @@ impl TestEdge {
         if meanwhile {
             return self.handed_out(kept, viewer, CacheResult::Stale);
         }
-        let fresh = Kept::new(response, self.copies().now);
+        let fresh = StoredResponse::new(response, self.copies().now);
         self.handed_out(fresh, viewer, CacheResult::Miss)
     }
 
@@ -355,7 +355,7 @@ impl TestEdge {
         let lifetime = lifetime(response, self.error_caching_min_ttl);
         match lifetime.filter(|_| !self.is_caching_disabled || is_kept_error(response.status())) {
             Some(lifetime) => {
-                let copy = Kept { lifetime, ..Kept::new(response.clone(), copies.now) };
+                let copy = StoredResponse { lifetime, ..StoredResponse::new(response.clone(), copies.now) };
                 copies.keep(key, copy.with_tags_of(&self.purging.field));
             }
             // A 304 to the viewer's own condition says nothing that could be kept, and ends nothing.
@@ -365,7 +365,7 @@ impl TestEdge {
     }
 
     /// A copy for a viewer: whole, or a 304 where the viewer has it.
-    fn handed_out(&self, kept: Kept, viewer: &Request<Bytes>, cache: CacheResult) -> TestAnswer {
+    fn handed_out(&self, kept: StoredResponse, viewer: &Request<Bytes>, cache: CacheResult) -> TestAnswer {
         let mut response = kept.response;
         let age = self.copies().now.saturating_sub(kept.since);
         response.headers_mut().insert(header::AGE, age.as_secs().into());

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};
 
-use super::{TestEdge, copies::Kept, rules::is_kept_error};
+use super::{TestEdge, copies::StoredResponse, rules::is_kept_error};
 use crate::{local_edge::LocalEdge, runtime::Front};
 
 impl TestEdge {
@@ -116,7 +116,7 @@ impl TestEdge {
     }
 
     /// Compares a copy with what the site has now.
-    pub(super) async fn check(&self, front: Option<Front>, mut to_site: Request<Bytes>, kept: &Kept) {
+    pub(super) async fn check(&self, front: Option<Front>, mut to_site: Request<Bytes>, kept: &StoredResponse) {
         // What CloudFront keeps whatever it says is not what the site wanted kept.
         if !self.purging.verifies || is_kept_error(kept.response.status()) {
             return;

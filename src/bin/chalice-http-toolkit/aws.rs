@@ -26,7 +26,7 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request: GET, or POST where it has a body.
 #[derive(Debug)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct AwsRequest<'a> {
     pub(crate) service: &'static str,
     pub(crate) region: &'a str,
     pub(crate) url: String,
@@ -36,13 +36,13 @@ pub(crate) struct Ask<'a> {
 
 /// An answer: its status, and what its body says.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct AwsResponse {
     pub(crate) status: u16,
     pub(crate) body: Value,
     code: String,
 }
 
-impl Said {
+impl AwsResponse {
     /// What AWS calls the error; empty where it is none.
     pub(crate) fn code(&self) -> &str {
         &self.code
@@ -76,10 +76,10 @@ pub(crate) fn at_aws(service: &str, region: &str) -> String {
     format!("https://{service}.{region}.{domain}")
 }
 
-pub(crate) async fn ask(config: &SdkConfig, ask: &Ask<'_>) -> Result<Said, BoxError> {
-    let request = signed(config, ask).await?;
+pub(crate) async fn send(config: &SdkConfig, request: &AwsRequest<'_>) -> Result<AwsResponse, BoxError> {
+    let signed = signed(config, request).await?;
     let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
-    let response = connector.call(request).await?;
+    let response = connector.call(signed).await?;
     let status = response.status().as_u16();
     let code = response.headers().get("x-amzn-errortype").unwrap_or_default().to_owned();
     let body = Limited::new(response.into_body(), LIMIT).collect().await?.to_bytes();
@@ -87,23 +87,23 @@ pub(crate) async fn ask(config: &SdkConfig, ask: &Ask<'_>) -> Result<Said, BoxEr
     let code = if code.is_empty() { body["__type"].as_str().unwrap_or_default().to_owned() } else { code };
     // `AccessDeniedException:http://internal…` and `com.amazonaws.ssm#ParameterNotFound` are both written.
     let code = code.split(':').next().unwrap_or_default().rsplit('#').next().unwrap_or_default().to_owned();
-    Ok(Said { status, body, code })
+    Ok(AwsResponse { status, body, code })
 }
 
-async fn signed(config: &SdkConfig, ask: &Ask<'_>) -> Result<HttpRequest, BoxError> {
+async fn signed(config: &SdkConfig, request: &AwsRequest<'_>) -> Result<HttpRequest, BoxError> {
     let credentials = config.credentials_provider().ok_or("there are no credentials")?;
     let identity: Identity = credentials.provide_credentials().await?.into();
-    let parameters = v4::SigningParams::builder().identity(&identity).region(ask.region).name(ask.service);
+    let parameters = v4::SigningParams::builder().identity(&identity).region(request.region).name(request.service);
     let parameters = parameters.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
-    let method = if ask.body.is_empty() { "GET" } else { "POST" };
-    let body = SignableBody::Bytes(ask.body.as_bytes());
-    let unsigned = SignableRequest::new(method, &ask.url, ask.headers.iter().copied(), body)?;
+    let method = if request.body.is_empty() { "GET" } else { "POST" };
+    let body = SignableBody::Bytes(request.body.as_bytes());
+    let unsigned = SignableRequest::new(method, &request.url, request.headers.iter().copied(), body)?;
     let (instructions, _) = sign(unsigned, &parameters)?.into_parts();
-    let mut request = HttpRequest::get(&ask.url)?;
-    request.set_method(method)?;
-    *request.body_mut() = ask.body.clone().into();
-    for (name, value) in ask.headers.iter().copied().chain(instructions.headers()) {
-        request.headers_mut().insert(name.to_owned(), value.to_owned());
+    let mut signed = HttpRequest::get(&request.url)?;
+    signed.set_method(method)?;
+    *signed.body_mut() = request.body.clone().into();
+    for (name, value) in request.headers.iter().copied().chain(instructions.headers()) {
+        signed.headers_mut().insert(name.to_owned(), value.to_owned());
     }
-    Ok(request)
+    Ok(signed)
 }

@@ -13,9 +13,9 @@ pub(crate) struct Code {
     /// The greatest number of attempts that it gives a task: `Task::ATTEMPTS` and `with_attempts`.
     pub(crate) attempts: u32,
     /// Each `with_cache_tags(..)`, with the name of the field.
-    pub(crate) tag_fields: Vec<(Place, Option<String>)>,
+    pub(crate) tag_fields: Vec<(SourceLine, Option<String>)>,
     /// The first `until_purged()`.
-    until_purged: Option<Place>,
+    until_purged: Option<SourceLine>,
     /// Whether it purges, by `Purge::new(..)`.
     pub(crate) purges: bool,
     /// Whether it says itself which distribution, by `with_distribution(..)`.
@@ -23,17 +23,17 @@ pub(crate) struct Code {
     /// Whether it purges by paths, which takes no tags.
     purges_paths: bool,
     /// Each `with_data_tags([..])` with more tags than an answer may have.
-    too_many: Vec<(Place, usize)>,
+    too_many: Vec<(SourceLine, usize)>,
 }
 
 /// A line of a file, by its path from the code's folder.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Place {
+pub(crate) struct SourceLine {
     pub(crate) file: String,
     pub(crate) line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "src/{}:{}", self.file, self.line)
     }
@@ -77,7 +77,7 @@ impl Code {
         let source = lines.collect::<Vec<_>>().join("\n");
         let after = |call: &'static str| {
             let found = source.match_indices(call).map(|(at, _)| (at, &source[at + call.len()..]));
-            found.map(|(at, rest)| (Place { file: file.to_owned(), line: line(&source, at) }, rest))
+            found.map(|(at, rest)| (SourceLine { file: file.to_owned(), line: line(&source, at) }, rest))
         };
         self.is_there = true;
         self.attempts =
@@ -92,7 +92,7 @@ impl Code {
     }
 
     /// The faults in the code alone. They do not depend on the template.
-    pub(crate) fn problems(&self) -> Vec<(Place, String)> {
+    pub(crate) fn problems(&self) -> Vec<(SourceLine, String)> {
         let many = self.too_many.iter().map(|(place, tags)| {
             let message = format!(
                 "these are {tags} tags, and an answer has {MOST_TAGS} of its data at most: take one tag for all of a kind"

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args,
-    aws::{Ask, BoxError, ask, configuration, endpoint},
+    aws::{AwsRequest, BoxError, configuration, endpoint, send},
     say,
 };
 
@@ -95,23 +95,23 @@ async fn of_function(name: &str, region: Option<&str>) -> Result<EdgeManifest, B
     let config = configuration(region).await;
     let region = config.region().map(ToString::to_string).ok_or("no region is known: --region or AWS_REGION")?;
     let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    let question = Ask {
+    let request = AwsRequest {
         service: "lambda",
         region: &region,
         url: format!("{}/2015-03-31/functions/{name}/invocations", endpoint(&config, "lambda", &region)),
         headers: &[("content-type", "application/json")],
         body: json!({ "chalice-http-toolkit": "edge-manifest" }).to_string(),
     };
-    let said = ask(&config, &question).await?;
-    if said.status != 200 {
-        let why = said.message().unwrap_or("no reason was given");
-        return Err(format!("the function {name} can't be invoked: status {}, {why}", said.status).into());
+    let response = send(&config, &request).await?;
+    if response.status != 200 {
+        let why = response.message().unwrap_or("no reason was given");
+        return Err(format!("the function {name} can't be invoked: status {}, {why}", response.status).into());
     }
-    let failed = |said: &Value| {
-        let why = said["errorMessage"].as_str().unwrap_or("its reply is something else");
+    let failed = |response: &Value| {
+        let why = response["errorMessage"].as_str().unwrap_or("its reply is something else");
         format!("the function {name} has no edge manifest (App::with_edge_manifest): {why}")
     };
-    serde_json::from_value(said.body.clone()).map_err(|_| failed(&said.body).into())
+    serde_json::from_value(response.body.clone()).map_err(|_| failed(&response.body).into())
 }
 
 async fn invalidate(distribution: &str, items: &[String]) -> Result<(), BoxError> {
@@ -120,15 +120,15 @@ async fn invalidate(distribution: &str, items: &[String]) -> Result<(), BoxError
         regional if regional.contains("cloudfront.us-east-1.") => "https://cloudfront.amazonaws.com".to_owned(),
         own => own,
     };
-    let question = Ask {
+    let request = AwsRequest {
         service: "cloudfront",
         region: REGION,
         url: format!("{at}/2020-05-31/distribution/{distribution}/invalidation"),
         headers: &[("content-type", "application/xml")],
         body: batch(items),
     };
-    let said = ask(&config, &question).await?;
-    match said.status {
+    let response = send(&config, &request).await?;
+    match response.status {
         201 | 200 => Ok(()),
         status => Err(format!(
             "CloudFront did not take the invalidation for {distribution}: status {status} (it takes \

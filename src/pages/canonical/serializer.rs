@@ -130,7 +130,7 @@ impl<'a> Serializer for Hasher<'a> {
 
     fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Elements<'a>, Untaggable> {
         if name == HANDLE {
-            return Ok(Elements { hash: self.hash, of: Of::Handle(self.reads), levels: self.levels });
+            return Ok(Elements { hash: self.hash, of: ElementsKind::Handle(self.reads), levels: self.levels });
         }
         Ok(Elements::new(self.hash, TUPLE_STRUCT, self.reads, self.levels))
     }
@@ -175,11 +175,11 @@ impl<'a> Serializer for Hasher<'a> {
 
 pub(super) struct Elements<'a> {
     hash: &'a mut Stream,
-    of: Of<'a>,
+    of: ElementsKind<'a>,
     levels: usize,
 }
 
-enum Of<'a> {
+enum ElementsKind<'a> {
     Sequence(Listing<'a>),
     /// The one element is a handle to a value of the engine, of which these parts count.
     Handle(&'a Reads),
@@ -187,19 +187,21 @@ enum Of<'a> {
 
 impl<'a> Elements<'a> {
     fn new(hash: &'a mut Stream, sort: u8, reads: &'a Reads, levels: usize) -> Self {
-        let of = Of::Sequence(Listing::begin(hash, sort, reads));
+        let of = ElementsKind::Sequence(Listing::begin(hash, sort, reads));
         Self { hash, of, levels }
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Untaggable> {
         match &mut self.of {
-            Of::Sequence(list) => list.element(self.hash, |hash, reads| Hasher::feed(hash, value, reads, self.levels)),
-            Of::Handle(reads) => hash_parts_of(self.hash, &Handle(value).redeem(), reads, LEVELS),
+            ElementsKind::Sequence(list) => {
+                list.element(self.hash, |hash, reads| Hasher::feed(hash, value, reads, self.levels))
+            }
+            ElementsKind::Handle(reads) => hash_parts_of(self.hash, &Handle(value).redeem(), reads, LEVELS),
         }
     }
 
     fn finish(self) -> Result<(), Untaggable> {
-        if let Of::Sequence(list) = self.of {
+        if let ElementsKind::Sequence(list) = self.of {
             list.end(self.hash);
         }
         Ok(())

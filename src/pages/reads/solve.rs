@@ -17,9 +17,9 @@ use super::{
 };
 use crate::defects::{Defect, seeded};
 
-/// What is known of a page besides its templates.
+/// What the analysis takes besides the templates of a page.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct AnalysisOptions {
     /// Names of globals: what is seen under them may be the global.
     pub(crate) globals: BTreeSet<String>,
     /// Names that functions and filters look up by themselves.
@@ -31,7 +31,7 @@ pub(crate) struct Known {
 
 /// What is done with the values that come to a place.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spot {
+pub(super) struct Usage {
     pub(super) has_shape: bool,
     pub(super) has_truth: bool,
     /// All of an argument counts.
@@ -86,7 +86,7 @@ pub(super) struct Solver<'f> {
     sets: Sets,
     /// The frame whose surroundings are the arguments.
     outermost: Option<Frame>,
-    spots: Vec<Spot>,
+    usages: Vec<Usage>,
     flows: Lists<Place>,
     parts: Lists<(Label, Place)>,
     uses: Lists<Use<'f>>,
@@ -121,8 +121,8 @@ pub(super) struct Solver<'f> {
 }
 
 /// What is done with the arguments, once all has been followed.
-pub(super) struct Found {
-    pub(super) spots: Vec<Spot>,
+pub(super) struct Solution {
+    pub(super) usages: Vec<Usage>,
     /// By place, where its values are too.
     pub(super) flows: Lists<Place>,
     pub(super) parts: Lists<(Label, Place)>,
@@ -137,27 +137,27 @@ enum Work {
 }
 
 impl<'f> Solver<'f> {
-    pub(super) fn new(flow: &'f mut Flow, known: &Known) -> Self {
+    pub(super) fn new(flow: &'f mut Flow, options: &AnalysisOptions) -> Self {
         let mut names = |known: &BTreeSet<String>| known.iter().map(|name| flow.names.name(name)).collect();
-        let (globals, looked_up) = (names(&known.globals), names(&known.looked_up));
+        let (globals, looked_up) = (names(&options.globals), names(&options.looked_up));
         let caller = flow.names.name(CALLER);
         let facts = |is_one: &dyn Fn(&Fact) -> bool| {
             flow.bodies.iter().flat_map(|body| &body.facts).filter(|fact| is_one(fact)).count()
         };
-        let mut spots = vec![Spot::default(); flow.places()];
-        spots[Place::SHAPE.0 as usize].has_shape = !seeded(Defect::Shape);
-        spots[Place::TRUTH.0 as usize].has_truth = !seeded(Defect::Shape);
+        let mut usages = vec![Usage::default(); flow.places()];
+        usages[Place::SHAPE.0 as usize].has_shape = !seeded(Defect::Shape);
+        usages[Place::TRUTH.0 as usize].has_truth = !seeded(Defect::Shape);
         for whole in [Place::WHOLE, Place::SHOWN] {
-            spots[whole.0 as usize].is_whole = true;
+            usages[whole.0 as usize].is_whole = true;
         }
         Self {
-            is_watched: known.is_watched,
+            is_watched: options.is_watched,
             globals,
             looked_up,
             caller,
             sets: Sets::of(&flow.links),
             outermost: None,
-            spots,
+            usages,
             flows: Lists::with_room(flow.places(), facts(&|fact| matches!(fact, Fact::Flow(..) | Fact::Look(..)))),
             parts: Lists::with_room(flow.places(), facts(&|fact| matches!(fact, Fact::Part(..)))),
             uses: Lists::default(),
@@ -187,13 +187,13 @@ impl<'f> Solver<'f> {
     }
 
     /// Follows what the page of this template does; nothing comes of it if that is too much.
-    pub(super) fn run(mut self, root: &str) -> Option<Found> {
+    pub(super) fn run(mut self, root: &str) -> Option<Solution> {
         if !self.follow(root) {
             return None;
         }
         self.know_keys();
-        let Self { spots, flows, parts, arguments, .. } = self;
-        Some(Found { spots, flows, parts, arguments })
+        let Self { usages, flows, parts, arguments, .. } = self;
+        Some(Solution { usages, flows, parts, arguments })
     }
 
     fn follow(&mut self, root: &str) -> bool {
@@ -226,13 +226,13 @@ impl<'f> Solver<'f> {
         &self.flow.bodies[unit.0 as usize]
     }
 
-    fn spot(&mut self, place: Place) -> &mut Spot {
-        &mut self.spots[place.0 as usize]
+    fn usage(&mut self, place: Place) -> &mut Usage {
+        &mut self.usages[place.0 as usize]
     }
 
     fn new_place(&mut self) -> Place {
-        self.spots.push(Spot::default());
-        Place(self.spots.len() as u32 - 1)
+        self.usages.push(Usage::default());
+        Place(self.usages.len() as u32 - 1)
     }
 
     fn start(&mut self, unit: Unit) {
@@ -253,9 +253,9 @@ impl<'f> Solver<'f> {
                     self.flow(value, variable);
                     self.bind(frame, name);
                 }
-                Fact::Shape(place) => self.spot(place).has_shape = !seeded(Defect::Shape),
-                Fact::Truth(place) => self.spot(place).has_truth = !seeded(Defect::Shape),
-                Fact::Argument(place) => self.spot(place).is_whole = true,
+                Fact::Shape(place) => self.usage(place).has_shape = !seeded(Defect::Shape),
+                Fact::Truth(place) => self.usage(place).has_truth = !seeded(Defect::Shape),
+                Fact::Argument(place) => self.usage(place).is_whole = true,
                 Fact::Part(place, label, to) => self.part(place, label, to),
                 Fact::Call(place, ref call) => self.used(place, Use::Call(call)),
                 Fact::Method(place, name, callee, ref call) => self.used(place, Use::Method(name, callee, call)),
@@ -295,10 +295,10 @@ impl<'f> Solver<'f> {
     }
 
     fn arrive(&mut self, place: Place, origin: Origin) {
-        let spot = &mut self.spots[place.0 as usize];
+        let usage = &mut self.usages[place.0 as usize];
         let is_known = match origin {
-            ARGUMENT => replace(&mut spot.has_argument, true),
-            UNKNOWN => replace(&mut spot.has_unknown, true),
+            ARGUMENT => replace(&mut usage.has_argument, true),
+            UNKNOWN => replace(&mut usage.has_unknown, true),
             _ => !self.arrived.insert((place, origin)),
         };
         if is_known {
@@ -313,7 +313,7 @@ impl<'f> Solver<'f> {
     /// Where the values of a place come from: for each of them something is done.
     fn for_origins(&mut self, place: Place, mut done: impl FnMut(&mut Self, Origin)) {
         let mut origins = self.origins.all(place.0);
-        let Spot { has_argument, has_unknown, .. } = *self.spot(place);
+        let Usage { has_argument, has_unknown, .. } = *self.usage(place);
         if has_argument {
             done(self, ARGUMENT);
         }

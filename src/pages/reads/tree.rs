@@ -7,7 +7,7 @@ use super::{
     Parts, Reads,
     flow::{Label, Place},
     names::{Names, NumberMap},
-    solve::{Found, Spot},
+    solve::{Solution, Usage},
 };
 
 /// Beyond it all counts: how deep a value is followed, and how many parts of parts there are.
@@ -18,9 +18,9 @@ const MOST: usize = 20_000;
 const MOST_STEPS: usize = 20;
 
 pub(super) struct Tree<'a> {
-    found: &'a Found,
+    solution: &'a Solution,
     names: &'a Names,
-    of: Of,
+    of: TreeKind,
     states: Vec<State>,
     /// By the places that count.
     known: NumberMap<Vec<Place>, usize>,
@@ -40,7 +40,7 @@ pub(super) struct Tree<'a> {
 
 /// What a tree is of.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Of {
+pub(super) enum TreeKind {
     /// All that counts.
     Reads,
     /// The values that are keys of other values.
@@ -76,10 +76,10 @@ impl State {
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn new(found: &'a Found, names: &'a Names, of: Of) -> Self {
-        let places = found.spots.len();
+    pub(super) fn new(solution: &'a Solution, names: &'a Names, of: TreeKind) -> Self {
+        let places = solution.usages.len();
         Self {
-            found,
+            solution,
             names,
             of,
             states: Vec::new(),
@@ -98,12 +98,12 @@ impl<'a> Tree<'a> {
     /// The arguments as a whole: a field for each name.
     pub(super) fn of_arguments(mut self) -> (Reads, BTreeSet<String>) {
         let mut fields = Vec::new();
-        let arguments = self.found.arguments.iter().map(|(name, places)| (self.names.text(*name), places));
+        let arguments = self.solution.arguments.iter().map(|(name, places)| (self.names.text(*name), places));
         let mut arguments: Vec<_> = arguments.collect();
         arguments.sort_unstable();
         for (name, places) in arguments {
             let state = self.state(places.clone());
-            if self.of == Of::Keys && self.states[state].is_nothing() {
+            if self.of == TreeKind::Keys && self.states[state].is_nothing() {
                 continue;
             }
             // What comes behind may be as simple as ever: each has half of what is left.
@@ -134,15 +134,15 @@ impl<'a> Tree<'a> {
         if let Some(state) = self.known.get(&places) {
             return *state;
         }
-        let of_keys = self.of == Of::Keys;
+        let of_keys = self.of == TreeKind::Keys;
         let mut state = State::default();
         for place in &places {
-            let spot = self.spot(*place);
-            state.is_whole |= if of_keys { spot.is_key } else { spot.is_whole };
-            state.has_shape |= spot.has_shape && !of_keys;
-            state.has_truth |= spot.has_truth && !of_keys;
-            for (label, to) in self.found.parts.iter(place.0) {
-                if of_keys && !self.spot(to).leads_to_key {
+            let usage = self.usage(*place);
+            state.is_whole |= if of_keys { usage.is_key } else { usage.is_whole };
+            state.has_shape |= usage.has_shape && !of_keys;
+            state.has_truth |= usage.has_truth && !of_keys;
+            for (label, to) in self.solution.parts.iter(place.0) {
+                if of_keys && !self.usage(to).leads_to_key {
                     continue;
                 }
                 // Which keys there are is found out by this tree.
@@ -167,11 +167,13 @@ impl<'a> Tree<'a> {
                 continue;
             }
             self.steps += 1;
-            waiting.extend(self.found.flows.iter(place.0));
-            let spot = self.spot(place);
+            waiting.extend(self.solution.flows.iter(place.0));
+            let usage = self.usage(place);
             let counts = match self.of {
-                Of::Keys => spot.leads_to_key,
-                Of::Reads => spot.is_whole || spot.has_shape || spot.has_truth || !self.found.parts.is_empty(place.0),
+                TreeKind::Keys => usage.leads_to_key,
+                TreeKind::Reads => {
+                    usage.is_whole || usage.has_shape || usage.has_truth || !self.solution.parts.is_empty(place.0)
+                }
             };
             if counts {
                 places.push(place);
@@ -181,8 +183,8 @@ impl<'a> Tree<'a> {
         places
     }
 
-    fn spot(&self, place: Place) -> &'a Spot {
-        &self.found.spots[place.0 as usize]
+    fn usage(&self, place: Place) -> &'a Usage {
+        &self.solution.usages[place.0 as usize]
     }
 
     fn is_too_much(&self) -> bool {

@@ -95,22 +95,22 @@ fn undotted(name: &str) -> String {
 }
 
 /// What a filter is handed besides the value.
-struct Given<'t, 's> {
+struct FilterArguments<'t, 's> {
     positional: Vec<&'t Expr<'s>>,
     named: Vec<(&'s str, &'t Expr<'s>)>,
 }
 
-impl<'t, 's> Given<'t, 's> {
+impl<'t, 's> FilterArguments<'t, 's> {
     fn of(arguments: &'t [CallArg<'s>]) -> Option<Self> {
-        let mut given = Self { positional: Vec::new(), named: Vec::new() };
+        let mut sorted = Self { positional: Vec::new(), named: Vec::new() };
         for argument in arguments {
             match argument {
-                CallArg::Pos(value) => given.positional.push(value),
-                CallArg::Kwarg(name, value) => given.named.push((name, value)),
+                CallArg::Pos(value) => sorted.positional.push(value),
+                CallArg::Kwarg(name, value) => sorted.named.push((name, value)),
                 _ => return None,
             }
         }
-        Some(given)
+        Some(sorted)
     }
 
     /// Takes what is handed over under a name.
@@ -148,8 +148,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
             None => self.fact(Fact::Unknown(of)),
         }
         self.found.filters.insert(name);
-        match (known, Given::of(&filter.args)) {
-            (Some(known), Some(given)) => self.known_filter(known, of, given, to, scope),
+        match (known, FilterArguments::of(&filter.args)) {
+            (Some(known), Some(arguments)) => self.known_filter(known, of, arguments, to, scope),
             _ => {
                 self.fact(Fact::Flow(of, Place::WHOLE));
                 self.fact(Fact::Unknown(to));
@@ -158,7 +158,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
         }
     }
 
-    fn known_filter(&mut self, name: &str, of: Place, mut given: Given<'t, 's>, to: Place, scope: Scope) {
+    fn known_filter(&mut self, name: &str, of: Place, mut arguments: FilterArguments<'t, 's>, to: Place, scope: Scope) {
         match name {
             "length" | "count" => self.fact(Fact::Shape(of)),
             "bool" => self.fact(Fact::Truth(of)),
@@ -166,44 +166,44 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.fact(Fact::Shape(of));
                 self.fact(Fact::Part(of, Label::Each, to));
             }
-            "default" | "d" => self.defaulted(of, &mut given, to, scope),
+            "default" | "d" => self.defaulted(of, &mut arguments, to, scope),
             "list" | "reverse" => _ = self.same_elements(of, to),
             "sort" | "unique" => {
-                let element = self.compared_by(given.take("attribute"), of, scope);
+                let element = self.compared_by(arguments.take("attribute"), of, scope);
                 self.list_of(element, to);
             }
             "min" | "max" => {
-                let element = self.compared_by(given.take("attribute"), of, scope);
+                let element = self.compared_by(arguments.take("attribute"), of, scope);
                 self.fact(Fact::Flow(element, to));
             }
             "join" => {
                 self.fact(Fact::Unknown(to));
-                let attribute = given.take_at(1, "attribute");
+                let attribute = arguments.take_at(1, "attribute");
                 self.each_by(attribute, of, Place::WHOLE, scope);
             }
-            "map" => self.mapped(of, &mut given, to, scope),
+            "map" => self.mapped(of, &mut arguments, to, scope),
             "select" | "reject" => {
                 let element = self.same_elements(of, to);
-                let looked_at = self.tested(given.take_at(0, ""));
+                let looked_at = self.tested(arguments.take_at(0, ""));
                 self.fact(Fact::Flow(element, looked_at));
             }
             "selectattr" | "rejectattr" => {
                 let element = self.same_elements(of, to);
-                let attribute = given.take_at(0, "");
-                let looked_at = self.tested(given.take_at(0, ""));
+                let attribute = arguments.take_at(0, "");
+                let looked_at = self.tested(arguments.take_at(0, ""));
                 self.by(attribute, element, looked_at, scope);
             }
-            "groupby" => self.grouped(of, &mut given, to, scope),
-            "batch" | "slice" => self.in_rows(of, &mut given, to, scope),
+            "groupby" => self.grouped(of, &mut arguments, to, scope),
+            "batch" | "slice" => self.in_rows(of, &mut arguments, to, scope),
             "items" => _ = self.entries(of, to),
             "dictsort" => {
                 let value = self.entries(of, to);
-                if given.take("by").is_some_and(|by| text(by) != Some("key")) {
+                if arguments.take("by").is_some_and(|by| text(by) != Some("key")) {
                     self.fact(Fact::Flow(value, Place::WHOLE));
                 }
             }
             "attr" => {
-                let label = given.take_at(0, "").map_or(Label::Any, |key| self.label_of(key, scope));
+                let label = arguments.take_at(0, "").map_or(Label::Any, |key| self.label_of(key, scope));
                 self.fact(Fact::Part(of, label, to));
             }
             _ => {
@@ -211,7 +211,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.fact(Fact::Unknown(to));
             }
         }
-        given.rest().for_each(|argument| self.look_at(argument, Place::WHOLE, scope));
+        arguments.rest().for_each(|argument| self.look_at(argument, Place::WHOLE, scope));
     }
 
     /// What is done with each element by a path into it, or with the element itself. Returns a place for each of them.
@@ -267,31 +267,31 @@ impl<'t, 's> Walk<'t, 's, '_> {
         }
     }
 
-    fn defaulted(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
+    fn defaulted(&mut self, of: Place, arguments: &mut FilterArguments<'t, 's>, to: Place, scope: Scope) {
         self.fact(Fact::Flow(of, to));
-        if given.positional.len() > 1 || !given.named.is_empty() {
+        if arguments.positional.len() > 1 || !arguments.named.is_empty() {
             // Only then it is asked whether the value is true. The engine takes names for one more map.
             self.fact(Fact::Truth(of));
             self.fact(Fact::Unknown(to));
         }
-        given.take_at(0, "").into_iter().for_each(|other| self.look_at(other, to, scope));
+        arguments.take_at(0, "").into_iter().for_each(|other| self.look_at(other, to, scope));
     }
 
-    fn in_rows(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
+    fn in_rows(&mut self, of: Place, arguments: &mut FilterArguments<'t, 's>, to: Place, scope: Scope) {
         let row = self.flow.place();
         let element = self.same_elements(of, row);
         self.list_of(row, to);
-        let filler = (given.positional.len() > 1).then(|| given.positional.remove(1));
+        let filler = (arguments.positional.len() > 1).then(|| arguments.positional.remove(1));
         filler.into_iter().for_each(|filler| self.look_at(filler, element, scope));
     }
 
-    fn mapped(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
+    fn mapped(&mut self, of: Place, arguments: &mut FilterArguments<'t, 's>, to: Place, scope: Scope) {
         let element = self.part_of(of, Label::Each);
         let part = self.flow.place();
-        match given.take("attribute") {
+        match arguments.take("attribute") {
             Some(attribute) => {
                 self.by(Some(attribute), element, part, scope);
-                given.take("default").into_iter().for_each(|other| self.look_at(other, part, scope));
+                arguments.take("default").into_iter().for_each(|other| self.look_at(other, part, scope));
             }
             None => {
                 self.fact(Fact::Flow(element, Place::WHOLE));
@@ -301,12 +301,12 @@ impl<'t, 's> Walk<'t, 's, '_> {
         self.list_of(part, to);
     }
 
-    fn grouped(&mut self, of: Place, given: &mut Given<'t, 's>, to: Place, scope: Scope) {
+    fn grouped(&mut self, of: Place, arguments: &mut FilterArguments<'t, 's>, to: Place, scope: Scope) {
         let (grouper, list, pair) = (self.flow.place(), self.flow.place(), self.flow.place());
         let element = self.same_elements(of, list);
-        let attribute = given.take_at(0, "attribute");
+        let attribute = arguments.take_at(0, "attribute");
         self.by(attribute, element, grouper, scope);
-        given.take("default").into_iter().for_each(|other| self.look_at(other, grouper, scope));
+        arguments.take("default").into_iter().for_each(|other| self.look_at(other, grouper, scope));
         self.fact(Fact::Flow(grouper, Place::WHOLE));
         self.fact(Fact::Unknown(grouper));
         let names = ["grouper", "list"].map(|name| self.name(name)).to_vec();

@@ -30,7 +30,7 @@ pub(super) struct FailedRequest<'a> {
 
 /// A place in a template, with the lines around it.
 #[derive(Serialize)]
-struct Place {
+struct TemplateExcerpt {
     template: String,
     line: usize,
     lines: Vec<Line>,
@@ -93,15 +93,15 @@ fn engine_errors(error: &Error) -> impl Iterator<Item = &minijinja::Error> {
 }
 
 /// Where a template failed, and what extends or includes it, from the outside to the inside.
-fn places(error: &Error) -> Vec<Place> {
+fn places(error: &Error) -> Vec<TemplateExcerpt> {
     engine_errors(error).filter_map(place).collect()
 }
 
-fn place(error: &minijinja::Error) -> Option<Place> {
+fn place(error: &minijinja::Error) -> Option<TemplateExcerpt> {
     let (source, line) = (error.template_source()?, error.line()?);
     let lines = (1..).zip(source.lines()).skip(line.saturating_sub(AROUND + 1)).take(2 * AROUND + 1);
     let lines = lines.map(|(number, text)| Line { number, text: text.to_owned(), is_at_fault: number == line });
-    Some(Place { template: error.name()?.to_owned(), line, lines: lines.collect() })
+    Some(TemplateExcerpt { template: error.name()?.to_owned(), line, lines: lines.collect() })
 }
 
 /// What helps for most errors of a kind.

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     error::BoxError,
-    runtime::{asked::Refused, hosts, plain, reply::bodiless, told::told, uri::BadRequest},
+    runtime::{hosts, incoming::Refused, plain, plain_text::plain_text, reply::bodiless, uri::BadRequest},
 };
 
 /// Who is at both ends of a connection.
@@ -142,15 +142,15 @@ impl Connection {
         if let Some(health) = server.health(&parts) {
             return health;
         }
-        let host = match hosts::asked(&mut parts) {
+        let host = match hosts::requested_host(&mut parts) {
             Ok(host) => host,
-            Err(reason) => return told(StatusCode::BAD_REQUEST, format!("{reason}\n")),
+            Err(reason) => return plain_text(StatusCode::BAD_REQUEST, format!("{reason}\n")),
         };
         if let Some(refusal) = server.hosts.refusal(host.as_ref(), ends.asked_at).filter(|_| server.app.development) {
             return refusal;
         }
         if size_of(&parts.headers) > server.settings.limits.header_bytes {
-            return told(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The header is too large.\n".to_owned());
+            return plain_text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The header is too large.\n".to_owned());
         }
         let client = server.proxies.client(&mut parts.headers, ends.peer);
         let most = server.settings.limits.whole_body_time();
@@ -158,7 +158,7 @@ impl Connection {
             Ok(body) => Ok(body),
             Err(Unread::Refused(refused)) => Err(refused),
             Err(Unread::TooSlow) => {
-                return told(StatusCode::REQUEST_TIMEOUT, "The request was not sent in time.\n".to_owned());
+                return plain_text(StatusCode::REQUEST_TIMEOUT, "The request was not sent in time.\n".to_owned());
             }
         };
         self.handle(parts, body, client).await
@@ -179,7 +179,7 @@ impl Connection {
         });
         answered.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request has no answer");
-            told(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n".to_owned())
+            plain_text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n".to_owned())
         })
     }
 }
@@ -190,8 +190,8 @@ impl Server {
         let is_read = [Method::GET, Method::HEAD].contains(&request.method);
         let path = self.settings.health_path.as_deref();
         (is_read && path == Some(request.uri.path())).then(|| match self.is_ending.load(Relaxed) {
-            true => told(StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned()),
-            false => told(StatusCode::OK, "ok\n".to_owned()),
+            true => plain_text(StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned()),
+            false => plain_text(StatusCode::OK, "ok\n".to_owned()),
         })
     }
 
@@ -229,7 +229,7 @@ impl Server {
 /// The answer on a connection beyond the limit.
 fn surplus() -> Response<Bytes> {
     let text = "There are too many connections. Try again soon.\n".to_owned();
-    let mut refusal = told(StatusCode::SERVICE_UNAVAILABLE, text);
+    let mut refusal = plain_text(StatusCode::SERVICE_UNAVAILABLE, text);
     refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     refusal
 }

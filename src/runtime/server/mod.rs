@@ -1,16 +1,16 @@
 //! The server of plain HTTP: for a container, a VM, or a Web Function of Lambda.
 //!
-//! 1. [`place`] where to listen, if the environment says so
+//! 1. [`address`] where to listen, if the environment says so
 //! 2. [`settings`] what the site says of it: [`limits`], proxies, a path for health checks
 //! 3. a [`connection`] at a time is accepted, at its [`pace`]; [`proxies`] say who is behind it
 //! 4. at the end connections are accepted for a moment more, and requests in work have some time left
 //!
 //! What a request then meets is what it meets behind every other door: [`plain`](super::plain).
 
+mod address;
 mod connection;
 mod limits;
 mod pace;
-mod place;
 mod proxies;
 mod settings;
 
@@ -35,7 +35,7 @@ use tokio::{
 
 pub use limits::ServerLimits;
 
-pub(super) use place::Place;
+pub(super) use address::ListenAddress;
 pub(super) use settings::Settings;
 
 use self::{
@@ -77,10 +77,10 @@ enum End {
 }
 
 /// Serves until a signal ends it; the second one ends it at once.
-pub(super) async fn run(app: App, place: Place) -> Result<()> {
-    let listener = listen(&place.host, place.port).await?;
+pub(super) async fn run(app: App, address: ListenAddress) -> Result<()> {
+    let listener = listen(&address.host, address.port).await?;
     let (mut first, mut second) = (Signals::new()?, Signals::new()?);
-    let server = Server::new(app, &place.host, place.is_web_function)?;
+    let server = Server::new(app, &address.host, address.is_web_function)?;
     let served = server.serve(listener, async move { first.next().await });
     let again = async {
         second.next().await;
@@ -218,8 +218,8 @@ impl Server {
 
     /// Starts a connection, if there is room for it.
     fn start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, address: SocketAddr, end: &watch::Sender<End>) {
-        let place = self.free.clone().try_acquire_owned();
-        let (permit, is_surplus) = match place {
+        let permit = self.free.clone().try_acquire_owned();
+        let (permit, is_surplus) = match permit {
             Ok(permit) => (permit, false),
             // The next 100 get a 503; all others are closed.
             Err(_) => match self.free_for_surplus.clone().try_acquire_owned() {

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use form_urlencoded::byte_serialize;
 use serde_json::Value;
 
-use crate::aws::{Ask, BoxError, ask, at_aws};
+use crate::aws::{AwsRequest, BoxError, at_aws, send};
 
 /// The functions that consume the queue. `endpoint` is where Lambda is, if not at AWS.
 pub(super) async fn consumers(config: &SdkConfig, arn: &str, endpoint: Option<&str>) -> Result<Vec<String>, BoxError> {
@@ -13,12 +13,13 @@ pub(super) async fn consumers(config: &SdkConfig, arn: &str, endpoint: Option<&s
     let endpoint = endpoint.map_or_else(|| at_aws("lambda", region), |url| url.trim_end_matches('/').into());
     let queue: String = byte_serialize(arn.as_bytes()).collect();
     let url = format!("{endpoint}/2015-03-31/event-source-mappings/?EventSourceArn={queue}");
-    let said = ask(config, &Ask { service: "lambda", region, url, headers: &[], body: String::new() }).await?;
-    match said.body.get("EventSourceMappings").and_then(Value::as_array) {
-        Some(mappings) if said.status == 200 => Ok(enabled(mappings)),
+    let response =
+        send(config, &AwsRequest { service: "lambda", region, url, headers: &[], body: String::new() }).await?;
+    match response.body.get("EventSourceMappings").and_then(Value::as_array) {
+        Some(mappings) if response.status == 200 => Ok(enabled(mappings)),
         _ => {
-            let message = said.message().unwrap_or("no list of event source mappings");
-            Err(format!("{endpoint} answered {}: {message}", said.status).into())
+            let message = response.message().unwrap_or("no list of event source mappings");
+            Err(format!("{endpoint} answered {}: {message}", response.status).into())
         }
     }
 }

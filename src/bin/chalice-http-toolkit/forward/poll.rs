@@ -14,7 +14,7 @@ use super::{
     event,
     invoke::{self, NoAnswer},
     queue::{Queue, Received, Trouble},
-    report::{self, Batch, Outcome},
+    report::{self, Batch, MessageOutcome},
     settle,
     verdict::{Answer, verdict},
 };
@@ -83,14 +83,14 @@ async fn forward(
     let (outcomes, reason) = match answer {
         Err(NoAnswer::NotThere(reason)) => {
             settle::give_back(queue, batch).await;
-            (all(batch, &Outcome::GivenBack), Some(format!("no connection to {at}: {reason}")))
+            (all(batch, &MessageOutcome::GivenBack), Some(format!("no connection to {at}: {reason}")))
         }
-        Err(NoAnswer::Lost(reason)) => (all(batch, &Outcome::Failed), Some(format!("no answer: {reason}"))),
+        Err(NoAnswer::Lost(reason)) => (all(batch, &MessageOutcome::Failed), Some(format!("no answer: {reason}"))),
         Ok(answer) => judged(queue, batch, &answer).await,
     };
     for (message, outcome) in &outcomes {
         match outcome {
-            Outcome::Done => open.remove(&message.id),
+            MessageOutcome::Done => open.remove(&message.id),
             _ => open.insert(message.id.clone()),
         };
     }
@@ -98,9 +98,9 @@ async fn forward(
     there
 }
 
-type Outcomes<'a> = Vec<(&'a Received, Outcome)>;
+type Outcomes<'a> = Vec<(&'a Received, MessageOutcome)>;
 
-fn all<'a>(batch: &'a [Received], outcome: &Outcome) -> Outcomes<'a> {
+fn all<'a>(batch: &'a [Received], outcome: &MessageOutcome) -> Outcomes<'a> {
     batch.iter().map(|message| (message, outcome.clone())).collect()
 }
 
@@ -109,16 +109,16 @@ async fn judged<'a>(queue: &Queue, batch: &'a [Received], answer: &Answer) -> (O
     let ids = batch.iter().map(|message| message.id.as_str()).collect();
     let failed = match verdict(answer, &ids) {
         Ok(failed) => failed,
-        Err(reason) => return (all(batch, &Outcome::Failed), Some(reason)),
+        Err(reason) => return (all(batch, &MessageOutcome::Failed), Some(reason)),
     };
     let done: Vec<&Received> = batch.iter().filter(|message| !failed.contains(&message.id)).collect();
     let mut undeleted = settle::delete(queue, &done).await;
     let outcome = |message: &Received| match undeleted.remove(&message.id) {
-        _ if failed.contains(&message.id) => Outcome::Failed,
-        Some(reason) => Outcome::Undeleted(reason),
-        None => Outcome::Done,
+        _ if failed.contains(&message.id) => MessageOutcome::Failed,
+        Some(reason) => MessageOutcome::Undeleted(reason),
+        None => MessageOutcome::Done,
     };
-    let outcomes: Vec<Outcome> = batch.iter().map(outcome).collect();
+    let outcomes: Vec<MessageOutcome> = batch.iter().map(outcome).collect();
     (batch.iter().zip(outcomes).collect(), None)
 }
 

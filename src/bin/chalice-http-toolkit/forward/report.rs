@@ -10,7 +10,7 @@ pub(super) use crate::say::{causes, error, note, warn};
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
+pub(super) enum MessageOutcome {
     /// Done and deleted.
     Done,
     /// The function reported it, or failed as a whole; it comes back when it is no more hidden.
@@ -21,7 +21,7 @@ pub(super) enum Outcome {
     GivenBack,
 }
 
-impl Outcome {
+impl MessageOutcome {
     fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -37,7 +37,7 @@ impl Outcome {
 pub(super) struct Batch<'a> {
     pub(super) queue: &'a str,
     pub(super) function: &'a str,
-    pub(super) outcomes: Vec<(&'a Received, Outcome)>,
+    pub(super) outcomes: Vec<(&'a Received, MessageOutcome)>,
     /// Why the whole batch is not done.
     pub(super) reason: Option<String>,
     pub(super) ms: u128,
@@ -51,11 +51,11 @@ pub(super) fn batch(batch: &Batch<'_>, json: bool) {
 }
 
 fn lines(batch: &Batch<'_>) -> String {
-    let line = |(message, outcome): &(&Received, Outcome)| {
+    let line = |(message, outcome): &(&Received, MessageOutcome)| {
         let own = match outcome {
-            Outcome::Undeleted(reason) => Some(reason),
-            Outcome::Done => None,
-            Outcome::Failed | Outcome::GivenBack => batch.reason.as_ref(),
+            MessageOutcome::Undeleted(reason) => Some(reason),
+            MessageOutcome::Done => None,
+            MessageOutcome::Failed | MessageOutcome::GivenBack => batch.reason.as_ref(),
         };
         let line = json!({
             "queue": batch.queue,
@@ -74,7 +74,7 @@ fn lines(batch: &Batch<'_>) -> String {
 }
 
 fn text(batch: &Batch<'_>) -> String {
-    let done = batch.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).count();
+    let done = batch.outcomes.iter().filter(|(_, outcome)| *outcome == MessageOutcome::Done).count();
     let mut text = format!("{} -> {}  {done} of {} done, ", batch.queue, batch.function, batch.outcomes.len());
     text += &format!("{} ms", batch.ms);
     if let Some(reason) = &batch.reason {
@@ -85,7 +85,7 @@ fn text(batch: &Batch<'_>) -> String {
         let task = message.task.as_deref().map(|task| format!("{}  ", plain(task))).unwrap_or_default();
         let (id, attempt) = (plain(&message.id), plain(&message.attempt));
         text += &format!("\n  {:<10}  {task}{id}{group}  attempt {attempt}", outcome.word());
-        if let Outcome::Undeleted(reason) = outcome {
+        if let MessageOutcome::Undeleted(reason) = outcome {
             text += &format!(": {}", plain(reason));
         }
     }

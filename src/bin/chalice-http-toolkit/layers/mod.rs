@@ -16,7 +16,7 @@ use crate::{args::Layers, aws, say};
 
 /// A layer's ARN without its version, and the version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Found {
+struct LayerVersion {
     arn: String,
     version: u32,
 }
@@ -24,7 +24,7 @@ struct Found {
 /// What is known of a layer in the region that was asked for.
 struct Row {
     layer: &'static Layer,
-    found: Option<Found>,
+    found: Option<LayerVersion>,
     /// Whether AWS was asked, and has said it.
     is_current: bool,
     /// Whether it is the release that the table has.
@@ -65,7 +65,7 @@ fn region_of_environment() -> Result<String, String> {
 
 impl Row {
     fn of_table(layer: &'static Layer, region: &str, arch: Arch) -> Self {
-        let found = layer.in_table(region, arch).map(|(arn, version)| Found { arn, version });
+        let found = layer.in_table(region, arch).map(|(arn, version)| LayerVersion { arn, version });
         Self { layer, found, is_current: false, is_known: true }
     }
 }
@@ -97,7 +97,7 @@ fn refresh_all(rows: &mut [Row], region: &str, arch: Arch) -> Result<(), String>
 fn text(rows: &[Row], region: &str, arch: Arch, refreshed: bool) -> String {
     let mut text = format!("A Rust function needs no layer. These are optional, in {region} for {}:\n", arch.name());
     for Row { layer, found, is_known, .. } in rows {
-        let Some(Found { arn, version }) = found else { continue };
+        let Some(LayerVersion { arn, version }) = found else { continue };
         let release = if *is_known { layer.release.to_owned() } else { format!("later than {}", layer.release) };
         text += &format!("\n{} {release}\n  {arn}:{version}\n  {}\n", layer.title, layer.purpose);
     }
@@ -113,7 +113,7 @@ fn text(rows: &[Row], region: &str, arch: Arch, refreshed: bool) -> String {
 
 fn machine(rows: &[Row], region: &str, arch: Arch) -> Value {
     let layers = rows.iter().filter_map(|row| {
-        let Found { arn, version } = row.found.as_ref()?;
+        let LayerVersion { arn, version } = row.found.as_ref()?;
         Some(json!({
             "name": row.layer.title,
             "arn": format!("{arn}:{version}"),

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
-    Found,
+    LayerVersion,
     table::{Arch, Layer},
 };
-use crate::aws::{Ask, BoxError, Said, ask, endpoint};
+use crate::aws::{AwsRequest, AwsResponse, BoxError, endpoint, send};
 
 /// How many numbers in a row are tried in vain: AWS leaves some out.
 const GAP: u32 = 5;
@@ -29,7 +29,7 @@ pub(super) async fn newest(
     layer: &Layer,
     region: &str,
     arch: Arch,
-) -> Result<Option<Found>, BoxError> {
+) -> Result<Option<LayerVersion>, BoxError> {
     if let Some(name) = layer.parameter(arch)
         && let Some(arn) = parameter(config, region, name).await?
     {
@@ -46,32 +46,32 @@ pub(super) async fn newest(
         }
         next += 1;
     }
-    Ok(Some(Found { arn, version: last }))
+    Ok(Some(LayerVersion { arn, version: last }))
 }
 
 /// The value of a public parameter; `None` where there is no such parameter in this region.
 async fn parameter(config: &SdkConfig, region: &str, name: &str) -> Result<Option<String>, BoxError> {
-    let question = Ask {
+    let request = AwsRequest {
         service: "ssm",
         region,
         url: format!("{}/", endpoint(config, "ssm", region)),
         headers: &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AmazonSSM.GetParameter")],
         body: json!({ "Name": name }).to_string(),
     };
-    let said = patiently(config, &question).await?;
-    match (said.status, said.code(), said.body.pointer("/Parameter/Value").and_then(Value::as_str)) {
+    let response = with_retries(config, &request).await?;
+    match (response.status, response.code(), response.body.pointer("/Parameter/Value").and_then(Value::as_str)) {
         (200, _, Some(value)) => Ok(Some(value.to_owned())),
         (_, "ParameterNotFound", _) => Ok(None),
-        _ => Err(refused("the public parameter", &said)),
+        _ => Err(refused("the public parameter", &response)),
     }
 }
 
 /// The ARN of a layer's version, as AWS's parameter has it.
-fn published(arn: &str, name: &str) -> Result<Found, BoxError> {
+fn published(arn: &str, name: &str) -> Result<LayerVersion, BoxError> {
     let parts = arn.rsplit_once(':').and_then(|(arn, version)| Some((arn, version.parse().ok()?)));
     match parts {
         Some((arn, version)) if arn.starts_with("arn:") && arn.ends_with(&format!(":layer:{name}")) => {
-            Ok(Found { arn: arn.to_owned(), version })
+            Ok(LayerVersion { arn: arn.to_owned(), version })
         }
         _ => Err(format!("the public parameter has {arn:?}, which is no version of {name}").into()),
     }
@@ -79,36 +79,36 @@ fn published(arn: &str, name: &str) -> Result<Found, BoxError> {
 
 async fn is_there(config: &SdkConfig, region: &str, arn: &str, version: u32) -> Result<bool, BoxError> {
     let arn: String = byte_serialize(format!("{arn}:{version}").as_bytes()).collect();
-    let question = Ask {
+    let request = AwsRequest {
         service: "lambda",
         region,
         url: format!("{}/2018-10-31/layers?find=LayerVersion&Arn={arn}", endpoint(config, "lambda", region)),
         headers: &[],
         body: String::new(),
     };
-    let said = patiently(config, &question).await?;
-    match (said.status, said.code()) {
+    let response = with_retries(config, &request).await?;
+    match (response.status, response.code()) {
         (200, _) => Ok(true),
         // What is not there is not allowed either, to who may not see what is there.
         (404, _) | (_, "AccessDeniedException" | "ResourceNotFoundException") => Ok(false),
-        _ => Err(refused("the layer's version", &said)),
+        _ => Err(refused("the layer's version", &response)),
     }
 }
 
 /// An answer, asked for again while AWS is too busy.
-async fn patiently(config: &SdkConfig, question: &Ask<'_>) -> Result<Said, BoxError> {
-    let mut said = ask(config, question).await?;
+async fn with_retries(config: &SdkConfig, request: &AwsRequest<'_>) -> Result<AwsResponse, BoxError> {
+    let mut response = send(config, request).await?;
     for retry in 0..RETRIES {
-        if said.status != 429 && said.status < 500 && !said.code().contains("Throttl") {
+        if response.status != 429 && response.status < 500 && !response.code().contains("Throttl") {
             break;
         }
         sleep(Duration::from_millis(200 << retry)).await;
-        said = ask(config, question).await?;
+        response = send(config, request).await?;
     }
-    Ok(said)
+    Ok(response)
 }
 
-fn refused(what: &str, said: &Said) -> BoxError {
-    let message = said.message().unwrap_or("no more was said");
-    format!("AWS answered {} {} about {what}: {message}", said.status, said.code()).into()
+fn refused(what: &str, response: &AwsResponse) -> BoxError {
+    let message = response.message().unwrap_or("no more was said");
+    format!("AWS answered {} {} about {what}: {message}", response.status, response.code()).into()
 }

@@ -2,7 +2,9 @@
 
 use super::{
     Problem,
-    edge::{ALL_VIEWER_EXCEPT_HOST, Behaviour, CACHING_OPTIMIZED, Distribution, WITH_HOST, What, distributions},
+    edge::{
+        ALL_VIEWER_EXCEPT_HOST, Behaviour, CACHING_OPTIMIZED, Distribution, ForwardedPart, WITH_HOST, distributions,
+    },
     model::Template,
     yaml::Node,
 };
@@ -12,7 +14,7 @@ use super::{
 pub(super) fn cookies(template: &Template) -> Vec<Problem> {
     let found = dynamic(template).into_iter().filter(|behaviour| behaviour.is_cached(template));
     let found = found.flat_map(|behaviour| {
-        let forwarded = behaviour.forwarded(template).into_iter().filter(|forwarded| forwarded.what == What::Cookies);
+        let forwarded = behaviour.forwarded(template).into_iter().filter(|forwarded| forwarded.what == ForwardedPart::Cookies);
         forwarded.map(move |forwarded| {
             let message = format!(
                 "{} keeps pages and forwards cookies: CloudFront then never asks by ETag and gets no 304. Say none here, and \
@@ -41,7 +43,8 @@ pub(super) fn host(template: &Template) -> Vec<Problem> {
         }
         for forwarded in behaviour.forwarded(template) {
             let is_host = |name: &str| name.eq_ignore_ascii_case("host");
-            if forwarded.what == What::HeadersWithHost || matches!(forwarded.what, What::Header(name) if is_host(name))
+            if forwarded.what == ForwardedPart::HeadersWithHost
+                || matches!(forwarded.what, ForwardedPart::Header(name) if is_host(name))
             {
                 let message = "this forwards Host, to which API Gateway and function URLs answer 403: leave Host out";
                 found.push((forwarded.node.line, message.to_owned()));
@@ -114,7 +117,7 @@ pub(super) fn accept(template: &Template) -> Vec<Problem> {
     let mut found = Vec::new();
     for behaviour in dynamic(template) {
         let forwarded = behaviour.forwarded(template);
-        let is_accept = |what: What<'_>| matches!(what, What::Header(name) if name.eq_ignore_ascii_case("accept"));
+        let is_accept = |what: ForwardedPart<'_>| matches!(what, ForwardedPart::Header(name) if name.eq_ignore_ascii_case("accept"));
         let key = forwarded.iter().find(|forwarded| forwarded.is_key && is_accept(forwarded.what));
         let beside = forwarded.iter().find(|forwarded| !forwarded.is_key && is_accept(forwarded.what));
         // One that is elsewhere may well do it.

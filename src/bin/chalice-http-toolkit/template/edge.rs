@@ -42,11 +42,11 @@ pub(super) struct Behaviour<'a> {
 pub(super) struct Forwarded<'a> {
     pub(super) node: &'a Node,
     pub(super) is_key: bool,
-    pub(super) what: What<'a>,
+    pub(super) what: ForwardedPart<'a>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum What<'a> {
+pub(super) enum ForwardedPart<'a> {
     Cookies,
     Header(&'a str),
     Query,
@@ -174,20 +174,20 @@ fn of_policy(config: &Node, is_key: bool) -> Vec<Forwarded<'_>> {
     let mut found = Vec::new();
     let mut add = |node, what| found.push(Forwarded { node, is_key, what });
     if let Some(node) = said("CookiesConfig.CookieBehavior") {
-        add(node, What::Cookies);
+        add(node, ForwardedPart::Cookies);
     }
     if let Some(node) = said("QueryStringsConfig.QueryStringBehavior") {
-        add(node, What::Query);
+        add(node, ForwardedPart::Query);
     }
     let headers = config.at("HeadersConfig.Headers").map_or_else(Vec::new, Node::items);
     let named =
         |name: &str| headers.iter().filter_map(|header| header.text()).any(|text| text.eq_ignore_ascii_case(name));
     match config.at("HeadersConfig.HeaderBehavior").map(|node| (node, node.text())) {
-        Some((node, Some("allViewer"))) => add(node, What::HeadersWithHost),
-        Some((node, Some("allExcept"))) if !named("Host") => add(node, What::HeadersWithHost),
+        Some((node, Some("allViewer"))) => add(node, ForwardedPart::HeadersWithHost),
+        Some((node, Some("allExcept"))) if !named("Host") => add(node, ForwardedPart::HeadersWithHost),
         Some((_, Some("none" | "allExcept"))) | None => {}
         Some(_) => headers.iter().filter_map(|node| Some((*node, node.text()?))).for_each(|(node, name)| {
-            add(node, What::Header(name));
+            add(node, ForwardedPart::Header(name));
         }),
     }
     found
@@ -198,12 +198,12 @@ fn of_values(values: &Node) -> Vec<Forwarded<'_>> {
     let mut found = Vec::new();
     let mut add = |node, what| found.push(Forwarded { node, is_key: true, what });
     if let Some(node) = values.at("Cookies.Forward").filter(|node| node.text() != Some("none")) {
-        add(node, What::Cookies);
+        add(node, ForwardedPart::Cookies);
     }
     for header in values.get("Headers").map_or_else(Vec::new, Node::items) {
         match header.text() {
-            Some("*") => add(header, What::HeadersWithHost),
-            Some(name) => add(header, What::Header(name)),
+            Some("*") => add(header, ForwardedPart::HeadersWithHost),
+            Some(name) => add(header, ForwardedPart::Header(name)),
             None => {}
         }
     }

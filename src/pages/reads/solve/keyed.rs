@@ -16,7 +16,7 @@ impl Solver<'_> {
     /// the names. Any may be where a key comes from elsewhere. A number may be a key at all times.
     pub(super) fn know_keys(&mut self) {
         let mut keys = BTreeSet::new();
-        for at in 0..self.spots.len() as u32 {
+        for at in 0..self.usages.len() as u32 {
             if !self.parts.iter(at).any(|(label, _)| matches!(label, Label::Keyed(_))) {
                 continue;
             }
@@ -31,15 +31,15 @@ impl Solver<'_> {
             }));
             self.parts.replace(at, known);
         }
-        keys.iter().for_each(|key| self.spot(*key).is_key = true);
+        keys.iter().for_each(|key| self.usage(*key).is_key = true);
         self.lead_to(keys.into_iter().collect());
     }
 
     /// The parts that a key may name.
     fn keyed(&self, key: Place) -> Vec<Label> {
-        let spot = &self.spots[key.0 as usize];
+        let usage = &self.usages[key.0 as usize];
         let mut labels = vec![Label::At(0)];
-        if spot.has_argument && !seeded(Defect::Key) {
+        if usage.has_argument && !seeded(Defect::Key) {
             labels.push(Label::Keyed(key));
         }
         for origin in self.origins.iter(key.0) {
@@ -50,7 +50,7 @@ impl Solver<'_> {
                 _ => return vec![Label::Any],
             }
         }
-        if spot.has_unknown { vec![Label::Any] } else { labels }
+        if usage.has_unknown { vec![Label::Any] } else { labels }
     }
 
     /// Marks the places from which a value, or a part of it, comes to one of these.
@@ -59,12 +59,12 @@ impl Solver<'_> {
             return;
         }
         let mut from: Lists<Place> = Lists::default();
-        for at in 0..self.spots.len() as u32 {
+        for at in 0..self.usages.len() as u32 {
             let given = self.flows.iter(at).chain(self.parts.iter(at).map(|(_, to)| to));
             given.for_each(|to| from.add(to.0, Place(at)));
         }
         while let Some(place) = waiting.pop() {
-            if !std::mem::replace(&mut self.spot(place).leads_to_key, true) {
+            if !std::mem::replace(&mut self.usage(place).leads_to_key, true) {
                 waiting.extend(from.iter(place.0));
             }
         }

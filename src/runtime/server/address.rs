@@ -10,14 +10,14 @@ use crate::{
 
 /// An address to listen on.
 #[derive(Debug, PartialEq)]
-pub(in crate::runtime) struct Place {
+pub(in crate::runtime) struct ListenAddress {
     pub(super) host: String,
     pub(super) port: u16,
     /// Only Lambda's proxy reaches it.
     pub(super) is_web_function: bool,
 }
 
-impl Place {
+impl ListenAddress {
     /// `None` where events are served: on Lambda, and in development.
     ///
     /// # Errors
@@ -64,10 +64,10 @@ mod tests {
             ("host:", None),
             ("host:65536", None),
         ] {
-            let place = Place::of_endpoint(endpoint);
-            let found = place.as_ref().ok().map(|place| (place.host.as_str(), place.port));
+            let address = ListenAddress::of_endpoint(endpoint);
+            let found = address.as_ref().ok().map(|address| (address.host.as_str(), address.port));
             assert_eq!(found, expected, "{endpoint}");
-            assert!(place.is_err() || place.is_ok_and(|place| place.is_web_function));
+            assert!(address.is_err() || address.is_ok_and(|address| address.is_web_function));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{door::Door, uri::BadRequest};
 use crate::script_root::ScriptRoot;
 
 /// The facts about a request, and the request that the site gets.
-pub(crate) struct Asked<'a> {
+pub(crate) struct IncomingRequest<'a> {
     pub(crate) door: &'static Door,
     /// Whether event and reply use `multiValueHeaders`.
     pub(crate) multi_value: bool,

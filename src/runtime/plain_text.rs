@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 /// A plain text answer of the server itself.
-pub(super) fn told(status: StatusCode, text: String) -> Response<Bytes> {
+pub(super) fn plain_text(status: StatusCode, text: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
     for (name, value) in [
