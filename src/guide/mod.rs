@@ -16,9 +16,12 @@
 //! - [`forms_and_cookies`]: forms, cross-origin requests, cookies, security headers
 //! - [`images`] and [`uploads`]: responsive images, and pictures that visitors send
 //! - [`parts_of_pages`]: how to send one block of a page, for HTMX and Turbo
-//! - [`tasks`]: background tasks over an SQS queue
+//! - [`databases`]: which database fits to Lambda, and how data and caching work together
+//! - [`sign_in`]: a sign-in with a password, and pages for one visitor on a site that CloudFront caches
+//! - [`tasks`] and [`email`]: background tasks over an SQS queue, and e-mails that a worker sends
 //! - [`testing`]: tests of your site
-//! - [`from_flask`] and [`from_chalice`]: the names that you know, and the names here
+//! - [`production`] and [`monitoring`]: stages, your own domain, secrets, alarms, logs
+//! - [`from_flask`], [`from_axum`] and [`from_chalice`]: the names that you know, and the names here
 //!
 //! To look something up:
 //!
@@ -40,6 +43,7 @@ macro_rules! pages {
 
 pages! {
     tour requests doors caching kept_at_the_edge page_tags
-    static_files forms_and_cookies images uploads parts_of_pages tasks testing from_flask from_chalice
+    static_files forms_and_cookies images uploads parts_of_pages databases sign_in tasks email testing production monitoring
+    from_flask from_axum from_chalice
     command_line settings features limits glossary troubleshooting costs measured
 }
