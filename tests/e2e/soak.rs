@@ -144,7 +144,9 @@ async fn run(world: Arc<World>, context: TaskContext, step: Step) -> Result<(), 
 /// Posts `COUNT` steps of each of `GROUPS` groups, one after the other in a group, and says of each: is it in the queue
 /// (`yes`), may it be (`maybe`), is it not (`no`)? After `SECONDS` it posts nothing more.
 async fn post() -> Result<(), BoxError> {
+    // Longer than by default: on a busy machine one try through the bad network may take a second.
     let tasks = TaskingController::new(setting("QUEUE").ok_or("QUEUE is not set")?)?;
+    let tasks = tasks.with_send_time(Duration::from_secs(8));
     let (groups, count) = (number("GROUPS")?, u32::try_from(number("COUNT")?)?);
     let (broken, end) = (setting("BROKEN"), Instant::now() + Duration::from_secs(number("SECONDS")?));
     let group = async |group: u64| {

@@ -270,6 +270,7 @@ def i5(cloud):
         counts = {f"said_{word}": len(steps) for word, steps in words.items()}
         figures("I5, posts", begun, **counts, lost=lost, twice=twice, inverted=inverted)
         check("lost, twice, out of order", (lost, twice, inverted), (0, 0, 0))
+        check("some posts were confirmed", bool(words["yes"]), True)
         check("what is said not to be there", words["no"] & set(found), set())
 
         begun = time.monotonic()
