@@ -16,7 +16,7 @@
 //! - [`forms_and_cookies`]: forms, cross-origin requests, cookies, security headers
 //! - [`images`] and [`uploads`]: responsive images, and pictures that visitors send
 //! - [`parts_of_pages`]: how to send one block of a page, for HTMX and Turbo
-//! - [`databases`]: which database fits to Lambda, and how data and caching work together
+//! - [`databases`]: which databases work well on Lambda, and how data and caching work together
 //! - [`sign_in`]: a sign-in with a password, and pages for one visitor on a site that CloudFront caches
 //! - [`tasks`] and [`email`]: background tasks over an SQS queue, and e-mails that a worker sends
 //! - [`testing`]: tests of your site
