@@ -7,9 +7,12 @@ use clap::{Args as Arguments, Parser, Subcommand, value_parser};
 use http::Uri;
 
 use crate::{
-    forward::Route,
-    layers::{Arch, region},
-    setup::{Extra, deployable, name},
+    forward::route::Route,
+    layers::table::{Arch, region},
+    setup::{
+        name::{deployable, name},
+        project::Extra,
+    },
 };
 
 /// Tools for server-rendered sites on AWS Lambda.

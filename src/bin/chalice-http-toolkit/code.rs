@@ -3,7 +3,7 @@
 
 use std::{fmt, fs, io, path::Path};
 
-use crate::check::files_below;
+use crate::folder::files_below;
 
 /// The facts about a site's code that its template has to agree with.
 #[derive(Clone, Debug, PartialEq)]

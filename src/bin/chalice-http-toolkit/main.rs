@@ -5,6 +5,7 @@ mod aws;
 mod check;
 mod code;
 mod completions;
+mod folder;
 mod forward;
 mod images;
 mod layers;

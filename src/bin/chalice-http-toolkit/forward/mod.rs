@@ -14,7 +14,7 @@ mod invoke;
 mod poll;
 mod queue;
 mod report;
-mod route;
+pub(crate) mod route;
 mod settle;
 mod verdict;
 
@@ -28,10 +28,10 @@ use aws_smithy_http_client::{
 use http::Uri;
 use tokio::{sync::watch, task::JoinSet};
 
-pub(crate) use self::route::Route;
 use self::{
     poll::Forwarding,
     queue::{Queue, Trouble},
+    route::Route,
 };
 use crate::args::Forward;
 

@@ -4,14 +4,13 @@
 //! 2. [`refresh`]: what is there now
 
 mod refresh;
-mod table;
+pub(crate) mod table;
 
 use std::{env, process::ExitCode};
 
 use serde_json::{Value, json};
 
-pub(crate) use self::table::{Arch, region};
-use self::table::{LAYERS, Layer, date};
+use self::table::{Arch, LAYERS, Layer, date, region};
 use crate::{args::Layers, aws, say};
 
 /// A layer's ARN without its version, and the version.

@@ -1,11 +1,11 @@
 //! `setup`: a new project that builds, runs and deploys as it is.
 //!
-//! 1. [`name`]: what a project may be called
+//! 1. [`name`]: what a project may be called, and where it may be deployed
 //! 2. [`project`]: its files, as text
 //! 3. here they are written, and what was done is said
 
-mod name;
-mod project;
+pub(crate) mod name;
+pub(crate) mod project;
 
 use std::{
     env, fs,
@@ -17,10 +17,11 @@ use std::{
 use clap::ValueEnum;
 use serde_json::json;
 
-pub(crate) use self::name::name;
-pub(crate) use self::project::Extra;
-use self::project::{File, Project};
-use crate::{args::Setup, layers::region, say};
+use self::{
+    name::deployable,
+    project::{Extra, File, Project},
+};
+use crate::{args::Setup, say};
 
 /// What becomes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +81,6 @@ fn set_up(asked: &Setup, region: &str) -> Result<(), String> {
     }
     report(asked, &folder, &done);
     Ok(())
-}
-
-/// A region that template.yaml can be deployed to.
-pub(crate) fn deployable(typed: &str) -> Result<String, String> {
-    let region = region(typed)?;
-    if ["cn-", "us-gov-"].iter().any(|partition| region.starts_with(partition)) {
-        return Err("CloudFront is another one there, or none: template.yaml can't be deployed to that region".into());
-    }
-    Ok(region)
 }
 
 /// The region of the environment, or else the one that CloudFront's own parts live in.

@@ -1,4 +1,6 @@
-//! What a project may be called. Its name becomes that of a package, a program, a stack and queues.
+//! What a project may be called, and where it may be deployed. Its name becomes that of a package, a program, a stack and queues.
+
+use crate::layers::table::region;
 
 /// Such names are in the way of Cargo: `cargo new` refuses them too.
 const TAKEN: [&str; 12] = [
@@ -38,6 +40,15 @@ pub(crate) fn name(typed: &str) -> Result<String, String> {
         return Err("Cargo has a meaning of its own for that word: take another one".into());
     }
     Ok(typed.to_owned())
+}
+
+/// A region that template.yaml can be deployed to.
+pub(crate) fn deployable(typed: &str) -> Result<String, String> {
+    let region = region(typed)?;
+    if ["cn-", "us-gov-"].iter().any(|partition| region.starts_with(partition)) {
+        return Err("CloudFront is another one there, or none: template.yaml can't be deployed to that region".into());
+    }
+    Ok(region)
 }
 
 #[cfg(test)]

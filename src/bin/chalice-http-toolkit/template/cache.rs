@@ -1,11 +1,11 @@
 //! The rules of what CloudFront keeps: A1 to A8.
 
 use super::{
-    Problem,
     edge::{
         ALL_VIEWER_EXCEPT_HOST, Behaviour, CACHING_OPTIMIZED, Distribution, ForwardedPart, WITH_HOST, distributions,
     },
     model::Template,
+    problem::Problem,
     yaml::Node,
 };
 

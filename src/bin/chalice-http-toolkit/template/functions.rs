@@ -1,9 +1,9 @@
 //! The rules of functions and what calls them: E45, E47, E48, E51, E52.
 
 use super::{
-    Problem,
     edge::same,
     model::{Function, Resource, Template},
+    problem::Problem,
     yaml::Node,
 };
 

@@ -3,19 +3,21 @@
 //!
 //! 1. [`yaml`]: a text becomes values with their lines
 //! 2. [`model`], [`edge`] and [`rights`]: resources, functions, behaviours, what a role may do
-//! 3. [`cache`], [`origin`], [`tags`], [`functions`] and [`queues`]: the rules
+//! 3. [`problem`]: what a rule finds
+//! 4. [`cache`], [`origin`], [`tags`], [`functions`] and [`queues`]: the rules
 
 mod cache;
 mod edge;
 mod functions;
 mod model;
 mod origin;
+mod problem;
 mod queues;
 mod rights;
 mod tags;
 mod yaml;
 
-use self::model::Template;
+use self::{model::Template, problem::Problem};
 use crate::code::Code;
 
 /// Something that would go wrong, and what to do about it.
@@ -27,9 +29,6 @@ pub(crate) struct Finding {
     pub(crate) rule: &'static str,
     pub(crate) message: String,
 }
-
-/// A line and what is wrong with it.
-type Problem = (usize, String);
 
 type Rule = fn(&Template) -> Vec<Problem>;
 

@@ -1,9 +1,9 @@
 //! The rules of the way from CloudFront to the site: A9, A10, C28, C32, D40, D43, E49, E50.
 
 use super::{
-    Problem,
     edge::{distributions, same},
     model::{Function, Resource, Template},
+    problem::Problem,
     yaml::Node,
 };
 

@@ -1,8 +1,8 @@
 //! The rule of task queues: F58. The queue, its dead letters and its event source fit together, or tasks get lost.
 
 use super::{
-    Problem,
     model::{Function, Resource, Template},
+    problem::Problem,
     rights::may,
     yaml::Node,
 };

@@ -1,9 +1,9 @@
 //! The rules of cache tags: A11 to A13. Code and distribution name the same field, no visitor sees it, and the worker may purge.
 
 use super::{
-    Problem,
     edge::{Behaviour, Distribution, distributions},
     model::{Function, Template},
+    problem::Problem,
     queues::workers,
     rights::may,
     yaml::Node,

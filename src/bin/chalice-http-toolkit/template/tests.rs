@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     code::Code,
-    setup::{Extra, rendered},
+    setup::{project::Extra, rendered},
 };
 
 /// Of a site of whose code nothing is known.
