@@ -234,7 +234,7 @@ pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
 }
 
 /// The number of seconds of a directive, or whether it is there at all, as a cache reads them; the first one counts.
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "dev-server", feature = "testing"))]
 pub(crate) fn directive(headers: &HeaderMap, wanted: &str) -> Option<Option<u64>> {
     let directives = policy(headers);
     let (_, argument) = directives.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;

@@ -13,10 +13,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use super::{
     CacheResult, Target, TestAnswer, TestRequest, TestSite,
     copies::{Copies, Key, Purging, StoredResponse},
-    rules::{YEAR, accepted_coding, has_it, is_compressed, is_kept_error, lifetime},
+    rules::{accepted_coding, has_it, is_compressed},
 };
 use crate::{
-    fields::{cache_control::directive, ows},
+    fields::{
+        cache_control::directive,
+        edge_lifetime::{YEAR, is_kept_error, lifetime},
+        ows,
+    },
     runtime::Front,
 };
 
@@ -352,7 +356,7 @@ impl TestEdge {
 
     fn keep(&self, key: Key, response: &Response<Bytes>) {
         let mut copies = self.copies();
-        let lifetime = lifetime(response, self.error_caching_min_ttl);
+        let lifetime = lifetime(response.status(), response.headers(), self.error_caching_min_ttl);
         match lifetime.filter(|_| !self.is_caching_disabled || is_kept_error(response.status())) {
             Some(lifetime) => {
                 let copy = StoredResponse { lifetime, ..StoredResponse::new(response.clone(), copies.now) };

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};
 
-use super::{TestEdge, copies::StoredResponse, rules::is_kept_error};
-use crate::{local_edge::LocalEdge, runtime::Front};
+use super::{TestEdge, copies::StoredResponse};
+use crate::{fields::edge_lifetime::is_kept_error, local_edge::LocalEdge, runtime::Front};
 
 impl TestEdge {
     /// The field that it takes cache tags from: the HeaderName of the distribution's CacheTagConfig. Default: `cache-tag`.

@@ -1,46 +1,9 @@
-//! What CloudFront does with single header fields: how long a response is kept, who has it already, what is compressed. It
-//! knows no cache.
-
-use std::time::Duration;
+//! What CloudFront does with single header fields: who has a response already, what is compressed. It knows no cache.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-use crate::fields::{cache_control::directive, entity_tag::EntityTag, ows};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// Whether an error is kept whatever it says.
-/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html>
-pub(super) fn is_kept_error(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 404 | 410 | 414 | 500..=504)
-}
-
-/// How long a response is kept, an error that is kept at least so long; `None` where it is not kept at all.
-pub(super) fn lifetime(response: &Response<Bytes>, least_of_errors: Duration) -> Option<Duration> {
-    let (status, headers) = (response.status().as_u16(), response.headers());
-    let least = if status >= 400 { least_of_errors } else { Duration::ZERO };
-    let is_refused = ["no-store", "private", "no-cache"].iter().any(|name| directive(headers, name).is_some());
-    if is_kept_error(response.status()) && is_refused && !least.is_zero() {
-        return Some(least);
-    }
-    if ["no-store", "private"].iter().any(|name| directive(headers, name).is_some()) {
-        return None;
-    }
-    let seconds = |name| directive(headers, name).flatten().map(Duration::from_secs);
-    let explicit = seconds("s-maxage").or_else(|| seconds("max-age"));
-    match status {
-        200 | 301 | 302 | 303 | 404 | 410 | 414 | 500..=504 => {}
-        307 | 308 | 400 | 403 | 405 | 412 | 415 if explicit.is_some() => {}
-        _ => return None,
-    }
-    if directive(headers, "no-cache").is_some() {
-        return Some(Duration::ZERO);
-    }
-    let unsaid = if status >= 400 { least } else { DAY };
-    Some(explicit.unwrap_or(unsaid).clamp(least, YEAR))
-}
+use crate::fields::{entity_tag::EntityTag, ows};
 
 /// Whether a viewer's conditions say that it has this copy (RFC 9110 §13.1.2: a weak comparison).
 pub(super) fn has_it(viewer: &HeaderMap, copy: &HeaderMap) -> bool {
