@@ -190,6 +190,7 @@ mod inline;
 mod json;
 #[cfg(any(feature = "purge", feature = "testing"))]
 mod local_edge;
+mod notes;
 mod pages;
 mod pending;
 mod refusals;

@@ -20,11 +20,12 @@ use crate::{
         provenance::Provenance,
         source::{FileFilter, ResolvedSource},
     },
-    images,
+    images, notes,
     pages::{
         chain::Chain,
         closure::Site,
         explain::{Explanation, History},
+        graph::{Graph, PageNote},
         page_tag::{Closure, Closures, PageTag},
         reads::Reads,
         site_settings::SiteSettings,
@@ -122,6 +123,7 @@ impl Snapshot {
         let content_type = media_type::of_template(request.name);
         let closure = self.closure(request.name);
         let counted = closure.counted(&arguments);
+        self.note(request, || closure.explain(&arguments, &counted, request.script_root));
         let tag = closure.tag(&arguments, &counted, request.script_root);
         if let PageTag::Render(reason) = &tag {
             let body = self.templates.render(request.name, &arguments, request.script_root)?;
@@ -156,6 +158,7 @@ impl Snapshot {
     {
         let content_type = media_type::of_template(request.name);
         let closure = self.closure(request.name);
+        self.note(request, || closure.explain_by_key(key, request.script_root));
         let tag = closure.tag_by_key(key, request.script_root);
         let change = request.change(&tag, || closure.explain_by_key(key, request.script_root));
         let (inline, cache_tag) = (closure.inline.clone(), self.cache_tag(&closure));
@@ -171,6 +174,22 @@ impl Snapshot {
             .with_inline(inline)
             .with_closure(ClosureTag::Known(cache_tag));
         request.explained(request.tagged(page, tag), change)
+    }
+
+    /// Notes what a page is made from, for a developer who looks at it.
+    fn note(self: &Arc<Self>, request: &PageRequest<'_>, explain: impl FnOnce() -> Explanation) {
+        if request.development.is_none() {
+            return;
+        }
+        notes::note(|| {
+            let (snapshot, name) = (self.clone(), request.name.to_owned());
+            let graph = Arc::new(move || snapshot.graph(&name));
+            PageNote { template: request.name.to_owned(), covered: explain(), graph }
+        });
+    }
+
+    fn graph(&self, name: &str) -> Graph {
+        Graph::of(Site { templates: &self.templates, assets: &self.assets, settings: &self.settings }, name)
     }
 
     fn page_render(

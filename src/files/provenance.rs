@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -14,8 +15,15 @@ use super::source::ResolvedSource;
 #[derive(Debug)]
 pub(crate) struct Provenance {
     places: String,
-    has_folder: bool,
+    folders: Vec<(Holds, PathBuf)>,
     reload: AtomicBool,
+}
+
+/// What the files of a folder are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Holds {
+    Templates,
+    StaticFiles,
 }
 
 /// NOTE: a service does not show whose content it answers with. Those who make content leave word here.
@@ -23,12 +31,15 @@ static ALL: Mutex<Vec<Weak<Provenance>>> = Mutex::new(Vec::new());
 
 impl Provenance {
     pub(crate) fn of(templates: &ResolvedSource, files: &ResolvedSource, reload: bool) -> Arc<Self> {
-        let has_folder = [templates, files].iter().any(|place| matches!(place, ResolvedSource::Folder(_)));
-        let places = match has_folder {
-            true => format!("templates from {templates}, static files from {files}"),
-            false => format!("templates and static files from {files}"),
+        let folders: Vec<_> = [(Holds::Templates, templates), (Holds::StaticFiles, files)]
+            .into_iter()
+            .filter_map(|(holds, source)| Some((holds, source.folder()?.to_owned())))
+            .collect();
+        let places = match folders.is_empty() {
+            false => format!("templates from {templates}, static files from {files}"),
+            true => format!("templates and static files from {files}"),
         };
-        let provenance = Arc::new(Self { places, has_folder, reload: AtomicBool::new(reload) });
+        let provenance = Arc::new(Self { places, folders, reload: AtomicBool::new(reload) });
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&provenance));
@@ -41,10 +52,10 @@ impl Provenance {
 
     #[cfg_attr(not(feature = "dev-server"), allow(dead_code))]
     fn sentence(&self) -> String {
-        let when = match (self.has_folder, self.reload.load(Ordering::Relaxed)) {
-            (false, _) => "",
-            (true, true) => ", reloaded when they change",
-            (true, false) => ", not reloaded",
+        let when = match (self.folders.is_empty(), self.reload.load(Ordering::Relaxed)) {
+            (true, _) => "",
+            (false, true) => ", reloaded when they change",
+            (false, false) => ", not reloaded",
         };
         format!("{}{when}", self.places)
     }
@@ -55,4 +66,12 @@ impl Provenance {
 pub(crate) fn sentences() -> BTreeSet<String> {
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     all.iter().filter_map(Weak::upgrade).map(|provenance| provenance.sentence()).collect()
+}
+
+/// The folders of this process that are looked at again.
+#[cfg_attr(not(feature = "dev-server"), allow(dead_code))]
+pub(crate) fn reloaded_folders() -> BTreeSet<(Holds, PathBuf)> {
+    let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let reloaded = all.iter().filter_map(Weak::upgrade).filter(|site| site.reload.load(Ordering::Relaxed));
+    reloaded.flat_map(|site| site.folders.clone()).collect()
 }

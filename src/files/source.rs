@@ -85,8 +85,8 @@ pub(crate) struct Content {
 
 /// What tells in development that a folder has changed. A file's time serves for this alone, never as a validator.
 #[derive(Debug, Default, PartialEq)]
-struct Stamp {
-    files: Vec<(PathBuf, u64, Option<SystemTime>)>,
+pub(super) struct Stamp {
+    pub(super) files: Vec<(PathBuf, u64, Option<SystemTime>)>,
 }
 
 impl Source {
@@ -211,6 +211,13 @@ pub(crate) enum ResolvedSource {
 }
 
 impl ResolvedSource {
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(root) => Some(root),
+            Self::Embedded(_) => None,
+        }
+    }
+
     pub(crate) fn files(&self, filter: FileFilter) -> Files {
         match self {
             Self::Folder(root) => Files::of_folder(root, filter),
@@ -325,7 +332,7 @@ fn find_folder(path: &Path) -> Result<PathBuf> {
 }
 
 /// All files below a root, in no particular order of folders but sorted by path. What can't be read is left out.
-fn walk(root: &Path, filter: FileFilter) -> Stamp {
+pub(super) fn walk(root: &Path, filter: FileFilter) -> Stamp {
     let mut files = Vec::new();
     let mut seen = HashSet::from([root.to_owned()]);
     let mut folders = vec![root.to_owned()];
@@ -359,7 +366,7 @@ fn is_within(root: &Path, path: &Path) -> bool {
 impl FileFilter {
     /// The name of a file below the root, with `/` between segments; `None` for those that are not there, and names that are
     /// no UTF-8.
-    fn name_of(self, root: &Path, path: &Path) -> Option<String> {
+    pub(super) fn name_of(self, root: &Path, path: &Path) -> Option<String> {
         let segments: Option<Vec<&str>> =
             path.strip_prefix(root).ok()?.iter().map(|segment| segment.to_str()).collect();
         Some(segments?.join("/")).filter(|name| self.has(name))

@@ -4,6 +4,7 @@
 //! Start here:
 //!
 //! - [`tour`]: the smallest site, templates, static files, images, forms, tasks, tests, deployment
+//! - [`developing`]: edits that the browser shows by itself, pages for errors, and what your site does
 //! - [`requests`]: how a request becomes a response, the local server, and how the API is protected behind CloudFront
 //! - [`doors`]: where a site runs: Lambda in all its forms, a container, a VM
 //! - [`caching`]: what browsers and CloudFront keep, and for how long
@@ -42,7 +43,7 @@ macro_rules! pages {
 }
 
 pages! {
-    tour requests doors caching kept_at_the_edge page_tags
+    tour developing requests doors caching kept_at_the_edge page_tags
     static_files forms_and_cookies images uploads parts_of_pages databases sign_in tasks email testing production monitoring
     from_flask from_axum from_chalice
     command_line settings features limits glossary troubleshooting costs measured

@@ -1,7 +1,7 @@
 //! Representations of images: the variant for a request is chosen by its header fields, the image's header and its digest.
 //! Nothing is decoded before the body is needed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -20,6 +20,7 @@ use crate::{
         assets::{AssetMatch, Assets},
         path::AssetPath,
     },
+    notes::{self, ImageNote},
     representation::{MadeBody as Body, Representation},
 };
 
@@ -212,10 +213,13 @@ impl Variant {
             Choice::Best(candidate) => (candidate, None),
             Choice::Makeshift(candidate, best) => (candidate, Some(*best)),
         };
+        let (plan, begun) = (job.plan, std::time::Instant::now());
+        let was_there = made.is_some() || self.engine.holds(&job.key);
         let outcome = match made {
             Some(made) => Some(made.outcome),
             None => self.engine.clone().make(job).await,
         };
+        self.note(plan, outcome.as_ref(), (!was_there).then(|| begun.elapsed()));
         if let Some(best) = best {
             self.engine.make_later(best);
         }
@@ -224,6 +228,25 @@ impl Variant {
             Some(ConversionOutcome::Original) => Body::Promised(self.original()),
             None => Body::Instead { body: self.original(), headers: self.not_kept(), closure: None },
         })
+    }
+
+    /// Notes what came out, for a developer who looks at it.
+    fn note(&self, plan: Plan, outcome: Option<&ConversionOutcome>, made_in: Option<Duration>) {
+        notes::note(|| {
+            let bytes = match outcome {
+                Some(ConversionOutcome::Variant(bytes)) => bytes.clone(),
+                Some(ConversionOutcome::Original) | None => self.original(),
+            };
+            ImageNote {
+                source_bytes: self.source.bytes.len(),
+                source_pixels: self.header.upright(),
+                source_type: self.header.kind.media_type(),
+                width: plan.width,
+                media_type: media_type_of(&bytes),
+                bytes: bytes.len(),
+                made_in,
+            }
+        });
     }
 
     /// The file without what it tells about who took it where.

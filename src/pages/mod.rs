@@ -9,6 +9,7 @@
 //!    covers; [`shallow`] how deep its arguments may lie
 //! 5. [`chain`] makes a [`fragment`] of a page: one block of it, and nothing else
 //! 6. [`explain`] why two tags differ; [`check`] what would fail at run time; [`inline`] the scripts and styles inside a page
+//! 7. [`graph`] which templates name one another
 //!
 //! It does not know requests or caches.
 
@@ -19,6 +20,7 @@ pub(crate) mod check;
 pub(crate) mod closure;
 pub(crate) mod explain;
 mod fragment;
+pub(crate) mod graph;
 mod inline;
 pub(crate) mod links;
 mod loader;

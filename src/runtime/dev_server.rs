@@ -8,10 +8,9 @@ use std::{
     time::Instant,
 };
 
-use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{HeaderValue, Request, Response, StatusCode, request, uri::Authority};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{
     body::Incoming,
     rt::{Read, Write},
@@ -22,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::{
     App, Front,
+    developer::tools::{Body, Tools, whole},
     exchange::{exchange, gateway_error},
     hosts::{self, Hosts},
     listen::{listen, setting},
@@ -31,6 +31,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     files::provenance,
+    notes::noted,
     stage::is_loopback,
 };
 
@@ -39,6 +40,8 @@ struct Server {
     app: App,
     front: Front,
     hosts: Hosts,
+    /// In development, where this machine alone reaches the server.
+    tools: Option<Tools>,
 }
 
 pub(super) async fn run(mut app: App) -> Result<()> {
@@ -51,7 +54,9 @@ pub(super) async fn run(mut app: App) -> Result<()> {
         .map_err(|error| Error::caused(ErrorKind::Runtime, "the address of the local server is not known", error))?;
     // SECURITY: the page has source, variables and causes. A program that was built for others does not have it.
     app.shows_errors = cfg!(debug_assertions) && app.development && address.ip().is_loopback();
-    let server = Arc::new(Server { app, front, hosts });
+    let tools = Tools::of_environment()?;
+    let tools = Some(tools).filter(|_| app.shows_errors);
+    let server = Arc::new(Server { app, front, hosts, tools });
     server.greet(address);
     let mut signals = Signals::new()?;
     loop {
@@ -88,7 +93,7 @@ impl Server {
     async fn converse(self: Arc<Self>, connection: impl Read + Write + Unpin, asked_at: IpAddr) {
         let service = service_fn(move |request| {
             let server = self.clone();
-            async move { Ok::<_, Infallible>(server.serve(request, asked_at).await.map(Full::new)) }
+            async move { Ok::<_, Infallible>(server.serve(request, asked_at).await) }
         });
         let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(connection, service);
         if let Err(error) = connection.await {
@@ -96,31 +101,45 @@ impl Server {
         }
     }
 
-    async fn serve(&self, request: Request<Incoming>, asked_at: IpAddr) -> Response<Bytes> {
+    async fn serve(&self, request: Request<Incoming>, asked_at: IpAddr) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let host = match hosts::requested_host(&mut parts) {
             Ok(host) => host,
-            Err(reason) => return plain_text(StatusCode::BAD_REQUEST, format!("{reason}\n")),
+            Err(reason) => return plain_text(StatusCode::BAD_REQUEST, format!("{reason}\n")).map(whole),
         };
         if let Some(refusal) = self.hosts.refusal(host.as_ref(), asked_at).filter(|_| self.app.development) {
-            return refusal;
+            return refusal.map(whole);
         }
-        let app = App { shows_errors: self.app.shows_errors && is_direct(&parts, host.as_ref()), ..self.app.clone() };
+        let is_direct = is_direct(&parts, host.as_ref());
+        let tools = self.tools.as_ref().filter(|_| is_direct);
+        if let Some(answer) = tools.and_then(|tools| tools.answer(&parts)) {
+            return answer;
+        }
+        let document = tools.and_then(|tools| tools.document(&mut parts));
+        // The page asks for itself to show an edit.
+        let is_quiet = tools.is_some() && parts.headers.remove("x-dev-reload").is_some();
+        let app = App { shows_errors: self.app.shows_errors && is_direct, ..self.app.clone() };
         for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
             parts.headers.insert(name, HeaderValue::from_static(value));
         }
         let Ok(body) = Limited::new(body, self.front.event_limit()).collect().await else {
             tracing::warn!(path = parts.uri.path(), limit = self.front.event_limit(), "a request is too large");
-            return gateway_error(StatusCode::PAYLOAD_TOO_LARGE);
+            return gateway_error(StatusCode::PAYLOAD_TOO_LARGE).map(whole);
         };
         let begun = Instant::now();
-        let response = exchange(&app, self.front, &parts, &body.to_bytes()).await;
-        if self.app.development {
+        let (response, notes) = noted(exchange(&app, self.front, &parts, &body.to_bytes())).await;
+        if let Some(tools) = self.tools.as_ref().filter(|_| !is_quiet) {
+            tools.requests.add((&parts.method, &parts.uri), &response, begun.elapsed(), &notes);
+        }
+        if self.app.development && !is_quiet {
             let (method, path, status) = (&parts.method, parts.uri.path(), response.status().as_u16());
             let time = begun.elapsed().as_secs_f64() * 1000.0;
             tracing::info!(target: "chalice_http_toolkit::access", "{method} {path} {status} {time:.1} ms");
         }
-        response
+        match document {
+            Some(document) => document.with_script(response).map(whole),
+            None => response.map(whole),
+        }
     }
 }
 
@@ -160,7 +179,12 @@ mod tests {
             };
             Ok::<_, Infallible>(Response::new([field("host"), field("cookie"), field("x-name")].join(" ")))
         }));
-        Server { app: app.with_development(development), front, hosts: Hosts::parse(allowed).expect("hosts") }
+        Server {
+            app: app.with_development(development),
+            front,
+            hosts: Hosts::parse(allowed).expect("hosts"),
+            tools: None,
+        }
     }
 
     const FRONTS: [Front; 5] = [Front::Http, Front::Rest, Front::Url, Front::Alb, Front::Plain];
@@ -215,12 +239,64 @@ mod tests {
             (true, "Host: shop.test", false, "<h1>Internal Server Error</h1>"),
         ] {
             let app = App { shows_errors, ..fails().with_development(true) };
-            let server = Server { app, front: Front::Http, hosts: Hosts::parse("shop.test").expect("a host") };
+            let hosts = Hosts::parse("shop.test").expect("a host");
+            let server = Server { app, front: Front::Http, hosts, tools: None };
             let (status, body) = answer(server, get(fields).as_bytes()).await;
             assert_eq!((status, body.contains("What a visitor sees")), (500, expected), "{fields}");
             assert!(body.contains(title), "{fields}: {body}");
         }
         assert!(!fails().shows_errors, "only the local server shows them");
+    }
+
+    /// A site that answers with the fields that it gets, as a page with a tag.
+    fn pages(tools: Option<Tools>) -> Server {
+        let app = App::new(tower::service_fn(async |request: lambda_http::Request| {
+            let fields = request.headers().iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>();
+            let page = format!("<body>{} {}</body>", request.uri(), fields.join(" "));
+            Response::builder().header("content-type", "text/html").header("etag", "\"1\"").body(page)
+        }));
+        let hosts = Hosts::parse("shop.test").expect("a host");
+        Server { app: app.with_development(true), front: Front::Http, hosts, tools }
+    }
+
+    #[tokio::test]
+    async fn tools_are_for_this_machines_browser_and_all_else_is_the_sites() {
+        let own = "Host: localhost\r\n";
+        let proxied = "Host: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n";
+        for path in ["/", "/_dev", "/_dev/", "/_dev/reload.js", "/_dev/events", "/_dev/tasks", "/_dev/no-such"] {
+            for (fields, is_own) in [
+                (own.to_owned(), true),
+                (format!("{own}Sec-Fetch-Site: same-origin\r\n"), true),
+                (format!("{own}Sec-Fetch-Site: cross-site\r\n"), false),
+                (format!("{own}Sec-Fetch-Site: same-site\r\n"), false),
+                (proxied.to_owned(), false),
+                (format!("{own}Via: 1.1 tunnel\r\nX-Dev-Reload: 1\r\n"), false),
+                ("Host: shop.test\r\nX-Dev-Reload: 1\r\n".to_owned(), false),
+            ] {
+                let sent = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{fields}\r\n");
+                if path == "/_dev/events" && is_own {
+                    continue;
+                }
+                let with = answer(pages(Some(Tools::new(true))), sent.as_bytes()).await;
+                let without = answer(pages(None), sent.as_bytes()).await;
+                let is_tool = is_own && ["/_dev", "/_dev/", "/_dev/reload.js"].contains(&path);
+                assert_eq!(with != without, is_tool, "{sent} {with:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_in_a_tab_has_the_script_that_shows_edits() {
+        let page = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nSec-Fetch-Dest: document\r\n";
+        for (tools, more, expected) in [
+            (Some(Tools::new(true)), "", true),
+            (Some(Tools::new(false)), "", false),
+            (None, "", false),
+            (Some(Tools::new(true)), "Forwarded: for=192.0.2.1\r\n", false),
+        ] {
+            let (status, body) = answer(pages(tools), format!("{page}{more}\r\n").as_bytes()).await;
+            assert_eq!((status, body.contains("/_dev/reload.js")), (200, expected), "{more} {body}");
+        }
     }
 
     #[tokio::test]

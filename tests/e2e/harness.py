@@ -117,7 +117,7 @@ def site(binary=SITE, cwd=ROOT, **environment):
     """The example on a free port. It inherits nothing, so it serves what is embedded unless told otherwise. It checks
     each of its 304s, and a false one is a 500."""
     port = free_port()
-    environment = {"PATH": os.environ["PATH"], "PORT": str(port), "SITE_VERIFY": "1", **environment}
+    environment = {"PATH": os.environ["PATH"], "PORT": str(port), "SITE_VERIFY": "1", "RELOAD": "off", **environment}
     with running([binary], port, cwd=cwd, env=environment):
         yield port
 

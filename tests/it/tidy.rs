@@ -300,6 +300,7 @@ fn each_foreign_crate_has_one_owner() {
             "tokio",
             &[
                 "runtime/dev_server.rs",
+                "runtime/developer/reload.rs",
                 "runtime/listen.rs",
                 "runtime/serve.rs",
                 "runtime/server/",
@@ -308,6 +309,7 @@ fn each_foreign_crate_has_one_owner() {
                 "purge/distribution.rs",
                 "tasking/",
                 "images/engine.rs",
+                "notes.rs",
                 "bin/chalice-http-toolkit/check.rs",
                 "bin/chalice-http-toolkit/forward/",
                 "bin/chalice-http-toolkit/layers/",

@@ -1,6 +1,23 @@
 //! The page that a developer sees in place of an error page: what failed, where, and what to try. The local server shows it in
 //! development to this machine alone. It makes a page of an error, and decides nothing.
+//!
+//! Beside it are the `tools` of the local server: `reload` shows edits in the browser; `requests` keeps the latest requests, and
+//! `show` makes `pages` of them, with a `picture` of what a page is made from and what the `edge` would do.
 
+#[cfg(feature = "dev-server")]
+mod edge;
+#[cfg(feature = "dev-server")]
+mod pages;
+#[cfg(feature = "dev-server")]
+mod picture;
+#[cfg(feature = "dev-server")]
+mod reload;
+#[cfg(feature = "dev-server")]
+mod requests;
+#[cfg(feature = "dev-server")]
+mod show;
+#[cfg(feature = "dev-server")]
+pub(super) mod tools;
 mod variables;
 
 use std::error::Error as StdError;
