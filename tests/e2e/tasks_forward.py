@@ -302,6 +302,60 @@ def naively(sqs, url, port):
         connection.getresponse().read()
 
 
+def rescues_dead_letters(cloud, sqs):
+    """`tasks`: what is listed is there afterwards, and what is sent back comes in its order and as the same task."""
+    begun = time.monotonic()
+    url = queue(sqs, "rescue", dead_letters_after=100)
+    dead = sqs.get_queue_url(QueueName="dead-rescue.fifo")["QueueUrl"]
+    text = lambda value: {"DataType": "String", "StringValue": value}
+    letters = [(f"g{n // 10}", n) for n in range(100)]
+    for start in range(0, len(letters), 10):
+        entries = [
+            {
+                "Id": str(n),
+                "MessageGroupId": group,
+                "MessageDeduplicationId": f"dlq-{n}:own-{n}",
+                "MessageBody": str(n),
+                "MessageAttributes": {
+                    "chalice-task": text("mail" if int(group[1:]) % 2 else "bill"),
+                    "chalice-key": text(f"key-{n}"),
+                    "chalice-dead-reason": text("told to"),
+                    "chalice-dead-attempts": text("5"),
+                },
+            }
+            for group, n in letters[start : start + 10]
+        ]
+        sqs.send_message_batch(QueueUrl=dead, Entries=entries)
+
+    def tasks(*arguments):
+        command = [FORWARD, "tasks", *arguments, "--queue", "rescue.fifo", "--json"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=cloud.environment)
+        check(f"tasks {arguments}", ended.returncode, 0)
+        return [json.loads(line) for line in ended.stdout.splitlines()]
+
+    listed = tasks("list", "--dead")
+    check("all are listed", len({line["message_id"] for line in listed}), 100)
+    check("with their reasons", {(line["reason"], line["attempts"]) for line in listed}, {("told to", 5)})
+    sent_back = tasks("redrive", "--name", "mail")
+    check("what was listed was given back, and half of it is sent", (len(sent_back), count(sqs, dead)), (50, 50))
+    check("the rest", len(tasks("redrive", "--all")), 50)
+    check("both queues", (count(sqs, url), count(sqs, dead)), (100, 0))
+    received = []
+    while messages := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"], MessageAttributeNames=["All"]
+    ).get("Messages"):
+        for message in messages:
+            own = message["MessageAttributes"]
+            number = int(message["Body"])
+            check("its key", own["chalice-key"]["StringValue"], f"key-{number}")
+            check("nothing of its death", set(own), {"chalice-task", "chalice-key"})
+            received.append((message["Attributes"]["MessageGroupId"], number))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    judged = judge(received, {f"g{n}": 10 for n in range(10)})
+    figures("dead letters, listed and sent back", begun, letters=100, **judged)
+    check("once each, in order", judged, {"lost": 0, "inverted": 0, "twice": 0})
+
+
 with cloud() as here:
     client = here.client("sqs")
     sends_the_event_of_lambda(here, client)
@@ -310,5 +364,6 @@ with cloud() as here:
     ends_when_told(here, client)
     takes_nothing_for_nobody(here, client)
     leaves_deployed_queues_alone(here, client)
+    rescues_dead_letters(here, client)
     survives_kills(here, client)
     sees_what_is_lost(here, client)

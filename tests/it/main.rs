@@ -13,6 +13,8 @@ mod cache_tags;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_purge;
+#[cfg(feature = "cli")]
+mod cli_tasks;
 mod content;
 #[cfg(feature = "cookies")]
 mod cookies;

@@ -13,6 +13,7 @@ use crate::{
         name::{deployable, name},
         project::Extra,
     },
+    tasks::args::Tasks,
 };
 
 /// Tools for server-rendered sites on AWS Lambda.
@@ -74,6 +75,15 @@ pub(crate) enum Verb {
         after_help = "Example:\n  chalice-http-toolkit purge --distribution E2QWRUHAPOMQZL --from old.json --function shop"
     )]
     Purge(Purge),
+    /// Look at the tasks of a queue and at its dead letters, send these back, or delete them.
+    ///
+    /// Credentials, region and endpoint come from where `forward` takes them. The rights: sqs:GetQueueUrl and
+    /// sqs:GetQueueAttributes for all; sqs:ReceiveMessage and sqs:ChangeMessageVisibility to see messages; sqs:SendMessage and
+    /// sqs:DeleteMessage for redrive; sqs:DeleteMessage for drop, and sqs:PurgeQueue for purge.
+    ///
+    /// The exit code is 1 where something failed, or where a question was not answered with yes.
+    #[command(subcommand, after_help = "Example:\n  chalice-http-toolkit tasks list --queue mail.fifo --dead")]
+    Tasks(Tasks),
     /// Print a script that lets a shell complete this command.
     #[command(
         after_help = "Example:\n  chalice-http-toolkit completions bash > ~/.local/share/bash-completion/completions/chalice-http-toolkit"

@@ -10,8 +10,11 @@ mod forward;
 mod images;
 mod layers;
 mod purge;
+mod queue_name;
 mod say;
 mod setup;
+mod sqs;
+mod tasks;
 mod template;
 
 use std::process::ExitCode;
@@ -27,5 +30,6 @@ fn main() -> ExitCode {
         args::Verb::Layers(layers) => layers::run(&layers),
         args::Verb::Purge(purge) => purge::run(&purge),
         args::Verb::Setup(setup) => setup::run(&setup),
+        args::Verb::Tasks(tasks) => tasks::run(&tasks),
     }
 }

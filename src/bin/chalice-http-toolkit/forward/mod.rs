@@ -18,22 +18,14 @@ pub(crate) mod route;
 mod settle;
 mod verdict;
 
-use std::{collections::HashSet, env, process::ExitCode, time::Duration};
+use std::{collections::HashSet, env, process::ExitCode};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
+use aws_config::SdkConfig;
 use http::Uri;
 use tokio::{sync::watch, task::JoinSet};
 
-use self::{
-    poll::Forwarding,
-    queue::{Queue, Trouble},
-    route::Route,
-};
-use crate::args::Forward;
+use self::{poll::Forwarding, queue::Queue, route::Route};
+use crate::{args::Forward, sqs};
 
 pub(crate) fn run(args: &Forward) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -57,7 +49,7 @@ pub(crate) fn run(args: &Forward) -> ExitCode {
 /// How many messages are not done at the end.
 async fn forward(args: &Forward) -> Result<usize, String> {
     let stop = stop_on_signals();
-    let config = configuration(args).await;
+    let config = sqs::configuration(args.endpoint_url.as_deref()).await;
     let mut all = JoinSet::new();
     let mut queues = HashSet::new();
     for route in &args.events {
@@ -85,20 +77,9 @@ async fn forward(args: &Forward) -> Result<usize, String> {
     failed.map_or(Ok(open), Err)
 }
 
-async fn configuration(args: &Forward) -> SdkConfig {
-    let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    // Shorter pauses than a server's: a person waits for it.
-    let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(100));
-    let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(https).retry_config(retries);
-    if let Some(url) = &args.endpoint_url {
-        config = config.endpoint_url(url);
-    }
-    config.load().await
-}
-
 async fn open(args: &Forward, config: &SdkConfig, route: &Route) -> Result<Forwarding, String> {
     let at = route.function.at(&args.invoke_endpoint)?;
-    let queue = Queue::open(config, &route.queue, args.visibility).await.map_err(help)?;
+    let queue = Queue::open(config, &route.queue, args.visibility).await.map_err(sqs::help)?;
     if !args.steal {
         alone(args, config, &queue).await?;
     }
@@ -110,16 +91,6 @@ async fn open(args: &Forward, config: &SdkConfig, route: &Route) -> Result<Forwa
     report::note(&format!("{} -> {function}  at {at}, messages are hidden for {seconds} s at a time", queue.name()));
     let &Forward { batch_size, timeout, once, json, .. } = args;
     Ok(Forwarding { queue, function, at, batch_size, timeout, once, json })
-}
-
-fn help(trouble: Trouble) -> String {
-    let (Trouble::Lasting(reason) | Trouble::Passing(reason)) = trouble;
-    format!(
-        "{reason}\n\
-         What SQS must know: credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator takes \
-         any), the region of the queue (AWS_REGION, or name the queue by its ARN), and the endpoint if it is not AWS \
-         (AWS_ENDPOINT_URL_SQS or --endpoint-url)."
-    )
 }
 
 /// Refuses a queue that a deployed function consumes: the two would take each other's messages, and tasks of one group

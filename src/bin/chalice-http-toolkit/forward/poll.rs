@@ -13,11 +13,12 @@ use uuid::Uuid;
 use super::{
     event,
     invoke::{self, NoAnswer},
-    queue::{Queue, Received, Trouble},
+    queue::{Queue, Received},
     report::{self, Batch, MessageOutcome},
     settle,
     verdict::{Answer, verdict},
 };
+use crate::sqs::Trouble;
 
 /// How long SQS waits for a message, in seconds. No longer, for the end waits for the end of it: what SQS gives to a poll
 /// that was abandoned stays hidden from the next one.

@@ -3,8 +3,6 @@
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     Client,
-    config::{Builder, Region},
-    error::{ProvideErrorMetadata, SdkError},
     types::{
         ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
         QueueAttributeName,
@@ -12,7 +10,11 @@ use aws_sdk_sqs::{
 };
 use serde_json::Value;
 
-use super::{event, report, route::QueueName};
+use super::event;
+use crate::{
+    queue_name::QueueName,
+    sqs::{self, Refused, Trouble, refused, trouble},
+};
 
 /// The attribute that names a message's task.
 const TASK: &str = "chalice-task";
@@ -40,37 +42,10 @@ pub(super) struct Received {
     receipt: String,
 }
 
-/// Why a call failed.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// It may work later.
-    Passing(String),
-    /// It needs a person.
-    Lasting(String),
-}
-
-/// What SQS did not do of a batch: which entries, by their place in it, and why; and whether asking again is of no use.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) place: usize,
-    pub(super) reason: String,
-    pub(super) lasting: bool,
-}
-
 impl Queue {
     /// Finds the queue and what the forwarder must know of it.
     pub(super) async fn open(config: &SdkConfig, name: &QueueName, visibility: Option<i32>) -> Result<Self, Trouble> {
-        let region = match name {
-            QueueName::Arn { region, .. } => Some(region),
-            QueueName::Url { region, .. } => region.as_ref(),
-            QueueName::Name(_) => None,
-        };
-        let mut builder = Builder::from(config);
-        if let Some(region) = region {
-            builder = builder.region(Region::new(region.clone()));
-        }
-        let client = Client::from_conf(builder.build());
-        let url = url(&client, name).await?;
+        let (client, url) = sqs::find(config, name).await?;
         let wanted = [QueueAttributeName::QueueArn, QueueAttributeName::VisibilityTimeout];
         let answer = client.get_queue_attributes().queue_url(&url).set_attribute_names(Some(wanted.into()));
         let attributes = answer.send().await.map_err(trouble)?.attributes.unwrap_or_default();
@@ -137,20 +112,6 @@ impl Queue {
     }
 }
 
-async fn url(client: &Client, name: &QueueName) -> Result<String, Trouble> {
-    let (name, account) = match name {
-        QueueName::Url { url, .. } => return Ok(url.clone()),
-        QueueName::Name(name) => (name, None),
-        QueueName::Arn { name, account, .. } => (name, Some(account.clone())),
-    };
-    let find = client.get_queue_url().queue_name(name).set_queue_owner_aws_account_id(account);
-    let found = find.send().await.map_err(|error| match trouble(error) {
-        Trouble::Passing(why) => Trouble::Passing(format!("{name}: {why}")),
-        Trouble::Lasting(why) => Trouble::Lasting(format!("{name}: {why}")),
-    })?;
-    found.queue_url.ok_or_else(|| Trouble::Lasting(format!("{name}: SQS gave no URL for it")))
-}
-
 /// What has no id or no receipt handle can be neither reported nor deleted; SQS sends nothing like it.
 fn received(message: &Message, arn: &str) -> Option<Received> {
     let system = |name| message.attributes()?.get(&name).cloned();
@@ -162,46 +123,6 @@ fn received(message: &Message, arn: &str) -> Option<Received> {
         attempt: system(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or_else(|| "?".into()),
         record: event::record(message, arn),
     })
-}
-
-fn refused(entry: aws_sdk_sqs::types::BatchResultErrorEntry) -> Refused {
-    Refused {
-        place: entry.id.parse().unwrap_or(usize::MAX),
-        reason: entry.message.unwrap_or(entry.code),
-        lasting: entry.sender_fault,
-    }
-}
-
-/// Codes after which only a person can help. Throttling has many names, so everything else may pass.
-const LASTING: [&str; 8] = [
-    "AccessDenied",
-    "ExpiredToken",
-    "InvalidAddress",
-    "InvalidClientTokenId",
-    "NonExistentQueue",
-    "QueueDoesNotExist",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClient",
-];
-
-fn trouble<E>(error: SdkError<E>) -> Trouble
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    if let (Some(code), SdkError::ServiceError(_)) = (error.code(), &error) {
-        let text = format!("{code}: {}", error.message().unwrap_or("no more was said"));
-        return if LASTING.iter().any(|lasting| code.contains(lasting)) {
-            Trouble::Lasting(text)
-        } else {
-            Trouble::Passing(text)
-        };
-    }
-    let text = report::causes(&error);
-    match error {
-        SdkError::ConstructionFailure(_) => Trouble::Lasting(text),
-        SdkError::DispatchFailure(failure) if failure.is_user() => Trouble::Lasting(text),
-        _ => Trouble::Passing(text),
-    }
 }
 
 #[cfg(test)]

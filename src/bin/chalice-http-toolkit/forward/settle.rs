@@ -8,9 +8,10 @@ use tokio::{
 };
 
 use super::{
-    queue::{Queue, Received, Trouble},
+    queue::{Queue, Received},
     report,
 };
+use crate::sqs::{Refused, Trouble};
 
 /// Runs `work` and keeps the messages hidden, the head of the batch first, until it ends.
 ///
@@ -47,7 +48,7 @@ pub(super) async fn held<T>(queue: &Queue, batch: &[Received], work: impl Future
     }
 }
 
-fn why_not(extended: Option<Result<Vec<super::queue::Refused>, Trouble>>) -> Option<String> {
+fn why_not(extended: Option<Result<Vec<Refused>, Trouble>>) -> Option<String> {
     match extended {
         None => Some("no answer".into()),
         Some(Err(Trouble::Passing(reason) | Trouble::Lasting(reason))) => Some(reason),
