@@ -111,6 +111,6 @@ fn outcome_name(outcome: &TaskOutcome) -> &'static str {
     }
 }
 
-fn milliseconds(duration: std::time::Duration) -> u64 {
+pub(super) fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -39,6 +39,7 @@ mod local;
 mod local_worker;
 mod log;
 mod message;
+mod metrics;
 mod offload;
 mod policy;
 mod post;

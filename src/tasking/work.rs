@@ -142,6 +142,7 @@ impl<'a> Invocation<'a> {
             self.took(routed, begun.elapsed());
             let about = (self.tasking.queue_name(), routed.name(), policy.attempts);
             span.in_scope(|| log_end(about, record, &end, begun, self.times.until));
+            self.tasking.write_metrics(routed.name(), record, &end, begun.elapsed());
             if let TaskOutcome::DeadLettered(error) = &end.outcome {
                 // Boxed: it is rare, and would make the future of each record larger.
                 Box::pin(self.call_last_failure(routed, (error, end.attempt))).await;

@@ -65,6 +65,8 @@ mod tasks;
 mod tasks_attempts;
 #[cfg(feature = "tasking")]
 mod tasks_dead_letters;
+#[cfg(feature = "tasking")]
+mod tasks_metrics;
 #[cfg(feature = "s3-offload")]
 mod tasks_offload;
 #[cfg(feature = "tasking")]

@@ -94,6 +94,11 @@ impl Handlers {
             && other.raw.iter().all(|handler| is_same(self.raw.as_ref(), handler))
     }
 
+    /// Whether there is a handler for tasks of this name. Raw texts have one by the name `raw`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.typed.contains_key(name) || (name == "raw" && self.raw.is_some())
+    }
+
     /// The handler for a message, with its task's name; that of the raw ones for what has no name that is known.
     pub(crate) fn find<'a>(&self, name: Option<Cow<'a, str>>) -> Result<(Cow<'a, str>, &Handler)> {
         let typed = name.as_deref().and_then(|name| self.typed.get(name));
