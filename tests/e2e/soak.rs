@@ -69,6 +69,11 @@ struct World {
     fails: u32,
     /// This one fails each time.
     poison: Option<String>,
+    /// Of a thousand tasks, so many fail each time, and so many after them end the process each time.
+    poisons: u32,
+    crashers: u32,
+    /// A task takes between 1 % and 90 % of this, as its name has it.
+    share: Duration,
     /// As many of a group as its name has, g7 the first seven, fail each time.
     heads: bool,
 }
@@ -92,6 +97,9 @@ async fn work(port: u16) -> Result<(), BoxError> {
         takes: Duration::from_millis(number("TAKES")?),
         fails: u32::try_from(number("FAILS")?)?,
         poison: setting("POISON"),
+        poisons: u32::try_from(number("POISONS")?)?,
+        crashers: u32::try_from(number("CRASHERS")?)?,
+        share: Duration::from_millis(number("SHARE")?),
         heads: setting("HEADS").is_some(),
     });
     let backoff = Duration::from_millis(setting("BACKOFF").map_or(Ok(1_000), |value| value.parse())?);
@@ -113,7 +121,8 @@ async fn work(port: u16) -> Result<(), BoxError> {
 }
 
 async fn invoke(State(tasks): State<TaskingController>, event: String) -> (StatusCode, String) {
-    let response = tasks.handle_event(&event, Some(Duration::from_secs(30))).await;
+    let time = number("TIME").ok().filter(|time| *time > 0).unwrap_or(30_000);
+    let response = tasks.handle_event(&event, Some(Duration::from_millis(time))).await;
     match response.map(|response| serde_json::to_string(&response)) {
         Ok(Ok(response)) => (StatusCode::OK, response),
         Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -126,8 +135,11 @@ async fn run(world: Arc<World>, context: TaskContext, step: Step) -> Result<(), 
     // One write each, so that lines of two processes don't mix.
     (&world.tries).write_all(format!("{name}\n").as_bytes())?;
     let chance = name.bytes().fold(7, |hash, byte| (hash * 31 + u32::from(byte)) * 7_919 % 1_000);
-    tokio::time::sleep(world.takes * (chance % 5)).await;
-    if world.is_poison(&step, &name) || (chance < world.fails && context.attempt() == 1) {
+    tokio::time::sleep(world.takes * (chance % 5) + world.share * (1 + chance % 90) / 100).await;
+    if (world.poisons..world.poisons + world.crashers).contains(&chance) {
+        std::process::abort();
+    }
+    if chance < world.poisons || world.is_poison(&step, &name) || (chance < world.fails && context.attempt() == 1) {
         return Err("it fails on purpose".into());
     }
     let Some(table) = &world.table else { return Ok((&world.effects).write_all(format!("{name}\n").as_bytes())?) };

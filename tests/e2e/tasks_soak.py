@@ -407,8 +407,64 @@ def i7(cloud):
     check("a queue without dead letters", unburied(cloud), {"left": 2, "follower tried": False})
 
 
+def chance(step):
+    """What `soak.rs` makes of the name of a step."""
+    value = 7
+    for byte in f"{step[0]} {step[1]}".encode():
+        value = (value * 31 + byte) * 7919 % 1000
+    return value
+
+
+def acceptance(cloud):
+    """TASK_ACCEPTANCE=10000: so many messages, a hundredth as many kills, 1 % that fail each time, 1 % that end the process each
+    time, and tasks of 1 to 90 % of the function's time. Only the last two become dead letters. It takes minutes to hours."""
+    size = int(os.environ["TASK_ACCEPTANCE"])
+    begun, kills, share = time.monotonic(), size // 100, 2000
+    settings = {"POISONS": "10", "CRASHERS": "10", "SHARE": str(share), "TIME": str(share + 100), "LEASE": "3000"}
+    work = Work(cloud, "acceptance", 50, dead_letters_after=100, BACKOFF="0", **settings)
+    work.send(size)
+    moments = random.Random(SEED)
+    with contextlib.ExitStack() as stack:
+        worker = stack.enter_context(work.worker())
+        for _ in range(3):
+            stack.enter_context(work.forward())
+        killed, crashed = 0, 0
+        while work.left():
+            time.sleep(moments.uniform(0.1, 0.9))
+            if worker.process.poll() is not None:
+                crashed += 1
+                worker.start()
+            elif killed < kills:
+                killed += 1
+                worker.kill()
+    effects, letters = numbers(work.effects), dead_letters(work)
+    steps = [(group, number) for group in work.groups for number in range(work.size)]
+    bad = {step for step in steps if chance(step) < 20}
+    fine = [step for step in effects if step not in bad]
+    lost = set(steps) - set(effects) - set(letters)
+    judged = judge(fine, {})
+    seconds = sum(share * (1 + chance(step) % 90) / 100_000 for step in steps)
+    figures(
+        "acceptance",
+        begun,
+        messages=work.messages(),
+        kills=killed,
+        crashes=crashed,
+        dead_letters=len(letters),
+        healthy_dead_letters=len(set(letters) - bad),
+        lost=len(lost),
+        inverted=judged["inverted"],
+        twice=judged["twice"],
+        work_in_seconds=round(seconds),
+    )
+    check("healthy dead letters, lost, out of order", (set(letters) - bad, lost, judged["inverted"]), (set(), set(), 0))
+    check("all others are dead letters", bad - set(letters), set())
+
+
 # The longest first.
 SCENES = {"i7": i7, "i2": i2, "i6": i6, "i3": i3, "i5": i5, "i4": i4}
+if "TASK_ACCEPTANCE" in os.environ:
+    SCENES = {"acceptance": acceptance} | SCENES
 
 
 def play(names):
