@@ -68,6 +68,8 @@ pub enum Defect {
     Store,
     /// That a receive is no attempt where nothing ran.
     Attempts,
+    /// That a delayed task waits in a group of its own.
+    Later,
     /// That a batch sends one task of a group at a time.
     Waves,
 }

@@ -54,7 +54,8 @@ impl AttemptCounter {
     /// Whether a message may have ended the process that received it before.
     pub(crate) fn is_suspect(&self, record: &Record) -> bool {
         let known = self.known(record);
-        record.receives > 1 && (known.receives != record.receives - 1 || known.is_suspect)
+        // What waits for its time is received again as planned, and no handler ran.
+        !record.is_delayed() && record.receives > 1 && (known.receives != record.receives - 1 || known.is_suspect)
     }
 
     /// Records how a receive ended.

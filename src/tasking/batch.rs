@@ -24,6 +24,10 @@ pub(crate) enum TaskOutcome {
     /// Another delivery of it runs at this time, as the store knows, or has died and holds it for so long.
     Busy(Duration),
     Failed(Error),
+    /// It is not due yet: it waits for so long.
+    Waiting(Duration),
+    /// It was delayed and is due: it is in its own group now.
+    SentOn,
     /// It could not be run: the store or its body can't be reached, or this worker lacks a setting.
     Unavailable(Error),
     /// It failed for good or has had its attempts, and the dead-letter queue has it.
@@ -40,7 +44,7 @@ pub(crate) enum TaskOutcome {
 impl TaskOutcome {
     /// Whether the message may leave the queue.
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self, Self::Done | Self::Duplicate | Self::DeadLettered(_))
+        matches!(self, Self::Done | Self::Duplicate | Self::DeadLettered(_) | Self::SentOn)
     }
 }
 

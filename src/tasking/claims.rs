@@ -14,6 +14,7 @@ use super::{
     controller::context::Delivery,
     event::Record,
     invocation::{Invocation, InvocationTimes, within},
+    steps::{HandlerResult, Steps},
     store::{Claim, IdempotencyStore},
 };
 use crate::{
@@ -72,10 +73,7 @@ impl Invocation<'_> {
         let message_id = record.message_id.clone().unwrap_or_default();
         let queue = if record.queue_arn.is_empty() { self.tasking.queue_name() } else { &record.queue_arn };
         let group = record.group.as_deref().unwrap_or_default();
-        let key = match format!("{queue}|{}|{}|{}", part(name), part(group), record.own_id()) {
-            long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
-            key => key,
-        };
+        let key = store_key(queue, name, group, &record.own_id());
         Delivery {
             queue: queue.rsplit(':').next().unwrap_or_default().to_owned(),
             key,
@@ -87,7 +85,18 @@ impl Invocation<'_> {
             until: self.times.until,
             trace: record.trace.clone(),
             is_complete: AtomicBool::new(false),
+            name: name.to_owned(),
+            steps: Steps::of(record),
+            result: HandlerResult::default(),
         }
+    }
+}
+
+/// What the store knows a task by.
+pub(super) fn store_key(queue: &str, name: &str, group: &str, own_id: &str) -> String {
+    match format!("{queue}|{}|{}|{own_id}", part(name), part(group)) {
+        long if long.len() > LONGEST_KEY => hex(&Sha256::digest(long)),
+        key => key,
     }
 }
 

@@ -154,7 +154,8 @@ fn with_history(record: &Record, message: Message, attempts: u32, failure: &Erro
     // As SQS writes its own times: milliseconds since 1970.
     let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let time = |time| Attribute::Number(since_1970(time).to_string());
-    let id = (!record.attributes.contains_key(KEY)).then(|| (ID, Attribute::from(&*record.own_id())));
+    let is_known = [KEY, ID].iter().any(|name| record.attributes.contains_key(*name));
+    let id = (!is_known).then(|| (ID, Attribute::from(&*record.own_id())));
     let history = [
         (REASON, reason(failure).into()),
         (ATTEMPTS, Attribute::from(i64::from(attempts))),
@@ -171,7 +172,7 @@ fn with_history(record: &Record, message: Message, attempts: u32, failure: &Erro
 }
 
 /// The error with its causes, without what no message takes.
-fn reason(failure: &Error) -> String {
+pub(super) fn reason(failure: &Error) -> String {
     let text = failure.chain();
     text.chars()
         .map(|c| if c < ' ' || c > '\u{fffd}' && c < '\u{10000}' { ' ' } else { c })

@@ -9,7 +9,7 @@ use std::{
 use aws_sdk_dynamodb::{
     Client,
     config::retry::RetryConfig,
-    operation::update_item::UpdateItemError,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{
         AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
         builders::UpdateBuilder,
@@ -172,6 +172,18 @@ impl DynamoStore {
     }
 }
 
+impl DynamoStore {
+    /// The write of a text about a task, in a row of its own.
+    async fn update_status(&self, key: &str, status: &str, keep: Duration) -> UpdateItemFluentBuilder {
+        let update = self.client().await.update_item().table_name(&self.0.name).key("key", text(key));
+        let update = update.update_expression("SET #status = :status, #expires = :expires");
+        let update = update.expression_attribute_names("#status", "status");
+        let update = update.expression_attribute_names("#expires", "expires");
+        let update = update.expression_attribute_values(":status", text(status));
+        update.expression_attribute_values(":expires", seconds(now().saturating_add(keep)))
+    }
+}
+
 type Item = HashMap<String, AttributeValue>;
 
 /// What came of a claim's write.
@@ -223,6 +235,34 @@ impl IdempotencyStore for DynamoStore {
 
     fn fail<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(self.free_claim(key, owner, true))
+    }
+
+    fn put_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(async move { self.update_status(key, status, keep).await.send().await.map(drop).map_err(Into::into) })
+    }
+
+    fn add_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let update = self.update_status(key, status, keep).await;
+            let update = update.condition_expression("attribute_not_exists(#status) OR #expires < :now");
+            let update = update.expression_attribute_values(":now", seconds(now()));
+            let Err(error) = update.send().await else { return Ok(()) };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(error.into()),
+            }
+        })
+    }
+
+    fn status<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let get = self.client().await.get_item().table_name(&self.0.name).key("key", text(key));
+            let item = get.consistent_read(true).send().await?.item;
+            // DynamoDB deletes a row some time after its end.
+            let is_kept = number(item.as_ref(), "expires").is_some_and(|expires| expires >= now().as_secs());
+            let status = item.filter(|_| is_kept).and_then(|mut item| item.remove("status"));
+            Ok(status.and_then(|status| status.as_s().ok().cloned()))
+        })
     }
 
     fn counts_attempts(&self) -> bool {

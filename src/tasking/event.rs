@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{
-    message::{Attribute, Attributes, ID, KEY, LETTER, RAW, TASK},
+    message::{Attribute, Attributes, ID, KEY, LETTER, RAW, STEP, TASK},
     offload::{ENCODING, SIZES},
 };
 use crate::{
@@ -63,13 +63,35 @@ impl Record {
     /// What the task is known by, within its queue, group and name: also in another message, which a post of the same task
     /// after the window of deduplication makes, or the way through the dead letters.
     pub(crate) fn own_id(&self) -> Cow<'_, str> {
+        match self.step() {
+            1 => self.task_id(),
+            step => short(&format!("{}#{step}", self.posted_id())).into_owned().into(),
+        }
+    }
+
+    /// The same for all steps of a task.
+    pub(crate) fn task_id(&self) -> Cow<'_, str> {
+        short(self.posted_id())
+    }
+
+    fn posted_id(&self) -> &str {
         let attribute = |name: &str| self.attributes.get(name).and_then(Attribute::as_str);
         let deduplication = self.deduplication.as_deref();
         let of_letter = || deduplication?.strip_prefix(LETTER)?.split_once(':').map(|(_, own)| own);
         let posted = attribute(KEY).or_else(|| attribute(ID)).or_else(of_letter).or(deduplication);
-        let own = posted.or(self.message_id.as_deref()).unwrap_or_default();
-        if own.len() > LONGEST_OWN_ID { hex(&Sha256::digest(own)).into() } else { own.into() }
+        posted.or(self.message_id.as_deref()).unwrap_or_default()
     }
+
+    /// Which step of its task it is, from 1.
+    pub(crate) fn step(&self) -> u32 {
+        let step = self.attributes.get(STEP).and_then(Attribute::as_str);
+        step.and_then(|step| step.parse().ok()).unwrap_or(1).max(1)
+    }
+}
+
+/// An id that fits into the id of a dead letter.
+fn short(id: &str) -> Cow<'_, str> {
+    if id.len() > LONGEST_OWN_ID { hex(&Sha256::digest(id)).into() } else { id.into() }
 }
 
 /// The records of an event, in their order.

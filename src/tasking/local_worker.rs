@@ -155,12 +155,18 @@ impl Queue for Inline {
     }
 }
 
-fn inline_record(queue: &str, message: &Message, id: String) -> Record {
+/// The ARN of a queue whose tasks run while they are posted.
+pub(super) fn inline_arn(queue: &str) -> String {
+    format!("arn:aws:sqs:local:000000000000:{queue}")
+}
+
+/// A message as it is received.
+pub(super) fn inline_record(queue: &str, message: &Message, id: String) -> Record {
     Record {
         message_id: Some(id),
         // There is nothing to put off.
         receipt: String::new(),
-        queue_arn: format!("arn:aws:sqs:local:000000000000:{queue}"),
+        queue_arn: inline_arn(queue),
         group: Some(message.group.clone()),
         deduplication: Some(message.deduplication.clone()),
         sequence_number: None,

@@ -67,6 +67,8 @@ pub(crate) fn log_end(
     }
     match &end.outcome {
         TaskOutcome::Done | TaskOutcome::Duplicate => event!(info, "a task was done"),
+        TaskOutcome::Waiting(_) => event!(info, "a task is not due yet: it waits"),
+        TaskOutcome::SentOn => event!(info, "a task that had to wait is due: it is in its group now"),
         TaskOutcome::DeadLettered(_) => event!(error, "a task failed: it is a dead letter now"),
         TaskOutcome::Failed(error) if is_planned(error) => event!(info, "a task waits as planned: it comes again"),
         TaskOutcome::Failed(_) | TaskOutcome::Panicked(_) => event!(warn, "a task failed: it comes again"),
@@ -102,6 +104,8 @@ fn outcome_name(outcome: &TaskOutcome) -> &'static str {
         TaskOutcome::Failed(error) if error.kind() == ErrorKind::Task => "poison",
         TaskOutcome::Failed(error) if is_planned(error) => "waiting",
         TaskOutcome::Failed(_) => "failed",
+        TaskOutcome::Waiting(_) => "waiting",
+        TaskOutcome::SentOn => "sent_on",
         TaskOutcome::Unavailable(_) => "unavailable",
         TaskOutcome::DeadLettered(_) => "dead_letter",
         TaskOutcome::Panicked(_) => "panic",

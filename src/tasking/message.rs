@@ -31,6 +31,10 @@ pub(crate) const TASK: &str = "chalice-task";
 pub(crate) const KEY: &str = "chalice-key";
 /// The attribute that has the deduplication id of a task that comes from the dead letters, where it has no key.
 pub(crate) const ID: &str = "chalice-id";
+/// The attribute of a task that waits for its time: when, and the ids that it is sent on with.
+pub(crate) const LATER: &str = "chalice-later";
+/// The attribute that has the number of a step, from the second on.
+pub(crate) const STEP: &str = "chalice-step";
 /// The attributes of a dead letter that say why it is one, after how many attempts, and when it was received first and last.
 pub(crate) const REASON: &str = "chalice-dead-reason";
 pub(crate) const ATTEMPTS: &str = "chalice-dead-attempts";

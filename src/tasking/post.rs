@@ -1,6 +1,6 @@
 //! Makes a message of a task: its group, ids and attributes. It does not send it.
 
-use std::{borrow::Cow, fmt, future::IntoFuture, pin::Pin};
+use std::{borrow::Cow, fmt, future::IntoFuture, pin::Pin, time::SystemTime};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -90,6 +90,7 @@ pub struct Post {
     group: Option<String>,
     key: Option<String>,
     dedup: Dedup,
+    pub(super) not_before: Option<SystemTime>,
 }
 
 impl TaskingController {
@@ -143,7 +144,8 @@ impl Post {
 
     pub(crate) fn raw(tasking: &TaskingController, body: Result<String>, attributes: Attributes) -> Self {
         let tasking = tasking.clone();
-        Self { tasking, name: None, body, order: 0, attributes, group: None, key: None, dedup: Dedup::default() }
+        let (dedup, not_before) = Default::default();
+        Self { tasking, name: None, body, order: 0, attributes, group: None, key: None, dedup, not_before }
     }
 
     /// The group in which it keeps its place. Default: the task's, else the controller's
@@ -156,6 +158,12 @@ impl Post {
     /// What makes it the same as another task, in the queue and in the idempotency store. Default: the task's.
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// A step of a task without a key has none, whatever its type says.
+    pub(super) fn without_key(mut self) -> Self {
+        self.key = None;
         self
     }
 
@@ -257,8 +265,11 @@ impl Post {
         if let Some(key) = self.key {
             attributes.insert(KEY.to_owned(), key.into());
         }
-        let trace = trace();
-        Ok(Message { body, attributes, group, deduplication, trace })
+        let message = Message { body, attributes, group, deduplication, trace: trace() };
+        match self.not_before {
+            Some(time) => self.tasking.delayed(message, time),
+            None => Ok(message),
+        }
     }
 }
 
@@ -275,7 +286,7 @@ impl IntoFuture for Post {
 }
 
 /// A digest of parts that can't run into each other.
-fn digest(parts: &[&str]) -> String {
+pub(super) fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         update_framed(&mut hash, part.as_bytes());

@@ -9,7 +9,7 @@ use super::{
     backend::Backend,
     controller::TaskingController,
     event::Record,
-    local_worker::{Inline, in_runtime},
+    local_worker::{Inline, in_runtime, inline_arn},
     message::Message,
     offload::check_size,
     queue::{DeadLetterTarget, Queue},
@@ -40,6 +40,7 @@ impl TaskingController {
 
     pub(crate) async fn send_one(&self, message: Message) -> Result<Posted> {
         let queue = self.queue()?;
+        self.note_queued(&message).await;
         send::one(&*queue, self.ready(message).await?, self.budget()).await
     }
 
@@ -51,7 +52,10 @@ impl TaskingController {
         let mut ready = Vec::with_capacity(messages.len());
         for message in messages {
             ready.push(match message {
-                Ok(message) => self.ready(message).await,
+                Ok(message) => {
+                    self.note_queued(&message).await;
+                    self.ready(message).await
+                }
                 Err(error) => Err(error),
             });
         }
@@ -95,6 +99,15 @@ impl TaskingController {
                 Arc::new(queue)
             }
         })
+    }
+
+    /// The queue as its events name it.
+    pub(super) fn queue_arn(&self) -> BoxFuture<'_, Result<String>> {
+        match self.backend() {
+            Backend::Sqs(sqs) => Box::pin(async move { sqs.arn().await.cloned() }),
+            Backend::Local(queue, _) => Box::pin(std::future::ready(Ok(queue.arn()))),
+            Backend::Inline => Box::pin(std::future::ready(Ok(inline_arn(self.queue_name())))),
+        }
     }
 
     /// Where this queue's dead letters go; none where tasks run while they are posted. Boxed, as the compiler gives up on

@@ -37,6 +37,7 @@ pub(crate) struct Sqs {
     client: OnceCell<Client>,
     url: OnceCell<String>,
     redrive: OnceCell<Option<Redrive>>,
+    arn: OnceCell<String>,
 }
 
 /// What a queue does with a message that was received too often.
@@ -56,7 +57,8 @@ struct RedrivePolicy {
 
 impl Sqs {
     pub(crate) fn new(queue: &str) -> Self {
-        Self { queue: queue.to_owned(), client: OnceCell::new(), url: OnceCell::new(), redrive: OnceCell::new() }
+        let (client, url, redrive, arn) = Default::default();
+        Self { queue: queue.to_owned(), client, url, redrive, arn }
     }
 
     async fn client(&self) -> Result<&Client, Failed> {
@@ -101,6 +103,18 @@ impl Sqs {
         };
         let own = redrive.map(|redrive| redrive.queue.clone() as Arc<dyn Queue>);
         Ok(DeadLetterTarget { queue: named.or(own), most_receives: redrive.map(|redrive| redrive.most_receives) })
+    }
+
+    /// The queue's ARN, which is asked for once.
+    pub(crate) async fn arn(&self) -> Result<&String> {
+        let ask = || async {
+            let ask = self.client().await?.get_queue_attributes().queue_url(self.url().await?);
+            let answer = ask.attribute_names(QueueAttributeName::QueueArn).send().await;
+            let attributes = answer.map_err(|error| Failed { maybe_sent: false, ..self.failed(error) })?.attributes;
+            let arn = attributes.and_then(|mut attributes| attributes.remove(&QueueAttributeName::QueueArn));
+            arn.ok_or_else(|| Failed::new(ErrorKind::Queue, "GetQueueAttributes answered without an ARN"))
+        };
+        self.arn.get_or_try_init(ask).await.map_err(|failed| failed.error(1, false))
     }
 
     async fn redrive(&self, arn: &str) -> Result<Option<&Redrive>> {

@@ -117,6 +117,25 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
         self.release(key, owner)
     }
 
+    /// Keeps a text about a task for so long, in place of the one before: what
+    /// [`status`](crate::tasking::TaskingController::status) reads. The keys are others than those of claims. Default: nothing is kept.
+    fn put_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
+        let _ = (key, status, keep);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The same where nothing is kept about the task. Default: nothing is kept.
+    fn add_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
+        let _ = (key, status, keep);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The text that is kept about a task. Default: none.
+    fn status<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<String>> {
+        let _ = key;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Whether it counts the attempts of a message: claims that were not released. Those of another message with the same key
     /// begin anew. Default: no.
     fn counts_attempts(&self) -> bool {
@@ -139,6 +158,8 @@ pub(super) const KEEP_COUNT: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Default)]
 pub struct MemoryStore {
     rows: Mutex<HashMap<String, Row>>,
+    /// Texts about tasks, and until when they are kept.
+    statuses: Mutex<HashMap<String, (String, Instant)>>,
 }
 
 struct Row {
@@ -187,6 +208,10 @@ impl MemoryStore {
         true
     }
 
+    fn statuses(&self) -> MutexGuard<'_, HashMap<String, (String, Instant)>> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn rows(&self) -> MutexGuard<'_, HashMap<String, Row>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -232,6 +257,26 @@ impl IdempotencyStore for MemoryStore {
 
     fn fail<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
         Box::pin(std::future::ready(Ok(self.free(key, owner, 1))))
+    }
+
+    fn put_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
+        let (mut statuses, now) = (self.statuses(), Instant::now());
+        if statuses.len() >= 1024 && statuses.len().is_power_of_two() {
+            statuses.retain(|_, (_, until)| *until > now);
+        }
+        statuses.insert(key.to_owned(), (status.to_owned(), now + keep.min(CENTURY)));
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn add_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
+        let is_kept = self.statuses().get(key).is_some_and(|(_, until)| *until > Instant::now());
+        if is_kept { Box::pin(std::future::ready(Ok(()))) } else { self.put_status(key, status, keep) }
+    }
+
+    fn status<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<String>> {
+        let statuses = self.statuses();
+        let kept = statuses.get(key).filter(|(_, until)| *until > Instant::now()).map(|(status, _)| status.clone());
+        Box::pin(std::future::ready(Ok(kept)))
     }
 
     fn counts_attempts(&self) -> bool {

@@ -124,11 +124,14 @@ pub(crate) fn delay(record: &Record, attempt: u32, outcome: &TaskOutcome, policy
         TaskOutcome::Unavailable(_) => Backoff::default().delay(record.receives).max(backoff(record.receives)),
         // To come earlier would only use up receives: nobody else can claim it.
         TaskOutcome::Busy(remaining) => remaining.saturating_add(AFTER_LEASE).max(backoff(record.receives)),
+        TaskOutcome::Waiting(remaining) => *remaining,
         // To have no time left is no failure.
         TaskOutcome::Cut | TaskOutcome::NotStarted => Duration::ZERO,
-        TaskOutcome::Done | TaskOutcome::Duplicate | TaskOutcome::DeadLettered(_) | TaskOutcome::Skipped => {
-            return None;
-        }
+        TaskOutcome::Done
+        | TaskOutcome::Duplicate
+        | TaskOutcome::SentOn
+        | TaskOutcome::DeadLettered(_)
+        | TaskOutcome::Skipped => return None,
     };
     Some(delay.min(LONGEST_DELAY))
 }

@@ -142,6 +142,7 @@ impl<'a> Invocation<'a> {
             self.took(routed, begun.elapsed());
             let about = (self.tasking.queue_name(), routed.name(), policy.attempts);
             span.in_scope(|| log_end(about, record, &end, begun, self.times.until));
+            self.note_end(record, routed.name(), &end).await;
             self.tasking.write_metrics(routed.name(), record, &end, begun.elapsed());
             if let TaskOutcome::DeadLettered(error) = &end.outcome {
                 // Boxed: it is rare, and would make the future of each record larger.
@@ -161,6 +162,11 @@ impl<'a> Invocation<'a> {
 
     /// One run, and whether another is to follow at once.
     async fn run_once(&self, routed: &RoutedRecord<'_>, attempt: Attempt) -> (RecordResult, bool) {
+        if routed.record.is_delayed() {
+            let outcome = self.wait_or_send_on(routed.record).await;
+            let again = delay(routed.record, attempt.number, &outcome, attempt.policy);
+            return (RecordResult { outcome, attempt: 0, runs: attempt.runs, again }, false);
+        }
         let (outcome, attempt) = match &routed.handler {
             Ok((name, handler)) => self.claim_and_run(routed.record, name, *handler, attempt).await,
             Err(error) => (failed(error.clone()), attempt),
@@ -215,6 +221,7 @@ impl<'a> Invocation<'a> {
         delivery.attempt = attempt.number;
         delivery.until = self.times.until_of(attempt);
         let delivery = Arc::new(delivery);
+        delivery.note_running(self.tasking).await;
         let context = TaskContext { delivery: delivery.clone(), tasking: self.tasking.clone() };
         let outcome = match batch::guarded(self.body(record), delivery.until).await {
             // The memory is taken until the handler is done with the body.
@@ -235,7 +242,11 @@ impl<'a> Invocation<'a> {
             }
             Err(outcome) => outcome,
         };
-        (self.settle(outcome, &delivery).await, attempt)
+        let outcome = self.settle(outcome, &delivery).await;
+        if matches!(outcome, TaskOutcome::Done) {
+            delivery.note_done(self.tasking).await;
+        }
+        (outcome, attempt)
     }
 
     /// Runs the handler, and sends what it keeps for its success.

@@ -89,6 +89,18 @@ def tasks(port, said):
     wait("its task", lambda: "welcomed" in said())
 
 
+def progress(port, _):
+    check("before it begins", b"not begun" in get(port, "/").body, True)
+    check("a start", get(port, "/start").status, 302)
+    page, unchanged = again(port, "/progress")
+    check("it is under way", (b"queued" in page.body or b"running" in page.body, unchanged.status), (True, 304))
+    check("a page without JavaScript asks again", b'http-equiv="refresh"' in get(port, "/").body, True)
+    check("a block is no page", b"<title>" in page.body, False)
+    wait("a later state", lambda: get(port, "/progress", {"If-None-Match": page.headers["ETag"]}).status == 200)
+    wait("the end", lambda: b"100000 rows" in get(port, "/progress").body)
+    check("a page that is done asks no more", b'http-equiv="refresh"' in get(port, "/").body, False)
+
+
 def images(port, _):
     page = get(port, "/").body.decode()
     check("pictures", (page.count("<picture>"), page.count("640w")), (3, 3))
@@ -127,7 +139,7 @@ def tracked(calls):
 
 
 begun = time.monotonic()
-for name, test in [("minimal", minimal), ("tasks", tasks)]:
+for name, test in [("minimal", minimal), ("tasks", tasks), ("import", progress)]:
     # `lambda_watch.py` and `tasks_whole_way.py` have them under cargo lambda watch.
     with local(name) as (port, said):
         test(port, said)

@@ -66,6 +66,8 @@ mod tasks_attempts;
 #[cfg(feature = "tasking")]
 mod tasks_dead_letters;
 #[cfg(feature = "tasking")]
+mod tasks_later;
+#[cfg(feature = "tasking")]
 mod tasks_metrics;
 #[cfg(feature = "s3-offload")]
 mod tasks_offload;
@@ -73,6 +75,8 @@ mod tasks_offload;
 mod tasks_policy;
 #[cfg(feature = "tasking")]
 mod tasks_rules;
+#[cfg(feature = "tasking")]
+mod tasks_status;
 #[cfg(feature = "tasking")]
 mod tasks_store;
 #[cfg(feature = "tasking")]

@@ -67,12 +67,32 @@ pub(crate) async fn check<F: Future<Output = ()>>(store: &impl IdempotencyStore,
         check_counts(store, &wait).await;
     }
 
+    check_status(store, &wait).await;
+
     // Of many who ask at once, one gets it.
     let owners: Vec<String> = (0..20).map(|n| format!("owner {n}")).collect();
     let claims = owners.iter().map(|owner| store.claim("h", owner, MINUTE));
     let claims = futures_util::future::join_all(claims).await;
     let acquired = claims.into_iter().filter(|claim| matches!(claim, Ok(Claim::Acquired))).count();
     assert_eq!(acquired, 1);
+}
+
+/// Texts about tasks: the last one holds, one that is only added changes nothing, and each is forgotten.
+async fn check_status<F: Future<Output = ()>>(store: &impl IdempotencyStore, wait: impl Fn(Duration) -> F) {
+    let put = async |key, text, keep| store.put_status(key, text, keep).await.expect("the store answers");
+    let add = async |key, text| store.add_status(key, text, MINUTE).await.expect("the store answers");
+    let status = async |key| store.status(key).await.expect("the store answers");
+    assert_eq!(status("status|a").await, None);
+    add("status|a", "queued").await;
+    assert_eq!(status("status|a").await.as_deref(), Some("queued"));
+    put("status|a", "running", MOMENT).await;
+    add("status|a", "queued").await;
+    assert_eq!(status("status|a").await.as_deref(), Some("running"));
+    wait(2 * MOMENT).await;
+    assert_eq!(status("status|a").await, None);
+    add("status|a", "queued again").await;
+    assert_eq!(status("status|a").await.as_deref(), Some("queued again"));
+    assert_eq!(status("status|b").await, None);
 }
 
 /// The rules of a store that counts attempts.

@@ -8,7 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::TaskingController;
+use super::{
+    super::steps::{HandlerResult, Steps},
+    TaskingController,
+};
 
 /// The delivery of a task: which message, which attempt, how much time is left.
 ///
@@ -48,6 +51,10 @@ pub(crate) struct Delivery {
     pub(crate) owner: String,
     /// Whether the handler has marked the task as done itself.
     pub(crate) is_complete: AtomicBool,
+    /// The name of its task.
+    pub(crate) name: String,
+    pub(crate) steps: Steps,
+    pub(crate) result: HandlerResult,
 }
 
 /// Without the key, which may be a visitor's address.

@@ -35,6 +35,8 @@ pub(crate) struct TaskingSettings {
     pub(crate) offload_above: usize,
     pub(crate) offload_limit: usize,
     pub(crate) last_failure: LastFailureHook,
+    /// How long the status of a task is kept.
+    pub(crate) status: Option<Duration>,
     /// Whether metrics are written to standard output.
     pub(crate) metrics: bool,
 }
@@ -58,6 +60,7 @@ impl Default for TaskingSettings {
             offload_above: LARGEST,
             offload_limit: 64 * 1024 * 1024,
             last_failure: LastFailureHook::default(),
+            status: None,
             metrics: false,
         }
     }

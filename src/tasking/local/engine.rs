@@ -110,6 +110,10 @@ impl Engine {
         &mut self.settings
     }
 
+    pub(crate) fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// How many messages there are, hidden ones too.
     pub(crate) fn len(&self) -> usize {
         self.length

@@ -11,7 +11,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use futures_util::future::BoxFuture;
@@ -89,6 +89,8 @@ pub struct LocalQueue(Arc<Shared>);
 
 struct Shared {
     name: String,
+    /// The same moment by both clocks.
+    begun: (Instant, SystemTime),
     engine: Mutex<Engine>,
     changed: Notify,
     has_worker: AtomicBool,
@@ -105,6 +107,7 @@ impl LocalQueue {
         let engine = Mutex::new(Engine::new(format!("arn:aws:sqs:local:000000000000:{name}"), settings));
         Self(Arc::new(Shared {
             name,
+            begun: (Instant::now(), SystemTime::now()),
             engine,
             changed: Notify::new(),
             has_worker: AtomicBool::new(false),
@@ -159,6 +162,16 @@ impl LocalQueue {
             task: RawTask::new(record.body.clone().unwrap_or_default(), record.attributes.clone()),
         };
         engine.dead().iter().map(letter).collect()
+    }
+
+    /// The time by tokio's clock, which a test can pause.
+    pub(crate) fn now(&self) -> SystemTime {
+        let (instant, time) = self.0.begun;
+        time + instant.elapsed()
+    }
+
+    pub(crate) fn arn(&self) -> String {
+        self.engine().arn().to_owned()
     }
 
     pub(crate) fn name(&self) -> &str {

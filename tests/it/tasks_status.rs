@@ -1,0 +1,224 @@
+//! What can be known of a task while it waits, runs and is done; and tasks that go on in steps.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use chalice_http_toolkit::{
+    BoxError, Error, ErrorKind, Task, TaskContext, TaskingController,
+    tasking::{LocalQueue, MemoryStore, TaskStatus},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::tasks::Journal;
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Import {
+    file: String,
+    from: u32,
+}
+
+impl Task for Import {
+    const NAME: &'static str = "import";
+
+    fn key(&self) -> Option<Cow<'_, str>> {
+        Some(self.file.as_str().into())
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct Other;
+
+impl Task for Other {
+    const NAME: &'static str = "other";
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn import(file: &str, from: u32) -> Import {
+    Import { file: file.to_owned(), from }
+}
+
+fn controller(queue: &LocalQueue) -> TaskingController {
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").with_local_queue(queue).with_default_group("g");
+    tasks.with_store(MemoryStore::new()).with_status(HOUR).with_attempts(2)
+}
+
+/// The status without its time.
+async fn status(tasks: &TaskingController, file: &str) -> Value {
+    let status = tasks.status(&import(file, 0)).await.expect("a store");
+    let mut status = serde_json::to_value(status).expect("JSON");
+    if let Some(status) = status.as_object_mut() {
+        assert!(status.remove("since").and_then(|since| since.as_u64()).is_some_and(|since| since > 1_700_000_000_000));
+    }
+    status
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_is_queued_runs_and_is_done_with_its_result() {
+    let queue = LocalQueue::new("t.fifo");
+    let tasks = controller(&queue).on(async |context: TaskContext, task: Import| {
+        sleep(Duration::from_secs(10)).await;
+        context.progress(0.4, "resizing").await;
+        sleep(Duration::from_secs(10)).await;
+        context.set_result(&json!({ "rows": task.from }))
+    });
+    assert_eq!(status(&tasks, "a").await, Value::Null);
+    tasks.post(&import("a", 7)).after(Duration::from_secs(60)).await.expect("posted");
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "queued" }), "also while it waits");
+    sleep(Duration::from_secs(61)).await;
+    let worker = tasks.spawn_worker().expect("a local queue");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "running", "progress": null, "note": null }));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "running", "progress": 0.4, "note": "resizing" }));
+    // The same task, posted once more, is not queued for it.
+    tasks.post(&import("a", 7)).await.expect("posted");
+    assert_eq!(status(&tasks, "a").await["state"], "running");
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "done", "result": { "rows": 7 } }));
+    sleep(HOUR).await;
+    assert_eq!(status(&tasks, "a").await, Value::Null, "it is forgotten");
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_task_says_why_and_whether_it_comes_again() {
+    let queue = LocalQueue::new("t.fifo");
+    let tasks = controller(&queue).on(async |_: TaskContext, _: Import| Err::<(), _>("no such file"));
+    tasks.post(&import("a", 0)).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    let reason = "the handler failed: no such file";
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "retrying", "reason": reason }));
+    sleep(Duration::from_secs(6)).await;
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "failed", "reason": reason }));
+    assert_eq!(queue.dead_letters().len(), 1);
+}
+
+/// The store knows for longer that a task is done than its status is kept.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_done_does_not_stay_queued_when_it_is_posted_again() {
+    let queue = LocalQueue::new("t.fifo");
+    let tasks = controller(&queue).on(async |_: TaskContext, _: Import| Ok::<(), Error>(()));
+    tasks.post(&import("a", 0)).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    sleep(2 * HOUR).await;
+    tasks.post(&import("a", 0)).await.expect("posted");
+    assert_eq!(status(&tasks, "a").await["state"], "queued");
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "done", "result": null }));
+
+    tasks.post(&import("b", 0)).await.expect("posted");
+    assert!(tasks.cancel(&import("b", 0)).await.expect("a store"));
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(status(&tasks, "b").await, json!({ "state": "cancelled" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_a_task_has_limits() {
+    let queue = LocalQueue::new("t.fifo");
+    let tasks = controller(&queue).on(async |context: TaskContext, _: Import| {
+        for progress in [f64::NAN, -1.0, 7.0] {
+            context.progress(progress, &"ä".repeat(5000)).await;
+        }
+        let error = context.set_result(&"x".repeat(5000)).expect_err("too large");
+        assert_eq!(error.kind(), ErrorKind::Task);
+        Err::<(), _>(Error::retry_after(HOUR, "wait"))
+    });
+    tasks.post(&import("a", 0)).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert!(matches!(tasks.status(&import("a", 0)).await, Ok(Some(TaskStatus::Retrying { .. }))));
+    assert_eq!(tasks.status(&Other).await.expect_err("no key").kind(), ErrorKind::Task);
+    let without = TaskingController::new("t.fifo").expect("a FIFO name").with_local_queue(&queue);
+    assert_eq!(without.status(&import("a", 0)).await.expect_err("no store").kind(), ErrorKind::Configuration);
+}
+
+/// Steps of a thousand rows; each fails once before it goes on, and once after that.
+#[tokio::test(start_paused = true)]
+async fn a_task_in_steps_is_one_task_and_each_step_runs_to_its_end_once() {
+    let (queue, journal, runs) = (LocalQueue::new("t.fifo"), Journal::default(), Arc::new(AtomicU32::new(0)));
+    let (noted, counted) = (journal.clone(), runs.clone());
+    let tasks = controller(&queue).with_attempts(5).on(move |context: TaskContext, task: Import| {
+        let (journal, runs) = (noted.clone(), counted.clone());
+        async move {
+            let run = runs.fetch_add(1, Ordering::Relaxed);
+            assert_eq!((context.step(), context.group()), (task.from / 1000 + 1, Some("g")));
+            if run % 3 == 0 {
+                return Err("before".into());
+            }
+            if task.from < 4000 {
+                context.next(&import(&task.file, task.from + 1000))?;
+                context.progress(f64::from(task.from + 1000) / 5000.0, "").await;
+            } else {
+                context.set_result(&"all of it")?;
+            }
+            if run % 3 == 1 {
+                return Err("after".into());
+            }
+            journal.note(format!("{} {}", task.file, task.from));
+            Ok::<(), BoxError>(())
+        }
+    });
+    tasks.post(&import("a", 0)).await.expect("posted");
+    for _ in 0..40 {
+        tasks.work_off().await.expect("a local queue");
+        let status = status(&tasks, "a").await;
+        assert!(status["state"] != "done" || queue.is_empty(), "not before its last step: {status}");
+        sleep(Duration::from_secs(6)).await;
+    }
+    assert_eq!(journal.lines(), ["a 0", "a 1000", "a 2000", "a 3000", "a 4000"]);
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "done", "result": "all of it" }));
+    assert!(queue.is_empty() && queue.dead_letters().is_empty());
+    // The store knows the whole as done.
+    sleep(Duration::from_secs(600)).await;
+    tasks.post(&import("a", 0)).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(runs.load(Ordering::Relaxed), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_steps_a_task_runs_on() {
+    let queue = LocalQueue::new("t.fifo").with_visibility(Duration::from_secs(60));
+    let tasks = controller(&queue).on(async |context: TaskContext, task: Import| {
+        if task.from == 0 {
+            context.progress(0.5, "half").await;
+            context.next(&import(&task.file, 1))?;
+        } else {
+            sleep(Duration::from_secs(5)).await;
+        }
+        Ok::<(), Error>(())
+    });
+    tasks.post(&import("a", 0)).await.expect("posted");
+    let worker = tasks.spawn_worker().expect("a local queue");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(status(&tasks, "a").await, json!({ "state": "running", "progress": 0.5, "note": "half" }));
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(status(&tasks, "a").await["state"], "done");
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_has_the_name_of_its_task_and_one_successor() {
+    let queue = LocalQueue::new("t.fifo");
+    let tasks = controller(&queue).on(async |context: TaskContext, task: Import| {
+        let other = context.next(&Other).expect_err("another task");
+        assert_eq!(other.kind(), ErrorKind::Configuration);
+        if task.from == 0 {
+            context.next(&import(&task.file, 1))?;
+            let twice = context.next(&import(&task.file, 2)).expect_err("a second one");
+            assert_eq!(twice.kind(), ErrorKind::Configuration);
+        }
+        Ok::<(), Error>(())
+    });
+    tasks.post(&import("a", 0)).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert!(queue.is_empty() && queue.dead_letters().is_empty());
+}
