@@ -82,7 +82,7 @@
 //! # Features
 //!
 //! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`, `testing`,
-//! `images` and `avif`, `tasking`, `purge`, `dynamodb` and `s3-offload` add what their names say.
+//! `garde`, `images` and `avif`, `tasking`, `purge`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use content::ContentManager;

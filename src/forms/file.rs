@@ -3,6 +3,10 @@
 use std::fmt;
 
 use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, SeqAccess, Visitor},
+};
 
 use crate::fields::media_type;
 
@@ -24,6 +28,22 @@ use crate::fields::media_type;
 ///     }
 /// }
 /// ```
+///
+/// A field of a type of the site's own, which [`Form::check`](crate::forms::Form::check) reads:
+///
+/// ```
+/// use chalice_http_toolkit::forms::FormFile;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Entry {
+///     title: String,
+///     cover: FormFile, // must be there
+///     sketch: Option<FormFile>,
+///     #[serde(default)]
+///     photos: Vec<FormFile>, // `<input type="file" multiple>`
+/// }
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct FormFile {
     file_name: String,
@@ -33,6 +53,11 @@ pub struct FormFile {
 
 /// More characters of a name than anybody reads.
 const LONGEST_NAME: usize = 100;
+
+/// The name by which serde's [`Deserialize`] asks a form for a file. No type can be called so.
+pub(super) const TYPE: &str = "a file of a form";
+
+pub(super) static EMPTY: FormFile = FormFile { file_name: String::new(), content_type: None, bytes: Bytes::new() };
 
 impl FormFile {
     pub(super) fn new(file_name: String, content_type: Option<String>, bytes: Bytes) -> Self {
@@ -102,5 +127,30 @@ impl fmt::Debug for FormFile {
         let mut debug = f.debug_struct("FormFile");
         debug.field("file_name", &self.file_name).field("content_type", &self.content_type);
         debug.field("size", &self.bytes.len()).finish()
+    }
+}
+
+/// From a [`Form`](crate::forms::Form) alone, as a field of a struct.
+impl<'de> Deserialize<'de> for FormFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(TYPE, FileVisitor)
+    }
+}
+
+struct FileVisitor;
+
+impl<'de> Visitor<'de> for FileVisitor {
+    type Value = FormFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a file")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<FormFile, A::Error> {
+        let cut = || de::Error::invalid_length(0, &self);
+        let file_name: String = parts.next_element()?.ok_or_else(cut)?;
+        let content_type: Option<String> = parts.next_element()?.ok_or_else(cut)?;
+        let bytes: &[u8] = parts.next_element()?.ok_or_else(cut)?;
+        Ok(FormFile::new(file_name, content_type, Bytes::copy_from_slice(bytes)))
     }
 }

@@ -7,9 +7,11 @@
 //! 3. `parameters` the parameters of Content-Type and Content-Disposition
 //! 4. `file` what was uploaded
 //! 5. `typed` fields as a type of the site's own
+//! 6. `errors` what is wrong with a form, for the page that shows it again
 //!
 //! It does not know what a form is for, nor who may send it.
 
+mod errors;
 #[cfg(feature = "axum")]
 mod extract;
 mod file;
@@ -18,15 +20,18 @@ mod multipart;
 mod parameters;
 mod typed;
 mod urlencoded;
+#[cfg(feature = "garde")]
+mod valid;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Uri, header};
 use http_body::Body as HttpBody;
 use serde::de::DeserializeOwned;
 
-pub use self::{file::FormFile, limits::FormLimits};
+use self::typed::Refused;
+pub use self::{errors::FormErrors, file::FormFile, limits::FormLimits};
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
     hidden::Length,
@@ -224,12 +229,14 @@ impl Form {
         self.fields.iter().filter(move |field| field.name == name).filter_map(FormField::file)
     }
 
-    /// The texts as a type of the site's own; files are left out. Both encodings give the same.
+    /// The fields as a type of the site's own. Both encodings give the same. [`check`](Self::check) is for a form that is shown
+    /// again with what is wrong.
     ///
     /// Fields with one name become a `Vec`, which needs `#[serde(default)]` where there may be none. An `Option` is `None`
     /// where its field is missing or empty. A `bool` is `true` or `on`, as a checkbox sends it, or `false`; a number is
     /// finite; an enum is the name of one of its variants. A struct inside of a struct has no place in a form, but for
-    /// `#[serde(flatten)]`. In that, and in an enum with a `tag`, all fields are texts, and an empty one is no `None`.
+    /// `#[serde(flatten)]`. In that, and in an enum with a `tag`, all fields are texts, and an empty one is no `None`. A file is
+    /// a [`FormFile`], in a field of the outermost struct; elsewhere files are left out.
     ///
     /// # Errors
     ///
@@ -237,7 +244,7 @@ impl Form {
     /// [`Error::field`] names it and says what was expected; so do the log and the site's error page. What the visitor wrote
     /// is in none of them.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
-        typed::deserialize(self.fields.iter().filter_map(|field| Some((field.name.as_str(), field.text()?))))
+        typed::deserialize(&self.fields, &BTreeSet::new()).map_err(Refused::into_error)
     }
 }
 

@@ -28,6 +28,8 @@ mod events;
 #[cfg(feature = "axum")]
 mod fields;
 #[cfg(feature = "forms")]
+mod form_errors;
+#[cfg(feature = "forms")]
 mod forms;
 mod fronts;
 #[cfg(all(feature = "cookies", feature = "forms", feature = "tasking", feature = "testing"))]

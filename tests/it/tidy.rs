@@ -263,6 +263,7 @@ fn each_foreign_crate_has_one_owner() {
                 "bin/chalice-http-toolkit/setup/project.rs",
             ][..],
         ),
+        ("garde", &["forms/valid.rs"]),
         ("html5gum", &["testing/crawl.rs"]),
         ("infer", &["fields/media_type.rs", "codec/probe.rs"]),
         ("zune_jpeg", &["codec/decode/jpeg.rs"]),

@@ -1,0 +1,242 @@
+//! What is wrong with a form, by field: all of it at once, with what the visitor wrote.
+
+use std::num::NonZeroU8;
+
+use chalice_http_toolkit::{
+    Answer, Error, ErrorKind,
+    forms::{Form, FormErrors, FormFile},
+};
+use serde::Deserialize;
+use serde_json::{json, to_value};
+
+fn query(text: &str) -> Form {
+    Form::of_query(&format!("/?{text}").parse().expect("a URL")).expect("a form")
+}
+
+async fn multipart(parts: &[(&str, &str)]) -> Form {
+    let part = |(what, text): &(&str, &str)| format!("--x\r\nContent-Disposition: form-data; {what}\r\n\r\n{text}\r\n");
+    let body: String = parts.iter().map(part).collect::<String>() + "--x--";
+    let request = http::Request::post("/").header("content-type", "multipart/form-data; boundary=x").body(body);
+    Form::read(request.expect("a request")).await.expect("a form")
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+enum Size {
+    Small,
+    Large,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Slug(String);
+
+impl TryFrom<String> for Slug {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.contains(' ') { Err("no blanks") } else { Ok(Self(text)) }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Order {
+    name: String,
+    product: u32,
+    amount: NonZeroU8,
+    weight: f64,
+    gift: bool,
+    size: Size,
+    slug: Slug,
+    letter: char,
+    pair: (u8, u8),
+    note: Option<u8>,
+    #[serde(default)]
+    extras: Vec<i16>,
+}
+
+const RIGHT: &str = "name=Maya&product=7&amount=2&weight=0.5&gift=on&size=Small&slug=a-b&letter=x&pair=1&pair=2&note=&extras=1&extras=2";
+
+#[test]
+fn a_form_that_is_right_is_the_value() {
+    let order: Order = query(RIGHT).check().expect("it is right");
+    assert_eq!((order.name.as_str(), order.product, order.amount.get()), ("Maya", 7, 2));
+    assert_eq!((order.weight, order.gift, order.size, order.slug.0.as_str()), (0.5, true, Size::Small, "a-b"));
+    assert_eq!((order.letter, order.pair, order.note, order.extras), ('x', (1, 2), None, vec![1, 2]));
+}
+
+#[test]
+fn all_fields_that_are_wrong_or_missing_are_reported_at_once() {
+    let wrong =
+        "product=vase&amount=0&weight=heavy&gift=maybe&size=Huge&slug=a+b&letter=xy&pair=1&note=n&extras=1&extras=b";
+    let errors = query(wrong).check::<Order>().expect_err("it is wrong");
+    let found: Vec<_> = errors.messages().collect();
+    assert_eq!(
+        found,
+        [
+            ("amount", "a nonzero u8 is expected"),
+            ("extras", "a whole number from -32768 to 32767 is expected"),
+            ("gift", "`true`, `on` or `false` is expected"),
+            ("letter", "a character is expected"),
+            ("name", "it is missing"),
+            ("note", "a whole number from 0 to 255 is expected"),
+            ("pair", "2 values are expected"),
+            ("product", "a whole number from 0 to 4294967295 is expected"),
+            ("size", "one of `Small`, `Large` is expected"),
+            ("slug", "no blanks"),
+            ("weight", "a number is expected"),
+        ]
+    );
+    let everything = query("").check::<Order>().expect_err("nothing came");
+    assert_eq!(everything.messages().count(), 9, "{everything:?}");
+}
+
+/// Each of them is wrong alone too: what one field says does not depend on the others.
+#[test]
+fn a_field_that_is_wrong_says_the_same_beside_others() {
+    for wrong in ["product=vase", "amount=0", "size=Huge", "slug=a+b", "pair=1", "weight=nan"] {
+        let name = wrong.split('=').next().expect("a name");
+        let rest: Vec<_> = RIGHT.split('&').filter(|field| !field.starts_with(&format!("{name}="))).collect();
+        let alone = query(&format!("{}&{wrong}", rest.join("&"))).check::<Order>().expect_err("it is wrong");
+        let beside = query(wrong).check::<Order>().expect_err("it is wrong");
+        assert_eq!(alone.field(name), beside.field(name), "{wrong}");
+        assert_eq!(alone.messages().count(), 1, "{wrong}");
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Never;
+
+impl TryFrom<String> for Never {
+    type Error = &'static str;
+
+    fn try_from(_: String) -> Result<Self, Self::Error> {
+        Err("never right")
+    }
+}
+
+#[test]
+fn a_type_that_refuses_each_value_is_reported_once() {
+    #[derive(Debug, Deserialize)]
+    struct Form {
+        #[expect(dead_code)]
+        count: u8,
+        #[expect(dead_code)]
+        never: Never,
+    }
+    let errors = query("never=x&count=x").check::<Form>().expect_err("it is wrong");
+    let found: Vec<_> = errors.messages().collect();
+    // Nothing can be put in its place, which ends the search. It comes last then.
+    assert_eq!(found, [("count", "a whole number from 0 to 255 is expected"), ("never", "never right")]);
+}
+
+#[test]
+fn the_number_of_errors_that_are_looked_for_is_limited() {
+    let many: Vec<_> = (0..500).map(|at| format!("f{at}=x")).collect();
+    let errors = query(&many.join("&")).check::<std::collections::BTreeMap<String, u8>>().expect_err("it is wrong");
+    assert_eq!(errors.messages().count(), 65);
+}
+
+#[test]
+fn a_template_sees_values_and_messages_by_field() {
+    let form = query("title=%3Cb%3E&tag=a&tag=b&product=x");
+    #[derive(Debug, Deserialize)]
+    struct Post {
+        #[expect(dead_code)]
+        product: u8,
+    }
+    let mut errors = form.check::<Post>().expect_err("it is wrong");
+    errors.add("title", "it is taken");
+    errors.add("title", "it is short");
+    errors.add("", "try again");
+    let expected = json!({
+        "values": { "title": "<b>", "tag": ["a", "b"], "product": "x" },
+        "errors": {
+            "": "try again",
+            "product": "a whole number from 0 to 255 is expected",
+            "title": "it is taken; it is short",
+        },
+    });
+    assert_eq!(to_value(&errors).expect("JSON"), expected);
+    assert_eq!(to_value(FormErrors::default()).expect("JSON"), json!({ "values": {}, "errors": {} }));
+    let shown = format!("{errors:?}");
+    assert!(!shown.contains("<b>") && shown.contains("title"), "{shown}");
+}
+
+#[tokio::test]
+async fn files_are_fields_of_a_struct() {
+    #[derive(Debug, Deserialize)]
+    struct Entry {
+        title: String,
+        cover: FormFile,
+        sketch: Option<FormFile>,
+        #[serde(default)]
+        photos: Vec<FormFile>,
+    }
+    let parts = [
+        ("name=title", "Clay"),
+        ("name=cover; filename=\"a.gif\"", "GIF89a.."),
+        ("name=photos; filename=\"1.png\"", "one"),
+        ("name=photos; filename=\"2.png\"", "two"),
+        ("name=sketch; filename=\"\"", ""),
+        ("name=other; filename=\"x\"", "not asked for"),
+    ];
+    let form = multipart(&parts).await;
+    let entry: Entry = form.check().expect("it is right");
+    assert_eq!((entry.title.as_str(), entry.sketch, entry.photos.len()), ("Clay", None, 2));
+    assert_eq!(Some(&entry.cover), form.file("cover"));
+    assert_eq!(entry.photos[1].bytes(), "two");
+    assert_eq!(form.deserialize::<Entry>().expect("it is right").photos, entry.photos);
+    // What is no struct has no file, as before.
+    let texts: std::collections::BTreeMap<String, String> = form.deserialize().expect("a map");
+    assert_eq!(texts.into_keys().collect::<Vec<_>>(), ["title"]);
+
+    let none = multipart(&[("name=cover", "a text"), ("name=title; filename=t", "a file")]).await;
+    let errors = none.check::<Entry>().expect_err("it is wrong");
+    let found: Vec<_> = errors.messages().collect();
+    assert_eq!(found, [("cover", "a file is expected"), ("title", "a text is expected, and a file came")]);
+    let two = multipart(&[parts[0], parts[1], parts[1]]).await;
+    let errors = two.check::<Entry>().expect_err("it is wrong");
+    assert_eq!(errors.field("cover").as_deref(), Some("one file is expected, and several came"));
+    let missing = multipart(&[]).await.check::<Entry>().expect_err("it is wrong");
+    assert_eq!(missing.messages().count(), 2);
+}
+
+#[test]
+fn what_is_not_handled_is_a_400_with_the_field() {
+    fn handler(form: &Form) -> Answer<Order> {
+        Ok(form.check()?)
+    }
+    let failure = handler(&query("product=secret-text")).expect_err("it is wrong");
+    assert_eq!((failure.error().kind(), failure.error().status().as_u16()), (ErrorKind::Form, 400));
+    assert!(!failure.to_string().contains("secret-text"), "{failure}");
+    let error: Error = query("").check::<Order>().expect_err("it is wrong").into();
+    assert_eq!(error.field(), Some(("amount", "it is missing")));
+}
+
+#[cfg(feature = "garde")]
+#[test]
+fn rules_that_a_type_declares_are_messages_of_their_fields() {
+    use garde::Validate;
+
+    #[derive(Debug, Deserialize, Validate)]
+    struct SignUp {
+        #[garde(length(chars, min = 2))]
+        name: String,
+        #[garde(range(min = 18), custom(is_even))]
+        age: u8,
+        #[garde(skip)]
+        #[expect(dead_code)]
+        note: Option<String>,
+    }
+    fn is_even(age: &u8, (): &()) -> garde::Result {
+        if age.is_multiple_of(2) { Ok(()) } else { Err(garde::Error::new("it is odd")) }
+    }
+    let errors = query("name=M&age=7").check_valid::<SignUp>().expect_err("it is wrong");
+    assert_eq!(errors.field("name").as_deref(), Some("length is lower than 2"));
+    assert_eq!(errors.field("age").as_deref(), Some("it is odd; lower than 18"));
+    // Types come first.
+    let errors = query("name=M&age=x").check_valid::<SignUp>().expect_err("it is wrong");
+    assert_eq!(errors.messages().count(), 1);
+    assert!(query("name=Maya&age=18").check_valid::<SignUp>().is_ok());
+}
