@@ -58,7 +58,7 @@ impl ContentManager {
         arguments: impl Serialize + Send + 'static,
     ) -> Result<Representation> {
         let fragment = self.with_template(name)?.fragment(name, block)?;
-        Ok(self.page(fragment, name, arguments))
+        self.page(fragment, name, arguments)
     }
 
     /// Everything that the tag of a block with these arguments covers, part by part: as [`explain`](Self::explain) for a page.

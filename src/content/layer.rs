@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body::Body as HttpBody;
 use tower::{Layer, Service};
 
-use super::ContentManager;
+use super::{ContentManager, context};
 use crate::{
     error::Error,
     fields::{negotiate::prefers_problem, owners},
@@ -91,13 +91,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if let Some(file) = self.content.static_file_of(request.uri()) {
+        let head = context::head(&self.content.setup.context, &request);
+        if let Some(file) = context::within(head.as_ref(), || self.content.static_file_of(request.uri())) {
             return Box::pin(async { Ok(file.into()) });
         }
         let accept = request.headers().get_all(header::ACCEPT).iter().cloned();
         let accept: HeaderMap = accept.map(|line| (header::ACCEPT, line)).collect();
-        let (content, response) = (self.content.clone(), self.inner.call(request));
-        Box::pin(async move { Ok(content.with_page(response.await?, &accept)) })
+        let (content, response) = (self.content.clone(), context::within(head.as_ref(), || self.inner.call(request)));
+        let answer = async move { Ok(content.with_page(response.await?, &accept)) };
+        match head {
+            None => Box::pin(answer),
+            head => Box::pin(context::throughout(head, Box::pin(answer))),
+        }
     }
 }
 

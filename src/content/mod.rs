@@ -1,7 +1,8 @@
 //! Content: what a site has to show, as representations.
 //!
 //! 1. [`ContentManager`]; [`snapshot`] all that it shows as it is at one moment, so that a page and its tag agree
-//! 2. [`functions`] what a site adds to its templates; [`public_origin`] where it stands on the web
+//! 2. [`functions`] what a site adds to its templates; [`context`] arguments of every page; [`public_origin`] where it stands on
+//!    the web
 //! 3. pages, here, and [`blocks`] of pages
 //! 4. [`static_files`], and the [`layer`] that serves them beside a site's routes
 //! 5. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
@@ -12,6 +13,7 @@
 
 mod blocks;
 mod cache_tags;
+mod context;
 #[cfg(feature = "images")]
 mod drawn_images;
 mod functions;
@@ -30,13 +32,17 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use minijinja::value::Value;
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
 pub use layer::ContentService;
 pub use manifest::{EdgeManifest, GoneTag};
 
-use self::snapshot::{PageRequest, Setup, Snapshot};
+use self::{
+    context::Context,
+    snapshot::{PageRequest, Setup, Snapshot},
+};
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
     files::{path::NOT_IN_PATH, provenance::Provenance, source::Source},
@@ -44,7 +50,9 @@ use crate::{
         check::{self, Finding},
         closure::Site,
         explain::{Explanation, History},
+        page_tag::Closure,
         site_settings::SiteSettings,
+        templates::value_of,
     },
     representation::Representation,
     script_root::ScriptRoot,
@@ -131,7 +139,8 @@ impl ContentManager {
         let reload = Stage::current().is_development();
         let history = reload.then(History::default);
         let provenance = Provenance::of(&templates, &files, reload);
-        let setup = Setup { templates, files, settings, reload, history, provenance };
+        let context = Context::default();
+        let setup = Setup { templates, files, settings, reload, history, provenance, context };
         Ok(Self { setup: Arc::new(setup), now: Arc::default() })
     }
 
@@ -173,10 +182,33 @@ impl ContentManager {
     ///
     /// [`ErrorKind::TemplateNotFound`] here; [`ErrorKind::Template`], with the template and the line, when it is rendered.
     pub fn render_template(&self, name: &str, arguments: impl Serialize + Send + 'static) -> Result<Representation> {
-        Ok(self.page(self.with_template(name)?, name, arguments))
+        self.page(self.with_template(name)?, name, arguments)
     }
 
-    fn page(&self, snapshot: Arc<Snapshot>, name: &str, arguments: impl Serialize + Send + 'static) -> Representation {
+    fn page(
+        &self,
+        snapshot: Arc<Snapshot>,
+        name: &str,
+        arguments: impl Serialize + Send + 'static,
+    ) -> Result<Representation> {
+        let closure = self.closure_with_context(&snapshot, name);
+        Ok(match self.in_context(name, closure.as_deref(), &arguments)? {
+            Some(arguments) => self.page_of(snapshot, name, arguments),
+            None => self.page_of(snapshot, name, arguments),
+        })
+    }
+
+    /// What a page is made from, if that may be arguments of its request.
+    fn closure_with_context(&self, snapshot: &Snapshot, name: &str) -> Option<Arc<Closure>> {
+        (!self.setup.context.is_empty()).then(|| snapshot.closure(name))
+    }
+
+    fn page_of(
+        &self,
+        snapshot: Arc<Snapshot>,
+        name: &str,
+        arguments: impl Serialize + Send + 'static,
+    ) -> Representation {
         let (name, history) = (name.to_owned(), self.setup.history.clone());
         Representation::select(move |selection| {
             let development = history.as_ref().map(|history| (history, selection.headers));
@@ -221,13 +253,38 @@ impl ContentManager {
         E: Into<BoxError>,
         LoadFuture: Future<Output = Result<T, E>> + Send,
     {
-        let (snapshot, history) = (self.with_template(name)?, self.setup.history.clone());
-        let name = name.to_owned();
-        Ok(Representation::select(move |selection| {
+        let snapshot = self.with_template(name)?;
+        let closure = self.closure_with_context(&snapshot, name);
+        let context = self.context(name, closure.as_deref(), &Value::UNDEFINED)?;
+        if context.is_empty() {
+            return Ok(self.page_by_key(snapshot, name, key, load));
+        }
+        let (key, page) = (context::keyed(value_of(name, &key)?, &context), name.to_owned());
+        let load = async move || {
+            let arguments = load().await.map_err(Into::into)?;
+            Ok::<_, BoxError>(context::merged(value_of(&page, &arguments)?, context))
+        };
+        Ok(self.page_by_key(snapshot, name, key, load))
+    }
+
+    fn page_by_key<T, E, LoadFuture>(
+        &self,
+        snapshot: Arc<Snapshot>,
+        name: &str,
+        key: impl Serialize + Send + 'static,
+        load: impl FnOnce() -> LoadFuture + Send + 'static,
+    ) -> Representation
+    where
+        T: Serialize + Send,
+        E: Into<BoxError>,
+        LoadFuture: Future<Output = Result<T, E>> + Send,
+    {
+        let (name, history) = (name.to_owned(), self.setup.history.clone());
+        Representation::select(move |selection| {
             let development = history.as_ref().map(|history| (history, selection.headers));
             let request = PageRequest { name: &name, script_root: selection.script_root, development };
             Ok(snapshot.page_by_key(&request, &key, load))
-        }))
+        })
     }
 
     /// Everything that the tag of a page with these arguments covers, part by part, at the root of the site. Two of them

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
+use super::context::Context;
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
     fields::{cache_control::CacheControl, cache_tags::ClosureTag, entity_tag::EntityTag, media_type},
@@ -44,6 +45,8 @@ pub(crate) struct Setup {
     /// In development: what recent tags covered, to explain why a page was rendered again.
     pub(crate) history: Option<History>,
     pub(crate) provenance: Arc<Provenance>,
+    /// The arguments that every page may have.
+    pub(super) context: Context,
 }
 
 /// Templates and static files as they were when they were read. A page and its tag always come from the same snapshot.

@@ -170,6 +170,11 @@ impl Closure {
         matches!(self.verdict, Verdict::Taggable) && self.looked_up.get().is_none()
     }
 
+    /// Whether anything of the argument of this name counts.
+    pub(crate) fn reads_argument(&self, name: &str) -> bool {
+        self.counts.reads.field(name).is_some()
+    }
+
     /// What counts of these arguments.
     pub(crate) fn counted(&self, arguments: &impl Serialize) -> Arc<Keyed> {
         let Counts { reads, keys } = &self.counts;

@@ -45,7 +45,8 @@ impl SiteSettings {
         }
     }
 
-    pub(super) fn is_news(&self, template: &str, words: &str) -> bool {
+    /// Whether it was not said yet.
+    pub(crate) fn is_news(&self, template: &str, words: &str) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         // SECURITY: a computed name may come from a stranger, who must fill neither the memory nor the log.
         reported.len() < MOST_REPORTED && reported.insert((template.to_owned(), words.to_owned()))

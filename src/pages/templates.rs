@@ -164,7 +164,7 @@ impl Templates {
 }
 
 /// The arguments as the engine takes them.
-fn value_of(name: &str, arguments: &impl Serialize) -> Result<Value> {
+pub(crate) fn value_of(name: &str, arguments: &impl Serialize) -> Result<Value> {
     let is_too_deep = Cell::new(false);
     let value = Value::from(Serde(Shallow::new(arguments, MOST_LEVELS, &is_too_deep)));
     if is_too_deep.get() {

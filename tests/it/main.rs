@@ -16,6 +16,8 @@ mod cli_purge;
 #[cfg(feature = "cli")]
 mod cli_tasks;
 mod content;
+#[cfg(all(feature = "cookies", feature = "testing"))]
+mod context;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod cross_origin;
