@@ -75,6 +75,7 @@
 //! - `testing` (a feature): a site's own tests, through any front door and behind a cache
 //! - `images` (a feature): formats by Accept, widths, `picture` in templates
 //! - `tasking` (a feature): what need not be done before the answer, over an SQS FIFO queue
+//! - [`Route`]: paths by name
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line; [`Answer`] and [`Failure`]: the same for handlers
@@ -95,6 +96,7 @@ pub use fields::{
     entity_tag::{EntityTag, InvalidEntityTag},
 };
 
+pub use route::Route;
 pub use runtime::{App, Front, run};
 pub use stage::Stage;
 
@@ -195,6 +197,7 @@ mod pages;
 mod pending;
 mod refusals;
 mod representation;
+mod route;
 mod runtime;
 mod script_root;
 mod stage;

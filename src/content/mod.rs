@@ -2,7 +2,7 @@
 //!
 //! 1. [`ContentManager`]; [`snapshot`] all that it shows as it is at one moment, so that a page and its tag agree
 //! 2. [`functions`] what a site adds to its templates; [`context`] arguments of every page; [`public_origin`] where it stands on
-//!    the web
+//!    the web; [`routes`] its paths by name
 //! 3. pages, here, and [`blocks`] of pages
 //! 4. [`static_files`], and the [`layer`] that serves them beside a site's routes
 //! 5. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
@@ -23,6 +23,7 @@ mod layer;
 mod makers;
 mod manifest;
 mod public_origin;
+mod routes;
 mod snapshot;
 mod static_files;
 

@@ -10,6 +10,7 @@ use super::{
     page_tag,
     reads::flow::Flow,
     reference::Reference,
+    routes,
     syntax::{self, Mentions, Wanted},
     templates::{self, Templates},
 };
@@ -159,6 +160,11 @@ fn of_template(site: Site<'_>, name: &str) -> Vec<Finding> {
                 findings.push(finding(*line, format!("there is no static file `{name}`")));
             }
         }
+    }
+    if !site.settings.routes.is_empty() {
+        let problem = |call| routes::problem(&site.settings.routes, call);
+        let problems = mentions.routes.iter().filter_map(|call| Some((call.line, problem(call)?)));
+        findings.extend(problems.map(|(line, problem)| finding(line, format!("url_for(): {problem}"))));
     }
     if let Some(reason) = page_tag::rendered_first(site, &mentions) {
         let problem = format!("its page is rendered at each request: {reason}");

@@ -11,6 +11,9 @@ const KNOWN: [(&str, &[&str]); 4] = [
     ("truncate", &["TRUNCATE_LEEWAY"]),
 ];
 
+/// Names under which functions and filters that no tag can cover are usually added to the engine.
+pub(crate) const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"];
+
 /// The names that a function, filter or test looks up.
 pub(crate) fn of<'a>(settings: &'a SiteSettings, function: &str) -> impl Iterator<Item = &'a str> {
     let known = KNOWN.iter().find(|(name, _)| *name == function).map_or(&[][..], |(_, names)| names);
@@ -31,7 +34,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::pages::page_tag::VOLATILE;
 
     /// Arguments that write down what is asked of them.
     #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Pages: what templates show, and the tag of a page without rendering it.
 //!
 //! 1. [`templates`] the engine and rendering, with the [`site_settings`]; [`loader`] the source of a template; [`links`] which URLs
-//!    stay on the site
+//!    stay on the site; [`routes`] URLs by name
 //! 2. [`syntax`] what a template does with values; [`reference`] names in templates; [`replaced`] what of the engine the site has replaced
 //! 3. [`closure`] which templates and files a page is made from; [`reads`] which parts of the arguments it can show;
 //!    [`lookups`] what filters look up
@@ -29,6 +29,7 @@ pub(crate) mod page_tag;
 pub(crate) mod reads;
 mod reference;
 mod replaced;
+mod routes;
 mod shallow;
 pub(crate) mod site_settings;
 mod syntax;

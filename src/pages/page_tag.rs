@@ -22,8 +22,10 @@ use super::{
     closure::{Site, collect, look_up, report_cut, too_many},
     explain::{Explanation, Parts},
     fragment::Fragment,
+    lookups::VOLATILE,
     reads::{AnalysisOptions, Counts, Keys, Reads},
     reference::Reference,
+    routes,
     syntax::Mentions,
     templates::{ABSOLUTE_URL, Templates},
     watch::Watch,
@@ -300,6 +302,7 @@ fn files(assets: &Assets, mentions: &Mentions) -> Parts {
 fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool) -> Parts {
     let images = images_of(site, mentions, shows_images);
     let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
+    let routes = routes::description(&site.settings.routes, &mentions.names);
     let texts = [
         ("the version of page tags", Some(VERSION)),
         ("the version of chalice_http_toolkit", Some(env!("CARGO_PKG_VERSION"))),
@@ -308,6 +311,7 @@ fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool)
         ("the template that is rendered", Some(name)),
         ("the settings of images", images.as_deref()),
         ("the public origin", origin),
+        ("the routes", routes.as_deref()),
         ("the block that is rendered", site.templates.fragment().map(Fragment::block)),
     ];
     let digest = |(part, text): (&str, Option<&str>)| Some((part.to_owned(), Some(PartDigest::of(text?))));
@@ -361,9 +365,6 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     }
     Verdict::Taggable
 }
-
-/// Names under which functions and filters that no tag can cover are usually added to the engine.
-pub(super) const VOLATILE: [&str; 5] = ["now", "random", "randrange", "lipsum", "csp_nonce"];
 
 /// The globals that are mentioned. Functions are pure by contract: what they give depends on their arguments and on the
 /// build.

@@ -8,7 +8,7 @@ use std::{
 
 use minijinja::Environment;
 
-use crate::images::ImageSettings;
+use crate::{images::ImageSettings, route::Route};
 
 /// The settings that all templates of a site share.
 #[derive(Clone, Default)]
@@ -21,6 +21,7 @@ pub(crate) struct SiteSettings {
     pub(crate) build_id: Option<String>,
     pub(crate) public_origin: Option<String>,
     pub(crate) images: ImageSettings,
+    pub(crate) routes: Vec<Route>,
     /// The missing static files that are logged already: the template, and the name in it.
     reported: Arc<Mutex<HashSet<(String, String)>>>,
 }

@@ -30,6 +30,7 @@ use super::{
         names::{NumberMap, NumberSet},
     },
     reference::Reference,
+    routes::RouteCall,
 };
 use crate::images;
 
@@ -56,6 +57,8 @@ pub(crate) struct Mentions {
     pub(crate) files: BTreeSet<Reference>,
     /// URLs of images whose size is not said, each with its line: no page can show them.
     pub(crate) unsized_images: BTreeSet<(usize, String)>,
+    /// The routes that `url_for` is called with.
+    pub(crate) routes: BTreeSet<RouteCall>,
     /// Scripts and styles.
     pub(crate) inline: inline::InlineParts,
 }

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use minijinja::{
     AutoEscape, Environment, ErrorKind as ErrorOfEngine, State, UndefinedBehavior,
-    value::{Serde, Value},
+    value::{Kwargs, Serde, Value},
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -21,6 +21,7 @@ use super::{
     links,
     loader::{load, without_mark, without_marks},
     replaced,
+    routes::{self, URL_FOR},
     shallow::{Shallow, TOO_DEEP},
     site_settings::{Configure, SiteSettings},
     syntax::{self, Replaced},
@@ -74,6 +75,7 @@ impl Templates {
         environment.add_function(ABSOLUTE_URL, move |state: &State<'_, '_>, path: &str| {
             absolute_url(origin.as_deref(), path).map(|url| link(state, url))
         });
+        add_url_for(&mut environment, settings);
         let (configure, replaced) = (settings.configure.clone(), OnceLock::new());
         Self { files, environment, added, configure, replaced, fragment: None }
     }
@@ -268,6 +270,19 @@ fn absolute_url(origin: Option<&str>, path: &str) -> Result<String, minijinja::E
 /// The URL of a path of the site, which has the prefix under which it is mounted already or not.
 fn site_url(path: &str) -> Result<String, String> {
     SCRIPT_ROOT.with_borrow(|root| links::absolute("", root, path)).ok_or_else(|| leads_away(path))
+}
+
+/// Where the site has named its routes, and has no function of this name of its own otherwise.
+fn add_url_for(environment: &mut Environment<'static>, settings: &SiteSettings) {
+    if settings.routes.is_empty() {
+        return;
+    }
+    let known = settings.routes.clone();
+    environment.add_function(URL_FOR, move |state: &State<'_, '_>, name: &str, values: Kwargs| {
+        let url = routes::url_for(&known, name, &values)?;
+        let url = SCRIPT_ROOT.with_borrow(|root| format!("{root}{url}"));
+        Ok::<_, minijinja::Error>(link(state, links::encoded(&url)))
+    });
 }
 
 fn leads_away(path: &str) -> String {

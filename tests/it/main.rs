@@ -57,6 +57,8 @@ mod purged_day;
 mod purged_worlds;
 #[cfg(all(feature = "purge", feature = "testing"))]
 mod purges;
+#[cfg(all(feature = "axum", feature = "testing"))]
+mod routes;
 mod security_headers;
 #[cfg(feature = "cli")]
 mod setup;

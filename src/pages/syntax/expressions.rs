@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     defects::{Defect, seeded},
-    pages::reads::flow::{CALLER, Call, Fact, Label, List, Name, Place, Scope},
+    pages::{
+        reads::flow::{CALLER, Call, Fact, Label, List, Name, Place, Scope},
+        routes::URL_FOR,
+    },
 };
 
 impl<'t, 's> Walk<'t, 's, '_> {
@@ -207,6 +210,9 @@ impl<'t, 's> Walk<'t, 's, '_> {
                     // Shown on the spot it is the loop around, whatever has the name.
                     let innermost = self.name(INNERMOST_LOOP);
                     self.fact(Fact::Look(scope, innermost, callee));
+                }
+                if function.id == URL_FOR {
+                    self.names_route(call);
                 }
                 if names_files(function.id) {
                     match call.args.first() {

@@ -1,7 +1,7 @@
 //! The names of files that an expression can give.
 
 use minijinja::{
-    machinery::ast::{BinOpKind, CallArg, Expr},
+    machinery::ast::{self, BinOpKind, CallArg, Expr},
     value::Value,
 };
 
@@ -9,6 +9,7 @@ use super::{Reference, Walk};
 use crate::{
     defects::{Defect, seeded},
     images,
+    pages::routes::RouteCall,
 };
 
 impl Walk<'_, '_, '_> {
@@ -37,6 +38,22 @@ impl Walk<'_, '_, '_> {
                 url if url.is_url() => {}
                 Reference::StartsWith(start) if start.is_empty() && has_size => {}
                 file => _ = self.found.files.insert(file),
+            }
+        }
+    }
+
+    /// The routes that a call of `url_for` names, with the names of the values that it gives.
+    pub(super) fn names_route(&mut self, call: &ast::Spanned<ast::Call<'_>>) {
+        let Some(CallArg::Pos(route)) = call.args.first() else { return };
+        let line = call.span().start_line.into();
+        let name = |argument: &CallArg<'_>| match argument {
+            CallArg::Kwarg(name, _) => Some((*name).to_owned()),
+            _ => None,
+        };
+        let given: Option<Vec<String>> = call.args.iter().skip(1).map(name).collect();
+        for reference in references(route, line) {
+            if let Reference::Name { name: route, line } = reference {
+                self.found.routes.insert(RouteCall { line, route, given: given.clone() });
             }
         }
     }
