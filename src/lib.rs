@@ -75,7 +75,7 @@
 //! - `testing` (a feature): a site's own tests, through any front door and behind a cache
 //! - `images` (a feature): formats by Accept, widths, `picture` in templates
 //! - `tasking` (a feature): what need not be done before the answer, over an SQS FIFO queue
-//! - [`Route`]: paths by name
+//! - [`Route`] and [`Pagination`]: paths by name, and the pages of a long list
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line; [`Answer`] and [`Failure`]: the same for handlers
@@ -96,6 +96,7 @@ pub use fields::{
     entity_tag::{EntityTag, InvalidEntityTag},
 };
 
+pub use pagination::Pagination;
 pub use route::Route;
 pub use runtime::{App, Front, run};
 pub use stage::Stage;
@@ -182,6 +183,7 @@ mod compressed;
 mod content;
 mod data_tags;
 mod defects;
+mod download;
 mod error;
 mod error_response;
 mod failure;
@@ -194,6 +196,7 @@ mod json;
 mod local_edge;
 mod notes;
 mod pages;
+mod pagination;
 mod pending;
 mod refusals;
 mod representation;
