@@ -19,6 +19,8 @@ mod drawn_images;
 mod functions;
 #[cfg(feature = "images")]
 mod image_makers;
+#[cfg(feature = "jinja-compat")]
+mod jinja;
 mod layer;
 mod makers;
 mod manifest;

@@ -861,3 +861,22 @@ async fn links_of_a_page_carry_the_prefix_of_their_place() {
     let public = app.clone().with_public_root("/shop");
     assert_eq!(at_stage(&public, "/page.html").await.text(), "/shop/a /shop/ /shop/static/none.css");
 }
+
+/// What a method of Python's reads of its value is in the tag, and so is what a filter looks up.
+#[cfg(feature = "jinja-compat")]
+#[test]
+fn what_jinja_has_counts_in_the_tag() {
+    const TEMPLATES: Embedded =
+        Embedded::new(&[("a.html", b"{{ post.title.upper() }} {{ post.day|dateformat(tz='UTC') }} {{ n|pluralize }}")]);
+    let content = ContentManager::new(TEMPLATES, Embedded::new(&[])).expect("content").with_jinja_compat();
+    let explained = |title: &str, day: u32, text: &str| {
+        let arguments = json!({ "post": { "title": title, "day": day, "text": text }, "n": 1, "DATE_FORMAT": "long" });
+        content.explain("a.html", &arguments).expect("a page")
+    };
+    let before = explained("a", 0, "-");
+    assert_eq!(before.changes(&explained("b", 0, "-")), ["args.post.title"]);
+    assert_eq!(before.changes(&explained("a", 86_400, "-")), ["args.post.day"]);
+    assert_eq!(before.changes(&explained("a", 0, "+")), [""; 0]);
+    assert!(before.parts().any(|part| part == "args.DATE_FORMAT"));
+    assert!(content.check().is_empty());
+}

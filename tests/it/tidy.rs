@@ -264,6 +264,7 @@ fn each_foreign_crate_has_one_owner() {
             ][..],
         ),
         ("garde", &["forms/valid.rs"]),
+        ("minijinja_contrib", &["content/jinja.rs"]),
         ("html5gum", &["testing/crawl.rs"]),
         ("infer", &["fields/media_type.rs", "codec/probe.rs"]),
         ("zune_jpeg", &["codec/decode/jpeg.rs"]),
