@@ -1,6 +1,12 @@
 //! The idempotency store in DynamoDB and bodies in S3, with the real SDK against the emulator that `AWS_ENDPOINT_URL` names.
 //! `tests/run` starts one; without, this fails. It is no part of `cargo test`: `cargo test --test dynamodb` names it.
 
+#[path = "../examples/blog/blog.rs"]
+mod blog;
+#[path = "../examples/blog/tests.rs"]
+mod blog_tests;
+#[path = "../examples/blog/store.rs"]
+mod store;
 #[path = "it/store_rules.rs"]
 mod store_rules;
 
@@ -44,6 +50,20 @@ async fn table(client: &Client, purpose: &str, key: &str) -> String {
 async fn the_store_keeps_the_rules_of_every_store() {
     let table = table(&client().await, "done", "key").await;
     store_rules::check(&DynamoStore::new(table), tokio::time::sleep).await;
+}
+
+/// The same as in SQLite: what visitors and the author of the example `blog` do.
+#[tokio::test]
+async fn the_blog_lives_in_a_table_too() -> Result<(), BoxError> {
+    let client = client().await;
+    let name = format!("blog-{}", uuid::Uuid::now_v7());
+    let attribute =
+        |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+    let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let create = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+    let create = create.attribute_definitions(attribute("kind")?).attribute_definitions(attribute("key")?);
+    create.key_schema(key("kind", KeyType::Hash)?).key_schema(key("key", KeyType::Range)?).send().await?;
+    blog_tests::whole_way(&store::Store::table(name).await).await
 }
 
 /// The effect and the mark are one transaction: however often a task fails after it or comes again, there is one effect.
