@@ -10,9 +10,11 @@ const MOST_ENTRIES: usize = u16::MAX as usize;
 
 const FIRST_PRIVATE: u16 = 0x8000;
 
+const BYTE: u16 = 1;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
 const RATIONAL: u16 = 5;
+const UNDEFINED: u16 = 7;
 const LONG8: u16 = 16;
 
 pub(super) struct Directory<'a> {
@@ -69,21 +71,23 @@ impl<'a> Directory<'a> {
         places.map_while(|at| Some((at, self.u16_at(at)?))).find(|(_, found)| *found == tag).map(|(at, _)| at)
     }
 
-    /// Whether all entries are there, and the values of the tags that TIFF itself defines: those of others (§2) are not read.
-    pub(super) fn is_whole(&self) -> bool {
+    /// Whether all entries are there, and the values of the tags that TIFF itself defines. Of those of others (§2) only `read` is
+    /// read.
+    pub(super) fn is_whole(&self, read: u16) -> bool {
         let length = 4 + 2 * self.word();
         let is_there = |number: usize| {
             let at = self.start.checked_add(length * number)?;
             let values = slice(self.bytes, at, length)?.len() - self.word() + at;
             let size = match self.u16_at(at + 2)? {
-                1 | 2 | 6 | 7 => 1,
+                BYTE | 2 | 6 | UNDEFINED => 1,
                 SHORT | 8 => 2,
                 LONG | 9 | 11 | 13 => 4,
                 RATIONAL | 10 | 12 | LONG8 | 17 | 18 => 8,
                 _ => 0,
             };
             let length = self.word_at(at + 4)?.checked_mul(size)?;
-            if length > self.word() && self.u16_at(at)? < FIRST_PRIVATE {
+            let tag = self.u16_at(at)?;
+            if length > self.word() && (tag < FIRST_PRIVATE || tag == read) {
                 slice(self.bytes, self.word_at(values)?, length)?;
             }
             Some(())
@@ -130,6 +134,14 @@ impl<'a> Directory<'a> {
         self.places(tag).filter(|(kind, _)| *kind == RATIONAL).into_iter().flat_map(move |(_, places)| {
             places.map_while(move |at| Some(self.u32_at(at)? as f32 / self.u32_at(at.checked_add(4)?)? as f32))
         })
+    }
+
+    /// The value of a tag, which is bytes.
+    pub(super) fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
+        let at = self.entry(tag)?;
+        let (kind, count, value) = (self.u16_at(at + 2)?, self.word_at(at + 4)?, at + 4 + self.word());
+        let start = if count <= self.word() { value } else { self.word_at(value)? };
+        slice(self.bytes, start, count).filter(|_| matches!(kind, BYTE | UNDEFINED))
     }
 
     /// The first 16 bits of an entry's value. The entry's type is not read, because writers give the orientation different types.

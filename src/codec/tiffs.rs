@@ -257,3 +257,105 @@ fn what_is_not_shown_is_refused_with_advice() {
     let file = FORMS[0].file(&[&sides[..], &short].concat(), false, &[vec![0; 256]]);
     assert!(matches!(read(&file), Err(Refusal::Broken(_))));
 }
+
+/// Two samples for each pixel are a shade and how much of it shows.
+#[test]
+fn shades_come_with_their_alpha() {
+    let (width, height) = SIZE;
+    let pixels: Vec<[u8; 2]> = (0..width * height).map(|at| [(at * 7) as u8, (at * 3) as u8 | 1]).collect();
+    for (form, meaning, bits) in
+        FORMS.into_iter().flat_map(|form| [(form, 0, 8), (form, 1, 8), (form, 0, 16), (form, 1, 16)])
+    {
+        let entries: [(u16, &[u16]); 6] = [
+            (0x0100, &[SIZE.0 as u16]),
+            (0x0101, &[SIZE.1 as u16]),
+            (0x0102, &[bits, bits]),
+            (0x0106, &[meaning]),
+            (0x0115, &[2]),
+            (0x0152, &[2]),
+        ];
+        let stored = |part: &u8| if bits == 8 { vec![*part] } else { form.number(u64::from(*part) * 257, 2) };
+        let data: Vec<u8> = pixels.iter().flatten().flat_map(stored).collect();
+        let whole = form.file(&entries, false, std::slice::from_ref(&data));
+        let rows: Vec<Vec<u8>> = data.chunks(5 * data.len() / height).map(<[u8]>::to_vec).collect();
+        let in_strips = form.file(&[&entries[..], &[(0x0116, &[5])]].concat(), false, &rows);
+        let expected: Vec<u8> =
+            pixels.iter().flat_map(|[grey, alpha]| [if meaning == 0 { 255 - grey } else { *grey }, *alpha]).collect();
+        for file in [whole, in_strips] {
+            let picture = read(&file).unwrap_or_else(|why| panic!("{form:?} {meaning} {bits}: {why}"));
+            assert_eq!(picture.layout(), Layout::GreyAlpha, "{form:?} {meaning} {bits}");
+            assert!(picture.data() == expected, "{form:?} {meaning} {bits}");
+        }
+    }
+}
+
+/// Their profile says what they look like: it is applied to inks, not to what an average press makes of them.
+#[test]
+fn inks_stay_inks_until_their_profile_is_applied() {
+    for (form, bits, planes) in
+        FORMS.into_iter().flat_map(|form| [(form, 8, 1), (form, 16, 1), (form, 8, 2), (form, 16, 2)])
+    {
+        let inks: Vec<[u8; 4]> = (0..SIZE.0 * SIZE.1).map(|at| [1, 2, 3, 5].map(|step| (at * step) as u8)).collect();
+        let entries: [(u16, &[u16]); 6] = [
+            (0x0100, &[SIZE.0 as u16]),
+            (0x0101, &[SIZE.1 as u16]),
+            (0x0102, &[bits; 4]),
+            (0x0106, &[5]),
+            (0x0115, &[4]),
+            (0x011c, &[planes]),
+        ];
+        let stored = |ink: u8| if bits == 8 { vec![ink] } else { form.number(u64::from(ink) * 257, 2) };
+        let pieces: Vec<Vec<u8>> = if planes == 1 {
+            vec![inks.iter().flatten().flat_map(|ink| stored(*ink)).collect()]
+        } else {
+            (0..4).map(|plane| inks.iter().flat_map(|inks| stored(inks[plane])).collect()).collect()
+        };
+        let picture = read(&form.file(&entries, false, &pieces)).unwrap_or_else(|why| panic!("{form:?} {bits}: {why}"));
+        assert_eq!(picture.layout(), Layout::Cmyk, "{form:?} {bits}");
+        assert!(picture.data() == inks.concat(), "{form:?} {bits}");
+    }
+    let (by_jpeg, by_tiff) = (fixture("cmyk-icc.jpg"), fixture("cmyk-icc.tiff"));
+    let seen = |file: &[u8]| read(file).unwrap().into_srgb().data().to_vec();
+    let sum: usize =
+        seen(&by_jpeg).iter().zip(seen(&by_tiff)).map(|(jpeg, tiff)| usize::from(jpeg.abs_diff(tiff))).sum();
+    assert!(sum < 4 * seen(&by_tiff).len(), "{}", sum as f64 / seen(&by_tiff).len() as f64);
+}
+
+/// What is said to be converted is: where a part is missing, or of a kind that the decoder stumbles over, nobody is told otherwise.
+#[test]
+fn a_directory_says_where_each_part_is() {
+    let sides: [(u16, &[u16]); 5] =
+        [(0x0100, &[32]), (0x0101, &[32]), (0x0102, &[8, 8, 8]), (0x0106, &[2]), (0x0115, &[3])];
+    let parts = |count: usize, length: usize| vec![vec![7; length]; count];
+    let strips = [&sides[..], &[(0x0116, &[8])]].concat();
+    let tiles = [&sides[..], &[(0x0142, &[16]), (0x0143, &[16])]].concat();
+    let planes: &[(u16, &[u16])] = &[(0x011c, &[2])];
+    for form in FORMS {
+        for (entries, is_tiled, pieces, expected) in [
+            (strips.clone(), false, parts(4, 768), true),
+            (strips.clone(), false, parts(3, 1024), false),
+            (strips.clone(), false, parts(5, 768), false),
+            ([&strips[..], planes].concat(), false, parts(12, 256), true),
+            ([&strips[..], planes].concat(), false, parts(4, 768), false),
+            (tiles.clone(), true, parts(4, 768), true),
+            (tiles.clone(), true, parts(3, 1024), false),
+            ([&tiles[..], planes].concat(), true, parts(12, 256), false),
+        ] {
+            let file = form.file(&entries, is_tiled, &pieces);
+            assert_eq!(probe(&file, &limits()).is_ok(), expected, "{form:?} {} parts", pieces.len());
+            assert_eq!(read(&file).is_ok(), expected, "{form:?} {} parts", pieces.len());
+        }
+        // Lengths that nobody has written down.
+        let mut file = form.file(&strips, false, &parts(4, 768));
+        let tag = form.number(0x0117, 2);
+        let at = file.array_windows::<2>().rposition(|it| it[..] == tag).expect("the tag");
+        file[at..at + 2].copy_from_slice(&form.number(0x0118, 2));
+        assert!(probe(&file, &limits()).is_err(), "{form:?}");
+    }
+}
+
+#[test]
+fn a_fax_is_the_same_as_what_is_not_compressed() {
+    let (fax, plain) = (read(&fixture("fax.tiff")).unwrap(), read(&fixture("1bit.tiff")).unwrap());
+    assert_eq!((fax.layout(), fax.data()), (Layout::Grey, plain.data()));
+}

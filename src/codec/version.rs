@@ -14,13 +14,14 @@ use super::{
 };
 
 /// To be raised with every change of settings, and of what is done to a picture.
-const SETTINGS: u32 = 6;
+const SETTINGS: u32 = 7;
 
 /// The codecs and this file's idea of their versions. A site may be built with later ones of the same line, which
 /// [`version`] finds out.
-const CODECS: [(&str, &str); 14] = [
+const CODECS: [(&str, &str); 15] = [
     ("avif-serialize", "0.8.9"),
     ("fast_image_resize", "6.1.0"),
+    ("fax", "0.2.7"),
     ("gif", "0.14.2"),
     ("image", "0.25.10"),
     ("image-webp", "0.2.4"),

@@ -365,6 +365,8 @@ fn nothing_is_larger_than_the_original_and_nothing_tells_where_it_was_taken() {
                         Some("image/webp") => accept != OLD,
                         // Narrower it is a PNG, where there is no choice.
                         Some("image/gif") => accept != OLD || query.is_empty(),
+                        // Few browsers show it.
+                        Some("image/tiff") => false,
                         _ => true,
                     };
                     if acceptable(kind(&original)) {

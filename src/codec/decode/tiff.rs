@@ -9,11 +9,12 @@ use super::{
     super::{
         directory::Directory,
         files::tiff::{
-            BITS, COLOURS, Coded, HEIGHT, MEANING, ROWS, SAMPLES, TILE_HEIGHT, TILE_WIDTH, WIDTH, is_premultiplied,
+            BITS, COLOURS, Coded, HEIGHT, MEANING, PROFILE, ROWS, SAMPLES, TILE_HEIGHT, TILE_WIDTH, WIDTH,
+            is_premultiplied,
         },
         header::Header,
         limits::ImageLimits,
-        pixels::{Layout, Pixels},
+        pixels::{Layout, Pixels, Space},
         refusal::Refusal,
     },
     other::read,
@@ -26,13 +27,24 @@ const RANGE: u16 = 0x0214;
 
 pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Result<Pixels, Refusal> {
     let directory = Directory::first(bytes).ok_or_else(|| Refusal::broken("it has no directory"))?;
-    let Some(coded) = Coded::of(&directory) else {
-        let pixels = read(TiffDecoder::new(Cursor::new(bytes)), header, limits)?;
-        return Ok(if is_premultiplied(bytes) { pixels.with_colours_divided() } else { pixels });
+    let pixels = match Coded::of(&directory) {
+        Some(coded) => coloured(&directory, coded, header, limits)?,
+        None => read(TiffDecoder::new(Cursor::new(bytes)), header, limits)?,
     };
-    let (file, size) = samples_of(&directory, coded, header).ok_or(Refusal::Unsupported(header.kind))?;
+    let pixels = if is_premultiplied(bytes) { pixels.with_colours_divided() } else { pixels };
+    // The decoder reads none that is longer than a thirtieth of the pixels.
+    let profile = directory.bytes(PROFILE).filter(|profile| profile.len() <= limits.profile);
+    Ok(match profile {
+        Some(profile) => pixels.in_space(Space::Icc(profile.to_vec())),
+        None => pixels,
+    })
+}
+
+/// The pixels of samples that the decoder does not convert.
+fn coloured(directory: &Directory<'_>, coded: Coded, header: &Header, limits: &ImageLimits) -> Result<Pixels, Refusal> {
+    let (file, size) = samples_of(directory, coded, header).ok_or(Refusal::Unsupported(header.kind))?;
     let stored = Header { width: size.0, height: size.1, ..header.clone() };
-    let samples = read(TiffDecoder::new(Cursor::new(&file[..])), &stored, limits)?;
+    let mut samples = read(TiffDecoder::new(Cursor::new(&file[..])), &stored, limits)?;
     let (layout, data) = match coded {
         Coded::Shades { bits } => {
             let is_black_last = directory.number(MEANING) == Some(0);
@@ -40,17 +52,23 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Res
             (Layout::Grey, unpacked(samples.data(), header.width, bits).map(shade).collect())
         }
         Coded::Places { bits } => {
-            let table = table(&directory, bits).ok_or_else(|| Refusal::broken("it has no table of colours"))?;
+            let table = table(directory, bits).ok_or_else(|| Refusal::broken("it has no table of colours"))?;
             let places = unpacked(samples.data(), header.width, bits);
             (Layout::Rgb, places.flat_map(|place| table[usize::from(place)]).collect())
         }
         Coded::Triplets => {
-            let colours = Colours::of(&directory);
+            let colours = Colours::of(directory);
             (Layout::Rgb, samples.data().as_chunks().0.iter().flat_map(|triplet| colours.rgb(*triplet)).collect())
         }
         Coded::Units { across, down } => {
-            (Layout::Rgb, of_units(&samples, header, (across, down), &Colours::of(&directory)))
+            (Layout::Rgb, of_units(&samples, header, (across, down), &Colours::of(directory)))
         }
+        Coded::ShadesWithAlpha { .. } => {
+            let is_black_last = directory.number(MEANING) == Some(0);
+            let pairs = samples.data().as_chunks().0.iter();
+            (Layout::GreyAlpha, pairs.flat_map(|[grey, alpha]| [shade(*grey, 8, is_black_last), *alpha]).collect())
+        }
+        Coded::Inks => (Layout::Cmyk, samples.take_data()),
     };
     Pixels::new((header.width, header.height), layout, data, samples.space().clone())
 }
@@ -58,9 +76,9 @@ pub(super) fn decode(bytes: &[u8], header: &Header, limits: &ImageLimits) -> Res
 /// The file under a header that makes greys or triplets of its samples, and its size by that.
 fn samples_of(directory: &Directory<'_>, coded: Coded, header: &Header) -> Option<(Vec<u8>, (u32, u32))> {
     let (width, height) = (header.width, header.height);
-    let greys = |width: &dyn Fn(u32) -> u32, down: u32| {
+    let greys = |bits: u32, width: &dyn Fn(u32) -> u32, down: u32| {
         let size = (width(header.width), height.div_ceil(down));
-        let mut values = vec![(MEANING, BLACK_IS_ZERO), (BITS, 8), (WIDTH, size.0), (HEIGHT, size.1)];
+        let mut values = vec![(MEANING, BLACK_IS_ZERO), (BITS, bits), (WIDTH, size.0), (HEIGHT, size.1)];
         let mut also = |tag, value: &dyn Fn(u32) -> u32| {
             values.extend(directory.number(tag).map(|number| (tag, value(number))));
         };
@@ -71,9 +89,13 @@ fn samples_of(directory: &Directory<'_>, coded: Coded, header: &Header) -> Optio
         Some((directory.with(&values)?, size))
     };
     match coded {
-        Coded::Shades { bits } | Coded::Places { bits } => greys(&|width| width.saturating_mul(bits).div_ceil(8), 1),
-        Coded::Units { across, down } => greys(&|width| width.div_ceil(across).saturating_mul(across * down + 2), down),
-        Coded::Triplets => Some((directory.with(&[(MEANING, RGB)])?, (width, height))),
+        Coded::Shades { bits } | Coded::Places { bits } => greys(8, &|width| width.saturating_mul(bits).div_ceil(8), 1),
+        Coded::Units { across, down } => {
+            greys(8, &|width| width.div_ceil(across).saturating_mul(across * down + 2), down)
+        }
+        Coded::ShadesWithAlpha { bits } => greys(bits, &|width| width.saturating_mul(2), 1),
+        // Inks come out as the four channels of colours with alpha.
+        Coded::Triplets | Coded::Inks => Some((directory.with(&[(MEANING, RGB)])?, (width, height))),
     }
 }
 

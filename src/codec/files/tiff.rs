@@ -29,6 +29,8 @@ const TILE_LENGTHS: u16 = 0x0145;
 const EXTRA_SAMPLES: u16 = 0x0152;
 const SAMPLE_FORMAT: u16 = 0x0153;
 const SHARED: u16 = 0x0212;
+/// ICC.1:2022 B.4.
+pub(in super::super) const PROFILE: u16 = 0x8773;
 
 const JPEG: u32 = 7;
 
@@ -60,14 +62,17 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
     }
     let coded = Coded::of(&directory);
     let is_known = match (number(MEANING).unwrap_or(1), samples, bits) {
-        // Light on a scale, colours, inks.
-        (0 | 1, 1, 1 | 8 | 16) | (0 | 1, 2, 8 | 16) | (2, 3 | 4, 8 | 16) | (5, 4, 8 | 16) => !float,
+        // Light on a scale, colours.
+        (0 | 1, 1, 1 | 8 | 16) | (2, 3 | 4, 8 | 16) => !float,
         (2, 3 | 4, 32) => float,
         _ => coded.is_some(),
     };
     let is_known = is_known && (number(BIT_ORDER).unwrap_or(1) == 1 || bits >= 8);
-    // None, LZW, JPEG, Deflate (two numbers), PackBits.
-    if !is_known || !matches!(number(COMPRESSION).unwrap_or(1), 1 | 5 | 7 | 8 | 32_773 | 32_946) {
+    // The decoder panics at tiles of one component each.
+    let is_known = is_known && (number(PLANES).unwrap_or(1) == 1 || samples == 1 || number(TILE_WIDTH).is_none());
+    // None, the fax of two dimensions, LZW, JPEG, Deflate (two numbers), PackBits.
+    let compression = number(COMPRESSION).unwrap_or(1);
+    if !is_known || !matches!((compression, bits), (4, 1) | (1 | 5 | 7 | 8 | 32_773 | 32_946, _)) {
         return Err(Refusal::Unsupported(Kind::Tiff));
     }
     // SECURITY: memory is taken for all pixels before the first one is read. What is packed best takes a thousandth.
@@ -75,15 +80,22 @@ pub(in super::super) fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Head
         Some(Coded::Units { .. }) => u64::from(width) * u64::from(height),
         _ => (u64::from(width) * u64::from(height)).saturating_mul(u64::from(samples) * u64::from(bits)) / 8,
     };
-    let packed = if number(COMPRESSION).unwrap_or(1) == 1 { 1 } else { MOST_OF_A_BYTE };
+    let packed = if compression == 1 { 1 } else { MOST_OF_A_BYTE };
     if length > (bytes.len() as u64).saturating_mul(packed) {
         return Err(Refusal::broken("it ends too early"));
     }
-    within("pieces", pieces(&directory, width, height, samples)?, MOST_PIECES)?;
-    if !directory.is_whole() || is_cut_off(&directory, bytes.len()) {
+    let pieces = pieces(&directory, width, height, samples)?;
+    within("pieces", pieces, MOST_PIECES)?;
+    let of_pieces =
+        [STRIPS, TILES].into_iter().zip([STRIP_LENGTHS, TILE_LENGTHS]).find(|(places, _)| number(*places).is_some());
+    let is_counted = |tag| directory.numbers(tag).take(MOST_PIECES as usize + 1).count() as u64 == pieces;
+    if !of_pieces.is_some_and(|(places, lengths)| is_counted(places) && is_counted(lengths)) {
+        return Err(Refusal::broken("its directory does not say where each part of the picture is"));
+    }
+    if !directory.is_whole(PROFILE) || is_cut_off(&directory, bytes.len()) {
         return Err(Refusal::broken("it ends too early"));
     }
-    header.lossless = number(COMPRESSION) != Some(JPEG);
+    header.lossless = compression != JPEG;
     header.channels = if coded == Some(Coded::Places { bits }) { 3 } else { samples as u8 };
     header.alpha = matches!((number(MEANING), samples), (_, 2) | (Some(2), 4));
     header.bits = bits.max(8) as u8;
@@ -132,6 +144,10 @@ pub(in super::super) enum Coded {
     Triplets,
     /// The brightness of some pixels, so many across and down, and then the two colours that they share (§21).
     Units { across: u32, down: u32 },
+    /// A shade of so many bits and how much of it shows.
+    ShadesWithAlpha { bits: u32 },
+    /// Four inks (§16).
+    Inks,
 }
 
 impl Coded {
@@ -148,6 +164,8 @@ impl Coded {
             // JPEG has told the decoder how colours are shared.
             (6, 3, 8) if is_plain && is_jpeg => Some(Self::Triplets),
             (6, 3, 8) if is_plain => Self::shared(directory),
+            (0 | 1, 2, bits @ (8 | 16)) if is_plain && !is_jpeg => Some(Self::ShadesWithAlpha { bits }),
+            (5, 4, 8 | 16) if number(SAMPLE_FORMAT, 1) == 1 => Some(Self::Inks),
             _ => None,
         }
     }
