@@ -80,8 +80,6 @@ pub(crate) struct Job {
     pub(crate) plan: Plan,
     /// What its bytes are known by.
     pub(crate) key: VariantKey,
-    /// What it is called where it lies ready.
-    pub(crate) name: VariantKey,
 }
 
 /// The outcome of a conversion, the same each time.
@@ -176,8 +174,8 @@ impl Engine {
     }
 
     pub(crate) fn job(&self, source: &SourceImage, header: &Header, plan: Plan) -> Job {
-        let (key, name) = (self.key(plan, &source.digest), plan.name(&source.digest));
-        Job { source: source.clone(), header: header.clone(), plan, key, name }
+        let key = self.key(plan, &source.digest);
+        Job { source: source.clone(), header: header.clone(), plan, key }
     }
 
     pub(crate) fn key(&self, plan: Plan, digest: &ContentDigest) -> VariantKey {

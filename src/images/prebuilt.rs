@@ -81,7 +81,7 @@ pub(crate) fn find(assets: &Assets, name: &str, job: &Job) -> Option<PrebuiltVar
 }
 
 fn place(name: &str, job: &Job) -> String {
-    format!("{FOLDER}/{name}/{}", hex(&job.name.as_bytes()[..16]))
+    format!("{FOLDER}/{name}/{}", hex(&job.plan.name(&job.source.digest).as_bytes()[..16]))
 }
 
 /// The placeholder of a static file, if it was made ahead.

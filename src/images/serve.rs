@@ -173,21 +173,29 @@ impl Variant {
         let candidate = |plan| {
             let job = engine.job(source, header, plan);
             let made = made(&job);
-            let tag = made.as_ref().map_or_else(|| engine.key(plan, &self.identity), |made| made.tag);
+            let tag = match &made {
+                Some(made) => made.tag,
+                None if self.identity == source.digest => job.key,
+                None => engine.key(plan, &self.identity),
+            };
             Candidate { job, tag, made }
         };
-        let mut candidates: Vec<Candidate> = plans.into_iter().map(candidate).collect();
         let ready =
             |it: &Candidate| it.made.is_some() || engine.holds(&it.job.key) || engine.affords(header, it.job.plan);
-        let Some(position) = candidates.iter().position(ready) else {
-            return (if candidates.is_empty() { Choice::Original } else { Choice::LastResort }, candidates);
-        };
-        let chosen = candidates.swap_remove(position);
-        candidates.truncate(position);
-        match candidates.first() {
-            Some(best) => (Choice::Makeshift(chosen, Box::new(best.job.clone())), candidates),
-            None => (Choice::Best(chosen), candidates),
+        let mut better: Vec<Candidate> = Vec::new();
+        // One after another: a key is a hash, and mostly the first one will do.
+        for candidate in plans.into_iter().map(candidate) {
+            if !ready(&candidate) {
+                better.push(candidate);
+                continue;
+            }
+            let choice = match better.first() {
+                Some(best) => Choice::Makeshift(candidate, Box::new(best.job.clone())),
+                None => Choice::Best(candidate),
+            };
+            return (choice, better);
         }
+        (if better.is_empty() { Choice::Original } else { Choice::LastResort }, better)
     }
 
     /// Whether the file is sent as it is: one that moves, and for who names no format of our time one that every browser
