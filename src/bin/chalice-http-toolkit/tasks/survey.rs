@@ -62,6 +62,6 @@ pub(super) async fn each(queue: &Queue, see: impl FnMut(&Letter) -> Next) -> Res
         seen = all => seen,
         _ = tokio::signal::ctrl_c() => Err(Trouble::Passing("it was interrupted".into())),
     };
-    let released = queue.release(&receipts.borrow()).await;
+    let released = queue.release(&receipts.take()).await;
     seen.and(released)
 }
