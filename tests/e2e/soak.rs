@@ -37,6 +37,17 @@ impl Task for Step {
     }
 }
 
+/// A task that goes on in `STEPS` steps.
+#[derive(Deserialize, Serialize)]
+struct Climb {
+    group: String,
+    number: u32,
+}
+
+impl Task for Climb {
+    const NAME: &'static str = "climb";
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     tracing_subscriber::fmt().with_env_filter("error").with_writer(std::io::stderr).init();
@@ -109,7 +120,11 @@ async fn work(port: u16) -> Result<(), BoxError> {
         .with_backoff(backoff, backoff)
         // What a killed worker has claimed is to be had again as soon as its messages.
         .with_lease(Duration::from_millis(number("LEASE")?.max(1_000)))
-        .on(move |context: TaskContext, step: Step| run(world.clone(), context, step));
+        .on({
+            let world = world.clone();
+            move |context: TaskContext, step: Step| run(world.clone(), context, step)
+        })
+        .on(move |context: TaskContext, step: Climb| climb(world.clone(), context, step));
     if setting("BROKEN").as_deref() != Some("store") {
         tasks = tasks.with_store(store);
     }
@@ -151,6 +166,18 @@ async fn run(world: Arc<World>, context: TaskContext, step: Step) -> Result<(), 
         .expression_attribute_values(":step", AttributeValue::L(vec![AttributeValue::N(step.number.to_string())]))
         .build()?;
     Ok(context.complete_with(&world.store, [TransactWriteItem::builder().update(update).build()]).await?)
+}
+
+async fn climb(world: Arc<World>, context: TaskContext, step: Climb) -> Result<(), BoxError> {
+    let line = format!("{} {}\n", step.group, step.number);
+    (&world.tries).write_all(line.as_bytes())?;
+    tokio::time::sleep(world.takes).await;
+    (&world.effects).write_all(line.as_bytes())?;
+    let next = Climb { number: step.number + 1, ..step };
+    if u64::from(next.number) < number("STEPS")? {
+        context.next(&next)?;
+    }
+    Ok(())
 }
 
 /// Posts `COUNT` steps of each of `GROUPS` groups, one after the other in a group, and says of each: is it in the queue

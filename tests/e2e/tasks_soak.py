@@ -407,6 +407,27 @@ def i7(cloud):
     check("a queue without dead letters", unburied(cloud), {"left": 2, "follower tried": False})
 
 
+def i8(cloud):
+    """Tasks that go on in steps, under kill -9: each step is done, in order, and nothing of it is there twice but what ran when its
+    process was killed."""
+    begun, steps, kills = time.monotonic(), 20, KILLS // 3
+    work = Work(cloud, "i8", 10, TAKES="20", STEPS=str(steps))
+    send(work.sqs, work.url, [(group, json.dumps({"task": "climb", "group": group, "number": 0})) for group in work.groups])
+    work.size, moments, end = steps, random.Random(SEED), begun + 120
+    with work.worker() as worker, work.forward(), work.forward():
+        # A step is posted before the one before it is deleted: the queue is empty at the end alone.
+        while work.left():
+            check("steps that never end", time.monotonic() < end, True)
+            time.sleep(moments.uniform(0.2, 0.5))
+            if worker.kills < kills:
+                worker.kill()
+    judged = work.judge()
+    figures("I8, steps under kill -9", begun, tasks=10, steps=steps, kills=worker.kills, **judged)
+    check("lost, out of order", (judged["lost"], judged["inverted"]), (0, 0))
+    check("kills have been felt", worker.kills > 0 and judged["tried_again"] > 0, True)
+    check("no more twice than was under way", judged["twice"] <= worker.kills * 10, True)
+
+
 def chance(step):
     """What `soak.rs` makes of the name of a step."""
     value = 7
@@ -462,7 +483,7 @@ def acceptance(cloud):
 
 
 # The longest first.
-SCENES = {"i7": i7, "i2": i2, "i6": i6, "i3": i3, "i5": i5, "i4": i4}
+SCENES = {"i7": i7, "i2": i2, "i6": i6, "i3": i3, "i5": i5, "i4": i4, "i8": i8}
 if "TASK_ACCEPTANCE" in os.environ:
     SCENES = {"acceptance": acceptance} | SCENES
 
