@@ -70,6 +70,8 @@ pub enum Defect {
     Attempts,
     /// That a delayed task waits in a group of its own.
     Later,
+    /// That the next step of a task has the same id in each run.
+    Steps,
     /// That a batch sends one task of a group at a time.
     Waves,
 }

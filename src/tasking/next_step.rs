@@ -6,7 +6,10 @@ use super::{
     post::{Dedup, Post, digest},
     task::Task,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    defects::{Defect, seeded},
+    error::{Error, ErrorKind, Result},
+};
 
 impl TaskContext {
     /// Which step of its task this is, from 1: by how many calls of [`next`](Self::next) it has come about.
@@ -75,7 +78,8 @@ impl TaskContext {
         }
         let number = steps.number.saturating_add(1);
         let group = delivery.group.clone().unwrap_or_default();
-        let id = digest(&["step", T::NAME, &group, &steps.task_id, &number.to_string()]);
+        let salt = if seeded(Defect::Steps) { uuid::Uuid::now_v7().to_string() } else { String::new() };
+        let id = digest(&["step", T::NAME, &group, &steps.task_id, &number.to_string(), &salt]);
         let post = Post::of(&self.tasking, task).with_group(group).with_dedup(Dedup::Id(id));
         let post = post.with_attribute(STEP, i64::from(number));
         let post = match &steps.key {

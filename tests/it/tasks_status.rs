@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::tasks::Journal;
+use crate::tasks::{Journal, event, record};
 
 #[derive(Clone, Deserialize, Serialize)]
 struct Import {
@@ -182,6 +182,38 @@ async fn a_task_in_steps_is_one_task_and_each_step_runs_to_its_end_once() {
     tasks.post(&import("a", 0)).await.expect("posted");
     tasks.work_off().await.expect("a local queue");
     assert_eq!(runs.load(Ordering::Relaxed), 15);
+}
+
+/// As after a process that died before its message was deleted. How many next steps there are.
+async fn delivered_twice(with_store: bool) -> usize {
+    let queue = LocalQueue::new("t.fifo");
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").with_local_queue(&queue);
+    let tasks = if with_store { tasks.with_store(MemoryStore::new()) } else { tasks };
+    let tasks = tasks.on(async |context: TaskContext, task: Import| context.next(&import(&task.file, task.from + 1)));
+    let mut record = record("m", Some("g"), r#"{"file":"a","from":0}"#);
+    for (name, value) in [("chalice-task", "import"), ("chalice-key", "a")] {
+        record["messageAttributes"][name] = json!({ "dataType": "String", "stringValue": value });
+    }
+    for _ in 0..2 {
+        let answer = tasks.handle_event(&event([record.clone()]), None).await.expect("an event");
+        assert_eq!(answer.failed().count(), 0);
+    }
+    queue.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_is_delivered_twice_has_one_next_step() {
+    assert_eq!((delivered_twice(false).await, delivered_twice(true).await), (1, 1));
+}
+
+/// The control of the test before.
+#[cfg(feature = "seeded-defects")]
+#[tokio::test(start_paused = true)]
+async fn a_step_that_goes_on_twice_is_seen() {
+    chalice_http_toolkit::seed(Some(chalice_http_toolkit::Defect::Steps));
+    let steps = delivered_twice(false).await;
+    chalice_http_toolkit::seed(None);
+    assert_eq!(steps, 2);
 }
 
 #[tokio::test(start_paused = true)]
