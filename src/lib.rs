@@ -167,13 +167,13 @@ pub mod events {
     };
 }
 
-/// The services that the layers of this crate make, for code that names their types.
+/// The services that the layers of this crate make, and the body of their answers, for code that names their types.
 ///
-/// A [`CloudFront`] makes a [`CloudFrontService`], and a [`ContentManager`] makes a [`ContentService`](layers::ContentService). Most
-/// sites need neither name: [`App`] has the methods [`with_cloudfront`](App::with_cloudfront) and
+/// A [`CloudFront`] makes a [`CloudFrontService`], whose answers have a [`ResponseBody`](layers::ResponseBody), and a
+/// [`ContentManager`] makes a [`ContentService`](layers::ContentService). Most sites need none of these names: [`App`] has the methods [`with_cloudfront`](App::with_cloudfront) and
 /// [`with_content`](App::with_content).
 pub mod layers {
-    pub use crate::{cloudfront::CloudFrontService, content::ContentService};
+    pub use crate::{cloudfront::CloudFrontService, content::ContentService, response_body::ResponseBody};
 }
 
 mod body;
@@ -201,10 +201,13 @@ mod pagination;
 mod pending;
 mod refusals;
 mod representation;
+mod response_body;
 mod route;
 mod runtime;
 mod script_root;
 mod stage;
+mod streamed;
+mod streams;
 mod variables;
 
 #[cfg(feature = "images")]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::{
+    body::LARGEST,
     error::Result,
     fields::{
         cache_tags::CacheTags,
@@ -15,6 +16,7 @@ use crate::{
     },
     hidden::Fields,
     inline::Inline,
+    streamed::Streamed,
 };
 
 /// What a site sends for a request (RFC 9110 §3.2): status, headers and validators now, the body only if it is needed.
@@ -93,10 +95,11 @@ type TypeOf = fn(&[u8]) -> &'static str;
 type Select = Box<dyn FnOnce(&Selection<'_>) -> Result<Representation> + Send>;
 type BodyFuture = Pin<Box<dyn Future<Output = Result<MadeBody>> + Send>>;
 
-/// Bytes that are there, or the work that makes them: a future does nothing before it is awaited.
+/// Bytes that are there, or the work that makes them: a future does nothing before it is awaited, nor a stream before it is opened.
 pub(crate) enum Body {
     Bytes(Bytes),
     Lazy(BodyFuture),
+    Streamed(Streamed),
 }
 
 /// What the work for a body ended in.
@@ -159,7 +162,7 @@ impl Representation {
         Self { select: Some(Box::new(choose)), ..Self::bare(Body::Bytes(Bytes::new())) }
     }
 
-    fn with_body(content_type: &str, body: Body) -> Self {
+    pub(crate) fn with_body(content_type: &str, body: Body) -> Self {
         let mut this = Self::bare(body);
         if let (false, Ok(value)) = (content_type.is_empty(), HeaderValue::from_str(content_type)) {
             this.headers.insert(header::CONTENT_TYPE, value);
@@ -362,6 +365,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => Ok(MadeBody::Promised(bytes)),
             Self::Lazy(make) => make.await,
+            Self::Streamed(streamed) => streamed.opened(None).await?.collected(LARGEST).await.map(MadeBody::Promised),
         }
     }
 }

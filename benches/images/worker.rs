@@ -3,9 +3,11 @@
 use std::{collections::HashMap, fs, io, time::Duration, time::Instant};
 
 use bytes::Bytes;
-use chalice_http_toolkit::{BoxError, CloudFront, ContentManager, Embedded, Error, ErrorKind, Images};
+use chalice_http_toolkit::{
+    BoxError, CloudFront, ContentManager, Embedded, Error, ErrorKind, Images, layers::ResponseBody,
+};
 use http::{HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 /// On Lambda nothing is made in the background, and with so little memory steps are taken to be so slow that waiting for
@@ -77,7 +79,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// A response with nothing kept from the one before.
-    async fn send(&self, method: Method, image: Vec<u8>, time: Duration) -> Result<Response<Full<Bytes>>, Error> {
+    async fn send(&self, method: Method, image: Vec<u8>, time: Duration) -> Result<Response<ResponseBody>, Error> {
         let Self { width, format, quality } = *self;
         let images = Images::new()
             .with_widths([width])

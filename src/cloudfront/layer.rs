@@ -11,7 +11,6 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, response::Parts};
 use http_body::Body as HttpBody;
-use http_body_util::Full;
 use tower::{Layer, Service};
 
 use super::{
@@ -30,6 +29,7 @@ use crate::{
     pending::Pending,
     refusals::{self, Refusal},
     representation::Representation,
+    response_body::{ResponseBody, Streams},
     script_root::ScriptRoot,
 };
 
@@ -79,7 +79,7 @@ where
     RB::Data: Send,
     RB::Error: Into<BoxError>,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<ResponseBody>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -155,9 +155,9 @@ impl RequestHead {
     }
 }
 
-async fn answer<RB>(cloudfront: &CloudFront, head: RequestHead, response: Response<RB>) -> Response<Full<Bytes>>
+async fn answer<RB>(cloudfront: &CloudFront, head: RequestHead, response: Response<RB>) -> Response<ResponseBody>
 where
-    RB: HttpBody,
+    RB: HttpBody + Send + 'static,
     RB::Error: Into<BoxError>,
 {
     let (mut parts, body) = response.into_parts();
@@ -166,6 +166,9 @@ where
     let page = parts.extensions.remove::<Pending>().and_then(|pending| pending.take());
     let body = match &page {
         Some(_) => Ok(Bytes::new()),
+        None if parts.extensions.get::<Streams>().is_some() => {
+            return streamed(cloudfront, parts, ResponseBody::stream(body), personal);
+        }
         None => whole(body, head.limit).await,
     };
     // What may fail yet is a page that is not made. It comes by itself, seldom with a field.
@@ -191,6 +194,14 @@ where
     response
 }
 
+/// A stream that another layer of this kind has decided on, further inside.
+fn streamed(cloudfront: &CloudFront, mut parts: Parts, body: ResponseBody, personal: bool) -> Response<ResponseBody> {
+    match cloudfront.complete_decided(&mut parts, personal) {
+        Ok(()) => Response::from_parts(parts, body),
+        Err(error) => error.into(),
+    }
+}
+
 /// The answer to a request for a page, or for bytes that are no representation yet.
 async fn decide(
     cloudfront: &CloudFront,
@@ -198,7 +209,7 @@ async fn decide(
     mut parts: Parts,
     page: Result<Representation, Bytes>,
     personal: bool,
-) -> Result<Response<Full<Bytes>>> {
+) -> Result<Response<ResponseBody>> {
     let mut extensions = std::mem::take(&mut parts.extensions);
     if !request.method.is_safe() {
         // The service has acted by now: conditions were its own to look at, before that (RFC 9110 §13.2.1).
@@ -210,7 +221,7 @@ async fn decide(
             if is_decided(parts.status) {
                 parts.extensions = extensions;
                 cloudfront.complete_decided(&mut parts, personal)?;
-                return Ok(Response::from_parts(parts, Full::new(body)));
+                return Ok(Response::from_parts(parts, body.into()));
             }
             if request.method == Method::OPTIONS && parts.status == StatusCode::METHOD_NOT_ALLOWED {
                 // A router's way to say what there is (RFC 9110 §9.3.7).

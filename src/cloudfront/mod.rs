@@ -22,13 +22,11 @@ mod verify;
 
 use std::{future::Future, sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
 use http::{
     Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{self, HeaderName},
     response::Parts,
 };
-use http_body_util::Full;
 
 pub use layer::CloudFrontService;
 pub use verify::Verify;
@@ -48,7 +46,8 @@ use crate::{
         owners::{self, Owner},
     },
     refusals::Refusal,
-    representation::{Representation, Selected, Selection},
+    representation::{Body, Representation, Selected, Selection},
+    response_body::ResponseBody,
     script_root::ScriptRoot,
 };
 
@@ -198,7 +197,7 @@ impl CloudFront {
         &self,
         request: &Request<B>,
         representation: Representation,
-    ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<B> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>>> + Send + 'static + use<B> {
         let decision = match self.refuse_bypass(request) {
             Some(refused) => Ok(Decision { plan: Plan::Ready(refused), personal: false, tagging: None }),
             None => self.decide(RequestView::of(request), representation, SystemTime::now()),
@@ -210,7 +209,7 @@ impl CloudFront {
     fn carry_out(
         &self,
         decision: Result<Decision>,
-    ) -> impl Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static + use<> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>>> + Send + 'static + use<> {
         let shared_cookies = self.shared_cookies;
         async move {
             let Decision { plan, personal, tagging } = decision?;
@@ -224,7 +223,7 @@ impl CloudFront {
     }
 
     /// The answer to a request that bypasses CloudFront. It does not tell the reason.
-    fn refuse_bypass<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+    fn refuse_bypass<B>(&self, request: &Request<B>) -> Option<Response<ResponseBody>> {
         let admitted = request.extensions().get::<Admitted>().is_some();
         if !self.origin.is_guarded() || admitted || self.origin.admits(request.headers()) {
             return None;
@@ -282,8 +281,9 @@ impl CloudFront {
         }
     }
 
+    /// A stream is not compared: it may be larger than memory.
     fn check(&self, url: &Uri, selected: &Selected) -> Option<BodyCheck> {
-        let tag = selected.validators.entity_tag.as_ref()?;
+        let tag = selected.validators.entity_tag.as_ref().filter(|_| !matches!(selected.body, Body::Streamed(_)))?;
         Some(self.verifier.as_ref()?.check(&url.to_string(), &tag.to_string()))
     }
 

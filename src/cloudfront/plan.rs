@@ -1,24 +1,23 @@
 //! Carries out a decision. Bodies are made only here. With `with_verify` it compares the body of a 304 with the one that was
 //! sent.
 
-use bytes::Bytes;
 use http::{HeaderMap, Response, header};
-use http_body_util::Full;
 
 use super::{
-    answer::{changed, not_modified, send},
+    answer::{changed, not_modified, send, send_stream},
     preconditions,
     verify::BodyCheck,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::{cache_tags::ClosureTag, entity_tag::EntityTag},
-    representation::{MadeBody, Selected},
+    representation::{Body, MadeBody, Selected},
+    response_body::ResponseBody,
 };
 
 /// What was decided; nothing of the body has been made yet.
 pub(super) enum Plan {
-    Ready(Response<Full<Bytes>>),
+    Ready(Response<ResponseBody>),
     /// Send it, or the parts of it that these Range lines ask for.
     Send {
         selected: Selected,
@@ -37,11 +36,15 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    pub(super) async fn make(self) -> Result<Response<Full<Bytes>>> {
+    pub(super) async fn make(self) -> Result<Response<ResponseBody>> {
         match self {
             Self::Ready(response) => Ok(response),
             Self::Send { mut selected, range, if_match, head, check } => {
-                let body = match selected.take_body().made().await? {
+                let body = match selected.take_body() {
+                    Body::Streamed(streamed) => return send_stream(selected, streamed, range, head).await,
+                    body => body.made().await?,
+                };
+                let body = match body {
                     MadeBody::Promised(body) => body,
                     MadeBody::Instead { body, headers, closure } => {
                         selected.replace(headers);

@@ -39,6 +39,11 @@ pub(crate) fn requested(headers: &HeaderMap, length: usize) -> RequestedRange {
     if parts.is_empty() { RequestedRange::Unsatisfiable } else { RequestedRange::Parts(parts) }
 }
 
+/// Whether a Range field asks for one part.
+pub(crate) fn is_single(headers: &HeaderMap) -> bool {
+    headers.get(header::RANGE).is_some_and(|line| !line.as_bytes().contains(&b','))
+}
+
 /// Several parts as `multipart/byteranges` (§15.3.7.2): the Content-Type and the body.
 pub(crate) fn multipart(bytes: &Bytes, parts: &[Range<usize>], content_type: Option<&HeaderValue>) -> (String, Bytes) {
     let boundary = boundary(bytes, parts);

@@ -249,7 +249,8 @@ fn nothing_that_chance_makes_of_them_panics() {
             .collect();
     files.push(written(&opaque, ImageFormat::Gif));
     files.extend(["palette.bmp", "photo.tiff", "icon.ico", "transparent.gif"].map(fixture));
-    files.extend(["palette.tiff", "ycc.tiff", "ycc-jpeg.tiff", "big.tiff", "big-palette.tiff", "fax.tiff"].map(fixture));
+    files
+        .extend(["palette.tiff", "ycc.tiff", "ycc-jpeg.tiff", "big.tiff", "big-palette.tiff", "fax.tiff"].map(fixture));
     files.extend(["grey-alpha.tiff", "cmyk-icc.tiff"].map(fixture));
     files.push(b"P3 3 2 15 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0 1 2".to_vec());
     let mut chance = Chance(0x0dd_ba11);

@@ -21,6 +21,7 @@ mod functions;
 mod image_makers;
 #[cfg(feature = "jinja-compat")]
 mod jinja;
+mod large_files;
 mod layer;
 mod makers;
 mod manifest;

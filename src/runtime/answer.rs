@@ -1,33 +1,41 @@
-//! The way of a request behind every front door: the site is asked, what fails becomes an error page, and the answer is one that
+//! The way of a request behind every front door: the site is incoming, what fails becomes an error page, and the answer is one that
 //! the door takes. It does not know in which form requests and answers travel.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use lambda_http::{Context, Request, RequestExt};
 
 use super::{
     App,
+    door::Way,
     event::Event,
-    failures::{Page, RequestSummary},
+    failures::{Page, RequestSummary, watched},
     incoming::{IncomingRequest, Refused},
-    reply::{HttpReply, Reply, bodiless, fields_that_fit, refuse_size},
+    reply::{HttpReply, Reply, bodiless, fields_that_fit, fitting},
     tasks::Scope,
     uri::BadRequest,
 };
-use crate::fields::cache_control::guard;
+use crate::{body::Limit, fields::cache_control::guard, response_body::ResponseBody};
 
 impl App {
     /// The reply to the event of a request.
     pub(super) async fn reply(&self, event: &Event<'_>, length: usize, context: Option<Context>) -> Reply {
-        let incoming = event.incoming_request(&self.mount, length);
+        let incoming = event.incoming_request(&self.mount, length, Way::Whole);
         let (door, multi_value) = (incoming.door, incoming.multi_value);
-        HttpReply::new(door, multi_value, self.answer(incoming, context).await).into()
+        let response = self.answer(incoming, context).await.map(|body| body.bytes().cloned().unwrap_or_default());
+        HttpReply::new(door, multi_value, response).into()
     }
 
     /// The answer as its front door takes it. Tasks that the handler queued are sent before the answer, or dropped if the request
     /// failed.
-    pub(super) async fn answer(&self, incoming: IncomingRequest<'_>, context: Option<Context>) -> Response<Bytes> {
-        let IncomingRequest { door, multi_value, id, method, path, root, wants_problem, request } = incoming;
+    pub(super) async fn answer(
+        &self,
+        incoming: IncomingRequest<'_>,
+        context: Option<Context>,
+    ) -> Response<ResponseBody> {
+        let IncomingRequest { door, multi_value, way, id, method, path, root, wants_problem, mut request } = incoming;
+        if let Ok(request) = &mut request {
+            request.extensions_mut().insert(Limit(door.whole_limit(way)));
+        }
         let summary = RequestSummary { method: &method, path: &path, root, wants_problem };
         let finished = |mut response| {
             // A layer outside of all others may have set a cookie, or said how long the answer may be kept.
@@ -38,19 +46,19 @@ impl App {
         };
         let scope = Scope::new(&id, context.as_ref());
         let response = finished(scope.run(self.response(request, context, &summary)).await);
-        let error = match refuse_size(door, multi_value, &response) {
-            Some(error) => error,
-            None if response.status().is_server_error() => {
+        let (error, around) = match fitting(door, multi_value, way, response).await {
+            Err(refused) => refused,
+            Ok(response) if response.status().is_server_error() => {
                 scope.drop_tasks();
-                return response;
+                return watched(response, &summary);
             }
-            None => match scope.flush().await {
-                Ok(()) => return response,
-                Err(error) => error,
+            Ok(response) => match scope.flush().await {
+                Ok(()) => return watched(response, &summary),
+                Err(error) => (error, fields_that_fit(door, response.into_parts().0.headers)),
             },
         };
         scope.drop_tasks();
-        finished(self.failed(&error, error.status(), fields_that_fit(door, response), &summary).await)
+        finished(self.failed(&error, error.status(), around, &summary).await)
     }
 
     async fn response(
@@ -58,7 +66,7 @@ impl App {
         request: Result<Request, Refused>,
         context: Option<Context>,
         summary: &RequestSummary<'_>,
-    ) -> Response<Bytes> {
+    ) -> Response<ResponseBody> {
         match request {
             Ok(request) => {
                 let request = match context {

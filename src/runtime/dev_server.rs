@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::{
     App, Front,
-    developer::tools::{Body, Tools, whole},
+    developer::tools::Tools,
     exchange::{exchange, gateway_error},
     hosts::{self, Hosts},
     listen::{listen, setting},
@@ -32,6 +32,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     files::provenance,
     notes::noted,
+    response_body::ResponseBody,
     stage::is_loopback,
 };
 
@@ -101,14 +102,14 @@ impl Server {
         }
     }
 
-    async fn serve(&self, request: Request<Incoming>, asked_at: IpAddr) -> Response<Body> {
+    async fn serve(&self, request: Request<Incoming>, asked_at: IpAddr) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
         let host = match hosts::requested_host(&mut parts) {
             Ok(host) => host,
-            Err(reason) => return plain_text(StatusCode::BAD_REQUEST, format!("{reason}\n")).map(whole),
+            Err(reason) => return plain_text(StatusCode::BAD_REQUEST, format!("{reason}\n")),
         };
         if let Some(refusal) = self.hosts.refusal(host.as_ref(), asked_at).filter(|_| self.app.development) {
-            return refusal.map(whole);
+            return refusal;
         }
         let is_direct = is_direct(&parts, host.as_ref());
         let tools = self.tools.as_ref().filter(|_| is_direct);
@@ -124,7 +125,7 @@ impl Server {
         }
         let Ok(body) = Limited::new(body, self.front.event_limit()).collect().await else {
             tracing::warn!(path = parts.uri.path(), limit = self.front.event_limit(), "a request is too large");
-            return gateway_error(StatusCode::PAYLOAD_TOO_LARGE).map(whole);
+            return gateway_error(StatusCode::PAYLOAD_TOO_LARGE);
         };
         let begun = Instant::now();
         let (response, notes) = noted(exchange(&app, self.front, &parts, &body.to_bytes())).await;
@@ -137,8 +138,8 @@ impl Server {
             tracing::info!(target: "chalice_http_toolkit::access", "{method} {path} {status} {time:.1} ms");
         }
         match document {
-            Some(document) => document.with_script(response).map(whole),
-            None => response.map(whole),
+            Some(document) => document.with_script_in(response),
+            None => response,
         }
     }
 }

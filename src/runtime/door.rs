@@ -6,7 +6,10 @@
 //! (`urls-invocation`) and Elastic Load Balancing (`lambda-functions`), and what others recorded at AWS.
 
 use super::front::Front;
-use crate::body::LARGEST;
+use crate::{
+    body::LARGEST,
+    error::{Error, ErrorKind},
+};
 
 /// A front door with one of its payload formats.
 #[derive(Debug)]
@@ -36,6 +39,23 @@ pub(crate) struct Door {
     pub(crate) request_body_limit: usize,
     pub(crate) reply_limit: usize,
     pub(crate) reply_header_limit: usize,
+    pub(crate) streaming: Streaming,
+}
+
+/// Whether a door hands on the pieces of a reply as they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streaming {
+    Never,
+    /// If it is set up so, which the site has to say. Then it takes no other replies.
+    IfSet,
+    Always,
+}
+
+/// How a reply goes to its door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Whole,
+    Stream,
 }
 
 /// The form of events and replies.
@@ -143,6 +163,7 @@ pub(crate) const REST: Door = Door {
     request_body_limit: LARGEST,
     reply_limit: LARGEST,
     reply_header_limit: 10_240,
+    streaming: Streaming::IfSet,
 };
 
 pub(crate) const HTTP: Door = Door {
@@ -161,6 +182,7 @@ pub(crate) const HTTP: Door = Door {
     request_body_limit: LARGEST,
     reply_limit: LARGEST,
     reply_header_limit: 10_240,
+    streaming: Streaming::Never,
 };
 
 /// An HTTP API with payload format 1.0.
@@ -184,6 +206,7 @@ pub(crate) const URL: Door = Door {
     reply_fields: &[("www-authenticate", Remapping::Renamed)],
     request_header_limit: LARGEST,
     reply_header_limit: LARGEST,
+    streaming: Streaming::IfSet,
     ..HTTP
 };
 
@@ -196,6 +219,7 @@ pub(crate) const ALB: Door = Door {
     request_body_limit: 1024 * 1024,
     reply_limit: 1_000_000,
     reply_header_limit: 32_768,
+    streaming: Streaming::Never,
     ..URL
 };
 
@@ -219,10 +243,44 @@ pub(crate) const PLAIN: Door = Door {
     request_header_limit: 32 * 1024,
     reply_limit: 64 * 1024 * 1024,
     reply_header_limit: 32 * 1024,
+    streaming: Streaming::Always,
     ..URL
 };
 
 const TEXT: &[&str] = &["text/", "application/json", "application/javascript", "application/xml"];
+
+impl Door {
+    /// How its replies go. `is_set` says whether the site's doors are set up for streams.
+    pub(crate) fn way(&self, is_set: bool) -> Way {
+        match self.streaming {
+            Streaming::Always => Way::Stream,
+            Streaming::IfSet if is_set => Way::Stream,
+            Streaming::IfSet | Streaming::Never => Way::Whole,
+        }
+    }
+
+    /// The most bytes of a reply that is whole in memory.
+    pub(crate) fn whole_limit(&self, way: Way) -> usize {
+        if way == Way::Stream { PLAIN.reply_limit } else { self.reply_limit }
+    }
+
+    /// The most bytes of a reply that is a stream: 200 MB at AWS (`configuration-response-streaming`, `response-transfer-mode`).
+    pub(crate) fn stream_limit(&self) -> Option<usize> {
+        (self.streaming == Streaming::IfSet).then_some(200 * 1024 * 1024)
+    }
+
+    /// An error with what this door could do about it: a reply that is too large for it may be a stream.
+    pub(crate) fn advised(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::ReplyTooLarge || self.payload == Payload::Plain {
+            return error;
+        }
+        let advice = match self.streaming {
+            Streaming::Never => "a function URL and a REST API can stream it, this front door can't",
+            _ => "this front door can stream it (App::with_streaming)",
+        };
+        Error::new(ErrorKind::ReplyTooLarge, format!("{error}; {advice}"))
+    }
+}
 
 impl Front {
     /// The table of this door, with the payload format that it has unless set otherwise.

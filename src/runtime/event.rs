@@ -13,14 +13,13 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
-    door::{self, Door, PathForm, Payload, QueryForm},
+    door::{self, Door, PathForm, Payload, QueryForm, Way},
     incoming::{IncomingRequest, Refused},
     json,
     mount::{EventPath, Mount},
     uri::{self, BadRequest, NOT_IN_COMPONENT, NOT_IN_QUERY},
 };
 use crate::{
-    body::Limit,
     fields::{negotiate::prefers_problem, ows},
     hidden::is_secret,
     json::{Object, readable, text},
@@ -47,7 +46,7 @@ impl<'a> Event<'a> {
     }
 
     /// What is asked for by an event of this many bytes.
-    pub(crate) fn incoming_request(&self, mount: &Mount, length: usize) -> IncomingRequest<'a> {
+    pub(crate) fn incoming_request(&self, mount: &Mount, length: usize, way: Way) -> IncomingRequest<'a> {
         let (method, path) = self.summary();
         let request = self.checked_request(mount, length);
         let wants_problem = match &request {
@@ -57,6 +56,7 @@ impl<'a> Event<'a> {
         IncomingRequest {
             door: self.door,
             multi_value: self.is_multi_value(),
+            way,
             id: self.context.text("requestId").unwrap_or_default(),
             method,
             path,
@@ -131,7 +131,6 @@ impl<'a> Event<'a> {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         request.extensions_mut().insert(root);
-        request.extensions_mut().insert(Limit(self.door.reply_limit));
         Ok(self.with_lambda_extensions(request, &query).with_raw_http_path(place.path))
     }
 

@@ -22,9 +22,15 @@ use super::{
     incoming::Refused,
     plain,
 };
+use crate::response_body::ResponseBody;
 
 /// What a client gets for a request through a front door: the event goes in, the reply comes out, both within its limits.
-pub(crate) async fn exchange(app: &App, front: Front, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
+pub(crate) async fn exchange(
+    app: &App,
+    front: Front,
+    request: &request::Parts,
+    body: &Bytes,
+) -> Response<ResponseBody> {
     let door = front.door();
     if let Some(status) = refuses(door, request) {
         tracing::warn!(path = request.uri.path(), ?front, %status, "a request was refused as this front door does");
@@ -34,6 +40,9 @@ pub(crate) async fn exchange(app: &App, front: Front, request: &request::Parts, 
         return exchange_plainly(app, door, request, body).await;
     }
     let event = event(door, request, body).to_string();
+    if app.streams(&event) {
+        return exchange_streaming(app, door, &event).await;
+    }
     let reply = match app.invoke(&event, None).await {
         Ok(reply) => reply,
         Err(error) => {
@@ -46,11 +55,22 @@ pub(crate) async fn exchange(app: &App, front: Front, request: &request::Parts, 
         tracing::error!(size = json.len(), limit = door.reply_limit, "a reply is too large");
         return gateway_error(StatusCode::BAD_GATEWAY);
     }
-    response_from_reply(door, &json).unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
+    response_from_reply(door, &json)
+        .map(|answer| answer.map(ResponseBody::from))
+        .unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
+}
+
+/// The same where the reply comes as a stream.
+async fn exchange_streaming(app: &App, door: &Door, event: &str) -> Response<ResponseBody> {
+    let handed = app.streamed(event, None).await.and_then(|(prelude, body)| {
+        let answer = response_from_reply(door, &serde_json::to_string(&prelude).ok()?)?;
+        Some(answer.map(|_| body))
+    });
+    handed.unwrap_or_else(|| gateway_error(StatusCode::BAD_GATEWAY))
 }
 
 /// The same where there is no event.
-async fn exchange_plainly(app: &App, door: &Door, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
+async fn exchange_plainly(app: &App, door: &Door, request: &request::Parts, body: &Bytes) -> Response<ResponseBody> {
     if let Err(error) = app.mount.checked() {
         tracing::error!(%error, "a request was refused");
         return gateway_error(StatusCode::BAD_GATEWAY);
@@ -262,9 +282,9 @@ fn pass_on(headers: &mut HeaderMap, name: &'static str, remapping: Remapping) {
 }
 
 /// What a front door answers by itself.
-pub(super) fn gateway_error(status: StatusCode) -> Response<Bytes> {
+pub(super) fn gateway_error(status: StatusCode) -> Response<ResponseBody> {
     let message = json!({ "message": status.canonical_reason() }).to_string();
-    let mut response = Response::new(Bytes::from(message));
+    let mut response = Response::new(ResponseBody::from(Bytes::from(message)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -1,11 +1,12 @@
 //! What goes wrong with a request: its line in the log, and the answer to it, the site's error page. It does not know what is
 //! tried.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe};
+use std::panic::AssertUnwindSafe;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use lambda_http::Request;
 use tower::ServiceExt;
@@ -26,6 +27,7 @@ use crate::{
     pending::Pending,
     refusals::{self, Refusal},
     representation::Representation,
+    response_body::ResponseBody,
     script_root::ScriptRoot,
 };
 
@@ -78,15 +80,16 @@ impl App {
     }
 
     /// The service's response, or the page that takes its place.
-    pub(super) async fn respond(&self, request: Request, summary: &RequestSummary<'_>) -> Response<Bytes> {
+    pub(super) async fn respond(&self, request: Request, summary: &RequestSummary<'_>) -> Response<ResponseBody> {
         let with_body = self.error_pages.as_ref().and_then(|_| asked_with_body(&request));
         let mut outcome = self.outcome(request).await;
         if let (Some(with_body), Ok(response)) = (with_body, &outcome)
             && is_without_its_text(response)
         {
             // GET is safe (RFC 9110 §9.2.1): it may be asked for again. A route may be there for HEAD alone.
-            let stands =
-                |whole: &Response<Bytes>| is_error(whole.status()) && whole.status() != StatusCode::METHOD_NOT_ALLOWED;
+            let stands = |whole: &Response<ResponseBody>| {
+                is_error(whole.status()) && whole.status() != StatusCode::METHOD_NOT_ALLOWED
+            };
             outcome = self.outcome(with_body).await.ok().filter(stands).map_or(outcome, Ok);
         }
         let response = match outcome {
@@ -104,7 +107,7 @@ impl App {
         }
     }
 
-    async fn outcome(&self, request: Request) -> Result<Response<Bytes>> {
+    async fn outcome(&self, request: Request) -> Result<Response<ResponseBody>> {
         let answer = async { self.service.clone().oneshot(request).await };
         let outcome = AssertUnwindSafe(answer).catch_unwind().await;
         outcome.unwrap_or_else(|panic| Err(Error::panicked(&*panic)))
@@ -117,7 +120,7 @@ impl App {
         status: StatusCode,
         around: HeaderMap,
         summary: &RequestSummary<'_>,
-    ) -> Response<Bytes> {
+    ) -> Response<ResponseBody> {
         log(error, summary);
         let detail = error.for_visitor().or_else(|| self.development.then(|| error.chain()));
         let page = self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, summary).await;
@@ -129,7 +132,12 @@ impl App {
     }
 
     /// The page for a refusal that nobody of the site has written.
-    async fn refused(&self, response: Response<Bytes>, text: &[u8], summary: &RequestSummary<'_>) -> Response<Bytes> {
+    async fn refused(
+        &self,
+        response: Response<ResponseBody>,
+        text: &[u8],
+        summary: &RequestSummary<'_>,
+    ) -> Response<ResponseBody> {
         let (status, headers) = (response.status(), response.into_parts().0.headers);
         let text = String::from_utf8_lossy(text);
         let reason = Some(text.trim_end_matches('\n')).filter(|text| !text.is_empty());
@@ -153,13 +161,18 @@ impl App {
         page
     }
 
-    pub(super) async fn too_large(&self, size: usize, limit: usize, summary: &RequestSummary<'_>) -> Response<Bytes> {
+    pub(super) async fn too_large(
+        &self,
+        size: usize,
+        limit: usize,
+        summary: &RequestSummary<'_>,
+    ) -> Response<ResponseBody> {
         tracing::warn!(method = summary.method, path = summary.path, size, limit, "a request is too large");
         self.error_page(Page::of(StatusCode::PAYLOAD_TOO_LARGE), summary).await
     }
 
     /// The site's page for a status, or what a client of an API gets (RFC 9457).
-    pub(super) async fn error_page(&self, page: Page<'_>, summary: &RequestSummary<'_>) -> Response<Bytes> {
+    pub(super) async fn error_page(&self, page: Page<'_>, summary: &RequestSummary<'_>) -> Response<ResponseBody> {
         let Page { status, detail, told, around, same_status } = page;
         let page = match summary.wants_problem {
             true => Some(ContentManager::problem(status, told.or(detail))),
@@ -206,7 +219,7 @@ impl Page<'_> {
 }
 
 /// Why the service has no answer, where it says so.
-fn failure(response: &Response<Bytes>) -> Option<Error> {
+fn failure(response: &Response<ResponseBody>) -> Option<Error> {
     let left = || {
         let message = "a Representation left the service unanswered: put the CloudFront layer around it";
         response.extensions().get::<Pending>().map(|_| Error::new(ErrorKind::Handler, message))
@@ -216,11 +229,11 @@ fn failure(response: &Response<Bytes>) -> Option<Error> {
 
 /// What a refusal says that nobody of the site has written, and nothing where it has no body; `None` for what is the site's
 /// own.
-fn unwritten(response: &Response<Bytes>, method: &str) -> Option<Bytes> {
+fn unwritten(response: &Response<ResponseBody>, method: &str) -> Option<Bytes> {
     if !is_error(response.status()) {
         return None;
     }
-    let (headers, body) = (response.headers(), response.body());
+    let (headers, body) = (response.headers(), response.body().bytes()?);
     // A layer outside may have compressed it.
     let is_left = |text: &Bytes| body.is_empty() || body == text || headers.contains_key(header::CONTENT_ENCODING);
     if let Some(Refusal(text)) = response.extensions().get().filter(|Refusal(text)| is_left(text)) {
@@ -247,12 +260,15 @@ fn asked_with_body(request: &Request) -> Option<Request> {
 }
 
 /// Whether an answer to HEAD may be a refusal: only its body would tell, which a router has taken off.
-fn is_without_its_text(response: &Response<Bytes>) -> bool {
+fn is_without_its_text(response: &Response<ResponseBody>) -> bool {
     let extensions = response.extensions();
     let is_known = extensions.get::<Refusal>().is_some() || extensions.get::<Head>().is_some();
     let is_known = is_known || failure(response).is_some();
     let length = response.headers().get(header::CONTENT_LENGTH);
-    is_error(response.status()) && !is_known && response.body().is_empty() && length.is_none_or(|length| length != "0")
+    is_error(response.status())
+        && !is_known
+        && response.body().is_end_stream()
+        && length.is_none_or(|length| length != "0")
 }
 
 fn is_error(status: StatusCode) -> bool {
@@ -279,6 +295,20 @@ fn log(error: &Error, summary: &RequestSummary<'_>) {
     );
 }
 
+/// An answer whose stream tells the log when it fails: nobody else can be told, as its status has been sent.
+pub(super) fn watched(response: Response<ResponseBody>, summary: &RequestSummary<'_>) -> Response<ResponseBody> {
+    if response.body().bytes().is_some() {
+        return response;
+    }
+    let (method, path) = (summary.method.to_owned(), summary.path.to_owned());
+    response.map(|body| {
+        ResponseBody::stream(body.map_err(move |error| {
+            tracing::error!(method, path, error = error.chain(), "an answer broke off");
+            error
+        }))
+    })
+}
+
 fn log_refusal(status: StatusCode, reason: &str, summary: &RequestSummary<'_>) {
     let (method, path, status) = (summary.method, summary.path, status.as_u16());
     match status {
@@ -293,27 +323,22 @@ async fn page_or_plain(
     status: StatusCode,
     detail: Option<&str>,
     root: &ScriptRoot,
-) -> Response<Bytes> {
+) -> Response<ResponseBody> {
     if let Some(response) = made(page, root).await {
         return response;
     }
     let plain = made(Some(ContentManager::plain_page(status, detail)), root).await;
     plain.unwrap_or_else(|| {
-        let mut empty = Response::new(Bytes::new());
+        let mut empty = Response::new(ResponseBody::default());
         *empty.status_mut() = status;
         empty
     })
 }
 
-/// A page as a whole response; `None` where it fails, as an error page may.
-async fn made(page: Option<Representation>, root: &ScriptRoot) -> Option<Response<Bytes>> {
+/// A page as a response; `None` where it fails, as an error page may.
+async fn made(page: Option<Representation>, root: &ScriptRoot) -> Option<Response<ResponseBody>> {
     let mut request = http::Request::new(());
     request.extensions_mut().insert(root.clone());
     let response = CloudFront::new().respond(&request, page?).await;
-    let response = response.inspect_err(|error| tracing::error!(error = error.chain(), "an error page failed")).ok()?;
-    let (parts, body) = response.into_parts();
-    match body.collect().await {
-        Ok(body) => Some(Response::from_parts(parts, body.to_bytes())),
-        Err::<_, Infallible>(never) => match never {},
-    }
+    response.inspect_err(|error| tracing::error!(error = error.chain(), "an error page failed")).ok()
 }

@@ -6,13 +6,13 @@
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, Version, header, request, uri::Authority};
 
 use super::{plain_text::plain_text, uri::authority};
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::ows,
+    response_body::ResponseBody,
     stage::{address_in, is_loopback},
 };
 
@@ -49,7 +49,7 @@ impl Hosts {
     }
 
     /// What development answers to a request for a host that may be another site's.
-    pub(super) fn refusal(&self, host: Option<&Authority>, asked_at: IpAddr) -> Option<Response<Bytes>> {
+    pub(super) fn refusal(&self, host: Option<&Authority>, asked_at: IpAddr) -> Option<Response<ResponseBody>> {
         let host = host.map(Authority::host).filter(|host| !self.serve(host, asked_at))?;
         tracing::warn!(host, "a request for another host was refused; ALLOWED_HOSTS names those that are served");
         let hint = format!(

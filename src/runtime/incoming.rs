@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use lambda_http::Request;
 
-use super::{door::Door, uri::BadRequest};
+use super::{
+    door::{Door, Way},
+    uri::BadRequest,
+};
 use crate::script_root::ScriptRoot;
 
 /// The facts about a request, and the request that the site gets.
@@ -12,6 +15,8 @@ pub(crate) struct IncomingRequest<'a> {
     pub(crate) door: &'static Door,
     /// Whether event and reply use `multiValueHeaders`.
     pub(crate) multi_value: bool,
+    /// How the reply goes.
+    pub(crate) way: Way,
     /// What the front door calls it; empty where it has no name for it.
     pub(crate) id: Cow<'a, str>,
     /// The method and the path for a log, as far as they can be read.

@@ -5,12 +5,8 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use http::Response;
 use http_body::Body as HttpBody;
-use http_body_util::Full;
 use lambda_http::Request;
-use tower::{
-    Layer, Service, ServiceExt, service_fn,
-    util::{BoxCloneSyncService, MapResponse},
-};
+use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::App;
 use crate::{
@@ -18,14 +14,12 @@ use crate::{
     cloudfront::CloudFront,
     content::ContentManager,
     error::{BoxError, Error},
+    response_body::{ResponseBody, Streams},
     security::CrossOriginProtection,
 };
 
-/// A service as an [`App`] calls it: whole bodies, and errors of one type.
-pub(super) type Site = BoxCloneSyncService<Request, Response<Bytes>, Error>;
-
-/// The service type that each layer wraps.
-pub(super) type Inner = MapResponse<Site, fn(Response<Bytes>) -> Response<Full<Bytes>>>;
+/// A service as an [`App`] calls it: bodies and errors of one type.
+pub(super) type Site = BoxCloneSyncService<Request, Response<ResponseBody>, Error>;
 
 /// Puts one layer around a service.
 type Around = Arc<dyn Fn(Site) -> Site + Send + Sync>;
@@ -54,9 +48,8 @@ impl Layers {
     }
 
     /// Puts a layer in its place, in which there is one at most.
-    fn put(&mut self, place: LayerPosition, layer: impl Fn(Inner) -> Site + Send + Sync + 'static) {
-        let with_bodies = |inner: Site| inner.map_response(full as fn(_) -> _);
-        self.around[place as usize] = Some(Arc::new(move |inner| layer(with_bodies(inner))));
+    fn put(&mut self, place: LayerPosition, layer: impl Fn(Site) -> Site + Send + Sync + 'static) {
+        self.around[place as usize] = Some(Arc::new(layer));
     }
 
     /// The service behind all of them.
@@ -71,11 +64,7 @@ impl fmt::Debug for Layers {
     }
 }
 
-fn full(response: Response<Bytes>) -> Response<Full<Bytes>> {
-    response.map(Full::new)
-}
-
-/// Any service as an [`App`] calls it.
+/// Any service as an [`App`] calls it. Bodies are whole, but for those that are meant to be sent as streams.
 pub(super) fn site<S, B>(service: S) -> Site
 where
     S: Service<Request, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -91,12 +80,15 @@ where
         let answer = service.clone().oneshot(request);
         async move {
             let (mut parts, body) = answer.await.map_err(Error::from_handler)?.into_parts();
+            if parts.extensions.get::<Streams>().is_some() {
+                return Ok(Response::from_parts(parts, ResponseBody::stream(body)));
+            }
             let body = whole(body, limit).await.unwrap_or_else(|error| {
                 parts.status = error.status();
                 parts.extensions.insert(error);
                 Bytes::new()
             });
-            Ok(Response::from_parts(parts, body))
+            Ok(Response::from_parts(parts, body.into()))
         }
     }))
 }
@@ -190,7 +182,7 @@ impl App {
     pub(super) fn with_layer(
         mut self,
         place: LayerPosition,
-        layer: impl Fn(Inner) -> Site + Send + Sync + 'static,
+        layer: impl Fn(Site) -> Site + Send + Sync + 'static,
     ) -> Self {
         self.layers.put(place, layer);
         self.service = self.layers.site();

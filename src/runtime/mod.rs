@@ -3,7 +3,7 @@
 //! 1. [`event`] the event's [JSON](json) becomes a request: a [`uri`], at the place where the site is [mounted](mount)
 //! 2. the site's service is called; what it fails with becomes an error page
 //! 3. [`reply`] the response becomes the front door's JSON, if it fits
-//! 4. [`serve`] Lambda's loop, the [server] of plain HTTP, or `dev_server`, both for their `hosts`; `dev_server` and `testing` play a
+//! 4. [`serve`] Lambda's loop, which sends [streams](streaming) for doors that take them, the [server] of plain HTTP, or `dev_server`, both for their `hosts`; `dev_server` and `testing` play a
 //!    front door through `exchange`
 //!
 //! A request of plain HTTP is none of an event: `plain` makes it, and what follows is the same [answer].
@@ -30,6 +30,7 @@ mod panics;
 mod reply;
 mod schedules;
 mod serve;
+mod streaming;
 #[cfg(feature = "tasking")]
 mod tasks;
 #[cfg(not(feature = "tasking"))]
@@ -188,6 +189,8 @@ pub struct App {
     security_headers: Option<SecurityHeaders>,
     edge_manifest: Option<ContentManager>,
     warnings: Warnings,
+    /// Whether its doors are set up for streams.
+    streaming: bool,
     #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "it has none then"))]
     server: server::Settings,
 }
@@ -217,6 +220,7 @@ impl App {
             security_headers: None,
             edge_manifest: None,
             warnings: Warnings::default(),
+            streaming: false,
             server: server::Settings::default(),
         }
     }

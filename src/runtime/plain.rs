@@ -12,14 +12,14 @@ use percent_encoding::utf8_percent_encode;
 
 use super::{
     App,
-    door::{Door, PLAIN},
+    door::{Door, PLAIN, Way},
     event::with_query,
     fields::{are_of_text, cookies_of, text_of},
     incoming::{IncomingRequest, Refused},
     mount::{EventPath, Mount},
     uri::{self, BadRequest, NOT_IN_QUERY},
 };
-use crate::{body::Limit, fields::negotiate::prefers_problem, hidden::is_secret};
+use crate::{fields::negotiate::prefers_problem, hidden::is_secret, response_body::ResponseBody};
 
 /// What a client at this address gets for a request, whose fields say the scheme (`X-Forwarded-Proto`).
 pub(super) async fn answer(
@@ -27,7 +27,7 @@ pub(super) async fn answer(
     request: &request::Parts,
     body: Result<Bytes, Refused>,
     client: IpAddr,
-) -> Response<Bytes> {
+) -> Response<ResponseBody> {
     app.answer(incoming_request(&app.mount, request, body, client), None).await
 }
 
@@ -42,6 +42,7 @@ fn incoming_request<'a>(
     IncomingRequest {
         door: &PLAIN,
         multi_value: false,
+        way: Way::Stream,
         id: "".into(),
         method: request.method.as_str().into(),
         path: request.uri.path().into(),
@@ -72,7 +73,6 @@ fn to_request(
     let context = context(request, &headers, client);
     *made.headers_mut() = headers;
     made.extensions_mut().insert(root);
-    made.extensions_mut().insert(Limit(PLAIN.reply_limit));
     Ok(with_query(made, &query).with_request_context(context).with_raw_http_path(&*place.path))
 }
 

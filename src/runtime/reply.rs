@@ -13,7 +13,7 @@ use serde::{
 use serde_json::Value;
 
 use super::{
-    door::{Door, Payload},
+    door::{Door, Payload, Way},
     fields::text_of,
 };
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
         owners::{self, Owner},
     },
     hidden::{Fields, Length},
+    response_body::ResponseBody,
 };
 
 /// The reply to an event, which serializes to the JSON that is expected of it: the reply to a request as its front door
@@ -145,20 +146,69 @@ impl HttpReply {
     }
 }
 
-/// Why a front door would refuse an answer.
-pub(super) fn refuse_size(door: &'static Door, multi_value: bool, response: &Response<Bytes>) -> Option<Error> {
+/// The answer with a body that the front door takes. A stream is read to its end for a door that takes none.
+///
+/// # Errors
+///
+/// Why the front door would refuse it, or what its stream fails with, and the fields for the answer that takes its place.
+pub(super) async fn fitting(
+    door: &'static Door,
+    multi_value: bool,
+    way: Way,
+    response: Response<ResponseBody>,
+) -> Result<Response<ResponseBody>, (Error, HeaderMap)> {
+    let (mut parts, body) = response.into_parts();
+    let is_stream = body.bytes().is_none();
+    if way == Way::Stream && is_stream {
+        let refused = refuse_length(door, body.length()).or_else(|| refuse_fields(door, &parts.headers));
+        return match refused {
+            Some(error) => Err((error, fields_that_fit(door, parts.headers))),
+            None => Ok(Response::from_parts(parts, body)),
+        };
+    }
+    let body = match body.collected(door.reply_limit).await {
+        Ok(body) => body,
+        Err(error) => return Err((door.advised(error), fields_that_fit(door, parts.headers))),
+    };
+    if is_stream {
+        parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    let response = Response::from_parts(parts, body);
+    match refuse_size(door, multi_value, way, &response) {
+        Some(error) => Err((error, fields_that_fit(door, response.into_parts().0.headers))),
+        None => Ok(response.map(ResponseBody::from)),
+    }
+}
+
+/// Why a front door would refuse a whole answer.
+fn refuse_size(door: &'static Door, multi_value: bool, way: Way, response: &Response<Bytes>) -> Option<Error> {
     if is_small(door, response) {
         return None;
     }
-    let (size, limit) = (door.size_of(multi_value, response), door.reply_limit);
+    let is_json = way == Way::Whole && door.payload != Payload::Plain;
+    let size = match is_json {
+        true => HttpReply::new(door, multi_value, response.clone()).encoded_len(),
+        false => response.body().len(),
+    };
+    let limit = door.whole_limit(way);
     if size > limit {
-        let as_json = if door.payload == Payload::Plain { "" } else { " (as JSON)" };
-        return Some(too_large(&format!("{size}{as_json}"), limit));
+        let as_json = if is_json { " (as JSON)" } else { "" };
+        return Some(door.advised(too_large(&format!("{size}{as_json}"), limit)));
     }
-    let (size, limit) = (header_len(response.headers()), door.reply_header_limit);
+    refuse_fields(door, response.headers())
+}
+
+fn refuse_fields(door: &Door, headers: &HeaderMap) -> Option<Error> {
+    let (size, limit) = (header_len(headers), door.reply_header_limit);
     let message =
         || format!("the reply has {size} bytes of header fields and its front door takes {limit}: set fewer cookies");
     (size > limit).then(|| Error::new(ErrorKind::ReplyTooLarge, message()))
+}
+
+/// A stream that is known to be longer than its front door lets through would be cut.
+fn refuse_length(door: &Door, length: Option<u64>) -> Option<Error> {
+    let (length, limit) = (length?, door.stream_limit()?);
+    (length > limit as u64).then(|| too_large(&length.to_string(), limit))
 }
 
 /// Whether it fits for sure, by a bound that costs nothing.
@@ -174,25 +224,14 @@ fn header_len(headers: &HeaderMap) -> usize {
 }
 
 /// The fields of an answer that can't be sent, for the one that takes its place; none where they are what is too large.
-pub(super) fn fields_that_fit(door: &Door, response: Response<Bytes>) -> HeaderMap {
-    let headers = response.into_parts().0.headers;
+pub(super) fn fields_that_fit(door: &Door, headers: HeaderMap) -> HeaderMap {
     if header_len(&headers) > door.reply_header_limit { HeaderMap::new() } else { headers }
 }
 
-impl Door {
-    /// How many bytes of its limit an answer takes.
-    fn size_of(&'static self, multi_value: bool, response: &Response<Bytes>) -> usize {
-        match self.payload {
-            Payload::Plain => response.body().len(),
-            _ => HttpReply::new(self, multi_value, response.clone()).encoded_len(),
-        }
-    }
-}
-
 /// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.4.5); all else has its length.
-pub(super) fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<Bytes> {
+pub(super) fn bodiless(method: &str, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     let status = response.status();
-    let length = HeaderValue::from(response.body().len());
+    let length = response.body().length().map(HeaderValue::from);
     let headers = response.headers_mut();
     headers.remove(header::TRANSFER_ENCODING);
     if status == StatusCode::NOT_MODIFIED {
@@ -201,20 +240,31 @@ pub(super) fn bodiless(method: &str, mut response: Response<Bytes>) -> Response<
     }
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED || status.is_informational() {
         headers.remove(header::CONTENT_LENGTH);
-        return response.map(|_| Bytes::new());
+        return response.map(|_| ResponseBody::default());
     }
-    if method != Method::HEAD.as_str() {
-        headers.insert(header::CONTENT_LENGTH, length);
-    } else if length != "0" {
-        headers.entry(header::CONTENT_LENGTH).or_insert(length);
-        return response.map(|_| Bytes::new());
+    match length {
+        // A stream of a length that nobody knows.
+        None => _ = headers.remove(header::CONTENT_LENGTH),
+        Some(length) if method != Method::HEAD.as_str() => _ = headers.insert(header::CONTENT_LENGTH, length),
+        Some(length) if length != "0" => _ = headers.entry(header::CONTENT_LENGTH).or_insert(length),
+        Some(_) => {}
     }
-    response
+    if method == Method::HEAD.as_str() { response.map(|_| ResponseBody::default()) } else { response }
 }
 
-impl Serialize for HttpReply {
+/// A reply without its body, which is to come as a stream.
+pub(crate) struct Prelude(pub(crate) HttpReply);
+
+impl Serialize for Prelude {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut reply = serializer.serialize_struct("Reply", 6)?;
+        let mut prelude = serializer.serialize_struct("Prelude", 3)?;
+        self.0.serialize_head(&mut prelude)?;
+        prelude.end()
+    }
+}
+
+impl HttpReply {
+    fn serialize_head<S: SerializeStruct>(&self, reply: &mut S) -> Result<(), S::Error> {
         reply.serialize_field("statusCode", &self.status.as_u16())?;
         if self.door.payload == Payload::Alb {
             let reason = self.status.canonical_reason().unwrap_or("Unknown");
@@ -229,6 +279,14 @@ impl Serialize for HttpReply {
             // Also where there are none: the emulator of `cargo lambda watch` wants the field.
             reply.serialize_field("cookies", &self.cookies)?;
         }
+        Ok(())
+    }
+}
+
+impl Serialize for HttpReply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reply = serializer.serialize_struct("Reply", 6)?;
+        self.serialize_head(&mut reply)?;
         reply.serialize_field("body", &EncodedBody(self))?;
         reply.serialize_field("isBase64Encoded", &self.base64)?;
         reply.end()

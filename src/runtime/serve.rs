@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{LambdaEvent, LambdaInvocation, Runtime, layers::TracingLayer};
+use lambda_runtime_api_client::PooledClient;
 use serde_json::value::RawValue;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tower::{Service, layer::layer_fn};
 
-use super::{App, dev_server, panics, server};
-use crate::error::{Error, ErrorKind, Result};
+use super::{App, dev_server, panics, server, streaming::StreamedReplies};
+use crate::error::{BoxError, Error, ErrorKind, Result};
 
 impl App {
     /// Serves until the process ends:
@@ -81,14 +83,30 @@ impl App {
 
     async fn run_lambda(self) -> Result<()> {
         let app = Arc::new(self);
+        let streaming = app.clone();
         let handler = lambda_runtime::service_fn(move |event: LambdaEvent<Box<RawValue>>| {
             let app = app.clone();
             async move { app.invoke(event.payload.get(), Some(event.context)).await.map_err(|error| error.chain()) }
         });
         let stopped = |error| Error::caused(ErrorKind::Runtime, "the Lambda runtime loop stopped", error);
         warn_of_one_thread();
-        lambda_runtime::run_concurrent(handler).await.map_err(stopped)
+        if !streaming.streaming {
+            return lambda_runtime::run_concurrent(handler).await.map_err(stopped);
+        }
+        let client = Arc::new(PooledClient::builder().build());
+        let layer = layer_fn(|inner| StreamedReplies { app: streaming.clone(), client: client.clone(), inner });
+        let runtime = Runtime::new(handler).layer(layer).layer(TracingLayer::new());
+        looped(runtime).await.map_err(stopped)
     }
+}
+
+/// The loop of `lambda_runtime`, boxed where its service is any: only so the compiler sees that it may be sent to other threads.
+fn looped<S>(runtime: Runtime<S>) -> BoxFuture<'static, Result<(), BoxError>>
+where
+    S: Service<LambdaInvocation, Response = (), Error = BoxError> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    Box::pin(runtime.run_concurrent())
 }
 
 /// Several requests at once take turns on one thread.

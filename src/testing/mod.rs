@@ -18,6 +18,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
 use tower::Service;
 
 pub use cache_result::CacheResult;
@@ -123,7 +124,11 @@ impl TestSite {
 
     async fn send(&self, front: Option<Front>, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        exchange(&self.app, front.unwrap_or(self.front), &parts, &body).await
+        let (parts, body) = exchange(&self.app, front.unwrap_or(self.front), &parts, &body).await.into_parts();
+        match body.collect().await {
+            Ok(body) => Response::from_parts(parts, body.to_bytes()),
+            Err(error) => panic!("the answer broke off: {error}"),
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use chalice_http_toolkit::{
     App, BoxError, CacheControl, CloudFront, ContentManager, CookieJar, Cookies, ErrorKind, Front, Representation,
-    SameSite, SetCookie,
+    SameSite, SetCookie, layers::ResponseBody,
 };
 use http::{Response, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use lambda_http::Request;
 use serde_json::json;
 use std::time::Duration;
@@ -513,7 +513,7 @@ fn matrix(content: &ContentManager, cookies_outside: bool) -> App {
     }
 }
 
-async fn answer(content: &ContentManager, request: &Request) -> Result<Response<Full<bytes::Bytes>>, BoxError> {
+async fn answer(content: &ContentManager, request: &Request) -> Result<Response<ResponseBody>, BoxError> {
     let path = percent_encoding::percent_decode_str(request.uri().path()).decode_utf8()?.into_owned();
     let [_, helper, answer, policy] = path.split('/').collect::<Vec<_>>()[..] else { panic!("{path}") };
     let policy = POLICIES[policy.parse::<usize>()?];
@@ -537,7 +537,7 @@ async fn answer(content: &ContentManager, request: &Request) -> Result<Response<
         "redirect" => content.redirect("/"),
         "ordinary" => {
             assert_ne!(helper, "with_personal", "what is no representation has no such method");
-            let mut response = Response::new(Full::from(format!("{user:?}")));
+            let mut response = Response::new(ResponseBody::from(format!("{user:?}")));
             policy
                 .into_iter()
                 .for_each(|policy| _ = response.headers_mut().insert("cache-control", policy.parse().unwrap()));
@@ -563,8 +563,8 @@ async fn answer(content: &ContentManager, request: &Request) -> Result<Response<
     match answer {
         "respond" => Ok(CloudFront::new().respond(request, representation).await?),
         _ => {
-            let (parts, body) = Response::<Full<bytes::Bytes>>::from(representation).into_parts();
-            Ok(Response::from_parts(parts, Full::new(body.collect().await?.to_bytes())))
+            let (parts, body) = Response::<ResponseBody>::from(representation).into_parts();
+            Ok(Response::from_parts(parts, body.collect().await?.to_bytes().into()))
         }
     }
 }

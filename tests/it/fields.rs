@@ -4,7 +4,9 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{Router, response::IntoResponse, routing::any};
-use chalice_http_toolkit::{App, CacheControl, CloudFront, ContentManager, Embedded, EntityTag, Error, Representation};
+use chalice_http_toolkit::{
+    App, CacheControl, CloudFront, ContentManager, Embedded, EntityTag, Error, Representation, layers::ResponseBody,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -118,13 +120,12 @@ fn site(by: By, fields: &'static [(&'static str, &'static str)]) -> App {
         }
         response
     });
-    let outside =
-        tower::util::MapResponseLayer::new(move |mut response: Response<http_body_util::Full<bytes::Bytes>>| {
-            if by == By::MiddlewareOutside {
-                put(response.headers_mut(), fields);
-            }
-            response
-        });
+    let outside = tower::util::MapResponseLayer::new(move |mut response: Response<ResponseBody>| {
+        if by == By::MiddlewareOutside {
+            put(response.headers_mut(), fields);
+        }
+        response
+    });
     App::new(outside.layer(CloudFront::new().layer(inside.layer(handler))))
 }
 
@@ -368,11 +369,10 @@ fn guarded_site(fields: Fields) -> App {
         };
         async { Ok::<Response<String>, Infallible>(answer.into()) }
     });
-    let outside =
-        tower::util::MapResponseLayer::new(move |mut response: Response<http_body_util::Full<bytes::Bytes>>| {
-            put(response.headers_mut(), fields);
-            response
-        });
+    let outside = tower::util::MapResponseLayer::new(move |mut response: Response<ResponseBody>| {
+        put(response.headers_mut(), fields);
+        response
+    });
     App::new(outside.layer(CloudFront::new().layer(service)))
 }
 

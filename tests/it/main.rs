@@ -65,6 +65,8 @@ mod setup;
 mod static_files;
 #[cfg(feature = "tasking")]
 mod store_rules;
+#[cfg(all(feature = "server", feature = "testing"))]
+mod streams;
 #[cfg(feature = "tasking")]
 mod tasks;
 #[cfg(feature = "tasking")]

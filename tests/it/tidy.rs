@@ -296,11 +296,13 @@ fn each_foreign_crate_has_one_owner() {
         ("subtle", &["cloudfront/origin.rs"]),
         ("lambda_http", &["runtime/", "testing/"]),
         ("lambda_runtime", &["runtime/"]),
+        ("lambda_runtime_api_client", &["runtime/"]),
         ("hyper", &["runtime/dev_server.rs", "runtime/server/", "bin/chalice-http-toolkit/forward/invoke.rs"]),
         ("hyper_util", &["runtime/dev_server.rs", "runtime/server/", "bin/chalice-http-toolkit/forward/invoke.rs"]),
         (
             "tokio",
             &[
+                "content/large_files.rs",
                 "runtime/dev_server.rs",
                 "runtime/developer/reload.rs",
                 "runtime/listen.rs",

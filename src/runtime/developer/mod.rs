@@ -28,7 +28,10 @@ use minijinja::{AutoEscape, Environment, value::Serde};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    response_body::ResponseBody,
+};
 
 /// Lines that are shown before and behind the one at fault.
 const AROUND: usize = 5;
@@ -61,9 +64,13 @@ struct Line {
 }
 
 /// The page for an error in place of the site's, which is within it.
-pub(super) fn instead_of(of_the_site: Response<Bytes>, error: &Error, request: FailedRequest<'_>) -> Response<Bytes> {
+pub(super) fn instead_of(
+    of_the_site: Response<ResponseBody>,
+    error: &Error,
+    request: FailedRequest<'_>,
+) -> Response<ResponseBody> {
     let (mut parts, body) = of_the_site.into_parts();
-    let page = page(error, parts.status, request, &String::from_utf8_lossy(&body));
+    let page = page(error, parts.status, request, &String::from_utf8_lossy(body.bytes().map_or(&[], |body| body)));
     for (name, value) in [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
@@ -74,7 +81,7 @@ pub(super) fn instead_of(of_the_site: Response<Bytes>, error: &Error, request: F
     // SECURITY: no page of another site reads it, whatever the site allows for its own answers.
     parts.headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     parts.headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
-    Response::from_parts(parts, page.into())
+    Response::from_parts(parts, Bytes::from(page).into())
 }
 
 /// The page. `of_the_site` is what a visitor would see.

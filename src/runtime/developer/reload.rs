@@ -11,13 +11,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::StreamBody;
 use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
     fields::{entity_tag::TagList, owners},
     files::changes::{Change, FolderState},
+    response_body::ResponseBody,
 };
 
 pub(super) const SCRIPT_PATH: &str = "/_dev/reload.js";
@@ -80,8 +81,15 @@ impl Document {
         format!("-dev-{}\"", self.id)
     }
 
-    /// The answer with the script, where it is a page.
-    pub(in crate::runtime) fn with_script(&self, answer: Response<Bytes>) -> Response<Bytes> {
+    /// The answer with the script, where it is a page that is whole.
+    pub(in crate::runtime) fn with_script_in(&self, answer: Response<ResponseBody>) -> Response<ResponseBody> {
+        match answer.body().bytes().cloned() {
+            Some(page) => self.with_script(answer.map(|_| page)).map(ResponseBody::from),
+            None => answer,
+        }
+    }
+
+    fn with_script(&self, answer: Response<Bytes>) -> Response<Bytes> {
         let (mut parts, body) = answer.into_parts();
         let is_kept = parts.status == StatusCode::NOT_MODIFIED;
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -165,13 +173,13 @@ fn with_script(page: &[u8], id: &str) -> Bytes {
 }
 
 /// What a browser listens to: a first event with the id of what there is, and one for each edit.
-pub(super) fn events(process: &str) -> UnsyncBoxBody<Bytes, Infallible> {
+pub(super) fn events(process: &str) -> ResponseBody {
     let watch = Watch { process: process.to_owned(), seen: None };
     let events = stream::unfold(watch, async |mut watch| {
         let event = watch.next().await;
         Some((Ok::<_, Infallible>(Frame::data(Bytes::from(event))), watch))
     });
-    StreamBody::new(events).boxed_unsync()
+    ResponseBody::stream(StreamBody::new(events))
 }
 
 struct Watch {

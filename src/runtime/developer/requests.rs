@@ -15,6 +15,7 @@ use crate::{
     hidden,
     notes::ImageNote,
     pages::{explain::Explanation, graph::PageNote},
+    response_body::ResponseBody,
 };
 
 /// So many requests are kept.
@@ -63,7 +64,7 @@ impl Requests {
     pub(in crate::runtime) fn add(
         &self,
         (method, uri): (&Method, &Uri),
-        answer: &Response<Bytes>,
+        answer: &Response<ResponseBody>,
         took: Duration,
         notes: &Extensions,
     ) {
@@ -79,7 +80,7 @@ impl Requests {
             target,
             status: answer.status(),
             headers: answer.headers().clone(),
-            bytes: answer.body().len(),
+            bytes: answer.body().bytes().map_or(0, Bytes::len),
             page,
             image: notes.get().cloned(),
             moved,
@@ -202,7 +203,7 @@ mod tests {
         (status, reason): (u16, &'static str),
         notes: &Extensions,
     ) -> Arc<Answered> {
-        let mut answer = Response::new(Bytes::from_static(b"12345"));
+        let mut answer = Response::new(ResponseBody::from("12345"));
         *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
         if !reason.is_empty() {
             answer.headers_mut().insert("x-etag-reason", HeaderValue::from_static(reason));

@@ -119,14 +119,15 @@ const ESCAPED: usize = 6;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::response_body::ResponseBody;
     use http::{Extensions, HeaderValue, Method, StatusCode};
 
     fn text(page: Option<Response<Bytes>>) -> String {
         String::from_utf8(page.expect("a page").into_body().to_vec()).expect("text")
     }
 
-    fn answer() -> Response<Bytes> {
-        let mut answer = Response::new(Bytes::from(vec![0; 1_000_000]));
+    fn answer() -> Response<ResponseBody> {
+        let mut answer = Response::new(Bytes::from(vec![0; 1_000_000]).into());
         let reason = HeaderValue::from_static("no tag: <&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&<&");
         answer.headers_mut().insert("x-etag-reason", reason);
         answer.headers_mut().insert("set-cookie", HeaderValue::from_static("session=hunter2"));

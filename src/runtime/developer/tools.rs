@@ -1,21 +1,16 @@
 //! What the local server has for a developer beside the site, below `/_dev`. It answers this machine's own browser alone; for
 //! everybody else these paths are the site's.
 
-use std::{convert::Infallible, str::FromStr, time::SystemTime};
+use std::{str::FromStr, time::SystemTime};
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header, request};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 
 use super::{
     reload::{self, Document},
     requests::Requests,
     show,
 };
-use crate::{error::Result, files::changes::FolderState, runtime::listen::setting};
-
-/// The body of an answer of the local server.
-pub(in crate::runtime) type Body = UnsyncBoxBody<Bytes, Infallible>;
+use crate::{error::Result, files::changes::FolderState, response_body::ResponseBody, runtime::listen::setting};
 
 /// The tools of one process.
 pub(in crate::runtime) struct Tools {
@@ -54,16 +49,14 @@ impl Tools {
     }
 
     /// The answer to a request for one of the tools; `None` where the path is the site's.
-    pub(in crate::runtime) fn answer(&self, request: &request::Parts) -> Option<Response<Body>> {
+    pub(in crate::runtime) fn answer(&self, request: &request::Parts) -> Option<Response<ResponseBody>> {
         if !is_of_own_page(request) || request.method != Method::GET {
             return None;
         }
         match request.uri.path() {
-            reload::SCRIPT_PATH if self.reloads => {
-                Some(tool("text/javascript; charset=utf-8", whole(Bytes::from_static(reload::SCRIPT.as_bytes()))))
-            }
+            reload::SCRIPT_PATH if self.reloads => Some(tool("text/javascript; charset=utf-8", reload::SCRIPT.into())),
             reload::EVENTS_PATH if self.reloads => Some(tool("text/event-stream", reload::events(&self.process))),
-            path => show::page(path, &self.requests).map(|page| guarded(page.map(whole))),
+            path => show::page(path, &self.requests).map(|page| guarded(page.map(ResponseBody::from))),
         }
     }
 
@@ -79,18 +72,14 @@ fn is_of_own_page(request: &request::Parts) -> bool {
     request.headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 
-pub(in crate::runtime) fn whole(body: Bytes) -> Body {
-    Full::new(body).boxed_unsync()
-}
-
-fn tool(content_type: &'static str, body: Body) -> Response<Body> {
+fn tool(content_type: &'static str, body: ResponseBody) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     guarded(response)
 }
 
 /// An answer that is kept nowhere, and that no page of another site reads.
-fn guarded(mut response: Response<Body>) -> Response<Body> {
+fn guarded(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     for (name, value) in [
         (header::CACHE_CONTROL.as_str(), "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS.as_str(), "nosniff"),

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -27,10 +27,11 @@ use tokio::{
 use super::{
     End, Server,
     limits::ServerLimits,
-    pace::{Pace, Paced},
+    pace::{Pace, Paced, PacedBody},
 };
 use crate::{
     error::BoxError,
+    response_body::ResponseBody,
     runtime::{hosts, incoming::Refused, plain, plain_text::plain_text, reply::bodiless, uri::BadRequest},
 };
 
@@ -78,8 +79,7 @@ impl Connection {
                 let begun = pace.clone().begin(request.version());
                 async move {
                     let answer = shared.respond(request).await;
-                    drop(begun);
-                    Ok::<_, Infallible>(answer.map(Full::new))
+                    Ok::<_, Infallible>(answer.map(|body| PacedBody::new(body, begun)))
                 }
             }
         });
@@ -119,11 +119,12 @@ impl Connection {
             .http2()
             .timer(TokioTimer::new())
             .max_header_list_size(header_bytes)
+            .max_send_buf_size(MOST_SENT)
             .max_concurrent_streams(MOST_STREAMS);
         builder
     }
 
-    async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
+    async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<ResponseBody> {
         let (version, method) = (request.version(), request.method().clone());
         let (server, is_surplus) = (self.server.clone(), self.ends.is_surplus);
         let response = if is_surplus { surplus() } else { self.answer(request).await };
@@ -136,7 +137,7 @@ impl Connection {
         response
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<ResponseBody> {
         let (server, ends) = (&self.server, self.ends);
         let (mut parts, body) = request.into_parts();
         if let Some(health) = server.health(&parts) {
@@ -170,7 +171,7 @@ impl Connection {
         parts: request::Parts,
         body: Result<Bytes, Refused>,
         client: IpAddr,
-    ) -> Response<Bytes> {
+    ) -> Response<ResponseBody> {
         let permit = self.handlers.clone().acquire_owned().await;
         let answered = tokio::spawn(async move {
             let answer = plain::answer(&self.server.app, &parts, body, client).await;
@@ -186,7 +187,7 @@ impl Connection {
 
 impl Server {
     /// The answer at the health path, for every host, to GET and HEAD.
-    fn health(&self, request: &request::Parts) -> Option<Response<Bytes>> {
+    fn health(&self, request: &request::Parts) -> Option<Response<ResponseBody>> {
         let is_read = [Method::GET, Method::HEAD].contains(&request.method);
         let path = self.settings.health_path.as_deref();
         (is_read && path == Some(request.uri.path())).then(|| match self.is_ending.load(Relaxed) {
@@ -227,7 +228,7 @@ impl Server {
 }
 
 /// The answer on a connection beyond the limit.
-fn surplus() -> Response<Bytes> {
+fn surplus() -> Response<ResponseBody> {
     let text = "There are too many connections. Try again soon.\n".to_owned();
     let mut refusal = plain_text(StatusCode::SERVICE_UNAVAILABLE, text);
     refusal.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -263,6 +264,8 @@ fn broken_off(outcome: Result<(), BoxError>) {
 const MOST_REQUESTS: usize = 100;
 /// How many streams a connection of HTTP/2 has at once.
 const MOST_STREAMS: u32 = 100;
+/// How many bytes of an answer wait in memory for a client of HTTP/2.
+const MOST_SENT: usize = 128 * 1024;
 /// How long the graceful close of a slow client's connection may take. No request of it is in work then.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// The request line has its own limit, which is hyper's.
@@ -270,3 +273,58 @@ const LONGEST_LINE: usize = 65_536;
 /// How many times the limit of a body is read of one that is too large: a client that still sends would not see the answer when
 /// its connection is closed (RFC 9112 §9.6).
 const MOST_DISCARDED: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::stream::{self, StreamExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        task::yield_now,
+    };
+
+    use super::*;
+    use crate::{cloudfront::CloudFront, representation::Representation, runtime::App};
+
+    const PIECE: usize = 64 * 1024;
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_keeps_little_of_a_stream_in_memory() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let app = App::new(tower::service_fn(move |_| {
+            let counted = counted.clone();
+            let film = Representation::stream("video/mp4", None, async move || {
+                stream::iter(0..1600).map(move |_| {
+                    counted.fetch_add(1, Relaxed);
+                    Ok::<_, Infallible>(vec![0; PIECE])
+                })
+            });
+            async { Ok::<Response<String>, Infallible>(film.into()) }
+        }));
+        let server = Server::new(app.with_cloudfront(CloudFront::new()), "", false).expect("no settings");
+        let (_end, end) = watch::channel(End::NotYet);
+        let permit = server.free.clone().try_acquire_owned().expect("room");
+        let here = std::net::Ipv4Addr::LOCALHOST.into();
+        let ends = Ends { peer: here, asked_at: here, is_surplus: false };
+        let (mut client, io) = duplex(1024);
+        tokio::spawn(Connection::new(Arc::new(server), ends, end, permit).serve(io));
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
+        assert_eq!(client.read_u8().await.expect("it answers"), b'H');
+        for _ in 0..10_000 {
+            yield_now().await;
+        }
+        let stalled = asked.load(Relaxed);
+        assert!((1..=4).contains(&stalled), "{stalled} pieces of 64 KiB");
+        let mut received = vec![0; 1 << 20];
+        let mut length = 1;
+        while let Ok(read @ 1..) = client.read(&mut received).await {
+            length += read;
+            if length > 10 * PIECE {
+                break;
+            }
+            assert!(asked.load(Relaxed) * PIECE <= length + 256 * 1024, "{length}");
+        }
+    }
+}

@@ -11,13 +11,16 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::Version;
+use http_body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, sleep},
 };
 
 use super::limits::ServerLimits;
+use crate::{error::Error, response_body::ResponseBody};
 
 /// What happened on a connection, in milliseconds since its start.
 #[derive(Debug)]
@@ -95,6 +98,51 @@ impl Drop for Request {
     fn drop(&mut self) {
         self.0.moved.store(self.0.now(), Relaxed);
         self.0.requests.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Request {
+    /// The same again, for a part of the answer that is still to come.
+    fn again(pace: &Arc<Pace>) -> Self {
+        pace.requests.fetch_add(1, Relaxed);
+        Self(pace.clone())
+    }
+}
+
+/// The body of an answer. While its stream has nothing to send, the site is slow, and not the client.
+#[derive(Debug)]
+pub(super) struct PacedBody {
+    body: ResponseBody,
+    pace: Arc<Pace>,
+    waits: Option<Request>,
+}
+
+impl PacedBody {
+    /// The body of the answer to a request in work.
+    pub(super) fn new(body: ResponseBody, request: Request) -> Self {
+        Self { body, pace: request.0.clone(), waits: None }
+    }
+}
+
+impl Body for PacedBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let waits = polled.is_pending();
+        if waits != self.waits.is_some() {
+            self.waits = waits.then(|| Request::again(&self.pace));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
