@@ -41,7 +41,7 @@ use self::{
 use crate::{
     error::Result,
     fields::{
-        cache_control::{CacheControl, Personal, SharedCookies, TagField, guard, guard_fields},
+        cache_control::{CacheControl, Personal, SharedCookies, guard, guard_fields},
         cache_tags::{CacheTags, ClosureTag},
         owners::{self, Owner},
     },
@@ -315,9 +315,7 @@ impl CloudFront {
         self.complete_headers(&mut parts.headers, parts.status, true, personal);
         mark(&mut parts.extensions, personal, self.shared_cookies);
         let Some(field) = self.tag_field.clone().transpose()? else { return Ok(()) };
-        tags::put(CacheTags::default(), &field, parts.status, &mut parts.headers)?;
-        parts.extensions.insert(TagField(field));
-        Ok(())
+        tags::put(CacheTags::default(), &field, parts.status, &mut parts.headers)
     }
 
     /// The policy that every response has, whoever made it.
@@ -356,9 +354,7 @@ fn tag<B>(response: &mut Response<B>, tagging: Option<(HeaderName, CacheTags)>) 
     let instead = response.extensions_mut().remove::<ClosureTag>();
     let Some((field, mut tags)) = tagging else { return Ok(()) };
     tags.closure = instead.or(tags.closure);
-    tags::put(tags, &field, response.status(), response.headers_mut())?;
-    response.extensions_mut().insert(TagField(field));
-    Ok(())
+    tags::put(tags, &field, response.status(), response.headers_mut())
 }
 
 /// Leaves marks in the extensions of a response. [`guard`] reads them after the outer layers.

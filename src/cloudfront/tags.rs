@@ -59,7 +59,7 @@ impl CloudFront {
         let tags = std::mem::take(&mut selected.tags);
         if let Some(digest) = tags.digest() {
             let (tag, as_good) = (&mut selected.validators.entity_tag, &mut selected.as_good);
-            tag.iter_mut().chain(as_good).for_each(|tag| *tag = tag.with_suffix(&digest));
+            tag.iter_mut().chain(as_good).for_each(|tag| *tag = tag.with_suffix(digest));
         }
         Ok(Some((field, tags)))
     }

@@ -226,6 +226,9 @@ pub(crate) fn is_shared_cacheable(headers: &HeaderMap) -> bool {
         let mut names = names.trim_matches('"').split(',').map(ows::trim);
         names.any(|name| name.eq_ignore_ascii_case(header::SET_COOKIE.as_str()))
     };
+    if !names_any(headers, &["private", "no-store"]) {
+        return true;
+    }
     !policy(headers).iter().any(|directive @ (name, argument)| {
         is_private(directive)
             || is_alone(directive, "no-store")
@@ -256,10 +259,6 @@ pub(crate) struct Personal;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedCookies;
 
-/// In the extensions of a response: the field that has its cache tags.
-#[derive(Clone, Debug)]
-pub(crate) struct TagField(pub(crate) HeaderName);
-
 /// SECURITY: no shared cache may keep an answer that is for one visitor. Every answer passes this function, after all layers.
 pub(crate) fn guard<B>(response: &mut Response<B>) {
     let extensions = response.extensions();
@@ -267,11 +266,18 @@ pub(crate) fn guard<B>(response: &mut Response<B>) {
         (extensions.get::<Personal>().is_some(), extensions.get::<SharedCookies>().is_some());
     guard_fields(response.headers_mut(), personal, shared_cookies);
     // What no shared cache stores is never found there again: its tags would tell strangers what it shows.
-    if let Some(TagField(field)) = response.extensions().get().cloned()
-        && !is_shared_cacheable(response.headers())
+    let headers = response.headers_mut();
+    if let Some(field) = tag_field(headers).cloned()
+        && !is_shared_cacheable(headers)
     {
-        response.headers_mut().remove(field);
+        headers.remove(field);
     }
+}
+
+/// The field of the cache tags that an answer was given: one of the site's own is not sensitive.
+fn tag_field(headers: &HeaderMap) -> Option<&HeaderName> {
+    let is_given = |(name, value): &(&HeaderName, &HeaderValue)| value.is_sensitive() && Owner::of(name) == Owner::Cdn;
+    headers.iter().find(is_given).map(|(name, _)| name)
 }
 
 /// The same for the fields of an answer. CDN caches obey their own fields before Cache-Control (RFC 9213 §2.2). A private answer
@@ -281,7 +287,7 @@ pub(crate) fn guard_fields(headers: &mut HeaderMap, personal: bool, shared_cooki
         make_personal(headers);
     } else if !shared_cookies && headers.contains_key(header::SET_COOKIE) {
         guard_cookie(headers);
-    } else if names_private(headers) && policy(headers).iter().any(is_private) {
+    } else if names_any(headers, &["private"]) && policy(headers).iter().any(is_private) {
         owners::remove(headers, &[Owner::Cdn]);
     }
 }
@@ -310,10 +316,15 @@ pub(crate) fn make_personal(headers: &mut HeaderMap) {
     owners::vary_by(headers, "cookie");
 }
 
-/// Whether the word stands anywhere: most answers do not have it, and need not be read any further.
-fn names_private(headers: &HeaderMap) -> bool {
-    let words = |line: &HeaderValue| line.as_bytes().windows(7).any(|word| word.eq_ignore_ascii_case(b"private"));
-    headers.get_all(header::CACHE_CONTROL).iter().any(words)
+/// Whether one of these words stands anywhere: most answers have none of them, and need not be read any further.
+fn names_any(headers: &HeaderMap, words: &[&str]) -> bool {
+    let is_word = |text: &[u8]| {
+        words.iter().any(|word| text.get(..word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes())))
+    };
+    // The first letters of both: no other place is looked at twice.
+    let may_be = |byte: u8| matches!(byte | 0x20, b'p' | b'n');
+    let has_word = |line: &[u8]| (0..line.len()).any(|at| may_be(line[at]) && is_word(&line[at..]));
+    headers.get_all(header::CACHE_CONTROL).iter().any(|line| has_word(line.as_bytes()))
 }
 
 fn is_private(directive: &(&str, Option<&str>)) -> bool {

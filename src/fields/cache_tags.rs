@@ -55,18 +55,19 @@ impl CacheTags {
         self
     }
 
-    /// What stands for the tags of the data in an entity-tag; `None` where there are none.
+    /// The 64 bits that stand for the tags of the data in an entity-tag; `None` where there are none.
     ///
     /// It is written nowhere whether a 304 renews the tags of a copy. So a copy with other tags is never called good.
-    pub(crate) fn digest(&self) -> Option<String> {
-        (!self.data.is_empty()).then(|| {
-            let mut hash = Sha256::new();
-            for tag in &self.data {
-                hash.update(tag);
-                hash.update(","); // which is in none
-            }
-            hex(&hash.finalize()[..8])
-        })
+    pub(crate) fn digest(&self) -> Option<[u8; 8]> {
+        if self.data.is_empty() {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        for tag in &self.data {
+            hash.update(tag);
+            hash.update(","); // which is in none
+        }
+        hash.finalize().first_chunk().copied()
     }
 
     /// Puts the tags on an answer that a shared cache may store, beside those that the site has put into the field itself. Where
@@ -83,16 +84,21 @@ impl CacheTags {
         }
         let closure = self.closure.and_then(|closure| closure.tag());
         let closure = closure.as_deref().unwrap_or(OF_CODE);
-        let mut value = closure.to_owned();
         let mut data = self.data;
         data.extend(of_headers(headers, field));
         data.remove(closure);
         if data.len() >= MOST {
             return Err(data);
         }
+        let length = data.iter().map(|tag| tag.len() + 1).sum::<usize>() + closure.len();
+        let mut value = String::with_capacity(length);
+        value.push_str(closure);
         data.iter().for_each(|tag| value.extend([",", tag]));
         // Each tag is visible ASCII.
-        HeaderValue::try_from(value).into_iter().for_each(|value| _ = headers.insert(field.clone(), value));
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(true); // by which the guard knows it
+            headers.insert(field, value);
+        }
         Ok(())
     }
 }
@@ -106,8 +112,9 @@ pub(crate) fn field(name: &str) -> Option<HeaderName> {
 
 /// The tags that a field has.
 pub(crate) fn of_headers<'a>(headers: &'a HeaderMap, field: &HeaderName) -> impl Iterator<Item = String> + 'a {
-    let lines = headers.get_all(field).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(ows::trim).filter(|tag| !tag.is_empty()).map(valid)
+    // A tag that is no ASCII is replaced by its digest, as anywhere else: the others of its line stay.
+    let lines = headers.get_all(field).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    lines.flat_map(|line| line.split(',').map(ows::trim).filter(|tag| !tag.is_empty()).map(valid).collect::<Vec<_>>())
 }
 
 /// A text as a tag that CloudFront takes and that is short.

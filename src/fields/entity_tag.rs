@@ -5,7 +5,7 @@ use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    digest::{ContentDigest, Digest, hex},
+    digest::{ContentDigest, Digest, hex, push_hex},
     ows::{self, OWS},
 };
 
@@ -37,12 +37,12 @@ impl EntityTag {
     /// A strong tag with this text; text with characters that a tag may not hold (controls, spaces, quotes, anything
     /// beyond ASCII) or longer than 128 bytes is replaced by its SHA-256.
     pub fn strong(text: impl AsRef<str>) -> Self {
-        Self { weak: false, opaque: valid(text.as_ref()) }
+        Self { weak: false, opaque: valid(text.as_ref().to_owned()) }
     }
 
     /// A weak tag with this text, made valid as [`strong`](Self::strong) does.
     pub fn weak(text: impl AsRef<str>) -> Self {
-        Self { weak: true, opaque: valid(text.as_ref()) }
+        Self { weak: true, opaque: valid(text.as_ref().to_owned()) }
     }
 
     /// The strong tag of these bytes: the first 128 bits of their SHA-256.
@@ -56,9 +56,12 @@ impl EntityTag {
         Self { weak: false, opaque: hex(&digest.as_bytes()[..16]) }
     }
 
-    /// The tag with something more that it stands for: 16 hexadecimal digits.
-    pub(crate) fn with_suffix(&self, digits: &str) -> Self {
-        Self { weak: self.weak, opaque: valid(&format!("{}.{digits}", self.opaque)) }
+    /// The tag with something more that it stands for, as 16 hexadecimal digits.
+    pub(crate) fn with_suffix(&self, more: [u8; 8]) -> Self {
+        let mut opaque = String::with_capacity(self.opaque.len() + 17);
+        opaque.extend([&self.opaque, "."]);
+        push_hex(&mut opaque, &more);
+        Self { weak: self.weak, opaque: valid(opaque) }
     }
 
     /// A tag of a digest without what [`with_suffix`](Self::with_suffix) has added; any other tag as it is.
@@ -186,9 +189,9 @@ fn is_etagc(byte: u8) -> bool {
     byte == 0x21 || (0x23..=0x7e).contains(&byte) || byte >= 0x80
 }
 
-fn valid(text: &str) -> String {
+fn valid(text: String) -> String {
     if text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii() && is_etagc(byte)) {
-        text.into()
+        text
     } else {
         hex(&Sha256::digest(text)[..16])
     }

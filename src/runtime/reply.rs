@@ -327,8 +327,10 @@ impl Serialize for SingleValue<'_> {
         let mut map = serializer.serialize_map(None)?;
         for name in self.0.headers.keys() {
             // Lines of one field are one list (RFC 9110 §5.3).
-            let lines: Vec<Cow<'_, str>> = self.0.headers.get_all(name).iter().map(text_of).collect();
-            map.serialize_entry(name.as_str(), &lines.join(", "))?;
+            let mut lines = self.0.headers.get_all(name).iter().map(text_of);
+            let mut list = lines.next().unwrap_or_default();
+            lines.for_each(|line| list.to_mut().extend([", ", &line]));
+            map.serialize_entry(name.as_str(), &list)?;
         }
         if self.0.door.payload == Payload::Alb {
             // An ALB without multi-value headers has no place for a second cookie, but it takes names as they are: each

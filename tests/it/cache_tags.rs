@@ -55,6 +55,10 @@ fn answer(content: &ContentManager, request: &Request) -> Representation {
         "/own" => {
             page("other.html").with_header(TAG, HeaderValue::from_static("mine , post:7")).with_data_tags(["post:7"])
         }
+        "/own-bytes" => {
+            let own = HeaderValue::from_bytes("mine, \u{fc},,MINE".as_bytes()).expect("a value");
+            page("other.html").with_header(TAG, own).with_data_tags(["\u{fc}"])
+        }
         _ => content.static_file_at(request.uri()),
     }
 }
@@ -126,6 +130,69 @@ async fn a_tag_that_is_not_valid_is_a_digest_and_a_field_of_the_sites_own_stays(
     let (data, _) = tags(&other);
     assert!(data.len() == 32 && data.bytes().all(|byte| byte.is_ascii_hexdigit()), "{data}");
     assert_eq!(tags(&get(&app, "/own").send().await).0, "mine,post:7");
+    let bytes = tags(&get(&app, "/own-bytes").send().await).0;
+    let (digest, mine) = bytes.split_once(',').expect("two tags");
+    assert_eq!((digest.len(), mine), (32, "mine"), "{bytes}");
+}
+
+/// Comments, macros that nobody calls and blocks that are replaced leave a page as it is.
+#[tokio::test]
+async fn what_never_runs_is_in_no_tag_of_a_page() {
+    let macros =
+        "{% macro card(p) %}<b>{{ p }}</b>{% endmacro %}{% macro idle() %}{{ static('idle.svg') }}{% endmacro %}";
+    let folders = folders(&[
+        (
+            "templates/index.html",
+            "{% extends 'base.html' %}{% from 'macros.html' import card %}{% block body %}{{ card(name) }}{# a #}{% endblock %}",
+        ),
+        ("templates/super.html", "{% extends 'base.html' %}{% block body %}{{ super() }}{% endblock %}"),
+        ("templates/own.html", "{% from 'macros.html' import card %}{{ card(name)|own }}"),
+        ("templates/told.html", "{% from 'macros.html' import card %}{{ card(name)|told }}"),
+        ("templates/base.html", "<p>{% block body %}{{ base }} old{% endblock %}"),
+        ("templates/macros.html", macros),
+        ("static/idle.svg", "<svg/>"),
+    ]);
+    let content = folders.content().with_reload(true).with_build_id("1").with_environment(|engine| {
+        engine.add_filter("own", |text: minijinja::Value| text);
+        engine.add_filter("told", |text: minijinja::Value| text);
+    });
+    let content = content.with_lookups("told", &[]);
+    let all = async || {
+        let mut found = Vec::new();
+        for name in ["index.html", "super.html", "own.html", "told.html"] {
+            let page = content.render_template(name, json!({ "name": "N" })).expect("a template");
+            let response = CloudFront::new().with_cache_tags("cache-tag").respond(&http::Request::new(()), page).await;
+            let response = response.expect("a page");
+            found.push(["cache-tag", "etag"].map(|name| response.headers()[name].clone()));
+        }
+        found
+    };
+    let mut before = all().await;
+    for (name, text, expected) in [
+        ("macros.html", macros.replace("{{ static", "idle {{ static"), &[2][..]),
+        ("macros.html", macros.replace("idle.svg", "other.svg"), &[2]),
+        ("macros.html", macros.replace("<b>", "<i>"), &[0, 2, 3]),
+        ("macros.html", macros.replace("{{ static", "{{ name }}{{ static"), &[0, 2, 3]),
+        ("base.html", "<p>{% block body %}{{ base }} new{% endblock %}".into(), &[1]),
+        ("base.html", "<p>{% block body %}{{ base }} new{% endblock %}{# b #}".into(), &[0, 1]),
+        ("base.html", "<p>{% block body %}{{ base }} new{% endblock %}{# {{ b }} c #}".into(), &[]),
+        ("base.html", "<p>{% block body %}{{ base }} new{% endblock %}{#- c #}".into(), &[0, 1]),
+        ("base.html", "<p>{% block body %}{{ base }} {#- c #}new{% endblock %}{#- c #}".into(), &[1]),
+        ("base.html", "<p>{% block body %}{{ base }} {#- d #}new{% endblock %}{#- d #}".into(), &[]),
+    ] {
+        folders.write(&format!("templates/{name}"), text.as_bytes());
+        let after = all().await;
+        let changed: Vec<usize> = (0..4).filter(|at| before[*at][0] != after[*at][0]).collect();
+        assert_eq!(changed, expected, "{name}: {text}");
+        let other_pages: Vec<usize> = (0..4).filter(|at| before[*at][1] != after[*at][1]).collect();
+        assert_eq!(other_pages, changed, "{name}: the ETag of {text}");
+        before = after;
+    }
+    folders.write("static/idle.svg", b"<svg></svg>");
+    assert_eq!(
+        all().await.iter().map(|page| &page[0]).collect::<Vec<_>>()[..2],
+        before.iter().map(|page| &page[0]).collect::<Vec<_>>()[..2]
+    );
 }
 
 #[tokio::test]
