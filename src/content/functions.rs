@@ -15,7 +15,8 @@ impl ContentManager {
     /// [`with_volatile`](Self::with_volatile). What it looks up by name in the engine's [`State`](minijinja::State) is
     /// declared with [`with_lookups`](Self::with_lookups), or the page is rendered to know its tag. How templates are loaded stays
     /// as it is; how their names are joined (`set_path_join_callback`, as for `./part.html`) is the site's. A page that uses a template added here is rendered to know its tag. Where
-    /// unknown methods have a callback, no argument may have the name of an imported module.
+    /// unknown methods have a callback, no argument may have the name of an imported module. Neither such a callback nor a formatter
+    /// calls a macro by its name.
     ///
     /// What `minijinja_contrib::add_to_environment` adds is known: its volatile functions, and what its filters look up.
     pub fn with_environment(self, configure: impl Fn(&mut Environment<'static>) + Send + Sync + 'static) -> Self {
@@ -36,6 +37,11 @@ impl ContentManager {
     ///
     /// A filter that makes URLs by `static`, which it looks up too, declares `&["static"]`: the page is taken to name all
     /// static files.
+    ///
+    /// A function may also call a macro by its name. So a page depends on the whole text of its templates as long as it uses a
+    /// function, filter or test of the site's own that is not declared here. Where all are declared (`&[]` for those that look up
+    /// nothing), it depends on what can run: macros that its templates call or that are named here, and blocks that no other
+    /// replaces. A function that renders a block by its name is not declared.
     ///
     /// # Examples
     ///

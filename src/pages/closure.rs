@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     explain::Parts,
     lookups,
-    reads::{AnalysisOptions, Counts, Cut, flow::Flow},
+    reads::{AnalysisOptions, Counts, Cut, Running, flow::Flow},
     reference::Reference,
     site_settings::SiteSettings,
     syntax::{self, Mentions},
@@ -33,17 +33,17 @@ pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
     let replaced = templates.replaced();
     let mut waiting = vec![name.to_owned()];
     while let Some(name) = waiting.pop() {
-        let part = format!("template {name}");
+        let part = format!("{TEMPLATE}{name}");
         if sources.contains_key(&part) {
             continue;
         }
         let source = templates.source(&name);
         let source = source.as_deref();
-        // A template that doesn't compile fails when it is reached; its bytes count all the same.
+        // What counts of a source is known when all are there. Of a template that has none, its bytes count all the same.
         // One that the site added in code may have been compiled with another syntax than the one that is set now.
         all.added |= source.is_some_and(|source| !templates.is_of_file(&name, source));
-        let of_file = || templates.digest(&name).map(|digest| PartDigest::new(*digest.as_bytes()));
-        sources.insert(part, source.map(PartDigest::of).or_else(of_file));
+        let of_file = templates.digest(&name).filter(|_| source.is_none());
+        sources.insert(part, of_file.map(|digest| PartDigest::new(*digest.as_bytes())));
         let syntax = templates.environment().syntax().clone();
         let mentions = source.and_then(|source| syntax::mentions(&name, source, syntax, replaced, &mut flow).ok());
         let Some(mentions) = mentions else { continue };
@@ -70,6 +70,45 @@ pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
         }
     }
     (sources, all, flow)
+}
+
+/// Leaves out what can't run: other macros, replaced blocks, and the static files that they name. A function of the site's own
+/// may call them by name all the same, unless it is declared what it looks up.
+pub(crate) fn narrow(site: Site<'_>, sources: &mut Parts, mentions: &mut Mentions, running: Option<&Running>) {
+    let Site { templates, settings, .. } = site;
+    let functions = mentions.names.iter().chain(&mentions.filters).map(String::as_str);
+    let running = running.filter(|_| !templates.has_own(functions.filter(|name| !lookups::are_known(settings, name))));
+    if let Some(running) = running {
+        mentions.files.clone_from(&running.files);
+    }
+    let syntax = templates.environment().syntax();
+    for (part, digest) in sources {
+        let Some(name) = part.strip_prefix(TEMPLATE) else { continue };
+        if let Some(source) = templates.source(name) {
+            *digest = Some(Running::digest(running, name, &source, &syntax::comments(&source, syntax)));
+        }
+    }
+}
+
+/// How the part of a template is called, before its name.
+const TEMPLATE: &str = "template ";
+
+/// The names of the static files that a reference can mean. One that is named and not there is among them.
+pub(super) fn meant<'a>(assets: &'a Assets, reference: &'a Reference) -> Vec<&'a str> {
+    match reference {
+        Reference::Name { name, .. } => vec![assets.named(name).0],
+        Reference::StartsWith(start) => assets.named_from(start).collect(),
+    }
+}
+
+/// The static files that are mentioned, each by its content in all forms.
+pub(super) fn files(assets: &Assets, mentions: &Mentions) -> Parts {
+    // Its URL says what its content is, in all forms that it has.
+    let digest = |name: &str| {
+        let url = assets.fingerprinted(name);
+        (format!("static file {name}"), url.map(PartDigest::of))
+    };
+    mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
 }
 
 /// Says once where the analysis of a page was cut.

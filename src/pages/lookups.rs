@@ -21,6 +21,11 @@ pub(crate) fn of<'a>(settings: &'a SiteSettings, function: &str) -> impl Iterato
     known.iter().copied().chain(declared.iter().map(String::as_str))
 }
 
+/// Whether it is known what a function, filter or test looks up.
+pub(crate) fn are_known(settings: &SiteSettings, function: &str) -> bool {
+    settings.lookups.contains_key(function) || KNOWN.iter().any(|(name, _)| *name == function)
+}
+
 #[cfg(test)]
 mod tests {
     use std::{

@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::{
     build_id::build_id,
     canonical::{self, Stream, Untaggable},
-    closure::{Site, collect, look_up, report_cut, too_many},
+    closure::{Site, collect, files, look_up, meant, narrow, report_cut, too_many},
     explain::{Explanation, Parts},
     fragment::Fragment,
     lookups::VOLATILE,
@@ -37,7 +37,6 @@ use crate::{
         digest::{ClosureDigest, PageDigest, PartDigest, update_framed},
         entity_tag::EntityTag,
     },
-    files::assets::Assets,
     images,
     inline::Inline,
 };
@@ -100,7 +99,7 @@ enum Verdict {
 }
 
 /// Bumped by whoever changes what is fed into a tag, so that no tag of an older release is taken for one of this.
-const VERSION: &str = "2";
+const VERSION: &str = "3";
 
 impl Closures {
     pub(crate) fn get(&self, site: Site<'_>, name: &str) -> Arc<Closure> {
@@ -115,16 +114,20 @@ impl Closures {
 
 impl Closure {
     fn of(site: Site<'_>, name: &str) -> Self {
-        let (sources, mut mentions, flow) = collect(site, name);
+        let (mut sources, mut mentions, flow) = collect(site, name);
         // Whatever has a global's name may be the global: a function looks at all that it is handed.
         let globals_there = site.templates.environment().globals().map(|(name, _)| name.to_owned()).collect();
         let is_watched = !site.settings.configure.is_empty() && !is_any_seeded();
+        let named = std::mem::take(&mut mentions.files);
         let looked_up = look_up(site.settings, &mut mentions);
+        let files_looked_up = std::mem::replace(&mut mentions.files, named);
         let options = AnalysisOptions { globals: globals_there, looked_up, is_watched };
         let (counts, cut) = Counts::of(flow, name, &options);
         let fragment = site.templates.fragment();
         // A block that is not rendered alone is rendered outside of what is around it: its names mean something else there.
-        let counts = if fragment.is_none_or(Fragment::is_alone) { counts } else { Counts::whole() };
+        let mut counts = if fragment.is_none_or(Fragment::is_alone) { counts } else { Counts::whole() };
+        narrow(site, &mut sources, &mut mentions, counts.running.take().as_ref());
+        mentions.files.extend(files_looked_up);
         report_cut(name, &cut);
         let mut verdict = verdict(site, &mentions);
         let mut parts = sources;
@@ -179,7 +182,7 @@ impl Closure {
 
     /// What counts of these arguments.
     pub(crate) fn counted(&self, arguments: &impl Serialize) -> Arc<Keyed> {
-        let Counts { reads, keys } = &self.counts;
+        let Counts { reads, keys, .. } = &self.counts;
         let has_keys = keys.is_some();
         let keys = keys.as_ref().map(|keys| canonical::keys(arguments, keys)).unwrap_or_default();
         let known = self.keyed.read().unwrap_or_else(PoisonError::into_inner);
@@ -279,23 +282,6 @@ impl Closure {
         parts.extend(leaves);
         Explanation::new(parts)
     }
-}
-
-/// The names of the static files that a reference can mean. One that is named and not there is among them.
-fn meant<'a>(assets: &'a Assets, reference: &'a Reference) -> Vec<&'a str> {
-    match reference {
-        Reference::Name { name, .. } => vec![assets.named(name).0],
-        Reference::StartsWith(start) => assets.named_from(start).collect(),
-    }
-}
-
-fn files(assets: &Assets, mentions: &Mentions) -> Parts {
-    // Its URL says what its content is, in all forms that it has.
-    let digest = |name: &str| {
-        let url = assets.fingerprinted(name);
-        (format!("static file {name}"), url.map(PartDigest::of))
-    };
-    mentions.files.iter().flat_map(|reference| meant(assets, reference)).map(digest).collect()
 }
 
 /// The other dependencies of a page: versions, settings, and the template or block that is rendered.

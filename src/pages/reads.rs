@@ -4,7 +4,8 @@
 //! 1. [`flow`]: what templates do, as facts about places that values come to;
 //! 2. [`solve`]: where the values come from, and what of it can run at all;
 //! 3. [`tree`]: what is done with the arguments, as a tree;
-//! 4. [`keys`]: which fields that is where their names are arguments.
+//! 4. [`keys`]: which fields that is where their names are arguments;
+//! 5. [`running`]: what of the templates can run at all.
 //!
 //! A fact may say too much and never too little: what is not understood looks at all of a value.
 
@@ -12,6 +13,7 @@ pub(crate) mod flow;
 mod keys;
 mod lists;
 pub(crate) mod names;
+mod running;
 mod solve;
 mod tree;
 
@@ -22,7 +24,7 @@ use self::{
     solve::Solver,
     tree::{Tree, TreeKind},
 };
-pub(crate) use self::{keys::Keys, solve::AnalysisOptions};
+pub(crate) use self::{keys::Keys, running::Running, solve::AnalysisOptions};
 use crate::defects::{Defect, seeded};
 
 /// What of a value counts.
@@ -135,23 +137,26 @@ pub(crate) struct Counts {
     pub(crate) reads: Reads,
     /// What has to be read to know the keys, if there may be any.
     pub(crate) keys: Option<Reads>,
+    /// What of the templates can run, if that is known.
+    pub(crate) running: Option<Running>,
 }
 
 impl Counts {
     /// All of all arguments.
     pub(crate) fn whole() -> Self {
-        Self { reads: Reads::Whole, keys: None }
+        Self { reads: Reads::Whole, keys: None, running: None }
     }
 
     /// What counts, and the names of arguments that were too much to follow.
     pub(crate) fn of(mut flow: Flow, root: &str, options: &AnalysisOptions) -> (Self, Cut) {
         let Some(solution) = Solver::new(&mut flow, options).run(root) else { return (Self::whole(), Cut::All) };
+        let running = Some(Running::of(&flow, &solution.live));
         let names = flow.into_names();
         let (reads, cut) = Tree::new(&solution, &names, TreeKind::Reads).of_arguments();
         let has_keys = solution.usages.iter().any(|usage| usage.is_key);
         let keys = has_keys.then(|| Tree::new(&solution, &names, TreeKind::Keys).of_arguments().0);
         let cut = if cut.is_empty() { Cut::None } else { Cut::Some(cut.into_iter().collect()) };
-        (Self { reads: reads.seeded(), keys }, cut)
+        (Self { reads: reads.seeded(), keys, running }, cut)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use minijinja::{Environment, tests};
+use minijinja::{Environment, Value, tests, value::ValueKind};
 
 use super::{
     site_settings::Configure,
@@ -21,6 +21,24 @@ pub(crate) fn of(configure: &[Configure]) -> Replaced {
     let tests = KNOWN_TESTS.into_iter().filter(|name| tests::is_test(&state, name)).collect();
     drop(state);
     Replaced { filters, tests, join: join_of(engine) }
+}
+
+/// Whether one of these is a function, filter or test of the site's own.
+pub(crate) fn has_own<'a>(configure: &[Configure], names: impl Iterator<Item = &'a str>) -> bool {
+    if configure.is_empty() {
+        return false;
+    }
+    let (mut engine, names) = (Environment::new(), names.collect::<Vec<_>>());
+    for name in &names {
+        engine.remove_filter(name);
+        engine.remove_test(name);
+        engine.remove_global(name);
+    }
+    configure.iter().for_each(|configure| configure(&mut engine));
+    let is_function = |(name, value): (&str, Value)| names.contains(&name) && value.kind() == ValueKind::Plain;
+    let state = engine.empty_state();
+    let is_own = |name: &&str| tests::is_filter(&state, name) || tests::is_test(&state, name);
+    names.iter().any(is_own) || engine.globals().any(is_function)
 }
 
 /// How the site's engine joins names, if it does. The engine says so only of templates that it has got: this one has a

@@ -10,6 +10,7 @@ mod filters;
 mod names;
 pub(crate) mod outline;
 mod pieces;
+mod sources;
 mod statements;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,10 @@ use minijinja::{
     syntax::SyntaxConfig,
 };
 
-pub(crate) use self::filters::{Join, KNOWN_FILTERS, KNOWN_TESTS, Replaced};
+pub(crate) use self::{
+    filters::{Join, KNOWN_FILTERS, KNOWN_TESTS, Replaced},
+    sources::comments,
+};
 use super::{
     inline,
     reads::{
@@ -86,8 +90,8 @@ pub(crate) fn mentions(
     replaced: &Replaced,
     flow: &mut Flow,
 ) -> Result<Mentions, minijinja::Error> {
-    let template = parse(source, name, syntax)?;
-    let mut walk = Walk::new(name, replaced, flow);
+    let template = parse(source, name, syntax.clone())?;
+    let mut walk = Walk::new(name, (source, syntax), replaced, flow);
     walk.waiting.push(Work::Statement(&template));
     walk.through();
     let (mut mentions, names) = (walk.found, walk.names);
@@ -102,6 +106,8 @@ struct Walk<'t, 's, 'f> {
     flow: &'f mut Flow,
     replaced: &'f Replaced,
     template: &'f str,
+    source: &'f str,
+    syntax: SyntaxConfig,
     /// The top level.
     outermost: Unit,
     /// Variables and functions that are looked up by name.
@@ -133,14 +139,31 @@ enum Work<'t, 's> {
 }
 
 impl<'t, 's, 'f> Walk<'t, 's, 'f> {
-    fn new(template: &'f str, replaced: &'f Replaced, flow: &'f mut Flow) -> Self {
+    fn new(template: &'f str, source: (&'f str, SyntaxConfig), replaced: &'f Replaced, flow: &'f mut Flow) -> Self {
         let frame = flow.frame();
         let unit = flow.template(frame);
+        let (source, syntax) = source;
+        flow.body(unit).source = 0..source.len();
         let scope = outermost(flow, frame);
         flow.templates.insert(template.to_owned(), unit);
         let (found, names, blocks) = (Mentions::default(), NumberSet::default(), NumberMap::default());
         let (outermost, around, extends, waiting) = (unit, Vec::new(), Vec::new(), Vec::new());
-        Self { found, flow, replaced, template, outermost, names, unit, scope, around, blocks, extends, waiting }
+        Self {
+            found,
+            flow,
+            replaced,
+            template,
+            source,
+            syntax,
+            outermost,
+            names,
+            unit,
+            scope,
+            around,
+            blocks,
+            extends,
+            waiting,
+        }
     }
 
     fn name(&mut self, text: &str) -> Name {
@@ -183,6 +206,12 @@ impl<'t, 's, 'f> Walk<'t, 's, 'f> {
 
     fn fact(&mut self, fact: Fact) {
         self.flow.body(self.unit).facts.push(fact);
+    }
+
+    /// A static file is named.
+    fn file(&mut self, reference: Reference) {
+        self.flow.body(self.unit).files.push(reference.clone());
+        self.found.files.insert(reference);
     }
 
     fn look_at(&mut self, expression: &'t Expr<'s>, to: Place, scope: Scope) {

@@ -85,6 +85,11 @@ impl Templates {
         self.replaced.get_or_init(|| replaced::of(&self.configure))
     }
 
+    /// Whether one of these is a function, filter or test of the site's own.
+    pub(crate) fn has_own<'a>(&self, names: impl Iterator<Item = &'a str>) -> bool {
+        replaced::has_own(&self.configure, names)
+    }
+
     /// The same templates, of which one block is rendered.
     pub(crate) fn with_fragment(&self, fragment: Fragment) -> Self {
         let (files, configure, replaced) = (self.files.clone(), self.configure.clone(), self.replaced.clone());

@@ -448,6 +448,8 @@ impl World {
         let folders = folders(&borrowed);
         let global = self.global.clone();
         let content = pictured(folders.content()).with_reload(false).with_build_id(&self.build);
+        // Both look at nothing but what they are handed.
+        let content = content.with_lookups("show", &[]).with_lookups("of_the_build", &[]);
         let build = self.build.clone();
         let content = content.with_environment(move |engine| {
             engine.add_global("g", global.clone());

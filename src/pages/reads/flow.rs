@@ -1,7 +1,7 @@
 //! What templates do with values, as facts about places: where a value comes from, where it goes, which of its parts are
 //! looked at. `syntax` writes the facts down, `solve` draws the conclusions. It knows no template syntax and no values.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, ops::Range, rc::Rc};
 
 pub(crate) use super::names::Name;
 use super::names::{Names, NumberMap};
@@ -142,6 +142,10 @@ pub(crate) struct Body {
     pub(crate) parameters: Vec<Name>,
     /// Of a block: whether the block that it replaces is put out in it.
     pub(crate) supers: bool,
+    /// Where it stands in the source of its template; empty where that of what is around has it.
+    pub(crate) source: Range<usize>,
+    /// The static files that it names.
+    pub(crate) files: Vec<Reference>,
 }
 
 /// All that the templates of a page do.
@@ -211,7 +215,8 @@ impl Flow {
     }
 
     pub(crate) fn unit(&mut self, template: Unit, frame: Frame) -> Unit {
-        self.bodies.push(Body { template, frame, facts: Vec::new(), parameters: Vec::new(), supers: false });
+        let (facts, parameters, files) = (Vec::new(), Vec::new(), Vec::new());
+        self.bodies.push(Body { template, frame, facts, parameters, supers: false, source: 0..0, files });
         Unit(self.bodies.len() as u32 - 1)
     }
 

@@ -128,6 +128,8 @@ pub(super) struct Solution {
     pub(super) parts: Lists<(Label, Place)>,
     /// By name, where they are.
     pub(super) arguments: NumberMap<Name, Vec<Place>>,
+    /// What can run.
+    pub(super) live: NumberSet<Unit>,
 }
 
 enum Work {
@@ -192,8 +194,8 @@ impl<'f> Solver<'f> {
             return None;
         }
         self.know_keys();
-        let Self { usages, flows, parts, arguments, .. } = self;
-        Some(Solution { usages, flows, parts, arguments })
+        let Self { usages, flows, parts, arguments, live, .. } = self;
+        Some(Solution { usages, flows, parts, arguments, live })
     }
 
     fn follow(&mut self, root: &str) -> bool {

@@ -29,7 +29,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             Expr::Var(variable) => {
                 if names_files(variable.id) {
                     // Not called on the spot: it may be called with any name later.
-                    self.found.files.insert(Reference::StartsWith(String::new()));
+                    self.file(Reference::StartsWith(String::new()));
                 }
                 self.variable(variable.id, to, scope);
             }
@@ -220,7 +220,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                             let references = references(name, call.span().start_line.into());
                             self.names_file(function.id, references, &call.args);
                         }
-                        _ => _ = self.found.files.insert(Reference::StartsWith(String::new())),
+                        _ => self.file(Reference::StartsWith(String::new())),
                     }
                 }
             }

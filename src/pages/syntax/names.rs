@@ -17,7 +17,7 @@ impl Walk<'_, '_, '_> {
     /// come with their size, which static files do not: with one that can't be `none`, no file is looked at.
     pub(super) fn names_file(&mut self, function: &str, references: Vec<Reference>, arguments: &[CallArg<'_>]) {
         if !images::FUNCTIONS.contains(&function) {
-            return self.found.files.extend(references);
+            return references.into_iter().for_each(|file| self.file(file));
         }
         let is_given = |size: &Expr<'_>| {
             matches!(size, Expr::Tuple(_) | Expr::List(_)) || size.as_const().is_some_and(|size| !size.is_none())
@@ -37,7 +37,7 @@ impl Walk<'_, '_, '_> {
                 }
                 url if url.is_url() => {}
                 Reference::StartsWith(start) if start.is_empty() && has_size => {}
-                file => _ = self.found.files.insert(file),
+                file => self.file(file),
             }
         }
     }

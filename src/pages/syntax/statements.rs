@@ -2,10 +2,10 @@
 
 use minijinja::machinery::ast::{self, Expr, ForLoop, FromImport, IfCond, Import, Include, Spanned, Stmt, WithBlock};
 
-use super::{Reference, Walk, Wanted, Work, names::references, outermost};
+use super::{Reference, Walk, Wanted, Work, names::references, outermost, sources};
 use crate::{
     defects::{Defect, seeded},
-    pages::reads::flow::{Fact, Label, Link, Name, Place, Scope},
+    pages::reads::flow::{Fact, Label, Link, Name, Place, Scope, Unit},
 };
 
 pub(super) const LOOP: &str = "loop";
@@ -51,12 +51,13 @@ impl<'t, 's> Walk<'t, 's, '_> {
             }
             Stmt::Include(include) => self.include(include),
             Stmt::Macro(declaration) => {
-                let (place, name) = (self.declaration(declaration), self.name(declaration.name));
+                let ((place, unit), name) = (self.declaration(declaration), self.name(declaration.name));
+                self.flow.body(unit).source = sources::body(self.source, &self.syntax, &declaration.body);
                 self.set(name, place);
             }
             Stmt::CallBlock(block) => {
                 let scope = self.scope;
-                let caller = self.declaration(&block.macro_decl);
+                let (caller, _) = self.declaration(&block.macro_decl);
                 self.call(&block.call, Place::WHOLE, scope, Some(caller));
             }
             Stmt::Do(call) => self.call(&call.call, Place::KIND, self.scope, None),
@@ -121,6 +122,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
         self.statements(&block.body);
         let frame = self.flow.frame();
         let unit = self.flow.unit(self.outermost, frame);
+        self.flow.body(unit).source = sources::body(self.source, &self.syntax, &block.body);
         let scope = outermost(self.flow, frame);
         self.begin(unit, scope);
         self.blocks.insert(unit, name);
@@ -162,7 +164,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     }
 
     /// A macro as a value.
-    fn declaration(&mut self, declaration: &'t ast::Macro<'s>) -> Place {
+    fn declaration(&mut self, declaration: &'t ast::Macro<'s>) -> (Place, Unit) {
         let (place, frame) = (self.flow.place(), self.flow.frame());
         let unit = self.flow.unit(self.outermost, frame);
         self.fact(Fact::Macro(place, unit));
@@ -173,7 +175,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
             self.waiting.push(Work::Body(declaration));
         }
         self.waiting.push(Work::Begin(unit, scope));
-        place
+        (place, unit)
     }
 
     /// What a macro does, after its parameters have got their values.
