@@ -4,7 +4,11 @@ use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};
 
 use super::{TestEdge, copies::StoredResponse};
-use crate::{fields::edge_lifetime::is_kept_error, local_edge::LocalEdge, runtime::Front};
+use crate::{
+    fields::{cache_control::directive, edge_lifetime::is_kept_error},
+    local_edge::LocalEdge,
+    runtime::Front,
+};
 
 impl TestEdge {
     /// The field that it takes cache tags from: the HeaderName of the distribution's CacheTagConfig. Default: `cache-tag`.
@@ -44,7 +48,8 @@ impl TestEdge {
     }
 
     /// Asks the site on each hit too, and fails where the copy is not what the site has now: a tag of its data is missing, or a
-    /// purge. In development ([`Stage`](crate::Stage)), as tests are, it says which argument has changed. Default: hits are
+    /// purge. An error is looked at where it has a `s-maxage`, as a 404 with
+    /// [`until_purged`](crate::CacheControl::until_purged). In development ([`Stage`](crate::Stage)), as tests are, it says which argument has changed. Default: hits are
     /// handed out as they are.
     ///
     /// # Panics
@@ -118,7 +123,8 @@ impl TestEdge {
     /// Compares a copy with what the site has now.
     pub(super) async fn check(&self, front: Option<Front>, mut to_site: Request<Bytes>, kept: &StoredResponse) {
         // What CloudFront keeps whatever it says is not what the site wanted kept.
-        if !self.purging.verifies || is_kept_error(kept.response.status()) {
+        let is_wanted = || directive(kept.response.headers(), "s-maxage").is_some();
+        if !self.purging.verifies || is_kept_error(kept.response.status()) && !is_wanted() {
             return;
         }
         let viewer = to_site.headers().clone();

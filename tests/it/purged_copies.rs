@@ -161,3 +161,52 @@ async fn a_site_is_right_whether_a_304_renews_tags_or_not() {
         assert_eq!(edge.get("/").send().await.cache(), Some(Miss));
     }
 }
+
+/// A site whose answers all show one number.
+fn of_all_kinds(number: &Arc<Mutex<u32>>) -> (Folders, TestSite) {
+    let folders = folders(&[
+        ("templates/page.html", "{% extends 'base.html' %}{% block body %}{{ number }}{% endblock %}"),
+        ("templates/base.html", "<p>{% block body %}{% endblock %}"),
+    ]);
+    let (content, number) = (folders.content().with_reload(true), number.clone());
+    let service = service_fn(move |request: Request| {
+        let number = *number.lock().unwrap();
+        let arguments = json!({ "number": number });
+        let answer = match request.uri().path() {
+            "/page" => content.render_template("page.html", arguments).expect("a template"),
+            "/block" => content.render_block("page.html", "body", arguments).expect("a block"),
+            "/json" => content.json(&arguments).expect("JSON"),
+            "/feed" => content.xml(format!("<rss>{number}</rss>")),
+            "/redirect" => content.redirect(&format!("/{number}")),
+            "/asset" => content.asset(format!("{number}").into_bytes()),
+            "/image" => Representation::new("image/svg+xml", format!("<svg>{number}</svg>")),
+            _ => content.html(format!("there is no {number}")).with_status(http::StatusCode::NOT_FOUND),
+        };
+        let answer =
+            answer.with_data_tags(["shown", "Shown", "a,b", "\u{fc}"]).with_cache_control(CacheControl::until_purged());
+        async { Ok::<_, std::convert::Infallible>(http::Response::<String>::from(answer)) }
+    });
+    (folders, TestSite::new(CloudFront::new().with_cache_tags("cache-tag").layer(service)))
+}
+
+#[tokio::test]
+async fn a_forgotten_purge_is_found_whatever_the_answer_is() {
+    for path in ["/page", "/block", "/json", "/feed", "/redirect", "/asset", "/image", "/missing"] {
+        let number = Arc::new(Mutex::new(1));
+        let (_folders, site) = of_all_kinds(&number);
+        let edge = Arc::new(TestEdge::new(site).with_verify());
+        assert_eq!(edge.get(path).send().await.cache(), Some(Miss), "{path}");
+        assert_eq!(edge.get(path).send().await.cache(), Some(Hit), "{path}");
+        *number.lock().unwrap() = 2;
+        let asking = edge.clone();
+        let found = tokio::spawn(async move { asking.get(path).send().await.status() }).await;
+        let panic = found.expect_err("it is found").into_panic();
+        let words = panic.downcast_ref::<String>().expect("words");
+        assert!(words.starts_with(&format!("{path} is kept")) && words.contains(",shown`"), "{words}");
+        assert_eq!(words.contains("args.number"), ["/page", "/block"].contains(&path), "{words}");
+        for tag in ["SHOWN", "\u{fc}", "a,b"] {
+            edge.purge([tag]);
+            assert_eq!(edge.get(path).send().await.cache(), Some(Miss), "{path} by {tag}");
+        }
+    }
+}
