@@ -138,17 +138,20 @@ async fn day(policy: &CacheControl, visits: u32) -> Day {
 #[tokio::test]
 #[allow(clippy::print_stdout)] // The shares are figures to be seen.
 async fn a_page_that_is_kept_until_it_is_purged_is_never_old_and_seldom_made() {
-    let visits = std::env::var("DAY_VISITS").ok().and_then(|visits| visits.parse().ok()).unwrap_or(1_000);
-    let minutes =
-        CacheControl::new().with_public().with_max_age(Duration::ZERO).with_s_maxage(Duration::from_secs(600));
+    let visits = std::env::var("DAY_VISITS").ok().and_then(|visits| visits.parse().ok()).unwrap_or(10_000);
+    let minute = CacheControl::new().with_public().with_max_age(Duration::ZERO).with_s_maxage(Duration::from_secs(60));
     let mut days = Vec::new();
     for (name, policy) in [
         ("no-cache", CacheControl::no_cache()),
-        ("s-maxage=600", minutes),
+        ("s-maxage=60", minute),
         ("until purged", CacheControl::until_purged()),
     ] {
         let day = day(&policy, visits).await;
-        println!("{name}: {day:?}");
+        let Day { visits, invocations, stale, oldest } = day;
+        let hit_ratio = 1.0 - f64::from(invocations) / f64::from(visits);
+        println!(
+            "{name}: {invocations} invocations for {visits} visits, hit ratio {hit_ratio:.3}, {stale} old pages, {oldest} s at most"
+        );
         days.push(day);
     }
     let [asked, timed, kept] = &days[..] else { panic!("three days") };
