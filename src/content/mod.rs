@@ -307,6 +307,8 @@ impl ContentManager {
     ///
     /// - templates that don't compile;
     /// - templates and static files that are named and not there;
+    /// - filters, tests and functions that are used and not there, also those that [`with_environment`](Self::with_environment)
+    ///   would have to add. A function that a handler passes as an argument is not known here: add it to the engine instead;
     /// - blocks that no page shows, as none of the templates that are extended has them;
     /// - compressed files that are not what their plain ones compress to;
     /// - where images are converted, those whose names say another kind than they are, and URLs of images of which a
@@ -348,6 +350,12 @@ impl ContentManager {
     /// ```
     pub fn check_inline(&self) -> Vec<Finding> {
         check::check_inline(&self.snapshot().templates)
+    }
+
+    /// What [`check`](Self::check) finds of filters, tests and functions.
+    #[cfg_attr(not(feature = "dev-server"), allow(dead_code, reason = "the local server says it at its start"))]
+    pub(crate) fn unknown_names(&self) -> Vec<Finding> {
+        check::unknown(&self.snapshot().templates)
     }
 
     fn with_template(&self, name: &str) -> Result<Arc<Snapshot>> {

@@ -7,11 +7,12 @@ use super::{
     chain::Chain,
     closure,
     closure::Site,
+    known_names::KnownNames,
     page_tag,
     reads::flow::Flow,
     reference::Reference,
     routes,
-    syntax::{self, Mentions, Wanted},
+    syntax::{self, Applied, Mentions, Wanted},
     templates::{self, Templates},
 };
 use crate::{fields::media_type, files::assets::Assets};
@@ -37,6 +38,7 @@ pub struct Finding {
     is_static: bool,
     line: Option<usize>,
     problem: String,
+    unknown_name: Option<String>,
 }
 
 impl Finding {
@@ -67,6 +69,25 @@ impl Finding {
         self.line
     }
 
+    /// The name of the filter, test or function that the engine has not, where that is what is wrong. A program that does not know
+    /// what a site adds to the engine cannot tell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{ContentManager, Embedded};
+    ///
+    /// const TEMPLATES: Embedded = Embedded::new(&[("a.html", b"\n{{ title|uper }}")]);
+    /// let content = ContentManager::new(TEMPLATES, Embedded::new(&[]))?;
+    /// let finding = &content.check()[0];
+    /// assert_eq!((finding.line(), finding.unknown_name()), (Some(2), Some("uper")));
+    /// assert!(finding.problem().contains("did you mean `upper`?"));
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn unknown_name(&self) -> Option<&str> {
+        self.unknown_name.as_deref()
+    }
+
     /// What is wrong, in a sentence.
     pub fn problem(&self) -> &str {
         &self.problem
@@ -86,14 +107,40 @@ pub(crate) fn check(site: Site<'_>) -> Vec<Finding> {
     let Site { templates, assets, settings } = site;
     let in_templates = templates.names().into_iter().flat_map(|name| of_template(site, &name));
     let misnamed = settings.images.misnamed(assets).into_iter();
-    let misnamed = misnamed.map(|(file, problem)| Finding { file, is_static: true, line: None, problem });
-    in_templates.chain(cut(site)).chain(stale(assets)).chain(misnamed).collect()
+    let misnamed =
+        misnamed.map(|(file, problem)| Finding { file, is_static: true, line: None, problem, unknown_name: None });
+    in_templates.chain(unknown(templates)).chain(cut(site)).chain(stale(assets)).chain(misnamed).collect()
+}
+
+/// Filters, tests and functions that no page could be rendered with. A template that is included, or that extends another, may
+/// call what the other one defines: so each name that any of them gives a value to is known.
+pub(crate) fn unknown(templates: &Templates) -> Vec<Finding> {
+    let environment = templates.environment();
+    let read = |name: String| {
+        let source = environment.get_template(&name).ok()?;
+        Some((mentions(templates, &name, source.source()).ok()?, name))
+    };
+    let all: Vec<(Mentions, String)> = templates.names().into_iter().filter_map(read).collect();
+    let defined = all.iter().flat_map(|(mentions, _)| &mentions.defined).map(String::as_str);
+    let known = KnownNames::of(environment, defined);
+    let of = |(mentions, name): &(Mentions, String)| {
+        let unknown = mentions.applied.iter().filter(|applied| !known.has(applied));
+        let finding = |applied: &Applied| Finding {
+            file: name.clone(),
+            is_static: false,
+            line: Some(applied.line),
+            problem: known.problem(applied),
+            unknown_name: Some(applied.name.clone()),
+        };
+        unknown.map(finding).collect::<Vec<_>>()
+    };
+    all.iter().flat_map(of).collect()
 }
 
 /// Pages whose tags cost more or cover more than they need to, as their templates can't be followed.
 fn cut(site: Site<'_>) -> impl Iterator<Item = Finding> {
     let problems = site.templates.names().into_iter().filter_map(move |file| Some((closure::cut(site, &file)?, file)));
-    problems.map(|(problem, file)| Finding { file, is_static: false, line: None, problem })
+    problems.map(|(problem, file)| Finding { file, is_static: false, line: None, problem, unknown_name: None })
 }
 
 /// Compressed files that are older than the plain ones beside them, as an edit leaves them.
@@ -102,7 +149,7 @@ fn stale(assets: &Assets) -> impl Iterator<Item = Finding> {
         let problem = format!(
             "it does not decompress to `{plain}`, which is sent uncompressed instead: compress that again, or remove this file"
         );
-        Finding { file: file.to_owned(), is_static: true, line: None, problem }
+        Finding { file: file.to_owned(), is_static: true, line: None, problem, unknown_name: None }
     })
 }
 
@@ -114,8 +161,13 @@ pub(crate) fn check_inline(templates: &Templates) -> Vec<Finding> {
         let template = environment.get_template(&name).ok();
         let mentions = template.and_then(|template| mentions(templates, &name, template.source()).ok());
         let blocked = mentions.map(|mentions| mentions.inline.blocked).unwrap_or_default();
-        let finding =
-            move |(line, problem)| Finding { file: name.clone(), is_static: false, line: Some(line), problem };
+        let finding = move |(line, problem)| Finding {
+            file: name.clone(),
+            is_static: false,
+            line: Some(line),
+            problem,
+            unknown_name: None,
+        };
         blocked.into_iter().map(finding).collect::<Vec<_>>()
     };
     names.flat_map(of).collect()
@@ -135,10 +187,16 @@ fn of_template(site: Site<'_>, name: &str) -> Vec<Finding> {
         Err(error) => {
             let problem = format!("it does not compile: {error}");
             let (file, line) = templates::innermost(name, &error);
-            return vec![Finding { file, is_static: false, line, problem }];
+            return vec![Finding { file, is_static: false, line, problem, unknown_name: None }];
         }
     };
-    let finding = |line, problem| Finding { file: name.to_owned(), is_static: false, line: Some(line), problem };
+    let finding = |line, problem| Finding {
+        file: name.to_owned(),
+        is_static: false,
+        line: Some(line),
+        problem,
+        unknown_name: None,
+    };
     let mut findings = Vec::new();
     for Wanted { names, line } in &mentions.wanted {
         if !names.iter().any(|name| templates.contains(name)) {
@@ -168,7 +226,7 @@ fn of_template(site: Site<'_>, name: &str) -> Vec<Finding> {
     }
     if let Some(reason) = page_tag::rendered_first(site, &mentions) {
         let problem = format!("its page is rendered at each request: {reason}");
-        findings.push(Finding { file: name.to_owned(), is_static: false, line: None, problem });
+        findings.push(Finding { file: name.to_owned(), is_static: false, line: None, problem, unknown_name: None });
     }
     for (line, url) in &mentions.unsized_images {
         findings.push(finding(*line, format!("the image at `{url}` needs size=(width, height)")));

@@ -8,7 +8,7 @@
 //! 4. [`page_tag`] the tag, from [`canonical`] arguments and the [`build_id`]; [`watch`] whether a page shows more than its tag
 //!    covers; [`shallow`] how deep its arguments may lie
 //! 5. [`chain`] makes a [`fragment`] of a page: one block of it, and nothing else
-//! 6. [`explain`] why two tags differ; [`check`] what would fail at run time; [`inline`] the scripts and styles inside a page
+//! 6. [`explain`] why two tags differ; [`check`] what would fail at run time, as by names that are none of the [`known_names`]; [`inline`] the scripts and styles inside a page
 //! 7. [`graph`] which templates name one another
 //!
 //! It does not know requests or caches.
@@ -22,6 +22,7 @@ pub(crate) mod explain;
 mod fragment;
 pub(crate) mod graph;
 mod inline;
+mod known_names;
 pub(crate) mod links;
 mod loader;
 mod lookups;

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 use minijinja::{
     machinery::{
+        Span,
         ast::{self, Expr, Stmt},
         parse,
     },
@@ -45,6 +46,10 @@ pub(crate) struct Mentions {
     pub(crate) names: BTreeSet<String>,
     /// Filters and tests.
     pub(crate) filters: BTreeSet<String>,
+    /// What must be there for the template to be rendered, where it is asked for.
+    pub(crate) applied: BTreeSet<Applied>,
+    /// Names that it gives a value to, such as its macros.
+    pub(crate) defined: BTreeSet<String>,
     /// One of them is named by what can't be read here.
     pub(crate) applies_any: bool,
     /// Something in it has no meaning here.
@@ -65,6 +70,21 @@ pub(crate) struct Mentions {
     pub(crate) routes: BTreeSet<RouteCall>,
     /// Scripts and styles.
     pub(crate) inline: inline::InlineParts,
+}
+
+/// A filter, a test or a function that is asked for by name in a line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Applied {
+    pub(crate) line: usize,
+    pub(crate) kind: AppliedKind,
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AppliedKind {
+    Filter,
+    Test,
+    Function,
 }
 
 /// Templates of which one at least must be there.
@@ -94,7 +114,8 @@ pub(crate) fn mentions(
     let mut walk = Walk::new(name, (source, syntax), replaced, flow);
     walk.waiting.push(Work::Statement(&template));
     walk.through();
-    let (mut mentions, names) = (walk.found, walk.names);
+    let (mut mentions, names, defined) = (walk.found, walk.names, walk.defined);
+    mentions.defined = defined.into_iter().map(|name| flow.names.text(name).to_string()).collect();
     mentions.names = names.into_iter().map(|name| flow.names.text(name).to_string()).collect();
     mentions.inline = inline::find(pieces::pieces(&template));
     Ok(mentions)
@@ -112,6 +133,8 @@ struct Walk<'t, 's, 'f> {
     outermost: Unit,
     /// Variables and functions that are looked up by name.
     names: NumberSet<Name>,
+    /// Names that get a value.
+    defined: NumberSet<Name>,
     /// What runs here, and what can be seen here.
     unit: Unit,
     scope: Scope,
@@ -146,8 +169,9 @@ impl<'t, 's, 'f> Walk<'t, 's, 'f> {
         flow.body(unit).source = 0..source.len();
         let scope = outermost(flow, frame);
         flow.templates.insert(template.to_owned(), unit);
-        let (found, names, blocks) = (Mentions::default(), NumberSet::default(), NumberMap::default());
-        let (outermost, around, extends, waiting) = (unit, Vec::new(), Vec::new(), Vec::new());
+        let (found, names, defined) = (Mentions::default(), NumberSet::default(), NumberSet::default());
+        let (outermost, blocks, around) = (unit, NumberMap::default(), Vec::new());
+        let (extends, waiting) = (Vec::new(), Vec::new());
         Self {
             found,
             flow,
@@ -157,6 +181,7 @@ impl<'t, 's, 'f> Walk<'t, 's, 'f> {
             syntax,
             outermost,
             names,
+            defined,
             unit,
             scope,
             around,
@@ -168,6 +193,10 @@ impl<'t, 's, 'f> Walk<'t, 's, 'f> {
 
     fn name(&mut self, text: &str) -> Name {
         self.flow.names.name(text)
+    }
+
+    fn applies(&mut self, kind: AppliedKind, name: &str, span: Span) {
+        self.found.applied.insert(Applied { line: span.start_line.into(), kind, name: name.to_owned() });
     }
 
     /// Looks at all that waits.

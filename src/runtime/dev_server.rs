@@ -29,6 +29,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
+    content::ContentManager,
     error::{Error, ErrorKind, Result},
     files::provenance,
     notes::noted,
@@ -59,6 +60,7 @@ pub(super) async fn run(mut app: App) -> Result<()> {
     let tools = Some(tools).filter(|_| app.shows_errors);
     let server = Arc::new(Server { app, front, hosts, tools });
     server.greet(address);
+    server.warn_of_unknown_names();
     let mut signals = Signals::new()?;
     loop {
         let accepted = match select(pin!(listener.accept()), pin!(signals.next())).await {
@@ -88,6 +90,15 @@ impl Server {
         let front = self.front;
         let content: String = provenance::sentences().iter().map(|sentence| format!("; {sentence}")).collect();
         tracing::info!("serving http://{address}{everywhere} as {front} does, in {stage}{content}");
+    }
+
+    /// Says before a visitor meets it which templates use what the engine has not.
+    fn warn_of_unknown_names(&self) {
+        let content = self.app.error_pages.as_ref().filter(|_| self.app.development);
+        for finding in content.map(ContentManager::unknown_names).unwrap_or_default() {
+            let (template, line, problem) = (finding.template(), finding.line(), finding.problem());
+            tracing::warn!(template, line, problem, "a page with this template fails where it gets there");
+        }
     }
 
     /// Answers all requests of a connection that came in at this address.

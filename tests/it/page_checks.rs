@@ -352,3 +352,35 @@ async fn ask_head(app: &App) -> String {
     let answer = get(app, "/").send().await;
     format!("{} {}", answer.status.as_u16(), answer.header("etag"))
 }
+
+#[test]
+fn unknown_filters_tests_and_functions_are_found_before_a_visitor_meets_them() {
+    let (_folders, content) = site(&[
+        (
+            "templates/a.html",
+            "{% from 'm.html' import card %}{{ card() }}{{ x|uper }}\n{% if x is evn %}{{ rnge(3) }}{% endif %}\n\
+             {{ x|shout }}{% filter lenght %}x{% endfilter %}{{ helper() }}{% macro own(inner) %}{{ inner() }}{{ caller() }}\
+             {% endmacro %}{% block b %}{{ super() }}{{ own(card) }}{% endblock %}{{ x|upper is even }}{{ range(3) }}",
+        ),
+        (
+            "templates/m.html",
+            "{% macro card() %}{% endmacro %}{% for helper in x recursive %}{{ loop(x) }}{% endfor %}",
+        ),
+        ("templates/never-shown.html", "\n\n{{ a|slugify }}"),
+    ]);
+    let content = content.with_environment(|engine| engine.add_filter("shout", |text: String| text.to_uppercase()));
+    let found = content.check();
+    let unknown: Vec<_> = found.iter().filter_map(|it| Some((it.template(), it.line()?, it.unknown_name()?))).collect();
+    let expected = [
+        ("a.html", 1, "uper"),
+        ("a.html", 2, "evn"),
+        ("a.html", 2, "rnge"),
+        ("a.html", 3, "lenght"),
+        ("never-shown.html", 3, "slugify"),
+    ];
+    assert_eq!(unknown, expected, "{found:#?}");
+    let problem = |name: &str| found.iter().find(|it| it.unknown_name() == Some(name)).map_or("", |it| it.problem());
+    assert!(problem("uper").starts_with("there is no filter `uper`: did you mean `upper`?"), "{}", problem("uper"));
+    assert!(problem("evn").contains("did you mean `even`?") && problem("rnge").contains("did you mean `range`?"));
+    assert!(!problem("slugify").contains("did you mean"), "{}", problem("slugify"));
+}

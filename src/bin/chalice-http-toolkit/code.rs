@@ -1,7 +1,7 @@
 //! What a site's code says that its template has to agree with: how often a task is tried, which field has cache tags, whether it
 //! purges. The code is read as a text. What does not stand there, as it is behind a name, is unknown, and is taken for right.
 
-use std::{fmt, fs, io, path::Path};
+use std::{collections::BTreeSet, fmt, fs, io, path::Path};
 
 use crate::folder::files_below;
 
@@ -22,6 +22,13 @@ pub(crate) struct Code {
     pub(crate) names_distribution: bool,
     /// Whether it purges by paths, which takes no tags.
     purges_paths: bool,
+    /// Whether it sets up the engine of templates, and whether it does so by names that stand in it.
+    sets_up_engine: bool,
+    adds_by_name: bool,
+    /// Whether it adds what other crates have.
+    adds_many: bool,
+    /// What stands in it between quotation marks.
+    texts: BTreeSet<String>,
     /// Each `with_data_tags([..])` with more tags than an answer may have.
     too_many: Vec<(SourceLine, usize)>,
 }
@@ -49,6 +56,10 @@ impl Default for Code {
             purges: false,
             names_distribution: false,
             purges_paths: false,
+            sets_up_engine: false,
+            adds_by_name: false,
+            adds_many: false,
+            texts: BTreeSet::new(),
             too_many: Vec::new(),
         }
     }
@@ -84,11 +95,22 @@ impl Code {
             ATTEMPTS.into_iter().flat_map(&after).filter_map(|(_, rest)| number(rest)).fold(self.attempts, u32::max);
         self.tag_fields.extend(after("with_cache_tags(").map(|(place, rest)| (place, text(rest))));
         self.until_purged = self.until_purged.take().or_else(|| after("until_purged()").next().map(|(place, _)| place));
+        self.sets_up_engine |= source.contains("with_environment(");
+        self.adds_many |= ["with_jinja_compat(", "minijinja_contrib"].iter().any(|many| source.contains(many));
+        self.adds_by_name |=
+            ["add_filter(", "add_function(", "add_test(", "add_global("].iter().any(|add| source.contains(add));
+        self.texts.extend(source.split('"').map(str::to_owned));
         self.purges |= source.contains("Purge::new(");
         self.names_distribution |= source.contains("with_distribution(");
         self.purges_paths |= source.contains(".paths(");
         let counted = after("with_data_tags([").filter_map(|(place, rest)| Some((place, elements(rest)?)));
         self.too_many.extend(counted.filter(|(_, tags)| *tags > MOST_TAGS));
+    }
+
+    /// Whether the code may give templates a filter, test or function of this name.
+    pub(crate) fn may_add(&self, name: &str) -> bool {
+        // By a function of another crate it may add anything.
+        !self.is_there || self.adds_many || self.texts.contains(name) || (self.sets_up_engine && !self.adds_by_name)
     }
 
     /// The faults in the code alone. They do not depend on the template.
@@ -214,5 +236,20 @@ mod tests {
         let tags = |number| format!("\nwith_data_tags([{}])", vec!["\"a\""; number].join(", "));
         assert!(lines(&tags(49)).is_empty());
         assert_eq!(lines(&tags(50)), [2]);
+    }
+
+    #[test]
+    fn a_name_that_the_code_may_add_is_known() {
+        for (source, name, expected) in [
+            ("fn main() {}", "shout", false),
+            ("c.with_environment(|e| e.add_filter(\"shout\", shout))", "shout", true),
+            ("c.with_environment(|e| e.add_filter(\"shout\", shout))", "shoot", false),
+            ("c.with_environment(others::filters)", "shoot", true),
+        ] {
+            let mut code = Code::default();
+            code.add("main.rs", source);
+            assert_eq!(code.may_add(name), expected, "{source} {name}");
+        }
+        assert!(Code::default().may_add("shout"), "without code nobody knows");
     }
 }

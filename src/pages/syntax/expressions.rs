@@ -9,7 +9,8 @@ use minijinja::{
 };
 
 use super::{
-    Reference, Walk,
+    AppliedKind, Reference, Walk,
+    filters::undotted,
     names::references,
     names_files,
     statements::{INNERMOST_LOOP, LOOP},
@@ -58,8 +59,14 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 self.look_at(&choice.true_expr, to, scope);
                 choice.false_expr.iter().for_each(|other| self.look_at(other, to, scope));
             }
-            Expr::Filter(filter) => self.filter(filter, to, scope),
-            Expr::Test(test) => self.test(test, scope),
+            Expr::Filter(filter) => {
+                self.applies(AppliedKind::Filter, &undotted(filter.name), filter.span());
+                self.filter(filter, to, scope);
+            }
+            Expr::Test(test) => {
+                self.applies(AppliedKind::Test, &undotted(test.name), test.span());
+                self.test(test, scope);
+            }
             Expr::GetAttr(attribute) => {
                 let of = self.value_of(&attribute.expr, scope);
                 let name = self.name(attribute.name);
@@ -204,6 +211,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
         match &call.expr {
             Expr::Var(function) if function.id == "super" && call.args.is_empty() => self.replaced_block(scope),
             Expr::Var(function) => {
+                self.applies(AppliedKind::Function, function.id, call.span());
                 let callee = self.callee(&given);
                 self.variable(function.id, callee, scope);
                 if function.id == LOOP {

@@ -90,7 +90,7 @@ impl Replaced {
 const APPLY: [(&str, usize); 5] = [("map", 0), ("select", 0), ("reject", 0), ("selectattr", 1), ("rejectattr", 1)];
 
 /// The engine takes blanks around the dots of a filter's name for none.
-fn undotted(name: &str) -> String {
+pub(super) fn undotted(name: &str) -> String {
     name.split_ascii_whitespace().collect()
 }
 

@@ -225,6 +225,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     }
 
     fn set(&mut self, name: Name, place: Place) {
+        self.defined.insert(name);
         let Some(frame) = self.flow.innermost(self.scope) else { return };
         self.fact(Fact::Set(frame, name, place));
         self.scope = self.flow.scope(Link::Set(frame, name, self.scope));

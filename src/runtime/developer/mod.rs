@@ -16,6 +16,7 @@ mod reload;
 mod requests;
 #[cfg(feature = "dev-server")]
 mod show;
+mod terminal;
 #[cfg(feature = "dev-server")]
 pub(super) mod tools;
 mod variables;
@@ -63,13 +64,14 @@ struct Line {
     is_at_fault: bool,
 }
 
-/// The page for an error in place of the site's, which is within it.
+/// The page for an error in place of the site's, which is within it. The terminal has it in short.
 pub(super) fn instead_of(
     of_the_site: Response<ResponseBody>,
     error: &Error,
     request: FailedRequest<'_>,
 ) -> Response<ResponseBody> {
     let (mut parts, body) = of_the_site.into_parts();
+    terminal::tell(error, parts.status, request);
     let page = page(error, parts.status, request, &String::from_utf8_lossy(body.bytes().map_or(&[], |body| body)));
     for (name, value) in [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
