@@ -47,4 +47,6 @@ pub(crate) struct ImageNote {
     pub(crate) bytes: usize,
     /// How long it took; `None` where it was there.
     pub(crate) made_in: Option<Duration>,
+    /// It took longer than a request waits, and its source was sent.
+    pub(crate) is_late: bool,
 }

@@ -253,6 +253,7 @@ impl Variant {
                 media_type: media_type_of(&bytes),
                 bytes: bytes.len(),
                 made_in,
+                is_late: outcome.is_none(),
             }
         });
     }

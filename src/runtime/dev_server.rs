@@ -124,7 +124,7 @@ impl Server {
         }
         let is_direct = is_direct(&parts, host.as_ref());
         let tools = self.tools.as_ref().filter(|_| is_direct);
-        if let Some(answer) = tools.and_then(|tools| tools.answer(&parts)) {
+        if let Some(answer) = tools.and_then(|tools| tools.answer(&parts, &self.app.tasks)) {
             return answer;
         }
         let document = tools.and_then(|tools| tools.document(&mut parts));
@@ -140,13 +140,13 @@ impl Server {
         };
         let begun = Instant::now();
         let (response, notes) = noted(exchange(&app, self.front, &parts, &body.to_bytes())).await;
-        if let Some(tools) = self.tools.as_ref().filter(|_| !is_quiet) {
-            tools.requests.add((&parts.method, &parts.uri), &response, begun.elapsed(), &notes);
-        }
+        let (tools, took) = (self.tools.as_ref().filter(|_| !is_quiet), begun.elapsed());
+        let verdict = tools.map(|tools| tools.requests.add((&parts.method, &parts.uri), &response, took, &notes));
         if self.app.development && !is_quiet {
             let (method, path, status) = (&parts.method, parts.uri.path(), response.status().as_u16());
-            let time = begun.elapsed().as_secs_f64() * 1000.0;
-            tracing::info!(target: "chalice_http_toolkit::access", "{method} {path} {status} {time:.1} ms");
+            let (time, verdict) = (took.as_secs_f64() * 1000.0, verdict.filter(|verdict| !verdict.is_empty()));
+            let verdict = verdict.map(|verdict| format!(" ({verdict})")).unwrap_or_default();
+            tracing::info!(target: "chalice_http_toolkit::access", "{method} {path} {status} {time:.1} ms{verdict}");
         }
         match document {
             Some(document) => document.with_script_in(response),
@@ -275,7 +275,9 @@ mod tests {
     async fn tools_are_for_this_machines_browser_and_all_else_is_the_sites() {
         let own = "Host: localhost\r\n";
         let proxied = "Host: localhost\r\nX-Forwarded-For: 192.0.2.1\r\n";
-        for path in ["/", "/_dev", "/_dev/", "/_dev/reload.js", "/_dev/events", "/_dev/tasks", "/_dev/no-such"] {
+        for path in
+            ["/", "/_dev", "/_dev/", "/_dev/reload.js", "/_dev/events", "/_dev/images", "/_dev/tasks", "/_dev/no-such"]
+        {
             for (fields, is_own) in [
                 (own.to_owned(), true),
                 (format!("{own}Sec-Fetch-Site: same-origin\r\n"), true),
@@ -291,7 +293,8 @@ mod tests {
                 }
                 let with = answer(pages(Some(Tools::new(true))), sent.as_bytes()).await;
                 let without = answer(pages(None), sent.as_bytes()).await;
-                let is_tool = is_own && ["/_dev", "/_dev/", "/_dev/reload.js"].contains(&path);
+                let is_tool =
+                    is_own && ["/_dev", "/_dev/", "/_dev/reload.js", "/_dev/images", "/_dev/tasks"].contains(&path);
                 assert_eq!(with != without, is_tool, "{sent} {with:?}");
             }
         }

@@ -30,6 +30,8 @@ mod panics;
 mod reply;
 mod schedules;
 mod serve;
+#[cfg(all(feature = "tasking", feature = "dev-server"))]
+mod shown_tasks;
 mod streaming;
 #[cfg(feature = "tasking")]
 mod tasks;

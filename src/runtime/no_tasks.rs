@@ -18,6 +18,16 @@ impl Tasks {
     #[allow(dead_code)] // Without the local server nothing stops it.
     pub(crate) async fn stop(&self) {}
 
+    #[allow(dead_code)] // Without the local server nobody looks.
+    pub(crate) fn shown(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    #[allow(dead_code)]
+    pub(crate) fn change(&self, _: &str, _: &str, _: &str) -> bool {
+        false
+    }
+
     pub(crate) async fn work(&self, _: &str, _: Option<&Context>) -> Result<Value> {
         Err(Error::new(ErrorKind::Event, "this event is of a queue; tasks need the feature `tasking`"))
     }

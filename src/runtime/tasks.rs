@@ -74,6 +74,11 @@ impl App {
 }
 
 impl Tasks {
+    #[cfg_attr(not(feature = "dev-server"), allow(dead_code, reason = "the local server shows them"))]
+    pub(super) fn controllers(&self) -> impl Iterator<Item = &TaskingController> {
+        self.0.iter()
+    }
+
     /// Starts what works off local queues.
     pub(crate) fn start(&self) {
         self.0.iter().for_each(TaskingController::start_local_worker);

@@ -28,6 +28,7 @@ use crate::{
 const LONGEST_OWN_ID: usize = 64;
 
 /// A received message, read as far as it can be.
+#[derive(Clone)]
 pub(crate) struct Record {
     /// Without it nothing can be said of this record.
     pub(crate) message_id: Option<String>,

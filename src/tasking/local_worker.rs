@@ -46,6 +46,15 @@ impl TaskingController {
         }
     }
 
+    /// The queue in this process, where it has one.
+    #[cfg_attr(not(feature = "dev-server"), allow(dead_code, reason = "the local server shows it"))]
+    pub(crate) fn queue_of_process(&self) -> Option<LocalQueue> {
+        match self.backend() {
+            Backend::Local(queue, _) => Some(queue),
+            Backend::Sqs(_) | Backend::Inline => None,
+        }
+    }
+
     /// Starts the worker of the local queue, where this is one that has its own: an app does that before the first post,
     /// for what posts may be a controller without handlers.
     pub(crate) fn start_local_worker(&self) {

@@ -82,5 +82,7 @@ pub use task::{RawTask, Task};
 pub(crate) use aws::{configuration, fault};
 pub use controller::{TaskingController, context::TaskContext};
 pub(crate) use event::source_arn;
+#[cfg(feature = "dev-server")]
+pub(crate) use local::shown::{MessageState, ShownTask};
 pub(crate) use scope::Scope;
 pub(crate) use sending::flush;

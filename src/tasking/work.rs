@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
+    backend::Backend,
     batch::{self, Limits, RecordResult, TaskOutcome},
     controller::{TaskingController, context::TaskContext, handlers::Handler},
     dead_letters::NextStep,
@@ -76,7 +77,20 @@ impl TaskingController {
         let routed: Vec<RoutedRecord<'_>> = records.iter().map(|record| self.route(record)).collect();
         let results = Invocation::new(self, &routed, remaining).work().await;
         log_batch(self.queue_name(), &results, begun);
+        self.note_failures(records, &results);
         results
+    }
+
+    /// A developer sees why a task of a local queue failed.
+    fn note_failures(&self, records: &[Record], results: &[RecordResult]) {
+        let Backend::Local(queue, _) = self.backend() else { return };
+        for (record, result) in records.iter().zip(results) {
+            if let TaskOutcome::Failed(error) | TaskOutcome::Unavailable(error) | TaskOutcome::Panicked(error) =
+                &result.outcome
+            {
+                queue.note_failure(record, error);
+            }
+        }
     }
 
     fn answer(&self, records: &[Record], results: &[RecordResult]) -> Result<BatchResponse> {

@@ -1,5 +1,6 @@
 """In Chromium, in development: an edited style sheet and picture are shown without a reload, an edited template and a new build by
-one; an error is shown with its place until it is mended. Pictures of the developer's pages, under target/screenshots/."""
+one; an error is shown with its place until it is mended; a task that fails is shown, and dropped. Nothing of it is in production.
+Pictures of the developer's pages, under target/screenshots/."""
 
 import contextlib
 import os
@@ -19,11 +20,24 @@ BODY = "return getComputedStyle(document.body).outlineColor"
 PICTURE = "return document.querySelector('img[src*=\"img/hero\"]').currentSrc"
 
 
+# What a stranger would send who wants to see more.
+PRETENDED = {
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Site": "same-origin",
+    "X-Dev-Reload": "1",
+    "Forwarded": "for=127.0.0.1;host=localhost",
+    "X-Forwarded-For": "127.0.0.1",
+}
+ROUTES = ["/", "/gallery", "/hello", "/products/1", "/api/products", "/feed.xml", "/redirect", "/contact", "/static/docs/care.html"]
+TOOLS = ["/_dev", "/_dev/", "/_dev/reload.js", "/_dev/events", "/_dev/tasks", "/_dev/images", "/_dev/requests/1"]
+
+
 @contextlib.contextmanager
-def started(folder, port):
-    """The shop with folders that can be edited."""
-    environment = {"SITE_TEMPLATES": f"{folder}/templates", "SITE_STATIC": f"{folder}/static", "PORT": str(port)}
-    with running([SITE], port, cwd=folder, env={"PATH": os.environ["PATH"], **environment}) as said:
+def started(folder, port, **environment):
+    """The shop with folders that can be edited, and an inbox that is none, so that each task fails."""
+    folders = {"SITE_TEMPLATES": f"{folder}/templates", "SITE_STATIC": f"{folder}/static", "SITE_INBOX": SITE}
+    settings = {"PATH": os.environ["PATH"], "PORT": str(port), "PUBLIC_ORIGIN": "https://shop.example", **folders}
+    with running([SITE], port, cwd=folder, env=settings | environment) as said:
         yield said
 
 
@@ -102,6 +116,61 @@ def shows_requests(driver, origin):
     check("the console", console(driver), [])
 
 
+def shows_tasks(driver, origin):
+    port = int(origin.rsplit(":")[-1])
+    form = b"name=Ada&email=ada%40shop.example&text=A+jug%2C+please"
+    sent = get(port, "/contact", {"Content-Type": "application/x-www-form-urlencoded"}, "POST", form)
+    check("the form", sent.status, 303)
+
+    def failed():
+        driver.get(origin + "/_dev/tasks")
+        return "comes again" in driver.find_element(By.TAG_NAME, "main").text
+
+    wait("a task that has failed", failed, 10)
+    driver.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    check("its payload", "A jug, please" in driver.find_element(By.TAG_NAME, "main").text, True)
+    screenshot(driver, "dev-tasks")
+    target = driver.find_elements(By.TAG_NAME, "form")[-1].get_attribute("action").removeprefix(origin)
+    check("the action", target.startswith("/_dev/tasks/drop?"), True)
+    for site in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}):
+        check(f"a form from {site}", get(port, target, site, "POST", b"").status in (403, 404), True)
+    driver.find_elements(By.TAG_NAME, "button")[-1].send_keys(Keys.ENTER)
+    wait("the page without the task", lambda: "holds no task" in driver.find_element(By.TAG_NAME, "main").text, 10)
+    check("the address", driver.current_url, origin + "/_dev/tasks")
+
+
+def shows_images(driver, origin):
+    driver.get(origin + "/gallery")
+    time.sleep(1)
+    driver.get(origin + "/_dev/images")
+    check("variants", len(driver.find_elements(By.CSS_SELECTOR, "tbody tr")) > 0, True)
+    screenshot(driver, "dev-images")
+    check("the console", console(driver), [])
+
+
+def seen(answer):
+    """All of an answer but what each answer has anew."""
+    headers = [(name.lower(), value) for name, value in answer.headers.items()]
+    return answer.status, sorted(pair for pair in headers if pair[0] not in ("date", "set-cookie")), answer.body
+
+
+def production_is_what_it_was(folder, port):
+    """No byte of development in production, whoever asks; and pages are those that development renders."""
+    with started(folder, port, RELOAD="off", STAGE="dev"):
+        developed = {path: get(port, path).body for path in ROUTES}
+        check("a page with RELOAD=off", b"/_dev" in get(port, "/", DOCUMENT).body, False)
+    with started(folder, port, STAGE="prod", FRONT="http", COOKIE_SECRET="s" * 40):
+        for path in [*ROUTES, *TOOLS, "/no-such-page"]:
+            plain = get(port, path)
+            check(f"{path} for who pretends", seen(get(port, path, PRETENDED)), seen(plain))
+            check(f"{path} with tools", b"_dev" in plain.body or "x-etag-reason" in plain.headers, False)
+        check("pages", {path: get(port, path).body for path in ROUTES}, developed)
+        unknown = seen(get(port, "/no-such-page"))
+        check("paths of tools", [path for path in TOOLS if seen(get(port, path)) != unknown], [])
+        posted = get(port, "/_dev/tasks/drop?queue=shop.fifo&id=1", PRETENDED, "POST", b"")
+        check("a button", posted.status, get(port, "/no-such-page", PRETENDED, "POST", b"").status)
+
+
 def screenshot(driver, name):
     folder = ROOT / "target/screenshots"
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,17 +200,21 @@ def main():
         for part in ("templates", "static"):
             shutil.copytree(ROOT / part, folder / part)
         origin = f"http://127.0.0.1:{port}"
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1280, "height": 1000, "deviceScaleFactor": 1, "mobile": False})
+        metrics = {"width": 1280, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         with started(folder, port) as said:
             sends_what_was_sent(port)
             shows_edits(driver, origin, folder)
             shows_errors(driver, folder)
             shows_requests(driver, origin)
             check("what the log says of the tools", "/_dev" in said(), False)
+            shows_tasks(driver, origin)
+            shows_images(driver, origin)
             driver.get(origin + "/")
             driver.execute_script("window.same = 1")
         with started(folder, port):
             comes_anew(driver, "a new build", lambda: heading(driver).startswith("Mended: "))
+        production_is_what_it_was(folder, port)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ fn kept(method: &Method, status: StatusCode, headers: &HeaderMap) -> (String, bo
         (StatusCode::NOT_MODIFIED, _) => ("as before: a 304 renews what is kept".into(), false),
         (_, None) => (format!("not: {}", why_not(status, headers)), false),
         (_, Some(time)) if time.is_zero() => {
-            ("and asks the site each time whether it is still right, by its ETag".into(), true)
+            ("but asks the site each time whether it is still right, by its ETag".into(), true)
         }
         (_, Some(time)) => {
             let while_asking = ["stale-while-revalidate", "stale-if-error"].into_iter().filter_map(|name| {
@@ -88,7 +88,7 @@ mod tests {
             (Method::GET, 200, "public, max-age=60, stale-if-error=30", "for 60 s, stale-if-error for 30 s more"),
             (Method::GET, 200, "s-maxage=600, max-age=60", "for 600 s"),
             (Method::GET, 200, "", "for 86400 s, as it says nothing itself"),
-            (Method::GET, 200, "no-cache", "and asks the site each time whether it is still right, by its ETag"),
+            (Method::GET, 200, "no-cache", "but asks the site each time whether it is still right, by its ETag"),
             (Method::GET, 200, "private, max-age=60", "not: Cache-Control says private"),
             (Method::GET, 403, "", "not: answers with the status 403 are not kept"),
             (Method::POST, 200, "max-age=60", "never: it keeps answers to GET and HEAD only"),

@@ -5,6 +5,8 @@
 //! `show` makes `pages` of them, with a `picture` of what a page is made from and what the `edge` would do.
 
 #[cfg(feature = "dev-server")]
+pub(super) mod clock;
+#[cfg(feature = "dev-server")]
 mod edge;
 #[cfg(feature = "dev-server")]
 mod pages;

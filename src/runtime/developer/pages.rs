@@ -6,12 +6,14 @@ use minijinja::{AutoEscape, Environment, value::Serde};
 use serde_json::{Value, json};
 
 /// Each page for a developer by its path and its name.
-const PAGES: [(&str, &str); 1] = [("/_dev", "Requests")];
+const PAGES: [(&str, &str); 3] = [("/_dev", "Requests"), ("/_dev/images", "Images"), ("/_dev/tasks", "Tasks")];
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("layout.html", include_str!("pages/layout.html")),
     ("requests.html", include_str!("pages/requests.html")),
     ("request.html", include_str!("pages/request.html")),
+    ("images.html", include_str!("pages/images.html")),
+    ("tasks.html", include_str!("pages/tasks.html")),
     ("picture.svg", include_str!("pages/picture.svg")),
 ];
 

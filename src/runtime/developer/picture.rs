@@ -15,6 +15,9 @@ const ROW: usize = 50;
 /// Longer names are cut in the box, and whole in its title.
 const LONGEST_NAME: usize = 30;
 
+/// Deeper ones stand in the last column.
+const MOST_COLUMNS: usize = 8;
+
 /// What parts are, as the first words of their names in tags.
 const KINDS: [&str; 4] = ["template", "static file", "global", ARGUMENTS];
 
@@ -56,21 +59,29 @@ pub(super) fn svg(graph: &Graph, moved: &[String]) -> String {
     )
 }
 
-/// The parts in columns: the page's template, what it names, what that names.
+/// The parts in columns: the page's template, what it names, what that names. What several name stands behind all of them.
 fn placed(graph: &Graph) -> Vec<Part> {
     let page = graph.0.first().map(|node| (format!("template {}", node.template), 0));
-    let (mut parts, mut rows, mut waiting) =
-        (Vec::<Part>::new(), BTreeMap::<usize, usize>::new(), VecDeque::from_iter(page));
+    let (mut columns, mut waiting) = (Vec::<(String, usize)>::new(), VecDeque::from_iter(page));
     while let Some((name, column)) = waiting.pop_front() {
-        if parts.iter().any(|part| part.name == name) {
+        let known = columns.iter().position(|(known, _)| *known == name);
+        // Templates that name one another in a circle would move behind one another for ever.
+        if column > MOST_COLUMNS || known.is_some_and(|at| columns[at].1 >= column) {
             continue;
         }
         waiting.extend(named(graph, &name).into_iter().map(|name| (name, column + 1)));
-        let row = rows.entry(column).or_default();
-        parts.push(Part { name, column, row: *row });
-        *row += 1;
+        match known {
+            Some(at) => columns[at].1 = column,
+            None => columns.push((name, column)),
+        }
     }
-    parts
+    let mut rows = BTreeMap::<usize, usize>::new();
+    let placed = columns.into_iter().map(|(name, column)| {
+        let row = rows.entry(column).or_default();
+        *row += 1;
+        Part { name, column, row: *row - 1 }
+    });
+    placed.collect()
 }
 
 /// What a part names.
@@ -98,7 +109,11 @@ fn drawn(part: &Part, moved: &[String]) -> Value {
         None if part.name == ARGUMENTS => changed.starts_with("args") || changed.starts_with("the key"),
         None => *changed == part.name,
     };
-    let name = if part.name == ARGUMENTS { "of the handler" } else { name };
+    let name = match name {
+        _ if part.name == ARGUMENTS => "of the handler",
+        "*" => "any: its name is computed",
+        name => name,
+    };
     let short: String = name.chars().take(LONGEST_NAME).collect();
     json!({
         "x": 1 + part.column * COLUMN,

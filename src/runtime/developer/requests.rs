@@ -61,13 +61,14 @@ pub(super) struct Answered {
 }
 
 impl Requests {
+    /// Adds a request, and says what was done for it.
     pub(in crate::runtime) fn add(
         &self,
         (method, uri): (&Method, &Uri),
         answer: &Response<ResponseBody>,
         took: Duration,
         notes: &Extensions,
-    ) {
+    ) -> String {
         let mut state = self.state();
         let (target, page) = (target(uri), notes.get::<PageNote>().cloned());
         let moved = page.as_ref().map(|page| state.moved(&target, &page.covered)).unwrap_or_default();
@@ -85,10 +86,12 @@ impl Requests {
             image: notes.get().cloned(),
             moved,
         };
+        let verdict = answered.verdict();
         if state.latest.len() == MOST {
             state.latest.pop_front();
         }
         state.latest.push_back(Arc::new(answered));
+        verdict
     }
 
     /// The last one first.
@@ -128,13 +131,14 @@ impl Answered {
     /// What was done for it, and why.
     pub(super) fn verdict(&self) -> String {
         if self.status == StatusCode::NOT_MODIFIED {
-            return "304 by its tag".into();
+            return "by its tag".into();
         }
         if self.status.is_server_error() {
             return "failed: the log says why".into();
         }
         if let Some(image) = &self.image {
             return match image.made_in {
+                Some(_) if image.is_late => "image that took too long: its source was sent".into(),
                 Some(time) => format!("image converted in {} ms", time.as_millis()),
                 None => "image that was there".into(),
             };
@@ -158,7 +162,9 @@ impl Answered {
     /// What the site says of the tag, in development.
     fn reason(&self) -> Option<String> {
         let reason = self.headers.get("x-etag-reason")?.as_bytes();
-        Some(percent_decode(reason).decode_utf8_lossy().into_owned())
+        let reason = percent_decode(reason).decode_utf8_lossy();
+        // A terminal obeys control characters, and names of arguments may come from anybody.
+        Some(reason.chars().map(|c| if c < ' ' || ('\x7f'..='\u{9f}').contains(&c) { '\u{fffd}' } else { c }).collect())
     }
 }
 
@@ -220,12 +226,13 @@ mod tests {
         let nothing = Extensions::new();
         for (target, status, notes, expected) in [
             ("/", (200, ""), &one, "rendered"),
-            ("/", (304, ""), &one, "304 by its tag"),
+            ("/", (304, ""), &one, "by its tag"),
             ("/other", (200, ""), &other, "rendered"),
             ("/", (200, ""), &other, "rendered, changed: args.a, args.c, template b"),
             ("/", (200, ""), &other, "rendered"),
             ("/", (200, "changed: a, b, c, d, e"), &other, "rendered, changed: a, b, c and 2 more"),
             ("/", (200, "no tag: now%20is a clock"), &other, "rendered, no tag: now is a clock"),
+            ("/", (200, "no tag: %1B[2J%0Ax"), &other, "rendered, no tag: \u{fffd}[2J\u{fffd}x"),
             ("/", (200, "rendered to know its tag: x"), &other, "rendered to know its tag: x"),
             ("/", (500, ""), &one, "failed: the log says why"),
             ("/a", (302, ""), &nothing, "redirect"),

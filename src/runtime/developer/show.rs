@@ -1,12 +1,13 @@
 //! Which page of the tools a path means, and what it shows of the latest requests.
 
-use std::time::{Duration, SystemTime};
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
 use super::{
+    clock::time_of_day,
     edge, pages, picture,
     requests::{Answered, MOST, Requests},
 };
@@ -19,9 +20,11 @@ const LONGEST_IN_TABLE: usize = 72;
 const MOST_PARTS: usize = 200;
 
 /// The page at a path; `None` where there is none.
-pub(super) fn page(path: &str, requests: &Requests) -> Option<Response<Bytes>> {
+pub(super) fn page(path: &str, requests: &Requests, queues: impl FnOnce() -> Vec<Value>) -> Option<Response<Bytes>> {
     match path.strip_prefix("/_dev")? {
         "" | "/" => Some(list(requests)),
+        "/images" => Some(images(requests)),
+        "/tasks" => Some(pages::page("tasks.html", path, json!({ "queues": queues() }))),
         rest => {
             let number = rest.strip_prefix("/requests/")?.parse().ok()?;
             Some(details(&*requests.get(number)?))
@@ -81,10 +84,48 @@ fn summary(answered: &Answered) -> Value {
     })
 }
 
+/// The images that the latest requests asked for, each variant once, and what they weigh beside their sources.
+fn images(requests: &Requests) -> Response<Bytes> {
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::new();
+    for answered in requests.latest() {
+        let Some(image) = &answered.image else { continue };
+        // The latest is the first. A variant that was there then was made by an earlier one.
+        if !seen.insert((answered.target.clone(), image.media_type)) {
+            continue;
+        }
+        let made = requests.latest().iter().filter(|other| other.target == answered.target).find_map(|other| {
+            let note = other.image.as_ref().filter(|note| note.media_type == image.media_type)?;
+            note.made_in
+        });
+        let (width, height) = image.source_pixels;
+        rows.push(json!({
+            "target": short(&answered.target),
+            "number": answered.number,
+            "source": format!("{} of {width} × {height}", image.source_type),
+            "before": image.source_bytes,
+            "after": image.bytes,
+            "media_type": image.media_type,
+            "width": image.width,
+            "percent": percent(image.bytes, image.source_bytes),
+            "ms": made.filter(|_| !image.is_late).map(|time| time.as_millis().to_string()),
+            "is_late": image.is_late,
+        }));
+    }
+    let sum = |name: &str| rows.iter().filter_map(|row: &Value| row[name].as_u64()).sum::<u64>();
+    let (before, after) = (sum("before"), sum("after"));
+    pages::page("images.html", "/_dev/images", json!({ "images": rows, "before": before, "after": after }))
+}
+
+fn percent(part: usize, of: usize) -> usize {
+    (part * 100).checked_div(of).unwrap_or_default()
+}
+
 fn image(image: &ImageNote) -> String {
     let (width, height) = image.source_pixels;
     let wanted = image.width.map(|width| format!(", {width} pixels wide")).unwrap_or_default();
     let time = match image.made_in {
+        Some(_) if image.is_late => "as making it took longer than a request waits".into(),
         Some(time) => format!("made in {} ms", time.as_millis()),
         None => "made before".into(),
     };
@@ -96,12 +137,6 @@ fn image(image: &ImageNote) -> String {
 
 pub(super) fn milliseconds(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1000.0)
-}
-
-/// The time of day in UTC.
-pub(super) fn time_of_day(at: SystemTime) -> String {
-    let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() % 86_400;
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 fn short(text: &str) -> String {
@@ -141,21 +176,50 @@ mod tests {
         for _ in 0..MOST {
             requests.add((&Method::OPTIONS, &uri), &answer(), Duration::from_secs(100), &Extensions::new());
         }
-        let list = text(page("/_dev", &requests));
+        let list = text(page("/_dev", &requests, Vec::new));
         assert_eq!(list.matches("<tr><td>").count(), MOST);
         assert!(list.len() < 60_000, "{}", list.len());
+    }
+
+    #[test]
+    fn each_variant_of_an_image_is_listed_once_with_what_it_saves() {
+        let requests = Requests::default();
+        for (target, media_type, bytes, made_in) in [
+            ("/static/a.jpg?w=640", "image/avif", 20, Some(Duration::from_millis(90))),
+            ("/static/a.jpg?w=640", "image/avif", 20, None),
+            ("/static/a.jpg?w=640", "image/jpeg", 50, None),
+        ] {
+            let mut notes = Extensions::new();
+            notes.insert(ImageNote {
+                source_bytes: 100,
+                source_pixels: (1600, 900),
+                source_type: "image/jpeg",
+                width: Some(640),
+                media_type,
+                bytes,
+                made_in,
+                is_late: false,
+            });
+            let uri = target.parse().expect("a target");
+            requests.add((&Method::GET, &uri), &Response::default(), Duration::ZERO, &notes);
+        }
+        let images = text(page("/_dev/images", &requests, Vec::new));
+        assert_eq!(images.matches("<tr><td>").count(), 2, "{images}");
+        for part in ["20 %", "50 %", ">90 ms", "200 bytes", "70 bytes"] {
+            assert!(images.contains(part), "{part}: {images}");
+        }
     }
 
     #[test]
     fn a_request_has_a_page_without_its_secrets() {
         let requests = Requests::default();
         requests.add((&Method::GET, &"/a".parse().expect("a path")), &answer(), Duration::ZERO, &Extensions::new());
-        let details = text(page("/_dev/requests/1", &requests));
+        let details = text(page("/_dev/requests/1", &requests, Vec::new));
         assert!(details.contains("set-cookie") && !details.contains("hunter2"), "{details}");
         assert!(details.contains("the answer sets a cookie"), "{details}");
         for unknown in ["/_dev/requests/2", "/_dev/requests/x", "/_dev/other", "/_device", "/"] {
-            assert!(page(unknown, &requests).is_none(), "{unknown}");
+            assert!(page(unknown, &requests, Vec::new).is_none(), "{unknown}");
         }
-        assert_eq!(page("/_dev/", &requests).map(|page| page.status()), Some(StatusCode::OK));
+        assert_eq!(page("/_dev/", &requests, Vec::new).map(|page| page.status()), Some(StatusCode::OK));
     }
 }

@@ -1,16 +1,21 @@
 //! What the local server has for a developer beside the site, below `/_dev`. It answers this machine's own browser alone; for
 //! everybody else these paths are the site's.
 
-use std::{str::FromStr, time::SystemTime};
+use std::{collections::BTreeMap, str::FromStr, time::SystemTime};
 
-use http::{HeaderValue, Method, Response, header, request};
+use http::{HeaderValue, Method, Response, StatusCode, header, request};
 
 use super::{
     reload::{self, Document},
     requests::Requests,
     show,
 };
-use crate::{error::Result, files::changes::FolderState, response_body::ResponseBody, runtime::listen::setting};
+use crate::{
+    error::Result,
+    files::changes::FolderState,
+    response_body::ResponseBody,
+    runtime::{listen::setting, tasks::Tasks},
+};
 
 /// The tools of one process.
 pub(in crate::runtime) struct Tools {
@@ -49,14 +54,19 @@ impl Tools {
     }
 
     /// The answer to a request for one of the tools; `None` where the path is the site's.
-    pub(in crate::runtime) fn answer(&self, request: &request::Parts) -> Option<Response<ResponseBody>> {
+    pub(in crate::runtime) fn answer(&self, request: &request::Parts, tasks: &Tasks) -> Option<Response<ResponseBody>> {
+        if request.method == Method::POST {
+            return changed(request, tasks).map(guarded);
+        }
         if !is_of_own_page(request) || request.method != Method::GET {
             return None;
         }
         match request.uri.path() {
             reload::SCRIPT_PATH if self.reloads => Some(tool("text/javascript; charset=utf-8", reload::SCRIPT.into())),
             reload::EVENTS_PATH if self.reloads => Some(tool("text/event-stream", reload::events(&self.process))),
-            path => show::page(path, &self.requests).map(|page| guarded(page.map(ResponseBody::from))),
+            path => {
+                show::page(path, &self.requests, || tasks.shown()).map(|page| guarded(page.map(ResponseBody::from)))
+            }
         }
     }
 
@@ -70,6 +80,36 @@ impl Tools {
 /// for what it cannot read (Fetch Metadata, `Sec-Fetch-Site`).
 fn is_of_own_page(request: &request::Parts) -> bool {
     request.headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}
+
+/// Does to a task what a button of the page asks for, and leads back to the page; `None` where the path is the site's. SECURITY:
+/// only this server's own page has such buttons: a page of another site may send a form anywhere.
+fn changed(request: &request::Parts, tasks: &Tasks) -> Option<Response<ResponseBody>> {
+    let action = request.uri.path().strip_prefix("/_dev/tasks/").filter(|action| ACTIONS.contains(action))?;
+    if !is_from_own_form(request) {
+        return None;
+    }
+    let fields: BTreeMap<_, _> = form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes()).collect();
+    let field = |name: &str| fields.get(name).map(|value| &**value).unwrap_or_default();
+    // A task that is gone meanwhile needs nothing any more: the page shows what there is.
+    tasks.change(action, field("queue"), field("id"));
+    let mut back = Response::new(ResponseBody::from(""));
+    *back.status_mut() = StatusCode::SEE_OTHER;
+    back.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/_dev/tasks"));
+    Some(back)
+}
+
+const ACTIONS: [&str; 3] = ["run", "retry", "drop"];
+
+/// Whether a form of this server's own page was sent (Fetch Metadata, or `Origin` in browsers without it). Neither field is no
+/// word of a browser, and is refused too.
+fn is_from_own_form(request: &request::Parts) -> bool {
+    let text = |name| request.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let origin = text("origin").and_then(|origin| origin.strip_prefix("http://"));
+    match text("sec-fetch-site") {
+        Some(site) => site == "same-origin",
+        None => origin.is_some() && origin == text("host"),
+    }
 }
 
 fn tool(content_type: &'static str, body: ResponseBody) -> Response<ResponseBody> {
@@ -88,4 +128,33 @@ fn guarded(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    #[test]
+    fn only_a_form_of_the_own_page_changes_a_task() {
+        for (fields, expected) in [
+            (&[("sec-fetch-site", "same-origin")][..], true),
+            (&[("origin", "http://localhost:3000")], true),
+            (&[("sec-fetch-site", "cross-site"), ("origin", "http://localhost:3000")], false),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("origin", "http://evil.example")], false),
+            (&[("origin", "http://localhost:4000")], false),
+            (&[("origin", "null")], false),
+            (&[], false),
+        ] {
+            let mut request = Request::post("/_dev/tasks/drop?queue=a.fifo&id=1").header("host", "localhost:3000");
+            for (name, value) in fields {
+                request = request.header(*name, *value);
+            }
+            let (parts, ()) = request.body(()).expect("a request").into_parts();
+            let answer = Tools::new(true).answer(&parts, &Tasks::default());
+            assert_eq!(answer.map(|answer| answer.status()), expected.then_some(StatusCode::SEE_OTHER), "{fields:?}");
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! The rules of a FIFO queue as a state machine: groups, visibility, the deduplication window, receive counts, dead
 //! letters. Time is an argument; it knows neither tasks nor threads.
 
+#[cfg(feature = "dev-server")]
+mod listing;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
@@ -10,6 +13,8 @@ use std::{
 
 use tokio::time::Instant;
 
+#[cfg(feature = "dev-server")]
+pub(crate) use self::listing::MessageState;
 use crate::tasking::{
     event::Record,
     message::{Attribute, Message, TASK},
@@ -82,6 +87,9 @@ struct Stored {
     receives: u32,
     first_received_at: Option<SystemTime>,
     hidden_until: Option<Instant>,
+    /// Whether it is hidden because it failed, and no worker has it.
+    #[cfg_attr(not(feature = "dev-server"), allow(dead_code, reason = "the local server shows it"))]
+    is_delayed: bool,
 }
 
 impl Stored {
@@ -147,8 +155,16 @@ impl Engine {
             Some((name, _)) => name.clone(),
             None => Arc::from(group),
         };
-        let stored =
-            Stored { message, message_id, sequence, sent_at, receives: 0, first_received_at: None, hidden_until: None };
+        let stored = Stored {
+            message,
+            message_id,
+            sequence,
+            sent_at,
+            receives: 0,
+            first_received_at: None,
+            hidden_until: None,
+            is_delayed: false,
+        };
         self.groups.entry(name.clone()).or_default().messages.push_back(stored);
         self.length += 1;
         self.settle(&name, now);
@@ -181,6 +197,7 @@ impl Engine {
                 stored.receives += 1;
                 stored.first_received_at.get_or_insert_with(SystemTime::now);
                 stored.hidden_until = Some(until);
+                stored.is_delayed = false;
                 records.push(record(&self.arn, stored));
                 at += 1;
             }
@@ -215,6 +232,7 @@ impl Engine {
         if let Some(stored) = self.groups.get_mut(&name).and_then(|group| group.messages.get_mut(at)) {
             let until = now + delay;
             stored.hidden_until = Some(until);
+            stored.is_delayed = true;
             self.timers.push(Reverse((until, name.clone())));
         }
         self.settle(&name, now);
@@ -245,6 +263,7 @@ impl Engine {
             receives: attempts,
             first_received_at: None,
             hidden_until: None,
+            is_delayed: false,
         };
         self.dead.push(record(&self.arn, &stored));
         sent

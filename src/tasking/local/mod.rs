@@ -2,6 +2,9 @@
 //! event's JSON goes in, what its answer does not list is deleted. It does not know what the worker's function does.
 
 mod engine;
+mod failures;
+#[cfg(feature = "dev-server")]
+pub(crate) mod shown;
 mod worker;
 
 use std::{
@@ -95,6 +98,7 @@ struct Shared {
     changed: Notify,
     has_worker: AtomicBool,
     has_warned: AtomicBool,
+    failures: failures::Failures,
     /// Its own, in development.
     worker: Mutex<Option<LocalWorker>>,
 }
@@ -112,6 +116,7 @@ impl LocalQueue {
             changed: Notify::new(),
             has_worker: AtomicBool::new(false),
             has_warned: AtomicBool::new(false),
+            failures: Default::default(),
             worker: Mutex::new(None),
         }))
     }
