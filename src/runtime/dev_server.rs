@@ -97,7 +97,7 @@ impl Server {
         let content = self.app.error_pages.as_ref().filter(|_| self.app.development);
         for finding in content.map(ContentManager::unknown_names).unwrap_or_default() {
             let (template, line, problem) = (finding.template(), finding.line(), finding.problem());
-            tracing::warn!(template, line, problem, "a page with this template fails where it gets there");
+            tracing::warn!(template, line, problem, "a page with this template fails when it uses this name");
         }
     }
 

@@ -61,9 +61,9 @@ fn row(task: &ShownTask) -> Value {
     let (state, actions) = match task.state {
         MessageState::Waiting => ("waiting".to_owned(), &[("drop", "Drop")][..]),
         MessageState::Running => ("running".into(), &[][..]),
-        MessageState::Failed(Duration::ZERO) => ("failed, comes again".into(), &[("drop", "Drop")][..]),
+        MessageState::Failed(Duration::ZERO) => ("failed, runs again soon".into(), &[("drop", "Drop")][..]),
         MessageState::Failed(after) => {
-            (format!("failed, comes again in {} s", after.as_secs()), &[("run", "Run now"), ("drop", "Drop")][..])
+            (format!("failed, runs again in {} s", after.as_secs()), &[("run", "Run now"), ("drop", "Drop")][..])
         }
         MessageState::Dead => ("dead letter".into(), &[("retry", "Retry"), ("drop", "Drop")][..]),
     };

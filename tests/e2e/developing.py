@@ -124,7 +124,7 @@ def shows_tasks(driver, origin):
 
     def failed():
         driver.get(origin + "/_dev/tasks")
-        return "comes again" in driver.find_element(By.TAG_NAME, "main").text
+        return "runs again" in driver.find_element(By.TAG_NAME, "main").text
 
     wait("a task that has failed", failed, 10)
     driver.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
@@ -135,7 +135,7 @@ def shows_tasks(driver, origin):
     for site in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}):
         check(f"a form from {site}", get(port, target, site, "POST", b"").status in (403, 404), True)
     driver.find_elements(By.TAG_NAME, "button")[-1].send_keys(Keys.ENTER)
-    wait("the page without the task", lambda: "holds no task" in driver.find_element(By.TAG_NAME, "main").text, 10)
+    wait("the page without the task", lambda: "holds no tasks" in driver.find_element(By.TAG_NAME, "main").text, 10)
     check("the address", driver.current_url, origin + "/_dev/tasks")
 
 

@@ -275,7 +275,7 @@ fn of_a_group_the_first_ten_are_seen_and_that_is_told() {
     let (_, out, err) = tasks(&at, &["list", "--dead"], "");
     assert_eq!(out.lines().count(), 10);
     assert!(
-        err.starts_with("dead.fifo: 10 shown, 10 looked at, of about 12; of one group SQS shows the first ten"),
+        err.starts_with("dead.fifo: 10 shown, 10 looked at, of about 12; SQS shows the first ten messages of a group"),
         "{err}"
     );
 }
@@ -297,7 +297,7 @@ fn a_look_at_the_task_queue_says_what_it_costs() {
 
     let (code, out, _) = tasks(&at, &["watch", "--times", "1"], "");
     assert_eq!(code, Some(0));
-    assert_eq!(out, "mail.fifo  waiting 1  running or put off 0  delayed 0  dead letters 0\n");
+    assert_eq!(out, "mail.fifo  waiting 1  in flight 0  delayed 0  dead letters 0\n");
     assert_eq!(queue(&world, "mail.fifo")[0].receives, 1, "who counts receives nothing");
 }
 

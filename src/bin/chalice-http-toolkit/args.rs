@@ -75,13 +75,13 @@ pub(crate) enum Verb {
         after_help = "Example:\n  chalice-http-toolkit purge --distribution E2QWRUHAPOMQZL --from old.json --function shop"
     )]
     Purge(Purge),
-    /// Look at the tasks of a queue and at its dead letters, send these back, or delete them.
+    /// List the tasks and dead letters of a queue, send dead letters back, or delete messages.
     ///
-    /// Credentials, region and endpoint come from where `forward` takes them. The rights: sqs:GetQueueUrl and
+    /// Credentials, region and endpoint are those of `forward`. The rights: sqs:GetQueueUrl and
     /// sqs:GetQueueAttributes for all; sqs:ReceiveMessage and sqs:ChangeMessageVisibility to see messages; sqs:SendMessage and
     /// sqs:DeleteMessage for redrive; sqs:DeleteMessage for drop, and sqs:PurgeQueue for purge.
     ///
-    /// The exit code is 1 where something failed, or where a question was not answered with yes.
+    /// The exit code is 1 if something failed, or if you did not answer a question with yes.
     #[command(subcommand, after_help = "Example:\n  chalice-http-toolkit tasks list --queue mail.fifo --dead")]
     Tasks(Tasks),
     /// Print a script that lets a shell complete this command.

@@ -16,8 +16,8 @@ pub(super) fn would_do(answered: &Answered) -> Vec<(&'static str, String)> {
     if is_kept {
         told.push(("Finds it by", format!("its path and query, {}", answered.target)));
         let tags = text(headers, "cache-tag");
-        let none = "it has none: an invalidation names its path".to_owned();
-        told.push(("Drops it by its tags", if tags.is_empty() { none } else { tags }));
+        let none = "none: invalidate its path".to_owned();
+        told.push(("Drops it by these tags", if tags.is_empty() { none } else { tags }));
     }
     let vary: Vec<String> =
         text(headers, header::VARY.as_str()).split(',').map(|name| ows::trim(name).to_owned()).collect();
@@ -25,7 +25,10 @@ pub(super) fn would_do(answered: &Answered) -> Vec<(&'static str, String)> {
         vary.iter().map(String::as_str).filter(|name| !OWN.contains(name) && !name.is_empty()).collect();
     if is_kept && !vary.is_empty() {
         let vary = vary.join(", ");
-        told.push(("Does not see", format!("that it varies by {vary}, unless the cache policy has this in the key")));
+        told.push((
+            "Does not see",
+            format!("that it varies by {vary}, unless the cache policy has this in the cache key"),
+        ));
     }
     told
 }
@@ -36,25 +39,25 @@ const OWN: [&str; 2] = ["accept-encoding", "sec-fetch-dest"];
 /// For how long, and whether at all.
 fn kept(method: &Method, status: StatusCode, headers: &HeaderMap) -> (String, bool) {
     if *method != Method::GET && *method != Method::HEAD {
-        return ("never: it keeps answers to GET and HEAD only".into(), false);
+        return ("no: it keeps only answers to GET and HEAD".into(), false);
     }
     if headers.contains_key(header::SET_COOKIE) {
-        return ("not: the answer sets a cookie".into(), false);
+        return ("no: the answer sets a cookie".into(), false);
     }
     // As the template of `setup` has it.
     let of_errors = Duration::ZERO;
     match (status, lifetime(status, headers, of_errors)) {
-        (StatusCode::NOT_MODIFIED, _) => ("as before: a 304 renews what is kept".into(), false),
-        (_, None) => (format!("not: {}", why_not(status, headers)), false),
+        (StatusCode::NOT_MODIFIED, _) => ("as before: a 304 renews the copy".into(), false),
+        (_, None) => (format!("no: {}", why_not(status, headers)), false),
         (_, Some(time)) if time.is_zero() => {
-            ("but asks the site each time whether it is still right, by its ETag".into(), true)
+            ("yes, but it asks the site at each view whether the ETag is still the same".into(), true)
         }
         (_, Some(time)) => {
             let while_asking = ["stale-while-revalidate", "stale-if-error"].into_iter().filter_map(|name| {
                 let seconds = directive(headers, name).flatten()?;
                 Some(format!(", {name} for {seconds} s more"))
             });
-            let by = if has_age(headers) { "" } else { ", as it says nothing itself" };
+            let by = if has_age(headers) { "" } else { ", the default without max-age" };
             (format!("for {} s{by}{}", time.as_secs(), while_asking.collect::<String>()), true)
         }
     }
@@ -87,11 +90,11 @@ mod tests {
         for (method, status, policy, expected) in [
             (Method::GET, 200, "public, max-age=60, stale-if-error=30", "for 60 s, stale-if-error for 30 s more"),
             (Method::GET, 200, "s-maxage=600, max-age=60", "for 600 s"),
-            (Method::GET, 200, "", "for 86400 s, as it says nothing itself"),
-            (Method::GET, 200, "no-cache", "but asks the site each time whether it is still right, by its ETag"),
-            (Method::GET, 200, "private, max-age=60", "not: Cache-Control says private"),
-            (Method::GET, 403, "", "not: answers with the status 403 are not kept"),
-            (Method::POST, 200, "max-age=60", "never: it keeps answers to GET and HEAD only"),
+            (Method::GET, 200, "", "for 86400 s, the default without max-age"),
+            (Method::GET, 200, "no-cache", "yes, but it asks the site at each view whether the ETag is still the same"),
+            (Method::GET, 200, "private, max-age=60", "no: Cache-Control says private"),
+            (Method::GET, 403, "", "no: answers with the status 403 are not kept"),
+            (Method::POST, 200, "max-age=60", "no: it keeps only answers to GET and HEAD"),
         ] {
             let mut headers = HeaderMap::new();
             if !policy.is_empty() {

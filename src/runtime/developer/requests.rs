@@ -131,7 +131,7 @@ impl Answered {
     /// What was done for it, and why.
     pub(super) fn verdict(&self) -> String {
         if self.status == StatusCode::NOT_MODIFIED {
-            return "by its tag".into();
+            return "unchanged".into();
         }
         if self.status.is_server_error() {
             return "failed: the log says why".into();
@@ -140,7 +140,7 @@ impl Answered {
             return match image.made_in {
                 Some(_) if image.is_late => "image that took too long: its source was sent".into(),
                 Some(time) => format!("image converted in {} ms", time.as_millis()),
-                None => "image that was there".into(),
+                None => "image converted before".into(),
             };
         }
         match (&self.page, self.reason()) {
@@ -226,7 +226,7 @@ mod tests {
         let nothing = Extensions::new();
         for (target, status, notes, expected) in [
             ("/", (200, ""), &one, "rendered"),
-            ("/", (304, ""), &one, "by its tag"),
+            ("/", (304, ""), &one, "unchanged"),
             ("/other", (200, ""), &other, "rendered"),
             ("/", (200, ""), &other, "rendered, changed: args.a, args.c, template b"),
             ("/", (200, ""), &other, "rendered"),

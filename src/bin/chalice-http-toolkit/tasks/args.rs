@@ -8,26 +8,26 @@ use crate::queue_name::QueueName;
 pub(crate) enum Tasks {
     /// Print a line for each task: its name, id, group, attempts and age, and why it failed.
     ///
-    /// SQS has no call that looks at a message without receiving it. A look at the dead letters (--dead) costs nothing. A look
-    /// at the task queue counts as one receive of each message that is shown; its group is hidden from the worker for as long as
-    /// the command runs, and for 30 seconds at most.
+    /// SQS can show a message only by a receive. For dead letters (--dead) this has no effect. In the task queue it counts as one
+    /// receive of each message that is read. The group of the message is hidden from the worker while the command runs, and for
+    /// 30 seconds at most.
     ///
-    /// Of one group of a FIFO queue, SQS shows the first ten messages.
+    /// SQS shows only the first ten messages of a group of a FIFO queue.
     List(List),
     /// Print all of one message.
     Show(Show),
     /// Send dead letters back to the task queue, in their order within a group.
     ///
-    /// They keep their idempotency keys and have all their attempts again. A letter is deleted when the task queue has taken it,
-    /// so that nothing is lost where the command is ended.
+    /// They keep their idempotency keys and have all their attempts again. A letter is deleted only after it is in the task queue.
+    /// So no letter is lost, even if you stop the command.
     ///
-    /// Of one group, a filter reaches those letters that have fewer than ten others before them which it leaves out.
+    /// A filter finds a letter only if fewer than ten letters before it in its group do not match.
     Redrive(Redrive),
     /// Delete messages that a filter selects. It asks first.
     Drop(Removal),
     /// Delete all messages of a queue. It asks first.
     Purge(Purge),
-    /// Print how many messages wait, run and are dead letters, again and again. It receives nothing.
+    /// Print the numbers of waiting messages, messages in flight and dead letters, again and again. It receives no messages.
     Watch(Watch),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Place {
     /// The dead-letter queue [default: that of the RedrivePolicy of the task queue].
     #[arg(long, value_name = "QUEUE")]
     pub(crate) dead_queue: Option<QueueName>,
-    /// Where SQS is, if not at AWS.
+    /// The address of an SQS emulator.
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Filter {
     /// Tasks of this group.
     #[arg(long)]
     pub(crate) group: Option<String>,
-    /// The task with this message id; may be repeated.
+    /// The task with this message id. The option can be repeated.
     #[arg(long = "id", value_name = "ID")]
     pub(crate) ids: Vec<String>,
 }
@@ -68,13 +68,13 @@ pub(crate) struct List {
     pub(crate) dead: bool,
     #[command(flatten)]
     pub(crate) filter: Filter,
-    /// The most messages to look at [default: all dead letters, and 100 of a task queue].
+    /// The most messages to read [default: all dead letters, and 100 messages of a task queue].
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// Print bodies, keys and attributes too.
     #[arg(long)]
     pub(crate) bodies: bool,
-    /// Look also where the queue's maxReceiveCount is so low that this may make dead letters.
+    /// Read messages even if the queue's maxReceiveCount is so low that this may make dead letters.
     #[arg(long)]
     pub(crate) yes: bool,
     /// One JSON object for each message instead of text.
@@ -94,7 +94,7 @@ pub(crate) struct Show {
     /// Print its body, key and attributes too.
     #[arg(long)]
     pub(crate) bodies: bool,
-    /// Look also where the queue's maxReceiveCount is so low that this may make dead letters.
+    /// Read messages even if the queue's maxReceiveCount is so low that this may make dead letters.
     #[arg(long)]
     pub(crate) yes: bool,
     /// One JSON object instead of text.
@@ -154,10 +154,10 @@ pub(crate) struct Watch {
     /// The pause between two lines.
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = value_parser!(u64).range(1..=3600))]
     pub(crate) every: u64,
-    /// End after so many lines.
+    /// End after this number of lines.
     #[arg(long, value_name = "N")]
     pub(crate) times: Option<u32>,
-    /// One JSON object a line instead of text.
+    /// One JSON object for each line instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -21,7 +21,7 @@ pub(super) async fn list(asked: &List) -> Result<(), String> {
     let (seen, shown) = print(&queue, &asked.filter, limit, style).await?;
     let mut told = format!("{}: {shown} shown, {seen} looked at, of about {}", queue.name, counts.all());
     if queue.is_fifo() && seen < limit && (seen as u64) < counts.all() {
-        told += "; of one group SQS shows the first ten, and of what a worker has at this time nothing";
+        told += "; SQS shows the first ten messages of a group, and none that a worker has at this time";
     }
     say::note(&told);
     Ok(())

@@ -80,8 +80,8 @@ async fn looked_at(place: &Place, dead: bool, yes: bool) -> Result<Queue, String
     let most = tasks.redrive().map(|redrive| redrive.most_receives);
     if let Some(most) = most.filter(|most| *most < LEAST_RECEIVES && !yes) {
         return Err(format!(
-            "a look counts as a receive of each message, and {} makes dead letters after {most}: set maxReceiveCount to 100, \
-             or look all the same with --yes",
+            "reading a message counts as a receive, and {} makes dead letters after {most}: set maxReceiveCount to 100, or read \
+             them anyway with --yes",
             tasks.name
         ));
     }

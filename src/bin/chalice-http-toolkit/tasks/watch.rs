@@ -41,5 +41,5 @@ fn line(queue: &str, counts: Counts, letters: Option<u64>, json: bool) -> String
     }
     let letters =
         letters.map_or_else(|| "no dead-letter queue".to_owned(), |letters| format!("dead letters {letters}"));
-    format!("{queue}  waiting {waiting}  running or put off {hidden}  delayed {delayed}  {letters}")
+    format!("{queue}  waiting {waiting}  in flight {hidden}  delayed {delayed}  {letters}")
 }
