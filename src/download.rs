@@ -6,11 +6,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::representation::Representation;
 
 impl Representation {
-    /// Sent as a download: browsers save it under this name instead of showing it (`Content-Disposition: attachment`).
+    /// Sends it as a download: browsers save it under this name and do not show it (`Content-Disposition: attachment`).
     ///
-    /// The name may be any text. One that is not ASCII is sent twice: as it is in `filename*` (RFC 8187), and with `_` for each
-    /// character that old clients can't read in `filename`. A slash, a backslash and a control character are `_` in both: a name
-    /// is no path (RFC 6266 §4.3). With an empty name, the browser makes one from the URL.
+    /// The name may be any text. If it is not ASCII, it is sent twice: unchanged in `filename*` (RFC 8187), and for old clients in
+    /// `filename`, with `_` in place of each character that is not ASCII. Slashes, backslashes and control characters become `_`
+    /// in both, because a name is not a path (RFC 6266 §4.3). If the name is empty, the browser makes one from the URL.
     ///
     /// # Examples
     ///

@@ -167,11 +167,11 @@ pub mod events {
     };
 }
 
-/// The services that the layers of this crate make, and the body of their answers, for code that names their types.
+/// The services of this crate's layers and the body of their answers, for code that must name these types.
 ///
 /// A [`CloudFront`] makes a [`CloudFrontService`], whose answers have a [`ResponseBody`](layers::ResponseBody), and a
-/// [`ContentManager`] makes a [`ContentService`](layers::ContentService). Most sites need none of these names: [`App`] has the methods [`with_cloudfront`](App::with_cloudfront) and
-/// [`with_content`](App::with_content).
+/// [`ContentManager`] makes a [`ContentService`](layers::ContentService). Most sites need none of these names: [`App`] has the
+/// methods [`with_cloudfront`](App::with_cloudfront) and [`with_content`](App::with_content).
 pub mod layers {
     pub use crate::{cloudfront::CloudFrontService, content::ContentService, response_body::ResponseBody};
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 ///
 /// | in a template | value |
 /// |---|---|
-/// | `pages.page`, `pages.pages` | the number of this page, from 1, and of the last |
+/// | `pages.page`, `pages.pages` | the number of this page, from 1, and the number of the last page |
 /// | `pages.total`, `pages.per_page` | how many entries there are, and on each page |
 /// | `pages.prev`, `pages.next` | the number of the page before and after this one; `none` at the ends |
 /// | `pages.numbers` | the numbers to show: the first, the last and those around this one; `none` stands for a gap |
@@ -26,7 +26,7 @@ use serde::Serialize;
 /// let shown = serde_json::to_value(pages).unwrap();
 /// assert_eq!((&shown["prev"], &shown["next"], &shown["pages"]), (&5.into(), &7.into(), &12.into()));
 /// assert_eq!(shown["numbers"], serde_json::json!([1, null, 4, 5, 6, 7, 8, null, 12]));
-/// // A page that is not there is for `content.not_found()`; the first one always is.
+/// // For a page that does not exist, answer with `content.not_found()`. The first page always exists.
 /// assert_eq!(Pagination::new(13, 10, 115), None);
 /// assert!(Pagination::new(1, 10, 0).is_some());
 /// ```
@@ -45,7 +45,7 @@ pub struct Pagination {
 const AROUND: u64 = 2;
 
 impl Pagination {
-    /// The page of this number, from 1, of `total` entries. `None` where there is no such page, and for pages of no entries.
+    /// The page with this number, from 1, of `total` entries. `None` if there is no such page, or if `per_page` is 0.
     pub fn new(page: u64, per_page: u64, total: u64) -> Option<Self> {
         let pages =
             total.checked_add(per_page.checked_sub(1)?).map_or(u64::MAX / per_page, |sum| sum / per_page).max(1);

@@ -16,10 +16,10 @@ use crate::{
     error::{BoxError, Error, ErrorKind, Result},
 };
 
-/// The body of an answer of [`CloudFront`](crate::CloudFront): bytes that are there, or a stream
+/// The body of an answer of [`CloudFront`](crate::CloudFront): bytes in memory, or a stream
 /// ([`Representation::stream`](crate::Representation::stream)), which is read while the answer is sent.
 ///
-/// It is a [`http_body::Body`] for any server and any layer. It fails where its stream fails.
+/// It is a [`http_body::Body`] for any server and any layer. If its stream fails, it fails too.
 ///
 /// # Examples
 ///

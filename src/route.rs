@@ -6,8 +6,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A path of the site with a name, as axum's routers write it: `/posts/{slug}`, `/files/{*path}`.
 ///
-/// A constant of each route is its one owner: the router has its [`path`](Self::path), templates have it by
-/// [`with_routes`](crate::ContentManager::with_routes) as `url_for('post', slug=post.slug)`, and handlers by [`url`](Self::url).
+/// Make one constant for each route. The router uses its [`path`](Self::path), handlers use [`url`](Self::url), and templates use
+/// `url_for('post', slug=post.slug)`, after [`with_routes`](crate::ContentManager::with_routes).
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ enum Piece<'a> {
 }
 
 impl Route {
-    /// A route of this name and path. A parameter is `{name}`, and `{*name}` for the rest of the path; `{{` and `}}` are braces.
+    /// A route with this name and path. `{name}` is a parameter, `{*name}` is the rest of the path, and `{{` and `}}` are braces.
     pub const fn new(name: &'static str, path: &'static str) -> Self {
         Self { name, path }
     }
@@ -80,16 +80,16 @@ impl Route {
     }
 
     /// The path with these values, for [`redirect`](crate::ContentManager::redirect) and
-    /// [`see_other`](crate::ContentManager::see_other), which add the mount prefix. Each value is percent-encoded. What the path
-    /// has no parameter for is its query.
+    /// [`see_other`](crate::ContentManager::see_other), which add the mount prefix. Each value is percent-encoded. A value that is
+    /// no parameter of the path goes into the query.
     ///
-    /// Front doors decode a path before the router sees it: a value with a slash arrives as more than one segment. Give it a
-    /// parameter with a star.
+    /// Front doors decode a path before the router sees it. So a value with a slash arrives as several segments. Use a parameter
+    /// with a star for it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] where a value is missing. [`ErrorKind::Redirect`] for a value that no URL can have in that
-    /// place: nothing at all, `.` and `..`, which browsers take out of a path.
+    /// [`ErrorKind::Configuration`] if a value is missing. [`ErrorKind::Redirect`] if a value is empty, `.` or `..`, because
+    /// browsers remove such segments from a path.
     ///
     /// # Examples
     ///

@@ -12,24 +12,26 @@ use crate::{
 };
 
 impl Representation {
-    /// A representation whose body is a stream of pieces: an export, a report of many rows, a film. `open` is called only if the
-    /// body is sent: not for a 304, a 412 or a HEAD request. Status 200, no validator; ranges are not offered.
+    /// A representation whose body is a stream of pieces, such as an export, a report of many rows or a film.
     ///
-    /// Where the front door streams, each piece is sent as it comes, and the next one is asked for when there is room for it; 256
-    /// KiB and one piece are in memory at most. Plain HTTP always streams, and a function URL or a REST API with
-    /// [`App::with_streaming`](crate::App::with_streaming). Elsewhere the pieces are collected up to the limit of the front door. What
-    /// is larger is answered with 500, and the log says what helps.
+    /// `open` is called only if the body is sent, so not for a 304, a 412 or a HEAD request. The status is 200. By default it has no
+    /// validator, and does not offer ranges.
     ///
-    /// Give it a tag if you know one ([`with_entity_tag`](Self::with_entity_tag), such as the version of a row), or it has none. Give its
-    /// length if you know it: then clients see how far they are, and caches see whether it is whole. With a length,
-    /// [`with_ranges`](Self::with_ranges) lets clients ask for a part, and what stands before that part is read and dropped; for a
-    /// stream that can begin at any byte there is [`ranged_stream`](Self::ranged_stream).
+    /// If the front door streams, each piece is sent as it comes. The next one is requested when there is room for it. At most 256
+    /// KiB and one piece are in memory. Plain HTTP always streams. A function URL and a REST API stream with
+    /// [`App::with_streaming`](crate::App::with_streaming). Elsewhere the pieces are collected up to the limit of the front door.
+    /// Beyond the limit the answer is 500, and the log says what helps.
+    ///
+    /// If you know a tag, such as the version of a row, set it with [`with_entity_tag`](Self::with_entity_tag). If you know the
+    /// length, pass it: clients can then show the progress, and caches see whether the body is complete. With a length,
+    /// [`with_ranges(true)`](Self::with_ranges) offers ranges. The bytes before the range are read and dropped. For a stream that can
+    /// begin at any byte, use [`ranged_stream`](Self::ranged_stream).
     ///
     /// # Errors
     ///
-    /// The status is sent with the first piece. What fails before it, in `open` or in the stream, is answered with the error page. What
-    /// fails later breaks the transfer off, so that no client and no cache takes it for the whole: a stream that fails or panics, and
-    /// one that is shorter or longer than its length. The log says why. If the client leaves, the stream is dropped.
+    /// The status is sent with the first piece. If `open` or the stream fails before that, the answer is the error page. If the stream
+    /// fails or panics later, or is shorter or longer than its length, the transfer is broken off. So clients and caches know that
+    /// the body is incomplete. The log says why. If the client disconnects, the stream is dropped.
     ///
     /// # Examples
     ///
@@ -68,9 +70,11 @@ impl Representation {
         Self::with_body(content_type, Body::Streamed(Streamed::whole(length, open)))
     }
 
-    /// The same for a stream that can begin at any byte, such as an object in S3. `open` gets the bytes to send, all of them or the part
-    /// that a client asks for, and gives a stream of exactly those. Ranges are offered; a client that asks for several parts at once
-    /// gets all (RFC 9110 §14.2). Give it a strong tag, or a client can't know whether two parts are of the same state.
+    /// Like [`stream`](Self::stream), for a stream that can begin at any byte, such as an object in S3.
+    ///
+    /// `open` gets the range of bytes to send: all of them, or the part that a client requests. It returns a stream of exactly these
+    /// bytes. Ranges are offered. A client that requests several ranges at once gets the whole body (RFC 9110 §14.2). Set a strong
+    /// tag. Without it, a client can't know whether two parts belong to the same version.
     ///
     /// # Errors
     ///

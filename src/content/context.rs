@@ -32,26 +32,26 @@ type Argument = Arc<dyn Fn(&Request<()>) -> Result<Value, BoxError> + Send + Syn
 pub(super) type Arguments = Vec<(Arc<str>, Value)>;
 
 impl ContentManager {
-    /// An argument that every page has, made from the request: the visitor's name, messages, a menu.
+    /// Adds an argument that a function makes from the request, such as the visitor's name, messages or a menu.
     ///
-    /// The function is called for a page whose templates name the argument, and for no other. So a cookie is read only for
-    /// pages that show it: those are [personal](crate::Representation::with_personal), and all others stay what CloudFront
-    /// may keep for everybody. The argument counts in the page's tag as any other does: in the parts that the templates read.
+    /// The function is called only for pages whose templates name the argument. So a cookie is read only for pages that show
+    /// it. These pages are [personal](crate::Representation::with_personal), and CloudFront may keep all others for everybody.
+    /// The argument counts in the page's tag like all arguments: only the parts that the templates read.
     ///
     /// - It is called when the handler asks for the page ([`render_template`](Self::render_template),
     ///   [`render_template_with`](Self::render_template_with), [`render_block`](Self::render_block) and the error pages that the
     ///   site makes), within the handler's future.
-    /// - An argument that the handler gives by itself takes its place: the function is not called then.
-    /// - It sees the method, the URL, the fields and the extensions that [`App::with_content`](crate::App::with_content), or the
-    ///   layer that the content is, has got: cookies by `CookieJar::of(request)`. It sees no body.
+    /// - If the handler passes an argument of this name, the function is not called.
+    /// - It gets the request without the body, as [`App::with_content`](crate::App::with_content) or the layer of the content
+    ///   gets it: method, URL, fields and extensions. `CookieJar::of(request)` has the cookies.
     /// - Without a request the argument is undefined: in a task, in a future that the handler spawned, without the layer, and on
     ///   error pages that [`App`](crate::App) makes for a failure. The log says so once for each template.
     ///
-    /// It may not wait: what takes a database is for an extractor, and an argument of the pages that show it.
+    /// The function is not `async`. For data from a database, use an extractor, and pass the data as an argument.
     ///
     /// # Errors
     ///
-    /// An error of the function is one of the page, [`ErrorKind::Handler`](crate::ErrorKind::Handler); an
+    /// If the function fails, rendering the page fails with [`ErrorKind::Handler`](crate::ErrorKind::Handler). An
     /// [`Error`](crate::Error) of this crate keeps its kind.
     ///
     /// # Examples

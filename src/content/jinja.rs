@@ -4,14 +4,15 @@
 use super::ContentManager;
 
 impl ContentManager {
-    /// Gives templates what they have in Jinja, by the crate `minijinja-contrib`: filters such as `truncate`, `wordwrap`,
-    /// `pluralize` and `datetimeformat`, functions such as `joiner` and `cycler`, and methods of Python's values
-    /// (`name.upper()`, `text.startswith('a')`, `d.items()`).
+    /// Adds more of Jinja's filters and functions, and Python's methods, to the templates.
     ///
-    /// Page tags know them. What a method is called on counts in whole, but for `get`, `items`, `keys` and `values` of a map;
-    /// what filters look up (`TIMEZONE`, `DATETIME_FORMAT`, `TRUNCATE_LEEWAY`) counts too. `now()` gives
-    /// another result each time, so that pages with it have no tag. A filter that
-    /// [`with_environment`](Self::with_environment) adds later takes the place of one of these.
+    /// They come from the crate `minijinja-contrib`: filters such as `truncate`, `wordwrap`, `pluralize` and `datetimeformat`,
+    /// functions such as `joiner` and `cycler`, and methods such as `name.upper()`, `text.startswith('a')` and `d.items()`.
+    ///
+    /// Page tags cover their results. The whole value on which a method is called counts, except for `get`, `items`, `keys` and
+    /// `values` of a map. The settings that filters look up (`TIMEZONE`, `DATETIME_FORMAT`, `TRUNCATE_LEEWAY`) count too.
+    /// `now()` has another result each time, so pages with it have no tag. A filter that you add later with
+    /// [`with_environment`](Self::with_environment) replaces a filter of the same name.
     ///
     /// # Examples
     ///

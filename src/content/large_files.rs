@@ -21,22 +21,24 @@ use crate::{
 };
 
 impl ContentManager {
-    /// A file of any size from a disk of this machine, such as `/tmp` or a volume: an export, a film, an upload. It is opened only if
-    /// it is sent, and then it is read in pieces of 64 KiB, as [`Representation::stream`] says. Content-Type by the name's extension,
-    /// with `nosniff`; byte ranges, for which the file is read from their first byte on; GET and HEAD only.
+    /// A file of any size from a disk of this machine, such as an export, a film or an upload in `/tmp` or on a volume.
     ///
-    /// It has no validator, as the time of a file says little about its content: give it a tag of your own with
-    /// [`with_entity_tag`](Representation::with_entity_tag), such as the version in the row that names the file. A tag must change when the
-    /// file does. For files that are deployed with the site there is [`static_file`](Self::static_file), which tags them by itself.
+    /// It is opened only if it is sent. It is then read in pieces of 64 KiB, as a [`Representation::stream`]. Its Content-Type
+    /// comes from the extension of its name, with `nosniff`. Byte ranges are offered: the file is read from the first byte of the
+    /// range on. Methods: GET and HEAD.
     ///
-    /// SECURITY: the path is the site's own. One that has a text out of a request in it could lead to any file of the machine.
+    /// It has no validator, because the modification time of a file says little about its content. Give it a tag of your own with
+    /// [`with_entity_tag`](Representation::with_entity_tag), such as the version in the row that names the file. The tag must
+    /// change when the file changes. Files that are deployed with the site have a tag: use [`static_file`](Self::static_file).
     ///
-    /// Where there is no such file, it is the [`not_found`](Self::not_found) page.
+    /// SECURITY: never make the path from a text of the request. It could lead to any file of the machine.
+    ///
+    /// If there is no such file, the result is the [`not_found`](Self::not_found) page.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::File`] where it can't be looked at, such as for want of a permission. When it is sent: where it can't be read, or
-    /// is of another length than before.
+    /// [`ErrorKind::File`] if the file can't be examined, for example without permission. When it is sent: if it can't be read, or
+    /// if its length has changed.
     ///
     /// # Examples
     ///

@@ -307,8 +307,8 @@ impl ContentManager {
     ///
     /// - templates that don't compile;
     /// - templates and static files that are named and not there;
-    /// - filters, tests and functions that are used and not there, also those that [`with_environment`](Self::with_environment)
-    ///   would have to add. A function that a handler passes as an argument is not known here: add it to the engine instead;
+    /// - filters, tests and functions that do not exist, in the engine or in [`with_environment`](Self::with_environment). A
+    ///   function that a handler passes as an argument is not known here: add it to the engine instead;
     /// - blocks that no page shows, as none of the templates that are extended has them;
     /// - compressed files that are not what their plain ones compress to;
     /// - where images are converted, those whose names say another kind than they are, and URLs of images of which a

@@ -7,22 +7,22 @@ use crate::{
 };
 
 impl ContentManager {
-    /// Gives templates `url_for('post', slug=post.slug)`: the URL of a route by its name, as Flask's function of that name.
+    /// Adds the function `url_for('post', slug=post.slug)` to templates. Like Flask's function, it returns the URL of a route by
+    /// its name.
     ///
-    /// Values are texts, numbers and booleans, and are percent-encoded. What the path has no parameter for becomes the query
-    /// (`url_for('index', page=2)`); a value that is `none` or undefined is left out there. The mount prefix is added as
-    /// `url()` adds it. `absolute_url(url_for('post', slug=slug))` is the whole address. The routes count in the tags of pages
-    /// that name `url_for`.
+    /// Values are texts, numbers and booleans, and are percent-encoded. A value that is no parameter of the path goes into the
+    /// query (`url_for('index', page=2)`), unless it is `none` or undefined. The mount prefix is added as `url()` adds it.
+    /// `absolute_url(url_for('post', slug=slug))` is the whole address. The routes count in the tags of pages that name `url_for`.
     ///
-    /// A name that is no route, a parameter that is missing, and a value that no URL can have in its place make the page fail,
-    /// with the template and the line. [`check`](Self::check) finds the first two without rendering, where the name is written
-    /// out.
+    /// Rendering fails for an unknown route, for a missing parameter, and for a value that can't be in that place of a URL. The
+    /// error has the template and the line. [`check`](Self::check) finds the first two without rendering, if the name of the
+    /// route is a literal.
     ///
-    /// Called again, it adds more. Default: no routes, and no such function.
+    /// A second call adds more routes. Default: no routes, and no such function.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for a path that no router takes, and for a second route of one name.
+    /// [`ErrorKind::Configuration`] for a path that no router accepts, and for two routes with the same name.
     ///
     /// # Examples
     ///

@@ -19,14 +19,14 @@ use crate::{
     hidden::Length,
 };
 
-/// What is wrong with a [`Form`], by field, and what the visitor wrote: the argument of the page that shows the form again.
+/// The errors of a [`Form`] by field, and the text that the visitor wrote. Pass it to the page that shows the form again.
 ///
-/// A template sees two maps by the names of the fields:
+/// In a template it has two maps, `values` and `errors`. Their keys are the names of the fields:
 ///
 /// | in a template | value |
 /// |---|---|
-/// | `form.values.title` | the text that came; a list where the field came more than once; files are not there |
-/// | `form.errors.title` | the message; several are joined by `; ` |
+/// | `form.values.title` | the text of the field, or a list if the form has the field more than once. Files are left out. |
+/// | `form.errors.title` | the message. Several messages are joined by `; ` |
 /// | `form.errors['']` | the message for the form as a whole |
 ///
 /// ```html
@@ -36,7 +36,7 @@ use crate::{
 ///
 /// The values are part of the page's arguments. A password is among them, if the form has one: do not show it again.
 ///
-/// In a handler whose errors are an [`Error`] or a [`Failure`], `?` answers with the site's page for the status 400 instead.
+/// `?` converts it to an [`Error`] or a [`Failure`]. The visitor then gets the site's error page for the status 400.
 ///
 /// # Examples
 ///
@@ -93,11 +93,11 @@ pub struct FormErrors {
 const MOST_FOUND: usize = 64;
 
 impl Form {
-    /// The fields as a type of the site's own, or what is wrong with each of them: for a form that is shown again.
+    /// Reads the fields as a type of your own, or returns the errors of all fields, for a page that shows the form again.
     ///
-    /// Types are read as [`deserialize`](Self::deserialize) reads them. All fields that are wrong or missing are reported,
-    /// up to 64. Where a type of the site's own refuses each value that the crate tries in the place of a wrong one, those
-    /// that were found until then are.
+    /// Types are read as [`deserialize`](Self::deserialize) reads them. All wrong and missing fields are reported, up to 64. To
+    /// find the next error, the crate puts another value in the place of a wrong one. If a type of your own refuses all such
+    /// values, only the errors found until then are reported.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Form {
         }
     }
 
-    /// The values of the form, without a message yet: for rules that the site's own code checks.
+    /// A `FormErrors` with the values of the form and without messages. Use it for rules that your own code checks.
     ///
     /// # Examples
     ///
@@ -175,7 +175,7 @@ impl FormErrors {
         self.messages.entry(field.to_owned()).or_default().push(message.into());
     }
 
-    /// Whether there is no message.
+    /// Whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -190,7 +190,7 @@ impl FormErrors {
         self.messages.iter().flat_map(|(name, messages)| messages.iter().map(|text| (name.as_str(), text.as_str())))
     }
 
-    /// The value, if there is no message.
+    /// Returns the value if there are no messages.
     ///
     /// # Errors
     ///

@@ -7,12 +7,13 @@ use super::{Form, FormErrors};
 use crate::error::Result;
 
 impl Form {
-    /// As [`check`](Self::check), with the rules that the type declares by the crate [`garde`](https://docs.rs/garde).
+    /// Like [`check`](Self::check), and also checks the rules that the type declares with the crate
+    /// [`garde`](https://docs.rs/garde).
     ///
-    /// The rules are asked once all fields have the right types. A message is garde's, or the one that the type declares, and
-    /// stands at its field's Rust name: give a field no other name by `#[serde(rename)]`.
+    /// The rules are checked after all fields have the right types. The messages come from garde or from the type. A message
+    /// belongs to the Rust name of its field, so do not use `#[serde(rename)]`.
     ///
-    /// The site's manifest needs `garde` too, in the version that this crate has, with the feature `derive`.
+    /// The `Cargo.toml` of the site needs `garde` too, in the same version as this crate, with the feature `derive`.
     ///
     /// # Errors
     ///

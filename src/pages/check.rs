@@ -69,8 +69,8 @@ impl Finding {
         self.line
     }
 
-    /// The name of the filter, test or function that the engine has not, where that is what is wrong. A program that does not know
-    /// what a site adds to the engine cannot tell.
+    /// The name of the filter, test or function that does not exist, if this is the problem. A program that does not know what a
+    /// site adds to the engine can leave such findings out.
     ///
     /// # Examples
     ///

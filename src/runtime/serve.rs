@@ -35,17 +35,16 @@ impl App {
     /// | `FRONT` | the front door whose rules and limits apply: `http`, `rest`, `url`, `alb`, `plain` ([`Front`](crate::Front)) | `http` |
     /// | `TRUSTED_PROXIES` | whose word on client and scheme counts, for plain HTTP ([`with_trusted_proxies`](Self::with_trusted_proxies)) | none |
     /// | `ALLOWED_HOSTS` | further hosts that are served in development | none |
-    /// | `RELOAD` | `on` or `off`: whether pages in the browser show edits by themselves, in development | `on` |
+    /// | `RELOAD` | `on` or `off`: whether the browser loads pages again after an edit, in development | `on` |
     /// | `EDGE_MANIFEST` | anything: the program prints what its pages are made from, and ends ([`with_edge_manifest`](Self::with_edge_manifest)) | none |
     ///
     /// A line in the log at level `info` says the address, the front door, the stage, and where templates and static files come
     /// from: the folders, or the copies in the program.
     ///
     /// In development the log has a line for each request (target `chalice_http_toolkit::access`), and an error of the site is shown
-    /// by a page for the developer: the lines of the template, the causes, the variables. Pages that a browser shows load again
-    /// when a template or the program has changed, and `/_dev` lists the latest requests
-    /// ([guide](crate::guide::developing)). All of that is there only where the server listens on a loopback address, and in
-    /// a build with debug assertions.
+    /// by a page for the developer: the lines of the template, the causes, the variables. The browser loads pages again after an
+    /// edit of a template and after a build, and `/_dev` lists the latest requests ([guide](crate::guide::developing)). These
+    /// tools need a server that listens on a loopback address, and a build with debug assertions.
     ///
     /// With a `HOST` that others can reach it is production unless `STAGE=dev` says otherwise ([`Stage`](crate::Stage)).
     ///

@@ -33,17 +33,17 @@ use crate::{
 };
 
 impl App {
-    /// Says that the site's function URL or REST API is set up for streams: `InvokeMode: RESPONSE_STREAM`, or `responseTransferMode:
-    /// STREAM`. The function can't know it by itself. Then every reply to such a door goes as a stream, small ones too, because the door
-    /// takes nothing else. A [stream](crate::Representation::stream) of up to 200 MB goes out piece by piece, and a body that is whole
-    /// in memory may have 64 MiB.
+    /// Declares that the site's function URL or REST API is configured for streams.
     ///
-    /// Events of an HTTP API, of an ALB and of queues get the replies that they have without it, and plain HTTP always streams. A
-    /// function URL without `RESPONSE_STREAM` collects what is streamed, up to its 6 MB. The local server streams too, with `FRONT=url`
-    /// or `FRONT=rest`.
+    /// The configuration is `InvokeMode: RESPONSE_STREAM` or `responseTransferMode: STREAM`. The function can't find this out by
+    /// itself. All replies to such a door are then sent as streams, also small ones, because the door accepts nothing else. A
+    /// [stream](crate::Representation::stream) may have 200 MB, and is sent piece by piece. A body in memory may have 64 MiB.
     ///
-    /// A stream that fails ends with the trailers of the Runtime API, so that Lambda breaks the transfer off. [`invoke`](Self::invoke)
-    /// gives whole replies. Default: every reply is whole.
+    /// This changes no replies to an HTTP API, an ALB or a queue. Plain HTTP always streams. A function URL without
+    /// `RESPONSE_STREAM` collects the stream, up to 6 MB. The local server streams with `FRONT=url` and `FRONT=rest`.
+    ///
+    /// If a stream fails, it ends with the error trailers of the Runtime API, and Lambda breaks off the transfer.
+    /// [`invoke`](Self::invoke) returns whole replies. Default: every reply is sent as a whole.
     ///
     /// # Examples
     ///

@@ -14,17 +14,19 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 
 impl TaskingController {
-    /// Cancels a task by its name, group and key: one that is delayed, or waits in the queue. `true` if it will not run, and `false`
-    /// if it is done or runs now. Its message stays in the queue until it would have run; the worker drops it then as a duplicate.
-    /// No task with this key runs for as long as the [store](Self::with_store) remembers it
-    /// ([`with_memory`](Self::with_memory)): give a task that is posted later a key of its own.
+    /// Cancels a delayed or waiting task by its name, group and key. Returns `true` if it will not run, and `false` if it is done
+    /// already or runs now.
     ///
-    /// Needs the store, and on AWS `sqs:GetQueueAttributes` for what cancels.
+    /// Its message stays in the queue until its time. The worker then drops it as a duplicate. No task with this name, group and
+    /// key runs as long as the [store](Self::with_store) remembers it ([`with_memory`](Self::with_memory)). So give a later task
+    /// another key.
+    ///
+    /// It needs the store. On AWS, the function that cancels needs `sqs:GetQueueAttributes`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Task`] for a task that has no key; [`ErrorKind::Configuration`] without a store; [`ErrorKind::Store`] where the store can't be
-    /// reached, and the kinds of posting where the queue can't.
+    /// [`ErrorKind::Task`] for a task without a key, [`ErrorKind::Configuration`] without a store, [`ErrorKind::Store`] if the store
+    /// can't be reached, and the errors of posting if the queue can't be reached.
     ///
     /// # Examples
     ///
@@ -66,7 +68,7 @@ impl TaskingController {
     pub async fn cancel<T: Task>(&self, task: &T) -> Result<bool> {
         let message = self.message_with_key(task)?;
         let Some(store) = self.settings().store.clone() else {
-            let message = "a task is cancelled at the idempotency store: give the controller one with `with_store`";
+            let message = "a task is cancelled in the idempotency store: add one with `with_store`";
             return Err(Error::new(ErrorKind::Configuration, message));
         };
         let record = inline_record(self.queue_name(), &message, String::new());
@@ -92,7 +94,7 @@ impl TaskingController {
         if message.attributes.contains_key(KEY) {
             return Ok(message);
         }
-        let message = format!("a task `{}` is found again by its key: it has none (`Task::key`)", T::NAME);
+        let message = format!("the task `{}` has no key (`Task::key`), and can only be found by its key", T::NAME);
         Err(Error::new(ErrorKind::Task, message))
     }
 }

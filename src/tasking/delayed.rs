@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Post {
-    /// Runs the task after this time, and not before: as [`at`](Self::at).
+    /// Runs the task after this time, and not earlier. See [`at`](Self::at).
     ///
     /// # Examples
     ///
@@ -49,20 +49,22 @@ impl Post {
         self.at(time)
     }
 
-    /// Runs the task at this time, or soon after, and not before. It takes its place in its group when it is due: behind what was
-    /// posted before that time, and nothing waits for it until then. A time that has passed is no delay.
+    /// Runs the task at this time or soon after, and not earlier.
     ///
-    /// A FIFO queue has no delay for one message. The task waits in the queue in a group of its own, hidden by the worker, and is
-    /// sent to its group when it is due. So it costs two messages and three invocations of the worker. While it waits, it counts
-    /// as one of the messages *in flight*, of which SQS allows 120,000 in a FIFO queue. Its time is one more of the ten attributes
-    /// that a message takes. The worker needs `sqs:ChangeMessageVisibility`, and `sqs:SendMessage` on its own queue.
+    /// At this time the task goes to the end of its group. Until then it blocks no other task. If the time has passed already, the
+    /// task is not delayed.
     ///
-    /// A delayed task is the same as another delayed one with its key. One that is posted without a delay is not dropped for one
-    /// that waits; where there is a store, one of the two runs.
+    /// SQS can't delay a single message of a FIFO queue. So the task waits in the queue in a group of its own, and the worker keeps
+    /// it hidden. At its time, the worker sends it to its real group. This costs two messages and three invocations of the worker.
+    /// While the task waits, SQS counts it as *in flight*, and allows 120,000 such messages in a FIFO queue. The time is one of the
+    /// ten attributes of the message. The worker needs `sqs:ChangeMessageVisibility`, and `sqs:SendMessage` on its own queue.
+    ///
+    /// Two delayed tasks with the same key are the same task. A delayed task and a task without a delay are two messages, even with
+    /// the same key. With a store, only one of the two runs.
     ///
     /// # Errors
     ///
-    /// When it is sent: [`ErrorKind::Task`] for a time more than 11 hours away, for which EventBridge has schedules;
+    /// When it is sent: [`ErrorKind::Task`] for a time that is more than 11 hours away (use a schedule of EventBridge for it), and
     /// [`ErrorKind::Configuration`] with
     /// [`with_report_batch_item_failures(false)`](TaskingController::with_report_batch_item_failures).
     ///
@@ -106,7 +108,7 @@ impl TaskingController {
             return Ok(message);
         }
         if !self.settings().report_batch_item_failures {
-            let message = "a task can't wait in a queue without ReportBatchItemFailures: all others of its batch would come again";
+            let message = "a task can't wait in a queue without ReportBatchItemFailures: the whole batch would be delivered again";
             return Err(Error::new(ErrorKind::Configuration, message));
         }
         if delay > LONGEST_DELAY {

@@ -22,9 +22,10 @@ use super::{
 const NAMESPACE: &str = "chalice_http_toolkit";
 
 impl TaskingController {
-    /// Writes metrics to standard output, for CloudWatch: a line of its Embedded Metric Format for each run of a task. On Lambda
-    /// the function needs no further right, and sends no request. The namespace is `chalice_http_toolkit`, the dimensions are
-    /// `Queue` and `Task`, the name of the task.
+    /// Writes metrics for CloudWatch to standard output: a line of the Embedded Metric Format for each run of a task.
+    ///
+    /// On Lambda this needs no further permission and sends no request. The namespace is `chalice_http_toolkit`. The dimensions are
+    /// `Queue` and `Task` (the name of the task).
     ///
     /// | metric | unit | meaning |
     /// |---|---|---|
@@ -34,8 +35,9 @@ impl TaskingController {
     /// | `Duration` | milliseconds | how long the run took |
     /// | `Age` | milliseconds | how long ago the task was posted |
     ///
-    /// What did not run for want of time, or because it is done or runs elsewhere, has no line. A task without a handler is
-    /// counted under the name `unknown`, so that nobody who posts makes metrics. Default: nothing is written.
+    /// A task has no line if it did not run: because no time was left, because it is done already, or because it runs elsewhere. A
+    /// task without a handler is counted under the name `unknown`, so that senders can't create metrics. Default: nothing is
+    /// written.
     ///
     /// # Examples
     ///

@@ -12,23 +12,25 @@ use crate::{
 };
 
 impl TaskContext {
-    /// Which step of its task this is, from 1: by how many calls of [`next`](Self::next) it has come about.
+    /// The number of this step of the task. The first step has the number 1, and each [`next`](Self::next) adds 1.
     pub fn step(&self) -> u32 {
         self.delivery.steps.number
     }
 
-    /// Goes on with this value in a next step, once this handler has succeeded: for work that takes longer than an invocation.
-    /// The step is a message of its own, at the end of the same group, with attempts of its own. It has the same key, and is the
-    /// same task for [`status`](crate::tasking::TaskingController::status).
+    /// Posts this value as the next step of the task after this handler has succeeded. Use it for work that takes longer than an
+    /// invocation.
     ///
-    /// The step is posted before this one is marked as done. If the process dies in between, this step runs again and posts
-    /// the next one again, with the same id: the queue drops it within five minutes, and with a store it runs once also after
-    /// that. What this step has done, it does again, unless it marks it with `complete_with`.
+    /// The next step is a new message at the end of the same group, with attempts of its own. It has the same key, and the same
+    /// [`status`](crate::tasking::TaskingController::status).
+    ///
+    /// The next step is posted before this step is marked as done. If the process dies in between, this step runs again and posts
+    /// the next step again, with the same id. Within five minutes, the queue drops the second message. Later, the store makes sure
+    /// that it runs only once. The effects of this step happen again, unless it uses `complete_with`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for a task with another name, for a second call in one step, and outside of the handler, as in
-    /// what it spawned; [`ErrorKind::Task`] for what SQS would refuse.
+    /// [`ErrorKind::Configuration`] for a task with another name, for a second call in one step, and for a call outside of the
+    /// handler, such as in a spawned future. [`ErrorKind::Task`] for a message that SQS would refuse.
     ///
     /// # Examples
     ///
@@ -68,13 +70,13 @@ impl TaskContext {
         let refused = |message: String| Err(Error::new(ErrorKind::Configuration, message));
         if delivery.name != T::NAME {
             return refused(format!(
-                "the next step of `{}` is a `{}`: a step has the name of its task",
+                "the next step of `{}` is a `{}`: all steps of a task must have the same name",
                 delivery.name,
                 T::NAME
             ));
         }
         if steps.go_on() {
-            return refused(format!("a step of `{}` goes on twice: each has one next step", T::NAME));
+            return refused(format!("a step of `{}` called `next` twice: each step has one next step", T::NAME));
         }
         let number = steps.number.saturating_add(1);
         let group = delivery.group.clone().unwrap_or_default();

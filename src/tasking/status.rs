@@ -27,7 +27,7 @@ use crate::error::{BoxError, Error, ErrorKind, Result};
 /// The longest result and the longest note, in bytes.
 const LONGEST: usize = 4096;
 
-/// What is known of a task: [`TaskingController::status`]. Times are in milliseconds since 1970.
+/// The status of a task, as [`TaskingController::status`] returns it. Times are in milliseconds since 1970.
 ///
 /// As JSON, and for a template, it is an object with the field `state`: `queued`, `running`, `retrying`, `done`, `cancelled` or
 /// `failed`.
@@ -46,18 +46,18 @@ const LONGEST: usize = 4096;
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TaskStatus {
-    /// It is posted, and has not begun.
+    /// It is posted, and has not run yet.
     Queued {
         /// When it was posted.
         since: u64,
     },
-    /// Its handler runs, or was cut off and runs again.
+    /// Its handler runs, or was interrupted and runs again.
     Running {
         /// When this run began.
         since: u64,
-        /// What the handler has said: from 0 to 1.
+        /// The number of the last call of [`TaskContext::progress`], from 0 to 1.
         progress: Option<f64>,
-        /// What the handler has said.
+        /// The note of the last call of [`TaskContext::progress`].
         note: Option<String>,
     },
     /// It has failed and is tried again.
@@ -71,12 +71,12 @@ pub enum TaskStatus {
     Done {
         /// When it was done.
         since: u64,
-        /// What the handler has given ([`TaskContext::set_result`]).
+        /// The value of [`TaskContext::set_result`].
         result: Option<Value>,
     },
     /// It was [cancelled](TaskingController::cancel) before it ran.
     Cancelled {
-        /// When.
+        /// When it was cancelled.
         since: u64,
     },
     /// It is a dead letter.
@@ -89,22 +89,25 @@ pub enum TaskStatus {
 }
 
 impl TaskingController {
-    /// Keeps what becomes of each task that has a key, for so long after its last change, at the [store](Self::with_store): for
-    /// [`status`](Self::status). The site and the worker both need this and the store. A task then costs three writes more, and
-    /// one for each [`progress`](TaskContext::progress). A write that fails is told in the log, and fails no task. Default:
-    /// nothing is kept.
+    /// Records the status of each task that has a key in the [store](Self::with_store). [`status`](Self::status) reads it.
+    ///
+    /// A status is kept for this time after its last change. The site and the worker both need this setting and the store. Each
+    /// task costs three more writes, and one for each call of [`progress`](TaskContext::progress). If a write fails, the log says
+    /// so, and the task goes on. Default: nothing is recorded.
     pub fn with_status(self, keep: Duration) -> Self {
         self.change_settings(|settings| settings.status = Some(keep))
     }
 
-    /// What is known of a task by its name, group and key; `None` where it was never posted, or so long ago that it is
-    /// forgotten. It is the status of the last run, so that a task whose process has died is still `Running` until it comes again.
+    /// The status of the task with this name, group and key. `None` if it was never posted, or if its status is no longer kept.
     ///
-    /// On AWS what asks needs `dynamodb:GetItem`, and what posts and the worker `dynamodb:UpdateItem`.
+    /// If the process of a task dies, its status stays `Running` until the queue delivers the task again.
+    ///
+    /// On AWS, the function that reads a status needs `dynamodb:GetItem`. A function that posts needs `dynamodb:UpdateItem`, and the
+    /// worker needs both.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Task`] for a task that has no key; [`ErrorKind::Configuration`] without a store; [`ErrorKind::Store`] where the
+    /// [`ErrorKind::Task`] for a task without a key, [`ErrorKind::Configuration`] without a store, and [`ErrorKind::Store`] if the
     /// store can't be reached.
     ///
     /// # Examples
@@ -150,8 +153,7 @@ impl TaskingController {
     pub async fn status<T: Task>(&self, task: &T) -> Result<Option<TaskStatus>> {
         let message = self.message_with_key(task)?;
         let Some(store) = &self.settings().store else {
-            let message =
-                "the status of tasks is kept at the idempotency store: give the controller one with `with_store`";
+            let message = "the status of tasks is kept in the idempotency store: add one with `with_store`";
             return Err(Error::new(ErrorKind::Configuration, message));
         };
         let key = self.status_key_of(T::NAME, &message);
@@ -197,9 +199,10 @@ impl TaskingController {
 }
 
 impl TaskContext {
-    /// Says how far the task is, from 0 to 1, and what it does: for [`TaskingController::status`]. It costs a write, where
-    /// [`with_status`](TaskingController::with_status) is on and the task has a key; a write that fails is told in the log. A note
-    /// of more than 4096 bytes is cut.
+    /// Records the progress of the task, from 0 to 1, and a note, for [`TaskingController::status`].
+    ///
+    /// With [`with_status`](TaskingController::with_status), and if the task has a key, each call costs a write. If the write fails,
+    /// the log says so. A note of more than 4096 bytes is cut.
     pub async fn progress(&self, progress: f64, note: &str) {
         let progress = progress.is_finite().then(|| progress.clamp(0.0, 1.0));
         let note = Some(cut(note).to_owned()).filter(|note| !note.is_empty());
@@ -207,12 +210,13 @@ impl TaskContext {
         self.delivery.keep(&self.tasking, &status).await;
     }
 
-    /// What [`TaskingController::status`] gives when the task is done: a small value, such as the address of what was made. The
-    /// last one counts. Of a task with [steps](Self::next), that of the last step.
+    /// Sets a small value, such as a URL, that [`TaskingController::status`] returns when the task is done.
+    ///
+    /// The last call counts. For a task with several [steps](Self::next), the value of the last step counts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Task`] for what is no JSON, or has more than 4096 bytes as JSON.
+    /// [`ErrorKind::Task`] if the value can't be JSON, or has more than 4096 bytes as JSON.
     pub fn set_result(&self, result: &impl Serialize) -> Result<()> {
         let failed = |message: String| Error::new(ErrorKind::Task, message);
         let result = serde_json::to_value(result).map_err(|error| failed(format!("the result of a task: {error}")))?;

@@ -117,20 +117,21 @@ pub trait IdempotencyStore: fmt::Debug + Send + Sync + 'static {
         self.release(key, owner)
     }
 
-    /// Keeps a text about a task for so long, in place of the one before: what
-    /// [`status`](crate::tasking::TaskingController::status) reads. The keys are others than those of claims. Default: nothing is kept.
+    /// Stores the status of a task for this time, in place of the old one.
+    /// [`TaskingController::status`](crate::tasking::TaskingController::status) reads it. The keys differ from those of claims.
+    /// Default: nothing is stored.
     fn put_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
         let _ = (key, status, keep);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// The same where nothing is kept about the task. Default: nothing is kept.
+    /// Like [`put_status`](Self::put_status), but keeps a status that is there. Default: nothing is stored.
     fn add_status<'a>(&'a self, key: &'a str, status: &'a str, keep: Duration) -> StoreFuture<'a, ()> {
         let _ = (key, status, keep);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// The text that is kept about a task. Default: none.
+    /// The stored status of a task. Default: none.
     fn status<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<String>> {
         let _ = key;
         Box::pin(std::future::ready(Ok(None)))

@@ -48,7 +48,7 @@ impl TestEdge {
     }
 
     /// Asks the site on each hit too, and fails where the copy is not what the site has now: a tag of its data is missing, or a
-    /// purge. An error is looked at where it has a `s-maxage`, as a 404 with
+    /// purge. An error is checked only if it has `s-maxage`, such as a 404 with
     /// [`until_purged`](crate::CacheControl::until_purged). In development ([`Stage`](crate::Stage)), as tests are, it says which argument has changed. Default: hits are
     /// handed out as they are.
     ///
