@@ -33,7 +33,7 @@ pub(crate) enum Tasks {
 
 /// Which queue.
 #[derive(Arguments, Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Queues {
     /// The task queue: a name, an ARN or a URL.
     #[arg(short, long)]
     pub(crate) queue: QueueName,
@@ -62,7 +62,7 @@ pub(crate) struct Filter {
 #[derive(Arguments, Debug)]
 pub(crate) struct List {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) queues: Queues,
     /// The dead letters of the queue, and not its tasks.
     #[arg(long)]
     pub(crate) dead: bool,
@@ -85,7 +85,7 @@ pub(crate) struct List {
 #[derive(Arguments, Debug)]
 pub(crate) struct Show {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) queues: Queues,
     /// A dead letter of the queue, and not a task.
     #[arg(long)]
     pub(crate) dead: bool,
@@ -106,7 +106,7 @@ pub(crate) struct Show {
 #[group(id = "which", required = true, multiple = true, args = ["name", "group", "ids", "all"])]
 pub(crate) struct Redrive {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) queues: Queues,
     #[command(flatten)]
     pub(crate) filter: Filter,
     /// All of them.
@@ -121,7 +121,7 @@ pub(crate) struct Redrive {
 #[group(id = "which", required = true, multiple = true, args = ["name", "group", "ids"])]
 pub(crate) struct Removal {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) queues: Queues,
     /// Dead letters of the queue, and not its tasks.
     #[arg(long)]
     pub(crate) dead: bool,
@@ -138,7 +138,7 @@ pub(crate) struct Removal {
 #[derive(Arguments, Debug)]
 pub(crate) struct Purge {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) queues: Queues,
     /// The dead letters of the queue, and not its tasks.
     #[arg(long)]
     pub(crate) dead: bool,
@@ -150,7 +150,7 @@ pub(crate) struct Purge {
 #[derive(Arguments, Debug)]
 pub(crate) struct Watch {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) queues: Queues,
     /// The pause between two lines.
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = value_parser!(u64).range(1..=3600))]
     pub(crate) every: u64,

@@ -17,7 +17,7 @@ mod watch;
 use std::process::ExitCode;
 
 use self::{
-    args::{Place, Tasks},
+    args::{Queues, Tasks},
     queue::Queue,
 };
 use crate::{
@@ -55,16 +55,16 @@ async fn act(asked: &Tasks) -> Result<(), String> {
 }
 
 /// The task queue.
-async fn task_queue(place: &Place) -> Result<Queue, String> {
-    let config = sqs::configuration(place.endpoint_url.as_deref()).await;
-    Queue::open(&config, &place.queue, survey::HIDDEN).await.map_err(sqs::help)
+async fn task_queue(queues: &Queues) -> Result<Queue, String> {
+    let config = sqs::configuration(queues.endpoint_url.as_deref()).await;
+    Queue::open(&config, &queues.queue, survey::HIDDEN).await.map_err(sqs::help)
 }
 
 /// The dead-letter queue of a task queue: the one that is named, or that of the RedrivePolicy.
-async fn dead_queue(place: &Place, tasks: &Queue) -> Result<Queue, String> {
-    let config = sqs::configuration(place.endpoint_url.as_deref()).await;
+async fn dead_queue(queues: &Queues, tasks: &Queue) -> Result<Queue, String> {
+    let config = sqs::configuration(queues.endpoint_url.as_deref()).await;
     let own = tasks.redrive().map(|redrive| &redrive.dead_letters);
-    let name = place.dead_queue.as_ref().or(own).ok_or_else(|| {
+    let name = queues.dead_queue.as_ref().or(own).ok_or_else(|| {
         format!("{} has no RedrivePolicy, so its dead-letter queue is not known: name it by --dead-queue", tasks.name)
     })?;
     Queue::open(&config, name, survey::HIDDEN_LETTER).await.map_err(sqs::help)
@@ -72,10 +72,10 @@ async fn dead_queue(place: &Place, tasks: &Queue) -> Result<Queue, String> {
 
 /// The queue that is looked at. A look at a task queue counts as a receive of each message: that is said, and refused where the
 /// queue would soon make a dead letter of what was received too often.
-async fn looked_at(place: &Place, dead: bool, yes: bool) -> Result<Queue, String> {
-    let tasks = task_queue(place).await?;
+async fn looked_at(queues: &Queues, dead: bool, yes: bool) -> Result<Queue, String> {
+    let tasks = task_queue(queues).await?;
     if dead {
-        return dead_queue(place, &tasks).await;
+        return dead_queue(queues, &tasks).await;
     }
     let most = tasks.redrive().map(|redrive| redrive.most_receives);
     if let Some(most) = most.filter(|most| *most < LEAST_RECEIVES && !yes) {

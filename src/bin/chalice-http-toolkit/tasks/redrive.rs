@@ -17,8 +17,8 @@ use super::{
 use crate::say;
 
 pub(super) async fn redrive(asked: &Redrive) -> Result<(), String> {
-    let tasks = task_queue(&asked.place).await?;
-    let dead = dead_queue(&asked.place, &tasks).await?;
+    let tasks = task_queue(&asked.queues).await?;
+    let dead = dead_queue(&asked.queues, &tasks).await?;
     let moving = Moving {
         tasks: &tasks,
         dead: &dead,

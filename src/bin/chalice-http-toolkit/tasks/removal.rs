@@ -18,7 +18,7 @@ use super::{
 use crate::say;
 
 pub(super) async fn remove(asked: &Removal) -> Result<(), String> {
-    let queue = looked_at(&asked.place, asked.dead, asked.yes).await?;
+    let queue = looked_at(&asked.queues, asked.dead, asked.yes).await?;
     let style = Style { json: asked.json, bodies: false, dead: asked.dead };
     let found = if asked.yes { None } else { Some(confirmed(&queue, &asked.filter, style).await?) };
     let filter = match found {
@@ -82,8 +82,8 @@ async fn delete(queue: &Queue, filter: &Filter, style: Style) -> Result<usize, S
 }
 
 pub(super) async fn purge(asked: &Purge) -> Result<(), String> {
-    let tasks = task_queue(&asked.place).await?;
-    let queue = if asked.dead { dead_queue(&asked.place, &tasks).await? } else { tasks };
+    let tasks = task_queue(&asked.queues).await?;
+    let queue = if asked.dead { dead_queue(&asked.queues, &tasks).await? } else { tasks };
     let counts = queue.counts().await.map_err(text_of)?;
     if !asked.yes {
         ask(&format!("Delete all of {}, about {}?", queue.name, messages(counts.all())))?;

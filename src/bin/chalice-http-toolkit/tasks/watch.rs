@@ -8,9 +8,9 @@ use super::{args::Watch, dead_queue, queue::Counts, task_queue, text_of};
 use crate::say;
 
 pub(super) async fn watch(asked: &Watch) -> Result<(), String> {
-    let tasks = task_queue(&asked.place).await?;
-    let has_dead = asked.place.dead_queue.is_some() || tasks.redrive().is_some();
-    let dead = if has_dead { Some(dead_queue(&asked.place, &tasks).await?) } else { None };
+    let tasks = task_queue(&asked.queues).await?;
+    let has_dead = asked.queues.dead_queue.is_some() || tasks.redrive().is_some();
+    let dead = if has_dead { Some(dead_queue(&asked.queues, &tasks).await?) } else { None };
     let mut printed = 0;
     loop {
         let counts = tasks.counts().await.map_err(text_of)?;
