@@ -89,7 +89,7 @@ impl Route {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if a value is missing. [`ErrorKind::Redirect`] if a value is empty, `.` or `..`, because
-    /// browsers remove such segments from a path.
+    /// browsers remove such segments from a path, and if the path would begin with two slashes, which lead to another site.
     ///
     /// # Examples
     ///
@@ -143,6 +143,10 @@ impl Route {
             }
             url.extend(utf8_percent_encode(&value, if is_rest { NOT_IN_REST } else { NOT_IN_SEGMENT }));
         }
+        // SECURITY: behind two slashes a browser reads the name of another site (RFC 3986 §4.2).
+        if url.starts_with("//") {
+            return Err(format!("the route `{}` can't be `{url}`, which leads to another site", self.name));
+        }
         for (at, (name, value)) in values.iter().enumerate() {
             url.push(if at == 0 { '?' } else { '&' });
             url.extend(utf8_percent_encode(name, NOT_IN_SEGMENT));
@@ -156,6 +160,7 @@ impl Route {
     pub(crate) fn problem(&self) -> Option<String> {
         let problem = match pieces(self.path) {
             _ if !self.path.starts_with('/') => "it does not begin with a slash",
+            _ if self.path.starts_with("//") => "it begins with two slashes, which lead to another site",
             _ if self.path.contains(['?', '#']) => "a query or a fragment is no part of a path",
             Ok(_) => return None,
             Err(problem) => problem,
@@ -212,6 +217,9 @@ mod tests {
             ("/p/{a}", &[], None),
             ("/p/{*a}", &[("a", "x/y z")], Some("/p/x/y%20z")),
             ("/p/{*a}", &[("a", "x/../y")], None),
+            ("/{*a}", &[("a", "x//y")], Some("/x//y")),
+            ("/{*a}", &[("a", "/evil.example")], None),
+            ("/{*a}", &[("a", "\\evil.example")], Some("/%5Cevil.example")),
             ("/p/{a}/q/{b}.html", &[("b", "2"), ("a", "1")], Some("/p/1/q/2.html")),
             ("/p/{{x}}", &[("q", "a&b"), ("r", "")], Some("/p/%7Bx%7D?q=a%26b&r=")),
         ] {
@@ -222,7 +230,7 @@ mod tests {
 
     #[test]
     fn paths_that_no_router_takes_are_refused() {
-        for path in ["", "p", "/{", "/}", "/{}", "/{*}", "/{a/b}", "/a?b", "/a#b"] {
+        for path in ["", "p", "//p", "/{", "/}", "/{}", "/{*}", "/{a/b}", "/a?b", "/a#b"] {
             assert!(Route::new("r", path).problem().is_some(), "{path}");
         }
         assert_eq!(Route::new("r", "/{a}/{*b}").problem(), None);
