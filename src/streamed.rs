@@ -63,6 +63,8 @@ impl Streamed {
         Self::at(length, move |part| {
             let opening = open();
             let is_cut = length.is_some_and(|length| part.end < length);
+            // What is longer than its length is not cut: it would look whole.
+            let part = if is_cut { part } else { part.start..u64::MAX };
             async move {
                 let mut place = 0;
                 opening.await.map(move |piece| {
@@ -85,6 +87,7 @@ impl Streamed {
     pub(crate) async fn opened(self, part: Option<Range<u64>>) -> Result<ResponseBody> {
         let part = part.unwrap_or(0..self.length.unwrap_or(u64::MAX));
         let left = self.length.map(|_| part.end - part.start);
+        let goes_on = self.length.is_some_and(|length| part.end < length);
         if left == Some(0) {
             return Ok(ResponseBody::default());
         }
@@ -95,7 +98,7 @@ impl Streamed {
             };
             if !first.is_empty() {
                 let pieces = iter([Ok(first)]).chain(pieces).boxed();
-                return Ok(ResponseBody::stream(Promised { pieces, left, is_over: false }));
+                return Ok(ResponseBody::stream(Promised { pieces, left, last: None, goes_on, is_over: false }));
             }
         }
     }
@@ -121,6 +124,10 @@ fn too_short(left: u64) -> Error {
 struct Promised {
     pieces: Pieces,
     left: Option<u64>,
+    /// The piece that reaches the length. It is sent when the stream has ended, as with it the body is whole for who gets it.
+    last: Option<Bytes>,
+    /// A stream that is read for a part of it goes on behind that part.
+    goes_on: bool,
     is_over: bool,
 }
 
@@ -159,15 +166,16 @@ impl HttpBody for Promised {
             match piece {
                 // An empty chunk would be the end of the body (RFC 9112 §7.1).
                 Some(Ok(piece)) if piece.is_empty() => {}
+                Some(Ok(piece)) if self.left == Some(0) && !self.goes_on => self.last = Some(piece),
                 Some(Ok(piece)) => {
-                    // A stream that is read for a part of it goes on behind that part.
                     self.is_over = self.left == Some(0);
                     return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
                 over => {
                     self.is_over = true;
                     self.pieces = iter([]).boxed();
-                    return Poll::Ready(over.map(|failed| failed.map(Frame::data)));
+                    let last = self.last.take().map(Ok);
+                    return Poll::Ready(over.or(last).map(|ended| ended.map(Frame::data)));
                 }
             }
         }
@@ -179,6 +187,7 @@ impl HttpBody for Promised {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+        let last = self.last.as_ref().map_or(0, |last| last.len() as u64);
+        self.left.map_or_else(SizeHint::default, |left| SizeHint::with_exact(left + last))
     }
 }

@@ -31,7 +31,8 @@ impl Representation {
     ///
     /// The status is sent with the first piece. If `open` or the stream fails before that, the answer is the error page. If the stream
     /// fails or panics later, or is shorter or longer than its length, the transfer is broken off. So clients and caches know that
-    /// the body is incomplete. The log says why. If the client disconnects, the stream is dropped.
+    /// the body is incomplete. A client of HTTP/1.0 knows it only if the stream has a length. The log says why. If the client
+    /// disconnects, the stream is dropped.
     ///
     /// # Examples
     ///

@@ -529,17 +529,31 @@ fn a_stream_that_fails_breaks_the_transfer_off() {
 /// A stream that is another length than it says.
 #[tokio::test]
 async fn a_stream_of_another_length_is_broken_off() {
-    for (length, pieces) in [(5, vec!["abc"]), (5, vec![]), (2, vec!["abc"]), (4, vec!["abc", "def"])] {
+    for (length, pieces, range, is_right) in [
+        (5, vec!["abc"], "", false),
+        (5, vec![], "", false),
+        (2, vec!["abc"], "", false),
+        (4, vec!["abc", "def"], "", false),
+        // Its first piece is as long as it says.
+        (3, vec!["abc", "def"], "", false),
+        (3, vec!["abc", "", "d"], "", false),
+        (3, vec!["abc", ""], "", true),
+        (3, vec!["abc", "def"], "bytes=1-", false),
+        (4, vec!["abc", "def"], "bytes=1-", false),
+        // Nobody reads on to see it.
+        (5, vec!["abc", "def"], "bytes=0-2", true),
+    ] {
         let given = pieces.clone();
         let representation = Representation::stream("text/plain", Some(length), async move || {
             stream::iter(given).map(Ok::<_, std::io::Error>)
         });
-        let sent = CloudFront::new().respond(&http::Request::new(()), representation).await;
+        let request = http::Request::builder().header("range", range).body(()).expect("a request");
+        let sent = CloudFront::new().respond(&request, representation.with_ranges(true)).await;
         let outcome = match sent {
             Ok(response) => http_body_util::BodyExt::collect(response.into_body()).await.map(|_| ()),
             Err(error) => Err(error),
         };
-        assert!(outcome.is_err(), "{length} {pieces:?}");
+        assert_eq!(outcome.is_ok(), is_right, "{length} {pieces:?} {range}");
     }
 }
 
