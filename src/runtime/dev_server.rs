@@ -158,9 +158,10 @@ impl Server {
 /// Whether a request comes from this machine's own browser. SECURITY: a proxy or a tunnel on this machine comes from a loopback
 /// address too, and brings strangers. It names another host, or it says for whom it asks.
 fn is_direct(request: &request::Parts, host: Option<&Authority>) -> bool {
-    let is_passed_on = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
-    host.is_none_or(|host| is_loopback(host.host()))
-        && !is_passed_on.iter().any(|name| request.headers.contains_key(*name))
+    let of_proxies =
+        ["forwarded", "via", "x-real-ip", "x-client-ip", "x-original-host", "true-client-ip", "cf-connecting-ip"];
+    let is_of_a_proxy = |name: &str| name.starts_with("x-forwarded") || of_proxies.contains(&name);
+    host.is_none_or(|host| is_loopback(host.host())) && !request.headers.keys().any(|name| is_of_a_proxy(name.as_str()))
 }
 
 #[cfg(test)]
@@ -247,6 +248,8 @@ mod tests {
             (false, "Host: localhost\r\nAccept: text/html", false, "<h1>Internal Server Error</h1>"),
             // A proxy or a tunnel on this machine.
             (true, "Host: localhost\r\nX-Forwarded-For: 192.0.2.1", false, "<h1>Internal Server Error</h1>"),
+            (true, "Host: localhost\r\nX-Forwarded-Proto: https", false, "<h1>Internal Server Error</h1>"),
+            (true, "Host: localhost\r\nCF-Connecting-IP: 192.0.2.1", false, "<h1>Internal Server Error</h1>"),
             (true, "Host: localhost\r\nVia: 1.1 tunnel", false, "<h1>Internal Server Error</h1>"),
             (true, "Host: shop.test", false, "<h1>Internal Server Error</h1>"),
         ] {
