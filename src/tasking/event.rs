@@ -66,7 +66,8 @@ impl Record {
     pub(crate) fn own_id(&self) -> Cow<'_, str> {
         match self.step() {
             1 => self.task_id(),
-            step => short(&format!("{}#{step}", self.posted_id())).into_owned().into(),
+            // A digest, as any text may be the key of another task.
+            step => hex(&Sha256::digest(format!("step {step} {}", self.posted_id()))).into(),
         }
     }
 

@@ -81,7 +81,9 @@ impl TaskContext {
         let number = steps.number.saturating_add(1);
         let group = delivery.group.clone().unwrap_or_default();
         let salt = if seeded(Defect::Steps) { uuid::Uuid::now_v7().to_string() } else { String::new() };
-        let id = digest(&["step", T::NAME, &group, &steps.task_id, &number.to_string(), &salt]);
+        // Of this message and not of the task alone: one that is posted again has steps of its own.
+        let (message, place) = (&delivery.message_id, number.to_string());
+        let id = digest(&["step", T::NAME, &group, &steps.task_id, message, &place, &salt]);
         let post = Post::of(&self.tasking, task).with_group(group).with_dedup(Dedup::Id(id));
         let post = post.with_attribute(STEP, i64::from(number));
         let post = match &steps.key {

@@ -184,6 +184,48 @@ async fn a_task_in_steps_is_one_task_and_each_step_runs_to_its_end_once() {
     assert_eq!(runs.load(Ordering::Relaxed), 15);
 }
 
+/// Goes on once where the file is `a`, and notes each step.
+fn in_two_steps(tasks: TaskingController, journal: &Journal) -> TaskingController {
+    let noted = journal.clone();
+    tasks.on(move |context: TaskContext, task: Import| {
+        let journal = noted.clone();
+        async move {
+            if task.file == "a" && task.from == 0 {
+                context.next(&import("a", 1))?;
+            }
+            journal.note(format!("{} {}", task.file, task.from));
+            Ok::<(), Error>(())
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_is_not_taken_for_another_task() {
+    let (queue, journal) = (LocalQueue::new("t.fifo"), Journal::default());
+    let tasks = in_two_steps(controller(&queue), &journal);
+    for file in ["a", "a#2", "step 2 a"] {
+        tasks.post(&import(file, 0)).await.expect("posted");
+    }
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(journal.lines(), ["a 0", "a#2 0", "step 2 a 0", "a 1"]);
+    assert!(queue.is_empty() && queue.dead_letters().is_empty());
+}
+
+/// The first is forgotten by the queue, and its next step is not.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_posted_again_has_steps_of_its_own() {
+    let (queue, journal) = (LocalQueue::new("t.fifo"), Journal::default());
+    let tasks = TaskingController::new("t.fifo").expect("a FIFO name").with_local_queue(&queue);
+    let tasks = in_two_steps(tasks, &journal);
+    tasks.post(&import("a", 0)).await.expect("posted");
+    sleep(Duration::from_secs(290)).await;
+    tasks.work_off().await.expect("a local queue");
+    sleep(Duration::from_secs(20)).await;
+    tasks.post(&import("a", 0)).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(journal.lines(), ["a 0", "a 1", "a 0", "a 1"]);
+}
+
 /// As after a process that died before its message was deleted. How many next steps there are.
 async fn delivered_twice(with_store: bool) -> usize {
     let queue = LocalQueue::new("t.fifo");
