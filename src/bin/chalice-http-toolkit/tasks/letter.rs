@@ -19,6 +19,9 @@ const FIRST: &str = "chalice-dead-first";
 const LAST: &str = "chalice-dead-last";
 const LETTER: &str = "dlq-";
 
+/// What the worker tells of a dead letter.
+const HISTORY: [&str; 4] = [REASON, ATTEMPTS, FIRST, LAST];
+
 /// The longest deduplication id, and the most attributes.
 const LONGEST_ID: usize = 128;
 const MOST_ATTRIBUTES: usize = 10;
@@ -98,7 +101,7 @@ impl Letter {
     /// All attributes but those that make it a dead letter. The rest says what the task is and by what it is known. A letter that
     /// the queue itself has moved gets the attribute that the worker would have given it.
     pub(super) fn attributes_of_task(&self) -> HashMap<String, MessageAttributeValue> {
-        let is_history = |name: &str| [REASON, ATTEMPTS, FIRST, LAST].contains(&name);
+        let is_history = |name: &str| HISTORY.contains(&name);
         let rest = self.attributes.iter().filter(|(name, _)| !is_history(name));
         let mut rest: HashMap<_, _> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
         let posted = self.deduplication.as_deref().filter(|id| !id.starts_with(LETTER));
@@ -115,11 +118,22 @@ impl Letter {
     /// store knows a task without a key.
     pub(super) fn deduplication_for_redrive(&self) -> String {
         let deduplication = self.deduplication.as_deref().unwrap_or(&self.id);
-        if deduplication.starts_with(LETTER) {
-            return deduplication.to_owned();
+        let own = match deduplication.strip_prefix(LETTER) {
+            None => deduplication,
+            // The worker has made it, and no task had it in the task queue.
+            Some(_) if self.is_of_the_worker() => return deduplication.to_owned(),
+            // It was sent back by this id, and then the queue itself has moved it.
+            Some(of_letter) => of_letter.split_once(':').map_or("", |(_, own)| own),
+        };
+        match format!("{LETTER}{}:{own}", self.id) {
+            id if !own.is_empty() && id.len() <= LONGEST_ID => id,
+            _ => format!("{LETTER}{}", self.id),
         }
-        let id = format!("{LETTER}{}:{deduplication}", self.id);
-        if id.len() <= LONGEST_ID { id } else { format!("{LETTER}{}", self.id) }
+    }
+
+    /// Whether the worker has written it, and not the queue moved it.
+    fn is_of_the_worker(&self) -> bool {
+        HISTORY.iter().any(|name| self.attributes.contains_key(*name))
     }
 
     pub(super) fn matches(&self, filter: &Filter) -> bool {
@@ -148,14 +162,24 @@ mod tests {
     #[test]
     fn a_redriven_letter_is_not_dropped_for_the_first_post_and_is_still_the_same_task() {
         let long = "x".repeat(128);
-        for (deduplication, wanted) in
-            [("posted", "dlq-m-1:posted"), ("dlq-m-0:posted", "dlq-m-0:posted"), (long.as_str(), "dlq-m-1")]
-        {
+        for (deduplication, wanted) in [
+            ("posted", "dlq-m-1:posted"),
+            ("dlq-m-0:posted", "dlq-m-1:posted"),
+            ("dlq-m-0", "dlq-m-1"),
+            (&*long, "dlq-m-1"),
+        ] {
             let letter = letter(deduplication);
             assert_eq!(letter.deduplication_for_redrive(), wanted);
             let id = letter.attributes_of_task().get(ID).and_then(|id| id.string_value().map(str::to_owned));
             assert_eq!(id.as_deref(), (!deduplication.starts_with(LETTER)).then_some(deduplication));
         }
+    }
+
+    #[test]
+    fn a_letter_that_the_worker_wrote_twice_is_one_task_when_it_is_sent_back() {
+        let reason = MessageAttributeValue::builder().data_type("String").string_value("it failed").build().unwrap();
+        let letter = Letter { attributes: [(REASON.to_owned(), reason)].into(), ..letter("dlq-m-0:posted") };
+        assert_eq!(letter.deduplication_for_redrive(), "dlq-m-0:posted");
     }
 
     #[test]
