@@ -117,8 +117,7 @@ fn arrows() -> BTreeSet<(String, String)> {
 
 /// Which file imports from which other, as modules below their crate: (importer, imported).
 fn file_arrows() -> BTreeSet<(String, String)> {
-    let (command, library): (Vec<_>, Vec<_>) =
-        sources().into_iter().partition(|(name, _)| name.starts_with("bin/"));
+    let (command, library): (Vec<_>, Vec<_>) = sources().into_iter().partition(|(name, _)| name.starts_with("bin/"));
     let command = command.into_iter().filter_map(|(name, source)| {
         let name = name.strip_prefix("bin/chalice-http-toolkit/")?.to_owned();
         // What `setup` writes is a crate of its own.
