@@ -163,6 +163,8 @@ fn a_check_finds_what_would_fail() {
     );
 }
 
+/// It shows images.
+#[cfg(feature = "images")]
 #[test]
 fn the_demo_site_has_nothing_to_find() {
     let content = ContentManager::new("templates", "static").expect("both folders are there");
