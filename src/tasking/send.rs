@@ -83,7 +83,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    fn end(&self) -> Instant {
+    pub(super) fn end(&self) -> Instant {
         let end = Instant::now() + self.time;
         self.until.map_or(end, |until| end.min(until))
     }

@@ -181,8 +181,10 @@ impl TaskingController {
         let Some(name) = name.filter(|_| message.attributes.contains_key(KEY)) else { return };
         let key = self.status_key_of(name, message);
         let status = TaskStatus::Queued { since: self.milliseconds_now() };
-        if let Err(error) = store.add_status(&key, &as_text(&status), keep).await {
-            tracing::warn!(error, "the status of a task could not be kept");
+        // A store that hangs takes no more time than a queue may.
+        let end = Some(self.budget().end());
+        if let Err(error) = within(end, store.add_status(&key, &as_text(&status), keep)).await {
+            tracing::warn!(error = error.chain(), "the status of a task could not be kept");
         }
     }
 
