@@ -354,6 +354,123 @@ async fn a_file_that_comes_back_does_not_come_back_under_the_old_tag() {
     assert!(first.header("etag") != second.header("etag") || first.body == second.body);
 }
 
+/// Two sources of `index.html` each, which differ in what may seem never to run.
+#[tokio::test]
+async fn what_never_runs_hides_nothing_that_does() {
+    let live = "{% macro live() %}{% include 'part.html' %}{% endmacro %}";
+    for (start, one, two, end) in [
+        // What a macro that is not called names, the others see.
+        ("{% macro m() %}", "a", "{{ caller() }}", "{% endmacro %}{{ m.caller }}"),
+        ("{% set x = 1 %}{% macro m() %}", "{{ x }}", "{{ x[0:1] }}", "{% endmacro %}LIVE{{ live() }}"),
+        ("{% set x = 1 %}{% macro m() %}", "{{ x }}", "{% set x = 2 %}{{ x }}", "{% endmacro %}LIVE{{ live() }}"),
+        (
+            "{% set x = 1 %}{% macro m() %}",
+            "{{ x }}",
+            "{% for x in [2] %}{{ x }}{% endfor %}",
+            "{% endmacro %}LIVE{{ live() }}",
+        ),
+        (
+            "{% set x = 1 %}{% macro m() %}",
+            "{{ x }}",
+            "{% with x = 2 %}{{ x }}{% endwith %}",
+            "{% endmacro %}LIVE{{ live() }}",
+        ),
+        ("{% set x = 1 %}{% macro m() %}", "{{ x }}", "{% include x %}", "{% endmacro %}LIVE{{ live() }}"),
+        (
+            "{% set x = 1 %}{% macro m() %}",
+            "{{ x }}",
+            "{% macro n(x) %}{{ x }}{% endmacro %}{{ n(1) }}",
+            "{% endmacro %}LIVE{{ live() }}",
+        ),
+        (
+            "{% set x = 1 %}{% macro m() %}",
+            "{{ x }}{% endmacro %}{% if no %}{% macro n() %}{{ y }}",
+            "{{ y }}{% endmacro %}{% if no %}{% macro n() %}{{ x }}",
+            "{% endmacro %}{% endif %}LIVE{{ live() }}",
+        ),
+        (
+            "{% macro m() %}",
+            "{{ x }}{% endmacro %}{% include 'sets.html' %}{% macro n() %}{{ y }}",
+            "{{ y }}{% endmacro %}{% include 'sets.html' %}{% macro n() %}{{ x }}",
+            "{% endmacro %}LIVE{{ live() }}",
+        ),
+        ("{% set x = 1 %}{% macro m() %}", "{{ x }}", "{{ y }}", "{% endmacro %}LIVE{{ live() }}"),
+        (
+            "{% set x = 1 %}{% macro m() %}",
+            "{{ x }}",
+            "a",
+            "{% endmacro %}{% macro w() %}{{ caller() }}{% endmacro %}{% call w() %}{% include 'part.html' %}{% endcall %}",
+        ),
+        // A macro is called by a detour.
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{% for i in [1] %}{{ loop.cycle(m)() }}{% endfor %}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{{ [m][0]() }}{{ (m if no else m)() }}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{{ (no or m)() }}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{{ ([m]|last)() }}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{% set ns = namespace(f=m) %}{{ ns.f() }}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{% set f, g = m, m %}{{ g() }}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{% for k, f in {'k': m}|items %}{{ f() }}{% endfor %}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{% for f in [m, m][1:] %}{{ f() }}{% endfor %}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{% macro w(f) %}{{ f() }}{% endmacro %}{{ w(f=m) }}{{ w(*[m]) }}"),
+        ("{% macro m() %}", "a", "b", "{% endmacro %}{% include 'calls.html' %}"),
+        (
+            "{% macro m() %}",
+            "a",
+            "b",
+            "{% endmacro %}{% macro w() %}{{ m() }}{% endmacro %}{% call w() %}{% endcall %}",
+        ),
+        ("{% macro m(k=", "1", "2", ") %}{{ k }}{% endmacro %}{{ m() }}"),
+        ("{% macro m(", "k", "l", ") %}{% endmacro %}{{ m.arguments }}"),
+        // Blocks.
+        ("{% block a %}", "1", "2", "{% endblock %}"),
+        ("{% extends 'base.html' %}{% block a %}", "1", "{{ super() }}", "{% endblock %}"),
+        ("{% extends 'base.html' %}{% block a %}", "1", "{{ self.inner() }}", "{% endblock %}"),
+        ("{% extends 'base.html' %}{% block inner %}", "1", "2", "{% endblock %}"),
+        (
+            "{% extends 'base.html' %}{% block a %}1{% endblock %}{% block inner %}",
+            "1",
+            "2",
+            "{% endblock %}{% block b %}{{ self.inner() }}{% endblock %}",
+        ),
+        ("{% extends 'base.html' %}", "{% block a %}1{% endblock %}", "{% block b %}1{% endblock %}", ""),
+        ("{% extends 'base.html' %}{% set d = ", "1", "2", " %}{% block a %}{{ d }}{% endblock %}"),
+        ("{% if no %}{% extends 'base.html' %}{% endif %}{% block a %}", "1", "2", "{% endblock %}"),
+        ("{% block a %}{% block b %}", "1{% endblock %}", "{% endblock %}1", "{% endblock %}"),
+        ("{% macro m() %}", "a{% endmacro %}", "{% endmacro %}a", ""),
+        // Comments and white space.
+        ("<{#", " a #}b{# c ", " a b c ", "#}>"),
+        ("< {#", "a", "-a", "#} >"),
+        ("< {#", "a", "a-", "#} >"),
+        ("< {#", "-", "--", "#} >"),
+        ("{% raw %}{# ", "a", "b", " #}{% endraw %}"),
+        ("{{ '{# ", "a", "b", " #}' }}"),
+        ("< {% macro m() ", "%}", "-%}", " a {% endmacro %} >"),
+        ("< {% macro m() %} a {% endmacro ", "%}", "-%}", " >"),
+        ("< {% macro m() %}{% endmacro %}{#", " a ", " a #} {#", "#} >"),
+    ] {
+        let of = |middle: &str| format!("{start}{middle}{end}").replace("LIVE", live);
+        let mut answers = Vec::new();
+        for middle in [one, two] {
+            let (_folders, content) = site(&[
+                ("templates/index.html", &of(middle)),
+                (
+                    "templates/base.html",
+                    "{% block a %}A{% block inner %}I{% endblock %}{% endblock %}{% block b %}B{% endblock %}",
+                ),
+                ("templates/part.html", "<{{ x }}{{ y }}>"),
+                ("templates/sets.html", "{% set x = 3 %}"),
+                ("templates/calls.html", "{{ m() }}"),
+            ]);
+            answers.push(index_of(&content, json!({ "no": false, "y": "Y" })).await);
+        }
+        let are_pages = answers.iter().all(|answer| answer.status == 200);
+        let are_equal = answers[0].body == answers[1].body;
+        assert!(
+            !are_pages || are_equal || answers[0].header("etag") != answers[1].header("etag"),
+            "{start}[{one} or {two}]{end}: one tag, two pages"
+        );
+    }
+}
+
 /// Everything that a generated page can depend on.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
