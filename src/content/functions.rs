@@ -38,10 +38,9 @@ impl ContentManager {
     /// A filter that makes URLs by `static`, which it looks up too, declares `&["static"]`: the page is taken to name all
     /// static files.
     ///
-    /// A function may also call a macro by its name. So if a page uses a function, filter or test of the site's own that is not
+    /// A function may also render a block by its name. So if a page uses a function, filter or test of the site's own that is not
     /// declared here, its tag covers the whole text of its templates. If all are declared (with `&[]` if they look up nothing),
-    /// the tag covers only parts that can run: macros that the templates call or that are named here, and blocks that no other
-    /// block replaces. Do not declare a function that renders a block by its name.
+    /// the tag leaves out blocks that another block replaces. Do not declare a function that renders a block by its name.
     ///
     /// # Examples
     ///

@@ -1,5 +1,5 @@
-//! What of the sources of a page's templates can run. A macro that nobody calls, and a block that another one replaces, leave the
-//! page as it is, whatever is in them. It knows no syntax.
+//! What of the sources of a page's templates can run. A block that another one replaces leaves the page as it is, whatever is in it.
+//! It knows no syntax.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    flow::{Body, Fact, Flow, Name, Unit},
+    flow::{Flow, Name, Unit},
     names::NumberSet,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub(crate) struct Running {
 /// A unit of a template.
 #[derive(Clone, Debug)]
 struct Stretch {
-    /// Of a block, its name; of what never runs, a name that it keeps nevertheless.
+    /// Of a block, its name.
     name: Option<Arc<str>>,
     source: Range<usize>,
     /// The units in it.
@@ -38,8 +38,9 @@ struct Stretch {
 
 impl Running {
     pub(super) fn of(flow: &Flow, live: &NumberSet<Unit>) -> Self {
-        let of = |(name, unit): (&String, &Unit)| (name.clone(), stretches(flow, live, *unit));
-        let files = live.iter().flat_map(|unit| flow.bodies[unit.0 as usize].files.iter().cloned()).collect();
+        let counting = counting(flow, live);
+        let of = |(name, unit): (&String, &Unit)| (name.clone(), stretches(flow, &counting, *unit));
+        let files = counting.iter().flat_map(|unit| flow.bodies[unit.0 as usize].files.iter().cloned()).collect();
         Self { templates: flow.templates.iter().map(of).collect(), files }
     }
 
@@ -87,8 +88,16 @@ const UNIT: u8 = 0xff;
 const COMMENT: u8 = 0xfe;
 const END: u8 = 0xfd;
 
-/// The units of a template that can run, in the order of its source, and the names that its other macros keep.
-fn stretches(flow: &Flow, live: &NumberSet<Unit>, template: Unit) -> Vec<Stretch> {
+/// The units that count: what can run, and all macros. The engine keeps values for a macro where it is declared, and tells what a
+/// macro takes, also of one that nobody calls.
+fn counting(flow: &Flow, live: &NumberSet<Unit>) -> NumberSet<Unit> {
+    let blocks: NumberSet<Unit> = flow.blocks.values().copied().collect();
+    let is_macro = |unit: &Unit| flow.bodies[unit.0 as usize].template != *unit && !blocks.contains(unit);
+    (0..flow.bodies.len() as u32).map(Unit).filter(|unit| live.contains(unit) || is_macro(unit)).collect()
+}
+
+/// The units of a template that count, in the order of its source.
+fn stretches(flow: &Flow, counting: &NumberSet<Unit>, template: Unit) -> Vec<Stretch> {
     let units =
         (0..flow.bodies.len() as u32).map(Unit).filter(|unit| flow.bodies[unit.0 as usize].template == template);
     let units: Vec<Unit> = units.collect();
@@ -104,28 +113,7 @@ fn stretches(flow: &Flow, live: &NumberSet<Unit>, template: Unit) -> Vec<Stretch
         let name = block_names.get(unit).map(|name| flow.names.text(*name).clone());
         Stretch { name, source, inner }
     };
-    let mut stretches: Vec<Stretch> = units.iter().filter(|unit| live.contains(unit)).map(stretch).collect();
+    let mut stretches: Vec<Stretch> = units.iter().filter(|unit| counting.contains(*unit)).map(stretch).collect();
     stretches.sort_by_key(|stretch| (stretch.source.start, stretch.source.end));
-    let blocks: NumberSet<Unit> = flow.blocks.values().copied().collect();
-    let is_macro = |unit: &Unit| *unit != flow.bodies[unit.0 as usize].template && !blocks.contains(unit);
-    if live.iter().any(is_macro) {
-        let idle = units.iter().filter(|unit| is_macro(unit) && !live.contains(unit));
-        stretches.extend(kept(flow, idle));
-    }
     stretches
-}
-
-/// The engine keeps what a macro names when it is declared, for all macros of its place: one that never runs decides which
-/// value of a variable the others see.
-fn kept<'a>(flow: &Flow, idle: impl Iterator<Item = &'a Unit>) -> Vec<Stretch> {
-    let names = |body: &Body| {
-        let looks = body.facts.iter().filter_map(|fact| match fact {
-            Fact::Look(_, name, _) if !body.parameters.contains(name) => Some(*name),
-            _ => None,
-        });
-        looks.collect::<Vec<Name>>()
-    };
-    let names = idle.flat_map(|unit| names(&flow.bodies[unit.0 as usize]));
-    let names: BTreeSet<&Arc<str>> = names.map(|name| flow.names.text(name)).collect();
-    names.into_iter().map(|name| Stretch { name: Some(name.clone()), source: 0..0, inner: Vec::new() }).collect()
 }

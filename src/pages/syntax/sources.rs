@@ -66,11 +66,16 @@ fn of_statement(statement: &Stmt<'_>) -> Option<(Span, Delimiters)> {
 }
 
 /// Where the texts of comments stand, without the signs that cut white space around them. What stands between two tokens is a
-/// comment if it begins and ends as one, and has no further beginning or end in it.
+/// comment if it begins and ends as one, and has no further beginning or end in it. With delimiters of a site's own, which may
+/// look alike, none is found.
 pub(crate) fn comments(source: &str, syntax: &SyntaxConfig) -> Vec<Range<usize>> {
     let (open, close) = syntax.comment_delimiters();
     let mut found = Vec::new();
-    if !source.contains(open) {
+    let usual = SyntaxConfig::default();
+    let is_usual = (open, close) == usual.comment_delimiters()
+        && syntax.block_delimiters() == usual.block_delimiters()
+        && syntax.variable_delimiters() == usual.variable_delimiters();
+    if !is_usual || !source.contains(open) {
         return found;
     }
     let mut end_before = 0;
