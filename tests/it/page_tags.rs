@@ -1035,3 +1035,26 @@ pub(crate) fn alternatives(path: &str) -> Vec<Json> {
         _ => vec![json!(""), json!("other"), json!("<another>")],
     }
 }
+
+/// `loop.cycle` gives on what it is handed, and `loop.changed` compares it.
+#[tokio::test]
+async fn what_a_method_of_a_loop_is_handed_counts_in_whole() {
+    const TEMPLATES: chalice_http_toolkit::Embedded = chalice_http_toolkit::Embedded::new(&[
+        ("cycle.html", b"{% for i in [1, 2] %}{{ loop.cycle(one, two) }}{% endfor %}"),
+        ("changed.html", b"{% for i in [one, two] %}{% if loop.changed(i) %}new{% endif %}{% endfor %}"),
+    ]);
+    let files = chalice_http_toolkit::Embedded::new(&[]);
+    let content = chalice_http_toolkit::ContentManager::new(TEMPLATES, files).expect("embedded");
+    for name in ["cycle.html", "changed.html"] {
+        let mut tags = Vec::new();
+        for arguments in [
+            serde_json::json!({ "one": { "a": 1 }, "two": { "a": 1 } }),
+            serde_json::json!({ "one": { "a": 1 }, "two": { "a": 2 } }),
+        ] {
+            let page = content.render_template(name, arguments).expect("a template");
+            let sent = chalice_http_toolkit::CloudFront::new().respond(&http::Request::new(()), page).await;
+            tags.push(sent.expect("a page").headers()["etag"].clone());
+        }
+        assert_ne!(tags[0], tags[1], "{name}");
+    }
+}

@@ -47,15 +47,21 @@ impl<'f> Solver<'f> {
                     self.show(frame);
                 }
             }
-            Source::Loop(..) if self.is_one_of(name, &LOOP_METHODS) => {}
             Source::Map(fields) => {
                 fields.iter().filter(|(field, _)| *field == name).for_each(|(_, of)| self.flow(*of, callee));
                 self.all_of(origin);
             }
-            Source::Argument | Source::Unknown => call.places().for_each(|place| self.flow(place, Place::WHOLE)),
+            // `loop.cycle` gives on what it is handed, and `loop.changed` compares it in whole.
+            Source::Loop(..) if self.is_one_of(name, &LOOP_METHODS) => self.hand_over(call),
+            Source::Argument | Source::Unknown => self.hand_over(call),
             Source::List(_) | Source::Loop(..) => self.all_of(origin),
             Source::Macro(_) | Source::Text(_) => {}
         }
+    }
+
+    /// All of what is handed over counts.
+    fn hand_over(&mut self, call: &'f Call) {
+        call.places().for_each(|place| self.flow(place, Place::WHOLE));
     }
 }
 
