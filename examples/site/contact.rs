@@ -17,7 +17,15 @@ use crate::Site;
 const LARGEST_PICTURE: usize = 512 * 1024;
 const PICTURES: [(&str, &str); 3] = [("image/jpeg", "jpg"), ("image/png", "png"), ("image/webp", "webp")];
 
-/// What somebody asks: the form's fields, and the task as it travels.
+/// The texts of the form.
+#[derive(Deserialize)]
+struct Texts {
+    name: Option<String>,
+    email: Option<String>,
+    text: Option<String>,
+}
+
+/// What somebody asks: the task as it travels.
 #[derive(Default, Deserialize, Serialize)]
 pub(crate) struct Enquiry {
     name: Option<String>,
@@ -32,12 +40,12 @@ struct Picture {
     base64: String,
 }
 
-impl Enquiry {
+impl From<Texts> for Enquiry {
     /// Without the space around texts, and with a line's end as one character, as browsers count it.
-    fn trimmed(self) -> Self {
+    fn from(texts: Texts) -> Self {
         let [name, email, text] =
-            [self.name, self.email, self.text].map(|text| Some(text?.trim().replace("\r\n", "\n")));
-        Self { name, email, text, ..self }
+            [texts.name, texts.email, texts.text].map(|text| Some(text?.trim().replace("\r\n", "\n")));
+        Self { name, email, text, picture: None }
     }
 }
 
@@ -56,7 +64,7 @@ pub(crate) async fn show(State(site): State<Site>, jar: CookieJar) -> Answer {
 /// A form that is taken is answered by the way to another page: to reload that one sends nothing again. The task is posted
 /// when all the rest has succeeded.
 pub(crate) async fn send(State(site): State<Site>, jar: CookieJar, form: Form) -> Answer {
-    let mut enquiry = form.deserialize::<Enquiry>()?.trimmed();
+    let mut enquiry = Enquiry::from(form.deserialize::<Texts>()?);
     let file = form.file("picture");
     let problems = problems(&enquiry, file);
     if !problems.is_empty() {
