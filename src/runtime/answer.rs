@@ -45,7 +45,11 @@ impl App {
             bodiless(&method, response)
         };
         let scope = Scope::new(&id, context.as_ref());
-        let response = finished(scope.run(self.response(request, context, &summary)).await);
+        let request = request.map(|request| match context {
+            Some(context) => with_lambda_context(request, context),
+            None => request,
+        });
+        let response = finished(scope.run(self.response(request, &summary)).await);
         let (error, around) = match fitting(door, multi_value, way, response).await {
             Err(refused) => refused,
             Ok(response) if response.status().is_server_error() => {
@@ -64,17 +68,10 @@ impl App {
     async fn response(
         &self,
         request: Result<Request, Refused>,
-        context: Option<Context>,
         summary: &RequestSummary<'_>,
     ) -> Response<ResponseBody> {
         match request {
-            Ok(request) => {
-                let request = match context {
-                    Some(context) => with_lambda_context(request, context),
-                    None => request,
-                };
-                self.respond(request, summary).await
-            }
+            Ok(request) => self.respond(request, summary).await,
             Err(Refused::TooLarge { size, limit }) => self.too_large(size, limit, summary).await,
             Err(Refused::Unreadable(BadRequest(reason))) => {
                 tracing::debug!(reason, "a request can't be read");

@@ -40,8 +40,8 @@ impl Scope {
         Self
     }
 
-    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
-        future.await
+    pub(crate) fn run<F: Future>(&self, future: F) -> F {
+        future
     }
 
     pub(crate) async fn flush(&self) -> Result<()> {

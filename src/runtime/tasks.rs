@@ -148,18 +148,20 @@ impl Scope {
         let trace = context.and_then(|context| context.xray_trace_id.clone());
         let own = context.map(|context| context.request_id.as_str()).unwrap_or_default();
         let origin = [origin, own].into_iter().find(|id| !id.is_empty()).map(str::to_owned);
-        // Nothing tells another handling of this from this one.
-        let origin = origin.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         Self(tasking::Scope::new(origin, deadline, trace))
     }
 
-    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
-        self.0.run(future).await
+    pub(crate) fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        self.0.run(future)
     }
 
     /// Sends what the handler kept for its success.
     pub(crate) async fn flush(&self) -> Result<()> {
-        flush(&self.0).await
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        // Boxed: most requests send nothing, and their futures need no room for it.
+        Box::pin(flush(&self.0)).await
     }
 
     /// Forgets it.

@@ -1,9 +1,9 @@
 //! The request, task or scheduled event that the current code runs for, with its deadline, trace and outbox. It does not know
 //! what runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::time::Instant;
+use tokio::{task::futures::TaskLocalFuture, time::Instant};
 
 use super::{
     controller::TaskingController,
@@ -16,8 +16,8 @@ tokio::task_local! {
 
 #[derive(Debug)]
 pub(crate) struct Scope {
-    /// What makes this the same as another delivery of it: the gateway's request id, a message's deduplication id.
-    pub(crate) origin: String,
+    /// [`origin`](Self::origin), once it is known.
+    origin: OnceLock<String>,
     /// When the invocation ends.
     pub(crate) deadline: Option<Instant>,
     /// The header of its X-Ray trace.
@@ -33,8 +33,15 @@ pub(crate) struct Buffered {
 }
 
 impl Scope {
-    pub(crate) fn new(origin: String, deadline: Option<Instant>, trace: Option<String>) -> Arc<Self> {
+    pub(crate) fn new(origin: Option<String>, deadline: Option<Instant>, trace: Option<String>) -> Arc<Self> {
+        let origin = origin.map_or_else(OnceLock::new, OnceLock::from);
         Arc::new(Self { origin, deadline, trace, outbox: Mutex::default() })
+    }
+
+    /// What makes this the same as another delivery of it: the gateway's request id, a message's deduplication id. Where it has
+    /// neither, nothing tells it from another one, and this is a new id: made when it is asked for, as few requests post tasks.
+    pub(crate) fn origin(&self) -> &str {
+        self.origin.get_or_init(|| uuid::Uuid::now_v7().to_string())
     }
 
     /// The scope of the code that asks, where it has one: not in what it spawned.
@@ -42,9 +49,9 @@ impl Scope {
         SCOPE.try_with(Arc::clone).ok()
     }
 
-    /// Runs a future as part of this.
-    pub(crate) async fn run<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
-        SCOPE.scope(self.clone(), future).await
+    /// Runs a future as part of this. No `async fn`, whose future would have room for this one twice.
+    pub(crate) fn run<F: Future>(self: &Arc<Self>, future: F) -> TaskLocalFuture<Arc<Self>, F> {
+        SCOPE.scope(self.clone(), future)
     }
 
     /// Whether a task with this id waits for this queue.
@@ -69,6 +76,10 @@ impl Scope {
 
     pub(crate) fn buffer(&self, buffered: Buffered) {
         self.outbox().push(buffered);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outbox().is_empty()
     }
 
     /// What waits, in its order. None of it waits any longer.

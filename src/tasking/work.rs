@@ -269,7 +269,7 @@ impl<'a> Invocation<'a> {
         let ids = [&context.delivery.message_id, &context.delivery.key];
         let origin = ids.into_iter().find(|id| !id.is_empty()).cloned().unwrap_or_default();
         let until = context.delivery.until;
-        let scope = Scope::new(origin, self.times.end, context.delivery.trace.clone());
+        let scope = Scope::new(Some(origin), self.times.end, context.delivery.trace.clone());
         let running = scope.run(async { (handler.run)(context, task).await });
         match batch::guarded(running, until).await {
             Ok(Ok(())) => match flush(&scope).await {
