@@ -39,7 +39,8 @@ impl Items {
     /// A group of its own, as purges need no order: one that waits holds up no other. It is the same in each handling of a
     /// request.
     fn group(&self) -> String {
-        let origin = Scope::current().map_or_else(|| uuid::Uuid::now_v7().to_string(), |scope| scope.origin().to_owned());
+        let origin =
+            Scope::current().map_or_else(|| uuid::Uuid::now_v7().to_string(), |scope| scope.origin().to_owned());
         let mut hash = Sha256::new_with_prefix(origin);
         self.items.iter().for_each(|item| hash.update(format!(" {item}")));
         format!("purge-{}", hex(&hash.finalize()[..16]))

@@ -33,7 +33,8 @@ impl Invocation<'_> {
             error: error.clone(),
             raw: RawTask::new(self.body_if_any(record).await, record.attributes.clone()),
         };
-        let scope = Scope::new(Some(format!("{} last failure", delivery.message_id)), self.times.end, delivery.trace.clone());
+        let scope =
+            Scope::new(Some(format!("{} last failure", delivery.message_id)), self.times.end, delivery.trace.clone());
         let context = TaskContext { delivery: Arc::new(delivery), tasking: self.tasking.clone() };
         let running = scope.run(async { (call)(context, failure).await.map_err(Error::from_handler) });
         let called = async { running.await.and(flush(&scope).await) };

@@ -245,7 +245,8 @@ impl Post {
             // that posts something else the second time must not lose it.
             (_, _, Some(scope)) => {
                 let content = content();
-                let nth = |nth: usize| digest(&["place", scope.origin(), &nth.to_string(), name, named_group, &content]);
+                let nth =
+                    |nth: usize| digest(&["place", scope.origin(), &nth.to_string(), name, named_group, &content]);
                 (0..).map(nth).find(|id| !scope.has(self.tasking.queue_name(), id)).unwrap_or_default()
             }
             (_, _, None) => Uuid::now_v7().to_string(),

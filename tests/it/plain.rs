@@ -396,6 +396,32 @@ fn a_connection_that_comes_at_the_end_is_answered_and_closed() {
 }
 
 #[test]
+fn at_the_end_a_request_that_is_on_its_way_is_answered() {
+    let mut site = start(echo().with_shutdown_time(Duration::from_secs(5)));
+    let (first, second) = ("GET /last HTTP/1.1\r\n", "Host: a\r\n\r\n");
+    let [mut silent, mut partly, mut idle, mut again] = [(); 4].map(|()| site.connect());
+    partly.write_all(first.as_bytes()).expect("sent");
+    for stream in [&mut idle, &mut again] {
+        stream.write_all(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        until(stream, "GET /first a||");
+    }
+    again.write_all(first.as_bytes()).expect("sent");
+    std::thread::sleep(Duration::from_millis(100));
+    drop(site.end.take());
+    // By then it takes no more connections.
+    std::thread::sleep(Duration::from_millis(800));
+    assert!(TcpStream::connect(site.address).is_err());
+    silent.write_all(first.as_bytes()).expect("sent");
+    for stream in [&mut silent, &mut partly, &mut again] {
+        stream.write_all(second.as_bytes()).expect("sent");
+        let received = rest(stream);
+        assert!(received.contains("connection: close") && received.ends_with("GET /last a||"), "{received}");
+    }
+    assert_eq!(rest(&mut idle), "", "a connection that asks for nothing is closed");
+    assert!(site.end() < Duration::from_secs(4));
+}
+
+#[test]
 fn what_takes_too_long_at_the_end_is_broken_off() {
     let (app, done) = slow(Duration::from_secs(60));
     let site = start(app.with_shutdown_time(Duration::from_millis(300)));

@@ -21,7 +21,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -237,11 +237,17 @@ fn surplus() -> Response<ResponseBody> {
 
 /// Waits for what ends a connection: its client is too slow, or the process ends. The answer is the time that it has left.
 async fn interruption(pace: &Pace, limits: &ServerLimits, mut end: watch::Receiver<End>) -> Duration {
-    match select(pin!(pace.too_slow(limits)), pin!(end.wait_for(|end| *end != End::NotYet))).await {
-        Either::Left(_) => CLOSING_TIME,
-        // Whoever ends the process ends this too.
-        Either::Right(_) => Duration::MAX,
+    let ends = async { _ = end.wait_for(|end| *end != End::NotYet).await };
+    if let Either::Left(_) = select(pin!(pace.too_slow(limits)), pin!(ends)).await {
+        return CLOSING_TIME;
     }
+    // To close the connection now would lose a request that the client has begun to send.
+    let since = Instant::now();
+    while pace.awaits_header() && since.elapsed() < CLOSING_TIME {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // Whoever ends the process ends this too.
+    Duration::MAX
 }
 
 /// Why there is no body.
@@ -266,7 +272,8 @@ const MOST_REQUESTS: usize = 100;
 const MOST_STREAMS: u32 = 100;
 /// How many bytes of an answer wait in memory for a client of HTTP/2.
 const MOST_SENT: usize = 128 * 1024;
-/// How long the graceful close of a slow client's connection may take. No request of it is in work then.
+/// How long the graceful close of a slow client's connection may take, in which no request is in work; and how long a request
+/// that is on its way is waited for when the process ends.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// The request line has its own limit, which is hyper's.
 const LONGEST_LINE: usize = 65_536;

@@ -26,10 +26,14 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{Either, select};
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
+    task::unconstrained,
     time::{sleep, timeout},
 };
 
@@ -216,6 +220,16 @@ impl Server {
         }
     }
 
+    /// Takes the connections that wait in the socket: they would be reset with it, and what their clients have sent would be lost.
+    fn accept_waiting(self: &Arc<Self>, listener: &TcpListener, address: SocketAddr, end: &watch::Sender<End>) {
+        for _ in 0..MOST_WAITING {
+            match unconstrained(listener.accept()).now_or_never() {
+                Some(Ok((stream, peer))) => self.start(stream, peer, address, end),
+                _ => return,
+            }
+        }
+    }
+
     /// Starts a connection, if there is room for it.
     fn start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, address: SocketAddr, end: &watch::Sender<End>) {
         let permit = self.free.clone().try_acquire_owned();
@@ -244,6 +258,7 @@ impl Server {
             // that waits to be accepted would be reset with the socket.
             let moment = sleep((self.shutdown_time / 10).min(Duration::from_millis(500)));
             self.accept(&listener, address, end, moment).await;
+            self.accept_waiting(&listener, address, end);
             drop(listener);
             end.send_replace(End::Soon);
             end.closed().await;
@@ -265,5 +280,7 @@ fn canonical(address: SocketAddr) -> IpAddr {
     address.ip().to_canonical()
 }
 
+/// How many connections are accepted after the last moment: as many as wait in a socket at most, so that no flood delays the end.
+const MOST_WAITING: usize = 4096;
 /// How many connections beyond the limit are answered at once.
 const MOST_SURPLUS: usize = 100;

@@ -63,6 +63,12 @@ impl Pace {
         }
     }
 
+    /// Whether a request is on its way: a part of its header has come, or it is the first one of the connection, whose header may
+    /// be in the socket.
+    pub(super) fn awaits_header(&self) -> bool {
+        self.header_since.load(Relaxed) != NO_HEADER
+    }
+
     /// How much time the client has left.
     fn left(&self, limits: &ServerLimits) -> Option<Duration> {
         if self.requests.load(Relaxed) > 0 {
