@@ -204,6 +204,8 @@ mod representation;
 mod response_body;
 mod route;
 mod runtime;
+#[cfg(feature = "tasking")]
+mod schedule;
 mod script_root;
 mod stage;
 mod streamed;

@@ -18,6 +18,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::JoinSet;
 
 use super::{
     App, Front,
@@ -61,6 +62,10 @@ pub(super) async fn run(mut app: App) -> Result<()> {
     let server = Arc::new(Server { app, front, hosts, tools });
     server.greet(address);
     server.warn_of_unknown_names();
+    let mut background = JoinSet::new();
+    if let Some(clock) = server.app.tasks.clock(&server.app)? {
+        background.spawn(clock);
+    }
     let mut signals = Signals::new()?;
     loop {
         let accepted = match select(pin!(listener.accept()), pin!(signals.next())).await {
@@ -77,6 +82,7 @@ pub(super) async fn run(mut app: App) -> Result<()> {
         let asked_at = stream.local_addr().map_or(address, |address| address).ip().to_canonical();
         tokio::spawn(server.clone().converse(TokioIo::new(stream), asked_at));
     }
+    background.abort_all();
     tracing::info!("the server ends; tasks that run are waited for, unless it is told again");
     select(pin!(server.app.tasks.stop()), pin!(signals.next())).await;
     Ok(())

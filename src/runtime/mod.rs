@@ -9,7 +9,7 @@
 //! A request of plain HTTP is none of an event: `plain` makes it, and what follows is the same [answer].
 //!
 //! What is no request is a [trigger]: a batch of [tasks], an event for one of the [handlers](schedules), or a ping that keeps
-//! warm.
+//! warm. What happens again and again, posts a task (`recurring`).
 //!
 //! What a [front] [door] does to requests, replies and their [fields] is one table, which all of these go by. What goes wrong
 //! on the way is logged and answered by [`failures`]. The runtime does not know what the service does.
@@ -27,6 +27,8 @@ mod layers;
 mod manifest;
 mod mount;
 mod panics;
+#[cfg(feature = "tasking")]
+mod recurring;
 mod reply;
 mod schedules;
 mod serve;

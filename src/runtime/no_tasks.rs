@@ -1,8 +1,10 @@
 //! No background tasks: what stands in for them in a build without the feature `tasking`.
 
+use futures_util::future::BoxFuture;
 use lambda_http::Context;
 use serde_json::Value;
 
+use super::App;
 use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,19 @@ impl Tasks {
     #[allow(dead_code)]
     pub(crate) fn change(&self, _: &str, _: &str, _: &str) -> bool {
         false
+    }
+
+    pub(crate) fn due(&self, _: &str) -> Result<Option<(String, BoxFuture<'static, Result<Value>>)>> {
+        Ok(None)
+    }
+
+    pub(crate) fn print_schedules(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    #[allow(dead_code)] // Without the local server there is no clock.
+    pub(crate) fn clock(&self, _: &App) -> Result<Option<BoxFuture<'static, ()>>> {
+        Ok(None)
     }
 
     pub(crate) async fn work(&self, _: &str, _: Option<&Context>) -> Result<Value> {

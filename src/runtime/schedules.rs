@@ -110,6 +110,9 @@ impl App {
         if let Some(manifest) = self.asked_for_manifest(event) {
             return manifest;
         }
+        if let Some((origin, posting)) = self.tasks.due(event)? {
+            return within_scope(&origin, context, posting).await;
+        }
         let scheduled = match Trigger::parse(event) {
             Trigger::Queue => return self.tasks.work(event, context).await,
             Trigger::KeepWarm => {

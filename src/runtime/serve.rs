@@ -37,6 +37,7 @@ impl App {
     /// | `ALLOWED_HOSTS` | further hosts that are served in development | none |
     /// | `RELOAD` | `on` or `off`: whether the browser loads pages again after an edit, in development | `on` |
     /// | `EDGE_MANIFEST` | anything: the program prints what its pages are made from, and ends ([`with_edge_manifest`](Self::with_edge_manifest)) | none |
+    /// | `SCHEDULE_MANIFEST` | anything: the program prints its schedules ([`every`](Self::every)) for `chalice-http-toolkit schedules`, and ends (feature `tasking`) | none |
     ///
     /// A line in the log at level `info` says the address, the front door, the stage, and where templates and static files come
     /// from: the folders, or the copies in the program.
@@ -67,8 +68,11 @@ impl App {
         if !is_on_lambda && self.print_manifest()? {
             return Ok(());
         }
-        let address = server::ListenAddress::of_environment()?;
         self.tasks.checked()?;
+        if !is_on_lambda && self.tasks.print_schedules()? {
+            return Ok(());
+        }
+        let address = server::ListenAddress::of_environment()?;
         panics::remember_places();
         self.tasks.start();
         // Boxed: the compiler limits how deep futures stand within one another, and a site's own stand around this one.

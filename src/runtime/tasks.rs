@@ -1,25 +1,33 @@
 //! Background tasks as part of an app: whose batch an event is, and what a request keeps for its success.
 
 use std::{
+    io::Write,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 use lambda_http::{Context, Request};
 use serde_json::Value;
 use tokio::time::Instant;
 use tower::service_fn;
 
-use super::App;
+use super::{
+    App,
+    recurring::{Recurring, manifest, slot},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     tasking::{self, controller::TaskingController, flush, source_arn},
 };
 
-/// The queues of an app.
+/// The queues of an app, and the tasks that it posts again and again.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tasks(Vec<TaskingController>);
+pub(crate) struct Tasks {
+    queues: Vec<TaskingController>,
+    pub(super) recurring: Vec<Recurring>,
+}
 
 impl App {
     /// Works off this queue's events too, in the same function or in one of its own. More than one queue is told apart by
@@ -45,7 +53,7 @@ impl App {
     /// # }).unwrap();
     /// ```
     pub fn with_tasks(mut self, tasks: &TaskingController) -> Self {
-        self.tasks.0.push(tasks.clone());
+        self.tasks.queues.push(tasks.clone());
         self
     }
 
@@ -76,30 +84,43 @@ impl App {
 impl Tasks {
     #[cfg_attr(not(feature = "dev-server"), allow(dead_code, reason = "the local server shows them"))]
     pub(super) fn controllers(&self) -> impl Iterator<Item = &TaskingController> {
-        self.0.iter()
+        self.queues.iter()
     }
 
     /// Starts what works off local queues.
     pub(crate) fn start(&self) {
-        self.0.iter().for_each(TaskingController::start_local_worker);
+        self.queues.iter().for_each(TaskingController::start_local_worker);
     }
 
     /// Ends what works off local queues, when it has finished what it runs.
     pub(crate) async fn stop(&self) {
-        for tasking in &self.0 {
+        for tasking in &self.queues {
             tasking.stop_local_worker().await;
         }
     }
 
     /// # Errors
     ///
+    /// [`ErrorKind::Configuration`] for [handlers](Self::checked_handlers) that would never run, and for a schedule that AWS would
+    /// refuse, whose name another one has, or whose task no queue is for.
+    pub(crate) fn checked(&self) -> Result<()> {
+        self.checked_handlers()?;
+        for (at, recurring) in self.recurring.iter().enumerate() {
+            recurring.checked(self.recurring.iter().take(at))?;
+            self.queue_for(recurring)?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    ///
     /// [`ErrorKind::Configuration`] where a queue has two controllers, and the second has handlers that the first has not:
     /// they would never run.
-    pub(crate) fn checked(&self) -> Result<()> {
-        let twice = self.0.iter().enumerate().find(|(at, tasking)| {
+    fn checked_handlers(&self) -> Result<()> {
+        let twice = self.queues.iter().enumerate().find(|(at, tasking)| {
             let is_first =
                 |other: &&TaskingController| other.queue_name() == tasking.queue_name() && !other.handlers().is_empty();
-            let first = self.0.iter().take(*at).find(is_first);
+            let first = self.queues.iter().take(*at).find(is_first);
             first.is_some_and(|first| !first.handlers().have_all_of(tasking.handlers()))
         });
         twice.map_or(Ok(()), |(_, tasking)| {
@@ -109,6 +130,66 @@ impl Tasks {
                  `on` and `on_raw`"
             );
             Err(Error::new(ErrorKind::Configuration, message))
+        })
+    }
+
+    /// The post of a schedule whose time has come, with what stands for that time; `None` for any other event.
+    pub(crate) fn due(&self, event: &str) -> Result<Option<(String, BoxFuture<'static, Result<Value>>)>> {
+        let Some((name, time)) = slot(event)? else { return Ok(None) };
+        self.checked()?;
+        let Some(recurring) = self.recurring.iter().find(|recurring| recurring.name() == name) else {
+            let message = format!(
+                "this program has no schedule `{name}` (App::every): write those that it has into the template by \
+                 `chalice-http-toolkit schedules`"
+            );
+            return Err(Error::new(ErrorKind::Event, message));
+        };
+        let post = recurring.post(self.queue_for(recurring)?, &time);
+        let posting = async move { post.await.map(|_| Value::Null) };
+        Ok(Some((format!("{name}/{time}"), Box::pin(posting))))
+    }
+
+    /// Prints the schedules, if that is asked for by the environment; whether it was.
+    pub(crate) fn print_schedules(&self) -> Result<bool> {
+        if std::env::var_os("SCHEDULE_MANIFEST").is_none_or(|value| value.is_empty()) {
+            return Ok(false);
+        }
+        let manifest = manifest(&self.recurring);
+        let written = writeln!(std::io::stdout(), "{manifest:#}");
+        written.map_err(|error| Error::caused(ErrorKind::Runtime, "the schedules can't be printed", error))?;
+        Ok(true)
+    }
+
+    /// What fires the schedules of an app on this machine; none where it has none.
+    #[cfg_attr(not(feature = "dev-server"), allow(dead_code, reason = "the local server has a clock"))]
+    pub(crate) fn clock(&self, app: &App) -> Result<Option<BoxFuture<'static, ()>>> {
+        for recurring in &self.recurring {
+            recurring.show()?;
+        }
+        let app = app.clone();
+        let clock = async move {
+            // What is wrong with a schedule was found above.
+            if let Err(error) = app.run_schedules().await {
+                tracing::error!(error = error.chain(), "the schedules ended");
+            }
+        };
+        Ok((!self.recurring.is_empty()).then(|| -> BoxFuture<'static, ()> { Box::pin(clock) }))
+    }
+
+    /// The queue whose handler runs a task that is posted again and again; one that only posts may have none.
+    fn queue_for(&self, recurring: &Recurring) -> Result<&TaskingController> {
+        let task = recurring.task();
+        let has_handler = |tasking: &&TaskingController| tasking.handlers().has(task);
+        let only = match &self.queues[..] {
+            [only] if only.handlers().is_empty() => Some(only),
+            _ => None,
+        };
+        self.queues.iter().find(has_handler).or(only).ok_or_else(|| {
+            let message = format!(
+                "the task `{task}` is posted by a schedule (App::every), and no queue of this app has a handler for it: \
+                 App::with_tasks with a controller that has it by `on`"
+            );
+            Error::new(ErrorKind::Configuration, message)
         })
     }
 
@@ -122,7 +203,7 @@ impl Tasks {
     fn of(&self, event: &str) -> Result<&TaskingController> {
         self.checked()?;
         let arn = source_arn(event).unwrap_or_default();
-        match &self.0[..] {
+        match &self.queues[..] {
             [only] => Ok(only),
             // One that only posts takes nothing from the one that works.
             all => all

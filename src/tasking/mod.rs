@@ -78,6 +78,8 @@ pub use status::TaskStatus;
 pub use store::{Claim, IdempotencyStore, MemoryStore, StoreFuture};
 pub use task::{RawTask, Task};
 
+pub use crate::schedule::Schedule;
+
 #[cfg(feature = "purge")]
 pub(crate) use aws::{configuration, fault};
 pub use controller::{TaskingController, context::TaskContext};

@@ -161,6 +161,13 @@ impl Post {
         self
     }
 
+    /// A run of a schedule: the same task however often it is posted for this time, and behind the runs before it.
+    pub(crate) fn of_schedule(mut self, name: &str, time: &str) -> Self {
+        self.group = self.group.or_else(|| Some(format!("schedule-{name}")));
+        self.key = Some(format!("{name}/{time}"));
+        self
+    }
+
     /// A step of a task without a key has none, whatever its type says.
     pub(super) fn without_key(mut self) -> Self {
         self.key = None;

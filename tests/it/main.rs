@@ -14,6 +14,8 @@ mod cli;
 #[cfg(feature = "cli")]
 mod cli_purge;
 #[cfg(feature = "cli")]
+mod cli_schedules;
+#[cfg(feature = "cli")]
 mod cli_tasks;
 mod content;
 #[cfg(all(feature = "cookies", feature = "testing"))]
@@ -59,6 +61,8 @@ mod purged_worlds;
 mod purges;
 #[cfg(all(feature = "axum", feature = "testing"))]
 mod routes;
+#[cfg(feature = "tasking")]
+mod schedules;
 mod security_headers;
 #[cfg(feature = "cli")]
 mod setup;

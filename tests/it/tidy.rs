@@ -318,6 +318,7 @@ fn each_foreign_crate_has_one_owner() {
                 "runtime/dev_server.rs",
                 "runtime/developer/reload.rs",
                 "runtime/listen.rs",
+                "runtime/recurring.rs",
                 "runtime/serve.rs",
                 "runtime/server/",
                 "runtime/signals.rs",
@@ -379,6 +380,7 @@ fn each_foreign_crate_has_one_owner() {
         ("zstd", &["tasking/s3.rs"]),
         ("fastrand", &["tasking/send.rs"]),
         ("aws_sigv4", &["bin/chalice-http-toolkit/aws.rs"]),
+        ("jiff", &["schedule/next.rs"]),
         ("quick_cache", &["images/engine.rs"]),
         ("saphyr_parser", &["bin/chalice-http-toolkit/template/yaml.rs"]),
     ] {

@@ -75,6 +75,17 @@ pub(crate) enum Verb {
         after_help = "Example:\n  chalice-http-toolkit purge --distribution E2QWRUHAPOMQZL --from old.json --function shop"
     )]
     Purge(Purge),
+    /// Write the schedules of a program into its template.
+    ///
+    /// The program prints the schedules of App::every with SCHEDULE_MANIFEST=1. Each becomes an event of EventBridge Scheduler, of
+    /// the type ScheduleV2, for the function that takes tasks from a queue. What was written before is replaced, and all else
+    /// in the file stays as it is.
+    ///
+    /// The exit code is 0 where the template has them, 1 where it has others with --check, and 2 for what can't be read.
+    #[command(
+        after_help = "Example:\n  SCHEDULE_MANIFEST=1 cargo run --quiet | chalice-http-toolkit schedules template.yaml"
+    )]
+    Schedules(Schedules),
     /// List the tasks and dead letters of a queue, send dead letters back, or delete messages.
     ///
     /// Credentials, region and endpoint are those of `forward`. The rights: sqs:GetQueueUrl and
@@ -229,6 +240,25 @@ pub(crate) struct Purge {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// One JSON object instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Arguments, Debug)]
+pub(crate) struct Schedules {
+    /// The template.
+    #[arg(default_value = "template.yaml")]
+    pub(crate) template: PathBuf,
+    /// What the program printed [default: standard input].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// The function that the events are for, by its name in the template [default: the one that takes tasks from a queue].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// Say whether the template has them, and write nothing.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// One JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -3,7 +3,7 @@
 //!
 //! 1. templates that don't compile, names in them that lead nowhere, and with `--inline` what a strict policy blocks
 //! 2. static files that are too large for one reply
-//! 3. the code, as far as it says something of cache tags
+//! 3. the code, as far as it says something of cache tags and schedules
 //! 4. `template.yaml`, if there is one, by the rules of [`template`](crate::template), with what [`code`](crate::code) finds in the
 //!    code
 
@@ -84,10 +84,10 @@ fn findings(site: &Site, asked: &Check) -> Result<Vec<Finding>, Box<dyn std::err
 }
 
 fn in_code(site: &Site, code: &Code) -> Vec<Finding> {
-    let findings = code.problems().into_iter().map(|(place, message)| Finding {
+    let findings = code.problems().into_iter().map(|(place, rule, message)| Finding {
         file: site.code.join(place.file),
         line: Some(place.line),
-        rule: "tags",
+        rule,
         message,
     });
     findings.collect()

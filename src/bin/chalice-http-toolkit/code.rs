@@ -1,9 +1,11 @@
 //! What a site's code says that its template has to agree with: how often a task is tried, which field has cache tags, whether it
-//! purges. The code is read as a text. What does not stand there, as it is behind a name, is unknown, and is taken for right.
+//! purges, which schedules it has. The code is read as a text. What does not stand there, as it is behind a name, is unknown, and is taken for right.
 
-use std::{collections::BTreeSet, fmt, fs, io, path::Path};
+use std::{collections::BTreeSet, fmt, fs, io, path::Path, time::UNIX_EPOCH};
 
-use crate::folder::files_below;
+use chalice_http_toolkit::tasking::Schedule;
+
+use crate::{every::schedules, folder::files_below};
 
 /// The facts about a site's code that its template has to agree with.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub(crate) struct Code {
     texts: BTreeSet<String>,
     /// Each `with_data_tags([..])` with more tags than an answer may have.
     too_many: Vec<(SourceLine, usize)>,
+    /// Each `every(..)`, with its schedule where that stands there.
+    pub(crate) schedules: Vec<(SourceLine, Option<Schedule>)>,
 }
 
 /// A line of a file, by its path from the code's folder.
@@ -61,6 +65,7 @@ impl Default for Code {
             adds_many: false,
             texts: BTreeSet::new(),
             too_many: Vec::new(),
+            schedules: Vec::new(),
         }
     }
 }
@@ -104,6 +109,8 @@ impl Code {
         self.names_distribution |= source.contains("with_distribution(");
         self.purges_paths |= source.contains(".paths(");
         let counted = after("with_data_tags([").filter_map(|(place, rest)| Some((place, elements(rest)?)));
+        let place = |at| SourceLine { file: file.to_owned(), line: line(&source, at) };
+        self.schedules.extend(schedules(&source).into_iter().map(|(at, schedule)| (place(at), schedule)));
         self.too_many.extend(counted.filter(|(_, tags)| *tags > MOST_TAGS));
     }
 
@@ -113,8 +120,16 @@ impl Code {
         !self.is_there || self.adds_many || self.texts.contains(name) || (self.sets_up_engine && !self.adds_by_name)
     }
 
-    /// The faults in the code alone. They do not depend on the template.
-    pub(crate) fn problems(&self) -> Vec<(SourceLine, String)> {
+    /// The faults in the code alone, with the rule that finds them. They do not depend on the template.
+    pub(crate) fn problems(&self) -> Vec<(SourceLine, &'static str, String)> {
+        let fault = |schedule: &Schedule| schedule.next_after(UNIX_EPOCH).err();
+        let schedules = self.schedules.iter();
+        let wrong = schedules.filter_map(|(place, schedule)| Some((place.clone(), fault(schedule.as_ref()?)?)));
+        let wrong = wrong.map(|(place, error)| (place, "schedule", error.to_string()));
+        self.tag_problems().into_iter().map(|(place, message)| (place, "tags", message)).chain(wrong).collect()
+    }
+
+    fn tag_problems(&self) -> Vec<(SourceLine, String)> {
         let many = self.too_many.iter().map(|(place, tags)| {
             let message = format!(
                 "these are {tags} tags, and an answer has {MOST_TAGS} of its data at most: take one tag for all of a kind"
@@ -229,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_no_purge_would_find_is_a_problem() {
-        let lines = |source: &str| of(source).problems().iter().map(|(place, _)| place.line).collect::<Vec<_>>();
+        let lines = |source: &str| of(source).problems().iter().map(|(place, ..)| place.line).collect::<Vec<_>>();
         assert_eq!(lines("\npage.with_cache_control(CacheControl::until_purged())"), [2]);
         assert!(lines("until_purged()\nCloudFront::new().with_cache_tags(\"cache-tag\")").is_empty());
         assert!(lines("until_purged()\npurge.paths([\"/feed.xml\"])").is_empty());

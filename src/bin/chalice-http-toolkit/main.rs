@@ -5,6 +5,7 @@ mod aws;
 mod check;
 mod code;
 mod completions;
+mod every;
 mod folder;
 mod forward;
 mod images;
@@ -12,6 +13,7 @@ mod layers;
 mod purge;
 mod queue_name;
 mod say;
+mod schedules;
 mod setup;
 mod sqs;
 mod tasks;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         args::Verb::Completions(completions) => completions::run(&completions),
         args::Verb::Layers(layers) => layers::run(&layers),
         args::Verb::Purge(purge) => purge::run(&purge),
+        args::Verb::Schedules(schedules) => schedules::run(&schedules),
         args::Verb::Setup(setup) => setup::run(&setup),
         args::Verb::Tasks(tasks) => tasks::run(&tasks),
     }

@@ -4,7 +4,7 @@
 //! 1. [`yaml`]: a text becomes values with their lines
 //! 2. [`model`], [`edge`] and [`rights`]: resources, functions, behaviours, what a role may do
 //! 3. [`problem`]: what a rule finds
-//! 4. [`cache`], [`origin`], [`tags`], [`functions`] and [`queues`]: the rules
+//! 4. [`cache`], [`origin`], [`tags`], [`functions`], [`queues`] and [`schedules`]: the rules
 
 mod cache;
 mod edge;
@@ -14,6 +14,7 @@ mod origin;
 mod problem;
 mod queues;
 mod rights;
+pub(crate) mod schedules;
 mod tags;
 mod yaml;
 
@@ -33,7 +34,7 @@ pub(crate) struct Finding {
 type Rule = fn(&Template) -> Vec<Problem>;
 
 /// All rules. Their names are fixed: people write them down.
-const RULES: [(&str, Rule); 25] = [
+const RULES: [(&str, Rule); 26] = [
     ("A1", cache::cookies),
     ("A2", cache::host),
     ("A3", cache::everything),
@@ -59,6 +60,7 @@ const RULES: [(&str, Rule); 25] = [
     ("E51", functions::alias),
     ("E52", functions::variables),
     ("F58", queues::queues),
+    ("F59", schedules::schedules),
 ];
 
 /// Finds the errors of a template, sorted by line, where the site has this code.

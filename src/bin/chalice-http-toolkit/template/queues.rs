@@ -46,6 +46,12 @@ pub(super) fn workers(template: &Template) -> Vec<Function<'_>> {
     sources(template).into_iter().map(|source| source.function).collect()
 }
 
+/// The queues that a function takes tasks from.
+pub(super) fn queues_of<'a>(template: &'a Template, function: Function<'_>) -> Vec<Resource<'a>> {
+    let its = sources(template).into_iter().filter(|source| source.function.resource.name == function.resource.name);
+    its.filter_map(|source| source.queue).collect()
+}
+
 fn sources(template: &Template) -> Vec<Source<'_>> {
     let mut sources = Vec::new();
     for function in template.functions() {

@@ -189,7 +189,18 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("F58", PLAIN, &[("BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1")], "MaximumBatchingWindowInSeconds: 1"),
     ("F58", PLAIN, &[("            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")], "Properties:"),
     ("F58", PLAIN, &[("Resources:\n", MAPPING)], "[Other]"),
+    ("F59", PLAIN, &[("      Events:\n        Tasks:\n", NIGHTLY)], "Nightly:"),
 ];
+
+/// A schedule that the code does not have.
+const NIGHTLY: &str = "      Events:
+        Nightly:
+          Type: ScheduleV2
+          Properties:
+            ScheduleExpression: cron(0 3 * * ? *)
+            Input: '{\"chalice-http-toolkit\": \"schedule\", \"name\": \"report\", \"time\": \"<aws.scheduler.scheduled-time>\"}'
+        Tasks:
+";
 
 /// What lets the worker send to the dead letters.
 const LETTERS: &str = "              - Effect: Allow
