@@ -83,7 +83,7 @@
 //! # Features
 //!
 //! `axum`, `dev-server` and `embed` are on by default; `cli` adds the command `chalice-http-toolkit`; `forms`, `cookies`, `testing`,
-//! `garde`, `jinja-compat`, `images` and `avif`, `tasking`, `purge`, `dynamodb` and `s3-offload` add what their names say.
+//! `garde`, `jinja-compat`, `images` and `avif`, `tasking`, `schedules`, `purge`, `dynamodb` and `s3-offload` add what their names say.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use content::ContentManager;
@@ -119,6 +119,7 @@ pub mod forms;
     feature = "images",
     feature = "jinja-compat",
     feature = "purge",
+    feature = "schedules",
     feature = "testing"
 ))]
 pub mod guide;

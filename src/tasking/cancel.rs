@@ -21,7 +21,9 @@ impl TaskingController {
     /// key runs as long as the [store](Self::with_store) remembers it ([`with_memory`](Self::with_memory)). So give a later task
     /// another key.
     ///
-    /// It needs the store. On AWS, the function that cancels needs `sqs:GetQueueAttributes`.
+    /// It needs the store. On AWS, the function that cancels needs `sqs:GetQueueAttributes`. A task that waits at EventBridge
+    /// Scheduler (`with_scheduler`) is deleted there; without a store, only such tasks are cancelled, and the result is `false` for
+    /// others.
     ///
     /// # Errors
     ///
@@ -67,7 +69,11 @@ impl TaskingController {
     /// ```
     pub async fn cancel<T: Task>(&self, task: &T) -> Result<bool> {
         let message = self.message_with_key(task)?;
+        let was_waiting = self.forget(&message).await?;
         let Some(store) = self.settings().store.clone() else {
+            if self.settings().long_delays.is_some() {
+                return Ok(was_waiting);
+            }
             let message = "a task is cancelled in the idempotency store: add one with `with_store`";
             return Err(Error::new(ErrorKind::Configuration, message));
         };

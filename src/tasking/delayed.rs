@@ -20,6 +20,9 @@ use crate::{
     error::{BoxError, Error, ErrorKind, Result},
 };
 
+/// A time that no calendar has.
+const LATEST: Duration = Duration::from_secs(100_000 * 366 * 24 * 60 * 60);
+
 impl Post {
     /// Runs the task after this time, and not earlier. See [`at`](Self::at).
     ///
@@ -45,7 +48,7 @@ impl Post {
     /// ```
     pub fn after(self, delay: Duration) -> Self {
         let now = self.tasking.now();
-        let time = now.checked_add(delay).unwrap_or(now + LONGEST_DELAY * 2);
+        let time = now.checked_add(delay).unwrap_or(now + LATEST);
         self.at(time)
     }
 
@@ -64,8 +67,8 @@ impl Post {
     ///
     /// # Errors
     ///
-    /// When it is sent: [`ErrorKind::Task`] for a time that is more than 11 hours away (use a schedule of EventBridge for it), and
-    /// [`ErrorKind::Configuration`] with
+    /// When it is sent: [`ErrorKind::Task`] for a time that is more than 11 hours away (unless tasks wait at EventBridge Scheduler,
+    /// by `with_scheduler` of the feature `schedules`), and [`ErrorKind::Configuration`] with
     /// [`with_report_batch_item_failures(false)`](TaskingController::with_report_batch_item_failures).
     ///
     /// # Examples
@@ -111,16 +114,16 @@ impl TaskingController {
             let message = "a task can't wait in a queue without ReportBatchItemFailures: the whole batch would be delivered again";
             return Err(Error::new(ErrorKind::Configuration, message));
         }
-        if delay > LONGEST_DELAY {
-            let message =
-                "a task can wait for 11 hours at most in its queue: use a schedule of EventBridge for a later time";
+        if delay > LONGEST_DELAY && self.settings().long_delays.is_none() {
+            let message = "a task can wait for 11 hours at most in its queue: for a later time, add `with_scheduler` (feature \
+                           `schedules`), by which it waits at EventBridge Scheduler";
             return Err(Error::new(ErrorKind::Task, message));
         }
         let mut message = message.checked_but_size()?;
         let due = until.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let waiting = match seeded(Defect::Later) {
             true => message.group.clone(),
-            false => digest(&["waits", &message.group, &message.deduplication]),
+            false => waiting_id(&message),
         };
         // Neither id has a space in it.
         let later = format!("{due} {} {}", message.deduplication, message.group);
@@ -128,6 +131,30 @@ impl TaskingController {
         (message.group, message.deduplication) = (waiting.clone(), waiting);
         Ok(message)
     }
+}
+
+/// The group and the deduplication id of a task while it waits.
+pub(super) fn waiting_id(message: &Message) -> String {
+    digest(&["waits", &message.group, &message.deduplication])
+}
+
+/// When a waiting message is due; `None` for one that does not wait.
+pub(super) fn due(message: &Message) -> Option<SystemTime> {
+    let (due, ..) = later(&message.attributes)?;
+    UNIX_EPOCH.checked_add(Duration::from_millis(due))
+}
+
+/// When a waiting message is due, and what it becomes then.
+#[cfg_attr(
+    not(feature = "schedules"),
+    allow(dead_code, reason = "only a message that waits elsewhere becomes it at once")
+)]
+pub(super) fn task_of(waiting: &Message) -> Option<(SystemTime, Message)> {
+    let (_, deduplication, group) = later(&waiting.attributes)?;
+    let (deduplication, group) = (deduplication.to_owned(), group.to_owned());
+    let mut task = Message { deduplication, group, ..waiting.clone() };
+    task.attributes.remove(LATER);
+    Some((due(waiting)?, task))
 }
 
 /// What a delayed task becomes: the time in milliseconds since 1970, the deduplication id and the group.
@@ -156,7 +183,7 @@ impl Invocation<'_> {
         let sent = async {
             let queue = self.tasking.queue()?;
             let budget = send::Budget { until: self.times.end, ..self.tasking.budget() };
-            send::one(&*queue, task_of(record).checked()?, budget).await.map_err(BoxError::from)
+            send::one(&*queue, received(record).checked()?, budget).await.map_err(BoxError::from)
         };
         match within(self.times.end, sent).await {
             Ok(_) => TaskOutcome::SentOn,
@@ -166,7 +193,7 @@ impl Invocation<'_> {
 }
 
 /// The message as it was before it had to wait. The ids are those that it was posted with, however often this is sent.
-fn task_of(record: &Record) -> Message {
+fn received(record: &Record) -> Message {
     let own = |id: &Option<String>| id.clone().unwrap_or_default();
     let (deduplication, group) = match later(&record.attributes) {
         Some((_, deduplication, group)) => (deduplication.to_owned(), group.to_owned()),

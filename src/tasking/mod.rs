@@ -13,7 +13,7 @@
 //!    `policy` says how many there are, `visibility` hides what failed, `dead_letters` sends what has had its attempts to that
 //!    queue, and `last_failure` calls the site
 //!
-//! Bodies that are too large for a message are stored elsewhere (`offload`). `scope` is the request or task that code runs for,
+//! What waits for long (`delayed`) waits elsewhere by choice (`long_delays`). Bodies that are too large for a message are stored elsewhere (`offload`). `scope` is the request or task that code runs for,
 //! with its deadline and its outbox. Nothing here knows HTTP.
 
 #[cfg(panic = "abort")]
@@ -40,6 +40,7 @@ mod last_failure;
 mod local;
 mod local_worker;
 mod log;
+mod long_delays;
 mod message;
 mod metrics;
 mod next_step;
@@ -53,6 +54,8 @@ mod roundtrip;
 mod route;
 #[cfg(feature = "s3-offload")]
 mod s3;
+#[cfg(feature = "schedules")]
+mod scheduler;
 mod scope;
 mod send;
 mod sending;

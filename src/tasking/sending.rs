@@ -10,6 +10,7 @@ use super::{
     controller::TaskingController,
     event::Record,
     local_worker::{Inline, in_runtime, inline_arn},
+    long_delays::QueueWithDelays,
     message::Message,
     offload::check_size,
     queue::{DeadLetterTarget, Queue},
@@ -92,7 +93,10 @@ impl TaskingController {
     pub(crate) fn queue(&self) -> Result<Arc<dyn Queue>> {
         in_runtime()?;
         Ok(match self.backend() {
-            Backend::Sqs(sqs) => sqs,
+            Backend::Sqs(queue) => match self.settings().long_delays.clone() {
+                Some(delays) => Arc::new(QueueWithDelays { queue, delays }),
+                None => queue,
+            },
             Backend::Inline => Arc::new(Inline::new(self)),
             Backend::Local(queue, start) => {
                 self.start(&queue, start);

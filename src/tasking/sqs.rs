@@ -73,7 +73,7 @@ impl Sqs {
     }
 
     /// The queue's URL: as it was given, or asked for once.
-    async fn url(&self) -> Result<&String, Failed> {
+    pub(crate) async fn url(&self) -> Result<&String, Failed> {
         let ask = || async {
             if self.queue.contains("://") {
                 return Ok(self.queue.clone());

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "target/debug/chalice-http-toolkit"
 CFN_LINT = Path(sys.executable).parent / "cfn-lint"
 NAME = "my-site"
-VARIANTS = ([], ["images"], ["free-plan"], ["images", "free-plan"], ["edge"], ["edge", "images"])
+VARIANTS = ([], ["images"], ["free-plan"], ["images", "free-plan"], ["edge"], ["edge", "images"], ["schedules"])
 CODE = {"Bucket": "code", "Key": "bootstrap.zip"}
 DISTRIBUTION = "E2QWRUHAPOMQZL"
 SECRET = "ASecretOfTheTestWithFortyCharacters12345"
@@ -82,17 +82,21 @@ def transformed(template):
     return Translator({}, Parser()).translate(source, values)
 
 
-def roles_are_exact(template, keeps_pages):
+def roles_are_exact(template, keeps_pages, waits):
     """Each function has the role that is written down, and SAM has added nothing to one."""
     resources = template["Resources"].values()
     roles = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::IAM::Role"]
-    check("how many roles there are", len(roles), 2)
+    check("how many roles there are", len(roles), 3 if waits else 2)
+    passing = [each for role in roles for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    passing = [each["Resource"] for each in passing if each["Action"] == "iam:PassRole"]
+    check("which role may be passed", passing, [{"Fn::GetAtt": ["SchedulerRole", "Arn"]}] * (2 if waits else 0))
     check("which may purge", sum("cloudfront:CreateInvalidation" in json.dumps(role) for role in roles), int(keeps_pages))
     for role in roles:
         check("managed policies", role.get("ManagedPolicyArns"), None)
         for statement in (each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]):
             purges = statement["Action"] == "cloudfront:CreateInvalidation"
-            check("what a statement is about", list(statement["Resource"]), ["Fn::Sub" if purges else "Fn::GetAtt"])
+            is_named = purges or "scheduler:CreateSchedule" in statement["Action"]
+            check("what a statement is about", list(statement["Resource"]), ["Fn::Sub" if is_named else "Fn::GetAtt"])
             check("the distribution", "/${Distribution}" in json.dumps(statement["Resource"]), purges)
             check("a wildcard", "*" in json.dumps(statement["Action"]), False)
 
@@ -197,7 +201,7 @@ if __name__ == "__main__":
             output = project / "transformed.json"
             output.write_text(json.dumps(after, indent=1))
             lint(output)
-            roles_are_exact(after, "edge" in extras)
+            roles_are_exact(after, "edge" in extras, "schedules" in extras)
             stages_are_configured(project)
             with emulator():
                 for stage in ("dev", "prod"):

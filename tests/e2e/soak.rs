@@ -1,5 +1,5 @@
 //! What `tests/e2e/tasks_soak.py` runs, kills and starts again: `work PORT` is a worker behind an invoke URL, `post` a site
-//! that posts. It uses the public API only; what is broken on purpose, `BROKEN` in the environment says.
+//! that posts; `later` and `cancel` are of one task that waits for long. It uses the public API only; what is broken on purpose, `BROKEN` in the environment says.
 #![allow(clippy::print_stdout)] // What became of each post is told there.
 
 use std::{
@@ -54,7 +54,9 @@ async fn main() -> Result<(), BoxError> {
     match &env::args().skip(1).collect::<Vec<_>>()[..] {
         [verb, port] if verb == "work" => work(port.parse()?).await,
         [verb] if verb == "post" => post().await,
-        _ => Err("it is `soak work PORT` or `soak post`".into()),
+        [verb, seconds, group, number] if verb == "later" => later(seconds.parse()?, group, number.parse()?).await,
+        [verb, group, number] if verb == "cancel" => cancel(group, number.parse()?).await,
+        _ => Err("it is `work PORT`, `post`, `later SECONDS GROUP NUMBER` or `cancel GROUP NUMBER`".into()),
     }
 }
 
@@ -204,6 +206,21 @@ async fn post() -> Result<(), BoxError> {
         }
     };
     futures_util::future::join_all((0..groups).map(group)).await;
+    Ok(())
+}
+
+/// Posts one step to run after this time, and prints the id of what waits.
+async fn later(seconds: u64, group: &str, number: u32) -> Result<(), BoxError> {
+    let tasks = TaskingController::new(setting("QUEUE").ok_or("QUEUE is not set")?)?.with_scheduler();
+    let step = Step { group: group.to_owned(), number };
+    println!("{}", tasks.post(&step).after(Duration::from_secs(seconds)).await?.message_id);
+    Ok(())
+}
+
+/// Cancels one step, and prints whether it waited.
+async fn cancel(group: &str, number: u32) -> Result<(), BoxError> {
+    let tasks = TaskingController::new(setting("QUEUE").ok_or("QUEUE is not set")?)?.with_scheduler();
+    println!("{}", tasks.cancel(&Step { group: group.to_owned(), number }).await?);
     Ok(())
 }
 

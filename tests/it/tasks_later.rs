@@ -183,3 +183,21 @@ async fn inline_nothing_waits() -> Result<(), BoxError> {
     assert_eq!(journal.lines(), ["now in g at 0"]);
     Ok(())
 }
+
+/// Where tasks may wait elsewhere, the local queue keeps them by itself, for as long as they say.
+#[cfg(feature = "schedules")]
+#[tokio::test(start_paused = true)]
+async fn with_a_scheduler_a_task_waits_for_as_long_as_it_says() {
+    let (queue, journal) = (LocalQueue::new("t.fifo"), Journal::default());
+    let tasks = controller(&queue, &journal);
+    let error = tasks.post_raw("early", [("n", "x")]).after(12 * 60 * MINUTE).await.unwrap_err();
+    assert!(error.to_string().contains("with_scheduler"), "{error}");
+    let tasks = tasks.with_scheduler();
+    tasks.post(&Remind("later".into())).after(40 * 60 * MINUTE).await.expect("posted");
+    tasks.post(&Remind("later".into())).after(40 * 60 * MINUTE).await.expect("posted");
+    let worker = tasks.spawn_worker().expect("a local queue");
+    sleep(50 * 60 * MINUTE).await;
+    worker.stop().await;
+    assert_eq!(journal.lines(), ["later in g at 2400"]);
+    assert!(queue.is_empty() && queue.dead_letters().is_empty());
+}

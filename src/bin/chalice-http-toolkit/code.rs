@@ -35,6 +35,8 @@ pub(crate) struct Code {
     too_many: Vec<(SourceLine, usize)>,
     /// Each `every(..)`, with its schedule where that stands there.
     pub(crate) schedules: Vec<(SourceLine, Option<Schedule>)>,
+    /// The first `with_scheduler()`.
+    pub(crate) scheduler: Option<SourceLine>,
 }
 
 /// A line of a file, by its path from the code's folder.
@@ -66,6 +68,7 @@ impl Default for Code {
             texts: BTreeSet::new(),
             too_many: Vec::new(),
             schedules: Vec::new(),
+            scheduler: None,
         }
     }
 }
@@ -100,6 +103,7 @@ impl Code {
             ATTEMPTS.into_iter().flat_map(&after).filter_map(|(_, rest)| number(rest)).fold(self.attempts, u32::max);
         self.tag_fields.extend(after("with_cache_tags(").map(|(place, rest)| (place, text(rest))));
         self.until_purged = self.until_purged.take().or_else(|| after("until_purged()").next().map(|(place, _)| place));
+        self.scheduler = self.scheduler.take().or_else(|| after("with_scheduler()").next().map(|(place, _)| place));
         self.sets_up_engine |= source.contains("with_environment(");
         self.adds_many |= ["with_jinja_compat(", "minijinja_contrib"].iter().any(|many| source.contains(many));
         self.adds_by_name |=

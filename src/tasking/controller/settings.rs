@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     super::{
+        long_delays::LongDelays,
         message::LARGEST,
         offload::Offload,
         policy::{Backoff, RetryPolicy},
@@ -39,6 +40,8 @@ pub(crate) struct TaskingSettings {
     pub(crate) status: Option<Duration>,
     /// Whether metrics are written to standard output.
     pub(crate) metrics: bool,
+    /// Where tasks wait that wait for long; none where all wait in the queue.
+    pub(crate) long_delays: Option<Arc<dyn LongDelays>>,
 }
 
 impl Default for TaskingSettings {
@@ -62,6 +65,7 @@ impl Default for TaskingSettings {
             last_failure: LastFailureHook::default(),
             status: None,
             metrics: false,
+            long_delays: None,
         }
     }
 }

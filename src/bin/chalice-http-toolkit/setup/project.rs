@@ -17,12 +17,14 @@ pub(crate) enum Extra {
     FreePlan,
     /// Pages that CloudFront keeps until they change.
     Edge,
+    /// Tasks that wait for days, at EventBridge Scheduler.
+    Schedules,
 }
 
 impl Extra {
     pub(crate) fn note(self) -> Option<&'static str> {
         match self {
-            Self::Images => None,
+            Self::Images | Self::Schedules => None,
             Self::Magic => Some(
                 "magic: type detection is built in, and nothing was added: `content.asset(bytes)` knows a file by its content.",
             ),
@@ -103,10 +105,11 @@ impl Project<'_> {
 
     fn render(&self, engine: &Environment<'_>, path: &str, text: &str) -> Result<String, String> {
         let (images, free_plan) = (self.has(Extra::Images), self.has(Extra::FreePlan));
-        let edge = self.has(Extra::Edge);
+        let (edge, schedules) = (self.has(Extra::Edge), self.has(Extra::Schedules));
         // `purge` has `tasking` in it.
         let features = ["forms"].into_iter().chain(images.then_some("images"));
-        let features: Vec<&str> = features.chain([if edge { "purge" } else { "tasking" }]).collect();
+        let features = features.chain([if edge { "purge" } else { "tasking" }]);
+        let features: Vec<&str> = features.chain(schedules.then_some("schedules")).collect();
         let toolkit = match &self.toolkit {
             Some(folder) => format!("path = {:?}", folder.to_string_lossy()),
             None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
@@ -121,6 +124,7 @@ impl Project<'_> {
             images,
             free_plan,
             edge,
+            schedules,
             accept_function => chalice_http_toolkit::images::Images::cloudfront_function(),
         };
         engine.render_named_str(path, text, values).map_err(|error| format!("{path}: {error:#}"))

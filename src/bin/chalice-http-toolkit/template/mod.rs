@@ -4,9 +4,10 @@
 //! 1. [`yaml`]: a text becomes values with their lines
 //! 2. [`model`], [`edge`] and [`rights`]: resources, functions, behaviours, what a role may do
 //! 3. [`problem`]: what a rule finds
-//! 4. [`cache`], [`origin`], [`tags`], [`functions`], [`queues`] and [`schedules`]: the rules
+//! 4. [`cache`], [`origin`], [`tags`], [`functions`], [`queues`], [`schedules`] and [`delays`]: the rules
 
 mod cache;
+mod delays;
 mod edge;
 mod functions;
 mod model;
@@ -34,7 +35,7 @@ pub(crate) struct Finding {
 type Rule = fn(&Template) -> Vec<Problem>;
 
 /// All rules. Their names are fixed: people write them down.
-const RULES: [(&str, Rule); 26] = [
+const RULES: [(&str, Rule); 27] = [
     ("A1", cache::cookies),
     ("A2", cache::host),
     ("A3", cache::everything),
@@ -61,6 +62,7 @@ const RULES: [(&str, Rule); 26] = [
     ("E52", functions::variables),
     ("F58", queues::queues),
     ("F59", schedules::schedules),
+    ("F60", delays::delays),
 ];
 
 /// Finds the errors of a template, sorted by line, where the site has this code.

@@ -25,21 +25,24 @@ pub(super) fn may(template: &Template, function: Function<'_>, action: &str, wit
         }),
         // It is not of this template.
         (Some(_), None) => true,
-        (Some(_), Some(role)) => {
-            let managed = role.property("ManagedPolicyArns").map(Node::items).unwrap_or_default();
-            let inline = role.property("Policies").map(Node::items).unwrap_or_default();
-            let attached =
-                ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].into_iter().flat_map(|kind| template.all(kind));
-            let mut attached = attached.filter_map(|policy| {
-                let roles = policy.property("Roles")?.items();
-                let is_its = roles.iter().any(|of| template.referred(of).is_some_and(|of| of.name == role.name));
-                is_its.then(|| policy.node.get("Properties"))?
-            });
-            managed.iter().any(|arn| !arn.text().is_some_and(|arn| arn.contains(OF_LAMBDA)))
-                || inline.into_iter().flat_map(statements).any(allows)
-                || attached.any(|policy| statements(policy).any(allows))
-        }
+        (Some(_), Some(role)) => role_may(template, role, action, with),
     }
+}
+
+/// The same for a role of the template.
+pub(super) fn role_may(template: &Template, role: Resource<'_>, action: &str, with: Resource<'_>) -> bool {
+    let allows = |statement: &Node| allows(template, statement, action, with);
+    let managed = role.property("ManagedPolicyArns").map(Node::items).unwrap_or_default();
+    let inline = role.property("Policies").map(Node::items).unwrap_or_default();
+    let attached = ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].into_iter().flat_map(|kind| template.all(kind));
+    let mut attached = attached.filter_map(|policy| {
+        let roles = policy.property("Roles")?.items();
+        let is_its = roles.iter().any(|of| template.referred(of).is_some_and(|of| of.name == role.name));
+        is_its.then(|| policy.node.get("Properties"))?
+    });
+    managed.iter().any(|arn| !arn.text().is_some_and(|arn| arn.contains(OF_LAMBDA)))
+        || inline.into_iter().flat_map(statements).any(allows)
+        || attached.any(|policy| statements(policy).any(allows))
 }
 
 fn statements(policy: &Node) -> impl Iterator<Item = &Node> {

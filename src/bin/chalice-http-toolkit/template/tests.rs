@@ -24,13 +24,15 @@ pub(super) fn code_of(source: &str) -> Code {
     code
 }
 
-const VARIANTS: [&[Extra]; 6] = [
+const VARIANTS: [&[Extra]; 8] = [
     &[],
     &[Extra::Images],
     &[Extra::FreePlan],
     &[Extra::Images, Extra::FreePlan],
     &[Extra::Edge],
     &[Extra::Edge, Extra::Images],
+    &[Extra::Schedules],
+    &[Extra::Schedules, Extra::Edge],
 ];
 
 pub(super) fn template(extras: &[Extra]) -> String {
@@ -64,6 +66,10 @@ fn no_extra_is_without_its_own_parts() {
         {
             assert_eq!(source.contains(of_edge), edge, "{extras:?}: {of_edge}");
         }
+        let later = extras.contains(&Extra::Schedules);
+        for of_schedules in ["SchedulerRole:", "SCHEDULER_ROLE_ARN:", "iam:PassRole", "scheduler:CreateSchedule"] {
+            assert_eq!(source.contains(of_schedules), later, "{extras:?}: {of_schedules}");
+        }
         assert_eq!(source.contains("CachePolicyConfig:"), !free, "{extras:?}");
         assert_eq!(source.contains("[Accept]"), images && !free, "{extras:?}");
         assert_eq!(source.contains("AWS::CloudFront::Function"), images && !free, "{extras:?}");
@@ -73,10 +79,10 @@ fn no_extra_is_without_its_own_parts() {
 }
 
 /// An edit of a template: what is replaced, and by what.
-type Edit<'a> = (&'a str, &'a str);
+pub(super) type Edit<'a> = (&'a str, &'a str);
 
 /// All edits are of one fault; each text that is replaced has to be there.
-fn edited(extras: &[Extra], edits: &[Edit<'_>]) -> String {
+pub(super) fn edited(extras: &[Extra], edits: &[Edit<'_>]) -> String {
     edits.iter().fold(template(extras), |source, (from, to)| {
         assert!(source.contains(from), "there is no {from:?}");
         source.replacen(from, to, 1)
@@ -189,18 +195,7 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("F58", PLAIN, &[("BatchSize: 10", "BatchSize: 10\n            MaximumBatchingWindowInSeconds: 1")], "MaximumBatchingWindowInSeconds: 1"),
     ("F58", PLAIN, &[("            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")], "Properties:"),
     ("F58", PLAIN, &[("Resources:\n", MAPPING)], "[Other]"),
-    ("F59", PLAIN, &[("      Events:\n        Tasks:\n", NIGHTLY)], "Nightly:"),
 ];
-
-/// A schedule that the code does not have.
-const NIGHTLY: &str = "      Events:
-        Nightly:
-          Type: ScheduleV2
-          Properties:
-            ScheduleExpression: cron(0 3 * * ? *)
-            Input: '{\"chalice-http-toolkit\": \"schedule\", \"name\": \"report\", \"time\": \"<aws.scheduler.scheduled-time>\"}'
-        Tasks:
-";
 
 /// What lets the worker send to the dead letters.
 const LETTERS: &str = "              - Effect: Allow
@@ -342,7 +337,7 @@ fn a_function_has_room_for_its_variables() {
 #[test]
 fn each_rule_has_a_fault() {
     let rules: BTreeSet<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
-    let seeded: BTreeSet<&str> = FAULTS.iter().map(|(rule, ..)| *rule).chain(["E52"]).collect();
+    let seeded: BTreeSet<&str> = FAULTS.iter().map(|(rule, ..)| *rule).chain(["E52", "F59", "F60"]).collect();
     assert_eq!(rules, seeded);
     assert_eq!(rules.len(), RULES.len(), "no rule is there twice");
 }

@@ -114,6 +114,11 @@ fn app() -> Result<App, Error> {
     let content = ContentManager::new(templates, files)?;
 #% endif
     let tasks = TaskingController::new("tasks.fifo")?.on(deliver);
+#% if schedules
+    // `tasks.post(&task).after(time)`: what waits for more than 15 minutes waits at EventBridge
+    // Scheduler.
+    let tasks = tasks.with_scheduler();
+#% endif
 #% if edge
     let purge = Purge::new(tasks);
     let state = Site {
