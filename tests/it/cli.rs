@@ -31,7 +31,7 @@ fn said(output: Output) -> (Option<i32>, String, String) {
 
 #[test]
 fn what_is_asked_for_goes_to_standard_output_and_errors_do_not() {
-    let verbs = ["check", "completions", "forward", "images", "layers", "purge", "schedules", "tasks"];
+    let verbs = ["check", "completions", "forward", "images", "layers", "purge", "schedules", "tasks", "verify"];
     let (code, help, err) = run(&["--help"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     for verb in verbs {

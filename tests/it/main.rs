@@ -17,6 +17,8 @@ mod cli_purge;
 mod cli_schedules;
 #[cfg(feature = "cli")]
 mod cli_tasks;
+#[cfg(feature = "cli")]
+mod cli_verify;
 mod content;
 #[cfg(all(feature = "cookies", feature = "testing"))]
 mod context;

@@ -16,11 +16,12 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::HttpConnector, identity::Identity};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
-/// The longest answer of the calls that are made is some tens of kilobytes.
-const LIMIT: usize = 4 * 1024 * 1024;
+/// The longest answer is a reply of a function: 6 MB, in which each byte of a page may be written as six.
+const LIMIT: usize = 40 * 1024 * 1024;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -76,14 +77,42 @@ pub(crate) fn at_aws(service: &str, region: &str) -> String {
     format!("https://{service}.{region}.{domain}")
 }
 
-pub(crate) async fn send(config: &SdkConfig, request: &AwsRequest<'_>) -> Result<AwsResponse, BoxError> {
-    let signed = signed(config, request).await?;
+/// An answer as it came.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl HttpAnswer {
+    fn field(&self, name: &str) -> &str {
+        self.fields.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// Asks without credentials.
+pub(crate) async fn get(url: &str) -> Result<HttpAnswer, BoxError> {
+    sent(HttpRequest::get(url)?).await
+}
+
+pub(crate) async fn send_for_bytes(config: &SdkConfig, request: &AwsRequest<'_>) -> Result<HttpAnswer, BoxError> {
+    sent(signed(config, request).await?).await
+}
+
+async fn sent(request: HttpRequest) -> Result<HttpAnswer, BoxError> {
     let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
-    let response = connector.call(signed).await?;
+    let response = connector.call(request).await?;
     let status = response.status().as_u16();
-    let code = response.headers().get("x-amzn-errortype").unwrap_or_default().to_owned();
+    let fields = response.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let body = Limited::new(response.into_body(), LIMIT).collect().await?.to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(HttpAnswer { status, fields, body })
+}
+
+pub(crate) async fn send(config: &SdkConfig, request: &AwsRequest<'_>) -> Result<AwsResponse, BoxError> {
+    let answer = send_for_bytes(config, request).await?;
+    let (status, code) = (answer.status, answer.field("x-amzn-errortype").to_owned());
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let code = if code.is_empty() { body["__type"].as_str().unwrap_or_default().to_owned() } else { code };
     // `AccessDeniedException:http://internal…` and `com.amazonaws.ssm#ParameterNotFound` are both written.
     let code = code.split(':').next().unwrap_or_default().rsplit('#').next().unwrap_or_default().to_owned();

@@ -18,6 +18,7 @@ mod setup;
 mod sqs;
 mod tasks;
 mod template;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -34,5 +35,6 @@ fn main() -> ExitCode {
         args::Verb::Schedules(schedules) => schedules::run(&schedules),
         args::Verb::Setup(setup) => setup::run(&setup),
         args::Verb::Tasks(tasks) => tasks::run(&tasks),
+        args::Verb::Verify(verify) => verify::run(&verify),
     }
 }

@@ -12,6 +12,11 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// The same, but for the ends of lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
 /// What was asked for, in lines. Where it can't be written the command has failed; who has read enough is told nothing.
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
