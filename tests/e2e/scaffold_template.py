@@ -180,6 +180,22 @@ def stages_are_configured(project):
         check("the region", deployment["region"], REGION)
 
 
+def schedules_fire(project):
+    """What `schedules` writes: SAM makes a schedule of it that calls the worker at the minute, with its own time in the event."""
+    template = project / "template.yaml"
+    schedule = {"name": "report", "expression": "cron(0 3 ? * 2#1 *)", "time_zone": "Europe/Berlin"}
+    printed = json.dumps({"schedules": [schedule]})
+    subprocess.run([COMMAND, "schedules", template], check=True, stdout=subprocess.DEVNULL, input=printed, text=True)
+    lint(template)
+    resources = transformed(template)["Resources"]
+    [made] = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Scheduler::Schedule"]
+    said = (made["ScheduleExpression"], made["ScheduleExpressionTimezone"], made["FlexibleTimeWindow"])
+    check("the schedule", said, (schedule["expression"], schedule["time_zone"], {"Mode": "OFF"}))
+    check("whom it calls", made["Target"]["Arn"], {"Fn::GetAtt": ["WorkerFunction", "Arn"]})
+    event = {"chalice-http-toolkit": "schedule", "name": "report", "time": "<aws.scheduler.scheduled-time>"}
+    check("what it says", json.loads(made["Target"]["Input"]), event)
+
+
 @contextlib.contextmanager
 def emulator():
     # A function is not run there, which would take Docker.
@@ -203,6 +219,8 @@ if __name__ == "__main__":
             lint(output)
             roles_are_exact(after, "edge" in extras, "schedules" in extras)
             stages_are_configured(project)
+            if "schedules" in extras:
+                schedules_fire(project)
             with emulator():
                 for stage in ("dev", "prod"):
                     queues_work(queue_half(after), stage, "edge" in extras)
