@@ -66,6 +66,7 @@ pub(super) async fn run(mut app: App) -> Result<()> {
     if let Some(clock) = server.app.tasks.clock(&server.app)? {
         background.spawn(clock);
     }
+    server.app.tasks.start_polling()?;
     let mut signals = Signals::new()?;
     loop {
         let accepted = match select(pin!(listener.accept()), pin!(signals.next())).await {

@@ -1,5 +1,7 @@
 //! No background tasks: what stands in for them in a build without the feature `tasking`.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use lambda_http::Context;
 use serde_json::Value;
@@ -16,6 +18,14 @@ impl Tasks {
     }
 
     pub(crate) fn start(&self) {}
+
+    #[allow(dead_code)] // Without a server nobody polls.
+    pub(crate) fn start_polling(&self) -> Result<()> {
+        Ok(())
+    }
+
+    #[allow(dead_code)] // As above.
+    pub(crate) fn end_polling(&self, _: Duration) {}
 
     #[allow(dead_code)] // Without the local server nothing stops it.
     pub(crate) async fn stop(&self) {}

@@ -1,8 +1,9 @@
 //! Background tasks as part of an app: whose batch an event is, and what a request keeps for its success.
 
 use std::{
+    collections::HashSet,
     io::Write,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    tasking::{self, controller::TaskingController, flush, source_arn},
+    tasking::{self, QueueWorker, controller::TaskingController, flush, source_arn},
 };
 
 /// The queues of an app, and the tasks that it posts again and again.
@@ -27,6 +28,9 @@ use crate::{
 pub(crate) struct Tasks {
     queues: Vec<TaskingController>,
     pub(super) recurring: Vec<Recurring>,
+    /// Whether a server of this process works off queues at AWS too.
+    polls: bool,
+    workers: Arc<Mutex<Vec<QueueWorker>>>,
 }
 
 impl App {
@@ -54,6 +58,33 @@ impl App {
     /// ```
     pub fn with_tasks(mut self, tasks: &TaskingController) -> Self {
         self.tasks.queues.push(tasks.clone());
+        self
+    }
+
+    /// Works off the queues of [`with_tasks`](Self::with_tasks) in the process of the site too, by polling SQS: for a container or
+    /// a VM, which no events of a queue reach. [`run`](Self::run) and [`serve`](Self::serve) start such a worker beside the
+    /// server, and SIGTERM ends both. On Lambda it does nothing: there the queue is an event source of the function, and a Web
+    /// Function stands still between requests. Default: no worker.
+    ///
+    /// What a worker does is told at [`TaskingController::run_worker`]. At the end, tasks that run have the
+    /// [shutdown time](Self::with_shutdown_time), less a tenth of it, in which the rest is given back to the queue. A queue has
+    /// either workers of this kind or an event source mapping; both at once only share the work.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use chalice_http_toolkit::{App, BoxError, tasking::TaskingController};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let site = tower::service_fn(async |_: lambda_http::Request| Ok::<_, BoxError>(http::Response::new(String::new())));
+    /// let tasks = TaskingController::new("mail.fifo")?.on_raw(async |_context, _task| Ok::<(), BoxError>(()));
+    /// App::new(site).with_tasks(&tasks).with_worker().run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_worker(mut self) -> Self {
+        self.tasks.polls = true;
         self
     }
 
@@ -92,8 +123,37 @@ impl Tasks {
         self.queues.iter().for_each(TaskingController::start_local_worker);
     }
 
-    /// Ends what works off local queues, when it has finished what it runs.
+    /// Starts what works off queues at AWS, where the site wants that.
+    #[cfg_attr(not(any(feature = "dev-server", feature = "server")), allow(dead_code, reason = "servers start it"))]
+    pub(crate) fn start_polling(&self) -> Result<()> {
+        // Of a queue, those without handlers only post; of those with, the first has all of them.
+        let mut names = HashSet::new();
+        let queues = self.queues.iter().filter(|tasking| self.polls && !tasking.handlers().is_empty());
+        for tasking in queues.filter(|tasking| names.insert(tasking.queue_name())) {
+            self.workers().extend(tasking.spawn_queue_worker()?);
+        }
+        Ok(())
+    }
+
+    /// Ends what works off queues at AWS: nothing is received any more, and what runs has nearly this time.
+    #[cfg_attr(not(any(feature = "dev-server", feature = "server")), allow(dead_code, reason = "servers end it"))]
+    pub(crate) fn end_polling(&self, time: Duration) {
+        let to_give_back = (time / 10).min(Duration::from_secs(1));
+        self.workers().iter().for_each(|worker| worker.end_within(time - to_give_back));
+    }
+
+    fn workers(&self) -> MutexGuard<'_, Vec<QueueWorker>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends what works off queues, when it has finished what it runs.
     pub(crate) async fn stop(&self) {
+        // The server of plain HTTP has said its own time before; this is the local server's.
+        self.end_polling(Duration::from_secs(10));
+        let workers = std::mem::take(&mut *self.workers());
+        for worker in workers {
+            worker.ended().await;
+        }
         for tasking in &self.queues {
             tasking.stop_local_worker().await;
         }

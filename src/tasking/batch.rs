@@ -67,39 +67,30 @@ impl RecordResult {
     }
 }
 
-/// The limits of a batch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// How many groups run side by side.
-    pub(crate) groups: usize,
-    /// When nothing is started any more.
-    pub(crate) until: Option<Instant>,
-}
-
-/// Runs records with their groups; `None` is a group of its own. `is_alone` says of a record that nothing may run beside it,
-/// `needs` how much time it must have to be started. The ends are in the order of the records.
+/// Runs records with their groups, so many of them side by side; `None` is a group of its own. `is_alone` says of a record that
+/// nothing may run beside it, `may_start` whether there is time for it now. The ends are in the order of the records.
 pub(crate) async fn process<'a, R, F>(
     records: &'a [R],
     group: impl Fn(&'a R) -> Option<&'a str>,
     is_alone: impl Fn(&'a R) -> bool,
-    needs: impl Fn(&'a R) -> Duration,
+    may_start: impl Fn(&'a R) -> bool,
     run: impl Fn(&'a R) -> F,
-    limits: Limits,
+    groups: usize,
 ) -> Vec<RecordResult>
 where
     F: Future<Output = RecordResult>,
 {
-    let (needs, run) = (&needs, &run);
+    let (may_start, run) = (&may_start, &run);
     let in_order = |places: Vec<usize>, mut stopped: bool| async move {
         let mut results = Vec::with_capacity(places.len());
         for at in places {
             let record = &records[at];
-            let end = match limits.until {
-                _ if stopped => RecordResult::left_alone(TaskOutcome::Skipped),
-                Some(until) if Instant::now() + needs(record) >= until && !seeded(Defect::Deadline) => {
-                    RecordResult::left_alone(TaskOutcome::NotStarted)
-                }
-                _ => guarded(async { run(record).await }, None).await.unwrap_or_else(RecordResult::left_alone),
+            let end = if stopped {
+                RecordResult::left_alone(TaskOutcome::Skipped)
+            } else if !may_start(record) {
+                RecordResult::left_alone(TaskOutcome::NotStarted)
+            } else {
+                guarded(async { run(record).await }, None).await.unwrap_or_else(RecordResult::left_alone)
             };
             stopped |= !end.outcome.is_done() && !seeded(Defect::GroupSkip);
             results.push((at, end));
@@ -114,7 +105,7 @@ where
         results.extend(ended);
         rest.push(in_order(others, stopped));
     }
-    let side_by_side = stream::iter(rest).buffer_unordered(limits.groups.max(1));
+    let side_by_side = stream::iter(rest).buffer_unordered(groups.max(1));
     results.extend(side_by_side.flat_map(|(ended, _)| stream::iter(ended)).collect::<Vec<_>>().await);
     results.sort_unstable_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, end)| end).collect()

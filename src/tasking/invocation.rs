@@ -11,12 +11,17 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     batch::TaskOutcome,
     controller::TaskingController,
+    ending::Polled,
     event::Record,
     offload::{BodyMemory, BodyPermit, is_elsewhere},
     policy::RetryPolicy,
+    queue::VisibilityChange,
     route::RoutedRecord,
 };
-use crate::error::{BoxError, Error, ErrorKind, Result};
+use crate::{
+    defects::{Defect, seeded},
+    error::{BoxError, Error, ErrorKind, Result},
+};
 
 /// What is kept of an invocation's time for what comes after the handlers: a tenth, but within these.
 const SHORTEST_MARGIN: Duration = Duration::from_millis(200);
@@ -94,10 +99,14 @@ pub(super) struct Invocation<'a> {
     pub(super) records: &'a [RoutedRecord<'a>],
     pub(super) times: InvocationTimes,
     pub(super) memory: BodyMemory,
+    /// Of a batch that this process received by itself.
+    pub(super) polled: Option<&'a Polled>,
     /// How long the longest run of each kind of task took.
     longest: Mutex<HashMap<&'a str, Duration>>,
     /// The receipts of what is deleted before the batch ends.
     deleted: Mutex<HashSet<&'a str>>,
+    /// Until when messages are hidden for which the batch has said it, by their receipts.
+    hidden: Mutex<HashMap<String, Instant>>,
 }
 
 impl<'a> Invocation<'a> {
@@ -105,14 +114,17 @@ impl<'a> Invocation<'a> {
         tasking: &'a TaskingController,
         records: &'a [RoutedRecord<'a>],
         remaining: Option<Duration>,
+        polled: Option<&'a Polled>,
     ) -> Self {
         Self {
             tasking,
             records,
             times: InvocationTimes::of(remaining, tasking.settings().margin),
             memory: BodyMemory::of(tasking.settings().offload_limit),
+            polled,
             longest: Mutex::default(),
             deleted: Mutex::default(),
+            hidden: Mutex::default(),
         }
     }
 
@@ -121,6 +133,11 @@ impl<'a> Invocation<'a> {
         let own = routed.handler().map_or(Duration::ZERO, |handler| handler.needs);
         let longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
         longest.get(routed.name().unwrap_or_default()).map_or(own, |longest| own.max(*longest))
+    }
+
+    /// Whether there is time for a task now.
+    pub(super) fn may_start(&self, routed: &RoutedRecord<'_>) -> bool {
+        !self.is_ending() && (self.times.is_enough(self.needs(routed)) || seeded(Defect::Deadline))
     }
 
     pub(super) fn took(&self, routed: &'a RoutedRecord<'_>, time: Duration) {
@@ -137,6 +154,15 @@ impl<'a> Invocation<'a> {
 
     pub(super) fn note_deleted(&self, record: &'a Record) {
         self.deleted.lock().unwrap_or_else(PoisonError::into_inner).insert(&record.receipt);
+    }
+
+    pub(super) fn note_hidden(&self, changes: &[VisibilityChange]) {
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.extend(changes.iter().map(|change| (change.receipt.clone(), Instant::now() + change.delay)));
+    }
+
+    pub(super) fn hidden_until(&self, record: &Record) -> Option<Instant> {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).get(&record.receipt).copied()
     }
 
     /// The body that was posted, which may be elsewhere, and the room that it takes then.

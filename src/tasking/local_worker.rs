@@ -17,7 +17,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many batches run at a time.
-const BATCHES: usize = 4;
+pub(super) const BATCHES: usize = 4;
 
 impl TaskingController {
     /// Runs what can be received from the [`LocalQueue`], batch by batch, until nothing can; says how many batches.

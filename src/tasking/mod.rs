@@ -13,6 +13,9 @@
 //!    `policy` says how many there are, `visibility` hides what failed, `dead_letters` sends what has had its attempts to that
 //!    queue, and `last_failure` calls the site
 //!
+//! Where no Lambda brings the events, a `queue_worker` of this process does: `receive`, and then step 4 as a `polled` batch, until
+//! its `ending`.
+//!
 //! What waits for long (`delayed`) waits elsewhere by choice (`long_delays`). Bodies that are too large for a message are stored elsewhere (`offload`). `scope` is the request or task that code runs for,
 //! with its deadline and its outbox. Nothing here knows HTTP.
 
@@ -34,7 +37,9 @@ mod dead_letters;
 mod delayed;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod ending;
 mod event;
+mod heartbeat;
 mod invocation;
 mod last_failure;
 mod local;
@@ -46,10 +51,13 @@ mod metrics;
 mod next_step;
 mod offload;
 mod policy;
+mod polled;
 mod post;
 mod post_batch;
 mod queue;
 mod queue_name;
+mod queue_worker;
+mod receive;
 mod roundtrip;
 mod route;
 #[cfg(feature = "s3-offload")]
@@ -82,6 +90,11 @@ pub use store::{Claim, IdempotencyStore, MemoryStore, StoreFuture};
 pub use task::{RawTask, Task};
 
 pub use crate::schedule::Schedule;
+/// What the command `forward` polls with, as the worker of a process does.
+#[doc(hidden)]
+pub mod polling {
+    pub use super::{heartbeat::kept, receive::record};
+}
 
 #[cfg(feature = "purge")]
 pub(crate) use aws::{configuration, fault};
@@ -89,5 +102,6 @@ pub use controller::{TaskingController, context::TaskContext};
 pub(crate) use event::source_arn;
 #[cfg(feature = "dev-server")]
 pub(crate) use local::shown::{MessageState, ShownTask};
+pub(crate) use queue_worker::QueueWorker;
 pub(crate) use scope::Scope;
 pub(crate) use sending::flush;

@@ -107,14 +107,24 @@ impl Sqs {
 
     /// The queue's ARN, which is asked for once.
     pub(crate) async fn arn(&self) -> Result<&String> {
-        let ask = || async {
+        self.arn.get_or_try_init(|| self.attribute(QueueAttributeName::QueueArn)).await
+    }
+
+    pub(super) async fn attribute(&self, name: QueueAttributeName) -> Result<String> {
+        let ask = async {
             let ask = self.client().await?.get_queue_attributes().queue_url(self.url().await?);
-            let answer = ask.attribute_names(QueueAttributeName::QueueArn).send().await;
+            let answer = ask.attribute_names(name.clone()).send().await;
             let attributes = answer.map_err(|error| Failed { maybe_sent: false, ..self.failed(error) })?.attributes;
-            let arn = attributes.and_then(|mut attributes| attributes.remove(&QueueAttributeName::QueueArn));
-            arn.ok_or_else(|| Failed::new(ErrorKind::Queue, "GetQueueAttributes answered without an ARN"))
+            let value = attributes.and_then(|mut attributes| attributes.remove(&name));
+            value.ok_or_else(|| Failed::new(ErrorKind::Queue, format!("GetQueueAttributes answered without {name}")))
         };
-        self.arn.get_or_try_init(ask).await.map_err(|failed| failed.error(1, false))
+        ask.await.map_err(|failed: Failed| failed.error(1, false))
+    }
+
+    /// The client, and the queue's URL.
+    pub(super) async fn connected(&self) -> Result<(&Client, &String)> {
+        let failed = |failed: Failed| failed.error(1, false);
+        Ok((self.client().await.map_err(failed)?, self.url().await.map_err(failed)?))
     }
 
     async fn redrive(&self, arn: &str) -> Result<Option<&Redrive>> {
@@ -220,8 +230,7 @@ impl Queue for Sqs {
 
     fn change_visibility<'a>(&'a self, changes: &'a [VisibilityChange]) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let failed = |failed: Failed| failed.error(1, false);
-            let (client, url) = (self.client().await.map_err(failed)?, self.url().await.map_err(failed)?);
+            let (client, url) = self.connected().await?;
             let entry = |(at, VisibilityChange { receipt, delay }): (usize, &VisibilityChange)| {
                 let seconds = i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
@@ -241,8 +250,7 @@ impl Queue for Sqs {
 
     fn delete<'a>(&'a self, receipt: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let failed = |failed: Failed| failed.error(1, false);
-            let (client, url) = (self.client().await.map_err(failed)?, self.url().await.map_err(failed)?);
+            let (client, url) = self.connected().await?;
             let deleted = client.delete_message().queue_url(url).receipt_handle(receipt).send().await;
             deleted.map(drop).map_err(|error| Error::caused(ErrorKind::Queue, "a task could not be deleted", error))
         })

@@ -26,7 +26,7 @@ const TO_DELETE: Duration = Duration::from_secs(4);
 /// once, which costs a receive, and is hidden again.
 const ATTEMPTS_ALONE: u32 = 10;
 
-impl Invocation<'_> {
+impl<'a> Invocation<'a> {
     /// Hides what failed for as long as it is to wait, and what stands behind it in its group for longer. What only lacked
     /// the time is given back at once.
     pub(crate) async fn delay_failed(&self, results: &[RecordResult]) {
@@ -54,7 +54,11 @@ impl Invocation<'_> {
         if self.times.end.is_none() {
             return;
         }
-        let own = self.lease().saturating_add(TO_DELETE).min(LONGEST_DELAY);
+        let own = match self.polled {
+            // Its process hides it again for as long as it runs.
+            Some(polled) => polled.hidden,
+            None => self.lease().saturating_add(TO_DELETE).min(LONGEST_DELAY),
+        };
         let others =
             own.saturating_mul(suspect.policy(self.tasking).attempts.clamp(2, ATTEMPTS_ALONE)).min(LONGEST_DELAY);
         let change = |record: &&Record| {
@@ -66,23 +70,27 @@ impl Invocation<'_> {
         self.change_visibility(&changes).await;
     }
 
-    /// Deletes a message before Lambda does it at the end of the batch.
-    pub(crate) async fn delete(&self, record: &Record) {
+    /// Deletes a message before the end of the batch.
+    pub(crate) async fn delete(&self, record: &'a Record) {
         let Ok(queue) = self.tasking.queue() else { return };
         let deleted = async { queue.delete(&record.receipt).await.map_err(BoxError::from) };
-        if let Err(error) = within(self.times.end, deleted).await {
-            let queue = self.tasking.queue_name();
-            tracing::warn!(
-                queue,
-                error = error.chain(),
-                "a task that is done was not deleted before the next of its batch"
-            );
+        match within(self.times.end, deleted).await {
+            Ok(()) => self.note_deleted(record),
+            Err(error) => {
+                let queue = self.tasking.queue_name();
+                tracing::warn!(
+                    queue,
+                    error = error.chain(),
+                    "a task that is done was not deleted before the next of its batch"
+                );
+            }
         }
     }
 
-    async fn change_visibility(&self, changes: &[VisibilityChange]) {
+    pub(super) async fn change_visibility(&self, changes: &[VisibilityChange]) {
         let Ok(queue) = self.tasking.queue() else { return };
         for changes in changes.chunks(MOST_ENTRIES) {
+            self.note_hidden(changes);
             let changed = async { queue.change_visibility(changes).await.map_err(BoxError::from) };
             // Else they come back when the queue's own time is up.
             if let Err(error) = within(self.times.end, changed).await {

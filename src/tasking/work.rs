@@ -1,16 +1,17 @@
 //! What a worker does with a batch: each record is decoded, claimed, run and completed, and what failed is delayed and
 //! reported. Which record runs when is decided in `batch`, and which attempt it is in `attempts`.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
     backend::Backend,
-    batch::{self, Limits, RecordResult, TaskOutcome},
+    batch::{self, RecordResult, TaskOutcome},
     controller::{TaskingController, context::TaskContext, handlers::Handler},
     dead_letters::NextStep,
+    ending::Polled,
     event::{self, BatchResponse, Record},
     invocation::{Attempt, Invocation},
     log::{log_batch, log_end, task_span},
@@ -56,13 +57,13 @@ impl TaskingController {
     /// ```
     pub async fn handle_event(&self, event: &str, remaining: Option<Duration>) -> Result<BatchResponse> {
         let records = event::records(event)?;
-        let results = self.work(&records, remaining).await;
+        let results = self.work(&records, remaining, None).await;
         self.answer(&records, &results)
     }
 
     /// Works off an event of one record; its error is the task's.
     pub(crate) async fn run_alone(&self, event: &str) -> Result<()> {
-        let results = self.work(&event::records(event)?, None).await;
+        let results = self.work(&event::records(event)?, None, None).await;
         match results.into_iter().next().map(|end| end.outcome) {
             Some(outcome) if outcome.is_done() => Ok(()),
             Some(TaskOutcome::Failed(error) | TaskOutcome::Unavailable(error) | TaskOutcome::Panicked(error)) => {
@@ -72,10 +73,20 @@ impl TaskingController {
         }
     }
 
-    async fn work(&self, records: &[Record], remaining: Option<Duration>) -> Vec<RecordResult> {
+    /// Works off a batch that this process received by itself: what is done is deleted, and what is not comes again.
+    pub(super) async fn work_polled(&self, records: &[Record], polled: &Polled) {
+        self.work(records, Some(polled.time), Some(polled)).await;
+    }
+
+    async fn work(
+        &self,
+        records: &[Record],
+        remaining: Option<Duration>,
+        polled: Option<&Polled>,
+    ) -> Vec<RecordResult> {
         let begun = Instant::now();
         let routed: Vec<RoutedRecord<'_>> = records.iter().map(|record| self.route(record)).collect();
-        let results = Invocation::new(self, &routed, remaining).work().await;
+        let results = Invocation::new(self, &routed, remaining, polled).work().await;
         log_batch(self.queue_name(), &results, begun);
         self.note_failures(records, &results);
         results
@@ -107,16 +118,17 @@ impl TaskingController {
 
 impl<'a> Invocation<'a> {
     async fn work(&self) -> Vec<RecordResult> {
-        let limits = Limits { groups: self.tasking.settings().groups, until: self.times.until };
-        let mut results = batch::process(
+        let running = batch::process(
             self.records,
             |routed| routed.record.group.as_deref(),
             |routed| self.tasking.attempts().is_suspect(routed.record),
-            |routed| self.needs(routed),
+            |routed| self.may_start(routed),
             |routed| self.run(routed),
-            limits,
-        )
-        .await;
+            self.tasking.settings().groups,
+        );
+        // By reference, as a future that is handed on is copied each time.
+        let mut results = self.kept_hidden(pin!(running)).await;
+        self.delete_done(&results).await;
         self.wait_if_nothing_ran(&mut results);
         let records = self.records.iter().map(|routed| routed.record);
         records.zip(&results).for_each(|(record, result)| self.tasking.attempts().note(record, result));
@@ -127,6 +139,7 @@ impl<'a> Invocation<'a> {
     /// A batch for which an invocation has no time at all is not given back at once: it would come at once, and again.
     fn wait_if_nothing_ran(&self, results: &mut [RecordResult]) {
         if results.is_empty()
+            || self.is_ending()
             || !results.iter().all(|end| matches!(end.outcome, TaskOutcome::NotStarted | TaskOutcome::Skipped))
         {
             return;
@@ -163,10 +176,9 @@ impl<'a> Invocation<'a> {
                 Box::pin(self.call_last_failure(routed, (error, end.attempt))).await;
             }
             if !is_due {
-                if is_suspect && end.outcome.is_done() && self.records.len() > 1 {
-                    // The next of the batch may end the process, and this one is not to come again for that.
+                // The next of the batch may end the process, and this one is not to come again for that.
+                if end.outcome.is_done() && (self.polled.is_some() || is_suspect && self.records.len() > 1) {
                     self.delete(record).await;
-                    self.note_deleted(record);
                 }
                 return end;
             }
@@ -243,7 +255,7 @@ impl<'a> Invocation<'a> {
                 Ok(handler) => {
                     let task = RawTask::new(body, record.attributes.clone());
                     match self.run_handler(handler, context, task).await {
-                        TaskOutcome::Cut => self.times.cut(attempt),
+                        TaskOutcome::Cut if !self.has_ended() => self.times.cut(attempt),
                         outcome => outcome,
                     }
                 }
@@ -271,7 +283,7 @@ impl<'a> Invocation<'a> {
         let until = context.delivery.until;
         let scope = Scope::new(Some(origin), self.times.end, context.delivery.trace.clone());
         let running = scope.run(async { (handler.run)(context, task).await });
-        match batch::guarded(running, until).await {
+        match self.until_the_end(pin!(batch::guarded(running, until))).await {
             Ok(Ok(())) => match flush(&scope).await {
                 Ok(()) => TaskOutcome::Done,
                 Err(error) => TaskOutcome::Failed(error),

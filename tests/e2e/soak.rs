@@ -1,5 +1,5 @@
-//! What `tests/e2e/tasks_soak.py` runs, kills and starts again: `work PORT` is a worker behind an invoke URL, `post` a site
-//! that posts; `later` and `cancel` are of one task that waits for long. It uses the public API only; what is broken on purpose, `BROKEN` in the environment says.
+//! What `tests/e2e/tasks_soak.py` runs, kills and starts again: `work PORT` is a worker behind an invoke URL, `serve` one in a
+//! container that polls, `post` a site that posts; `later` and `cancel` are of one task that waits for long. It uses the public API only; what is broken on purpose, `BROKEN` in the environment says.
 #![allow(clippy::print_stdout)] // What became of each post is told there.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use axum::{Router, extract::State, http::StatusCode};
 use chalice_http_toolkit::{
-    BoxError, Defect, Task, TaskContext, TaskingController, seed,
+    App, BoxError, Defect, Task, TaskContext, TaskingController, seed,
     tasking::{Dedup, DynamoStore},
 };
 use serde::{Deserialize, Serialize};
@@ -53,10 +53,14 @@ async fn main() -> Result<(), BoxError> {
     tracing_subscriber::fmt().with_env_filter("error").with_writer(std::io::stderr).init();
     match &env::args().skip(1).collect::<Vec<_>>()[..] {
         [verb, port] if verb == "work" => work(port.parse()?).await,
+        [verb] if verb == "serve" => {
+            let app = App::worker(&tasks()?).with_worker().with_health_path("/healthz");
+            Ok(app.run().await?)
+        }
         [verb] if verb == "post" => post().await,
         [verb, seconds, group, number] if verb == "later" => later(seconds.parse()?, group, number.parse()?).await,
         [verb, group, number] if verb == "cancel" => cancel(group, number.parse()?).await,
-        _ => Err("it is `work PORT`, `post`, `later SECONDS GROUP NUMBER` or `cancel GROUP NUMBER`".into()),
+        _ => Err("it is `work PORT`, `serve`, `post`, `later SECONDS GROUP NUMBER` or `cancel GROUP NUMBER`".into()),
     }
 }
 
@@ -99,6 +103,11 @@ impl World {
 }
 
 async fn work(port: u16) -> Result<(), BoxError> {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    Ok(axum::serve(listener, Router::new().fallback(invoke).with_state(tasks()?)).await?)
+}
+
+fn tasks() -> Result<TaskingController, BoxError> {
     let lines =
         |name: &str| OpenOptions::new().append(true).create(true).open(setting(name).unwrap_or("/dev/null".into()));
     let store = DynamoStore::new("done");
@@ -133,8 +142,7 @@ async fn work(port: u16) -> Result<(), BoxError> {
     if setting("BROKEN").as_deref() == Some("group-skip") {
         seed(Some(Defect::GroupSkip));
     }
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
-    Ok(axum::serve(listener, Router::new().fallback(invoke).with_state(tasks)).await?)
+    Ok(tasks)
 }
 
 async fn invoke(State(tasks): State<TaskingController>, event: String) -> (StatusCode, String) {

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import botocore.exceptions
-from harness import ROOT, check, free_port, listens, running, wait
+from harness import ROOT, check, free_port, get, listens, running, wait
 from queues import FORWARD, Killable, cloud, count, figures, judge, numbers, queue, send
 
 SOAK = ROOT / "target/debug/examples/soak"
@@ -67,6 +67,11 @@ class Work:
     def worker(self, port=None):
         files = {"EFFECTS": str(self.effects), "TRIES": str(self.tries), "QUEUE": f"{self.name}.fifo"}
         return Killable([SOAK, "work", str(port or self.port)], env=self.cloud.environment | files | self.settings)
+
+    def container(self, port, **environment):
+        files = {"EFFECTS": str(self.effects), "TRIES": str(self.tries), "QUEUE": f"{self.name}.fifo"}
+        served = {"STAGE": "prod", "HOST": "127.0.0.1", "PORT": str(port)}
+        return Killable([SOAK, "serve"], env=self.cloud.environment | files | served | self.settings | environment)
 
     def forward(self, **environment):
         invoke = f"http://127.0.0.1:{self.port}"
@@ -428,6 +433,48 @@ def i8(cloud):
     check("no more twice than was under way", judged["twice"] <= worker.kills * 10, True)
 
 
+def i9(cloud):
+    """Containers that poll by themselves: two under kill -9; then one that is told to end again and again."""
+    begun, kills, ports = time.monotonic(), max(KILLS // 6, 4), (free_port(), free_port())
+    work = Work(cloud, "i9", 20, dead_letters_after=100, EFFECTS_TABLE="effects", TAKES="10")
+    moments = random.Random(SEED)
+    with work.container(ports[0]) as first, work.container(ports[1]) as second:
+
+        def kill():
+            time.sleep(moments.uniform(0.3, 0.9))
+            if first.kills < kills:
+                first.kill()
+
+        work.feed(300, kill, lambda: first.kills >= kills)
+        check("the site is served too", get(ports[1], "/healthz").status, 200)
+        check("the other one lives", second.process.poll(), None)
+    judged, letters = work.judge(work.told()), dead_letters(work)
+    figures("I9, containers under kill -9", begun, messages=work.messages(), kills=kills, **judged, dead_letters=len(letters))
+    check("lost, out of order, twice", (judged["lost"], judged["inverted"], judged["twice"]), (0, 0, 0))
+    check("healthy dead letters", letters, [])
+    check("kills have been felt", judged["tried_again"] > 0, True)
+
+    begun, ends, longest = time.monotonic(), 3, 0
+    work = Work(cloud, "i9-ends", 10, dead_letters_after=100, TAKES="50")
+    work.send(200)
+    for _ in range(ends):
+        with work.container(ports[0]) as container:
+            tried = len(numbers(work.tries))
+            wait("it works", lambda tried=tried: len(numbers(work.tries)) > tried + 10)
+            container.process.terminate()
+            told = time.monotonic()
+            check("it ends by itself", container.process.wait(20), 0)
+            longest = max(longest, time.monotonic() - told)
+            check("what ran is finished", sorted(numbers(work.tries)), sorted(numbers(work.effects)))
+    check("something is left", work.left() > 0, True)
+    with work.container(ports[0]):
+        wait("the queue is empty", lambda: work.left() == 0, 60)
+    judged = work.judge()
+    figures("I9, SIGTERM", begun, messages=work.messages(), ends=ends, longest_ms=round(longest * 1000), **judged)
+    check("lost, out of order, tried again", (judged["lost"], judged["inverted"], judged["tried_again"]), (0, 0, 0))
+    check("dead letters", dead_letters(work), [])
+
+
 def chance(step):
     """What `soak.rs` makes of the name of a step."""
     value = 7
@@ -483,7 +530,7 @@ def acceptance(cloud):
 
 
 # The longest first.
-SCENES = {"i7": i7, "i2": i2, "i6": i6, "i3": i3, "i5": i5, "i4": i4, "i8": i8}
+SCENES = {"i7": i7, "i2": i2, "i6": i6, "i3": i3, "i5": i5, "i4": i4, "i8": i8, "i9": i9}
 if "TASK_ACCEPTANCE" in os.environ:
     SCENES = {"acceptance": acceptance} | SCENES
 

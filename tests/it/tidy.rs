@@ -342,11 +342,11 @@ fn each_foreign_crate_has_one_owner() {
             &[
                 "runtime/",
                 "tasking/event.rs",
+                "tasking/receive.rs",
                 "tasking/s3.rs",
                 "tasking/scheduler.rs",
                 "images/placeholder.rs",
                 "pages/inline.rs",
-                "bin/chalice-http-toolkit/forward/event.rs",
                 "bin/chalice-http-toolkit/verify.rs",
             ],
         ),
@@ -368,6 +368,7 @@ fn each_foreign_crate_has_one_owner() {
             "aws_sdk_sqs",
             &[
                 "tasking/sqs.rs",
+                "tasking/receive.rs",
                 "tasking/aws.rs",
                 "bin/chalice-http-toolkit/forward/",
                 "bin/chalice-http-toolkit/aws.rs",

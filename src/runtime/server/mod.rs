@@ -66,6 +66,8 @@ struct Server {
     /// Those that are served in development.
     hosts: Hosts,
     shutdown_time: Duration,
+    /// Its process stands still between requests.
+    is_web_function: bool,
     is_ending: AtomicBool,
     free: Arc<Semaphore>,
     free_for_surplus: Arc<Semaphore>,
@@ -162,6 +164,7 @@ impl Server {
         Ok(Self {
             hosts: Hosts::parse(&setting("ALLOWED_HOSTS", String::new())?)?.with(host),
             shutdown_time,
+            is_web_function,
             is_ending: AtomicBool::new(false),
             free: Arc::new(Semaphore::new(settings.limits.connections.min(Semaphore::MAX_PERMITS))),
             free_for_surplus: Arc::new(Semaphore::new(MOST_SURPLUS)),
@@ -178,6 +181,9 @@ impl Server {
         let is_meant = address.ip().is_loopback() || env::var("STAGE").is_ok_and(|stage| stage == "dev");
         self.app.development &= is_meant;
         self.greet(address);
+        if !self.is_web_function {
+            self.app.tasks.start_polling()?;
+        }
         let server = Arc::new(self);
         let (end, _) = watch::channel(End::NotYet);
         server.accept(&listener, address, &end, until).await;
@@ -252,6 +258,7 @@ impl Server {
     /// Lets what is in work come to its end, if it does so in time.
     async fn end(self: &Arc<Self>, listener: TcpListener, address: SocketAddr, end: &watch::Sender<End>) {
         self.is_ending.store(true, Relaxed);
+        self.app.tasks.end_polling(self.shutdown_time);
         tracing::info!(connections = end.receiver_count(), "the server ends; what is in work is waited for");
         let finished = async {
             // A client that asks now, on an old connection or a new one, is answered, and told to ask no more on it. A connection

@@ -42,6 +42,8 @@ pub(crate) struct TaskingSettings {
     pub(crate) metrics: bool,
     /// Where tasks wait that wait for long; none where all wait in the queue.
     pub(crate) long_delays: Option<Arc<dyn LongDelays>>,
+    /// How long a batch has in a worker that polls.
+    pub(crate) worker_time: Duration,
 }
 
 impl Default for TaskingSettings {
@@ -66,6 +68,7 @@ impl Default for TaskingSettings {
             status: None,
             metrics: false,
             long_delays: None,
+            worker_time: Duration::from_secs(5 * 60),
         }
     }
 }

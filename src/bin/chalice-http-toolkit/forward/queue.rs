@@ -8,9 +8,9 @@ use aws_sdk_sqs::{
         QueueAttributeName,
     },
 };
+use chalice_http_toolkit::tasking::polling::record;
 use serde_json::Value;
 
-use super::event;
 use crate::{
     queue_name::QueueName,
     sqs::{self, Refused, Trouble, refused, trouble},
@@ -121,7 +121,7 @@ fn received(message: &Message, arn: &str) -> Option<Received> {
         group: system(MessageSystemAttributeName::MessageGroupId),
         task: message.message_attributes().and_then(|own| Some(own.get(TASK)?.string_value()?.to_owned())),
         attempt: system(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or_else(|| "?".into()),
-        record: event::record(message, arn),
+        record: record(message, arn),
     })
 }
 

@@ -2,10 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use tokio::{
-    pin, select,
-    time::{sleep, timeout},
-};
+use chalice_http_toolkit::tasking::polling::kept;
+use tokio::time::{sleep, timeout};
 
 use super::{
     queue::{Queue, Received},
@@ -23,29 +21,14 @@ use crate::sqs::{Refused, Trouble};
 /// and the function still runs the one that it suspects first.
 pub(super) async fn held<T>(queue: &Queue, batch: &[Received], work: impl Future<Output = T>) -> T {
     let lease = Duration::from_secs(queue.visibility.unsigned_abs().into());
-    pin!(work);
-    loop {
-        select! {
-            output = &mut work => return output,
-            () = sleep(lease / 3) => {}
-        }
-        let extension = timeout(lease, queue.hide(batch, queue.visibility));
-        pin!(extension);
-        // One that is on its way is waited for: it must not hide what is given back after the work.
-        let extended = select! {
-            output = &mut work => {
-                let _ = extension.await;
-                return output;
-            }
-            extended = &mut extension => extended,
-        };
+    let extend = || async {
+        let extended = timeout(lease, queue.hide(batch, queue.visibility)).await;
         if let Some(reason) = why_not(extended.ok()) {
-            report::warn(&format!(
-                "{}: messages could not be kept hidden and may be given again: {reason}",
-                queue.name()
-            ));
+            let name = queue.name();
+            report::warn(&format!("{name}: messages could not be kept hidden and may be given again: {reason}"));
         }
-    }
+    };
+    kept(work, lease / 3, extend).await
 }
 
 fn why_not(extended: Option<Result<Vec<Refused>, Trouble>>) -> Option<String> {
