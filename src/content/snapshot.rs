@@ -131,7 +131,8 @@ impl Snapshot {
         if let PageTag::Render(reason) = &tag {
             let body = self.templates.render(request.name, &arguments, request.script_root)?;
             let page = tagged(&content_type, body).with_inline(closure.inline.clone());
-            let page = page.with_closure(ClosureTag::Known(self.cache_tag(&closure)));
+            // An object among the arguments may render any template when it is called or asked.
+            let page = page.with_closure(ClosureTag::Known(self.site_tag()));
             return Ok(request.because(page, &format!("rendered to know its tag: {reason}")));
         }
         let change = request.change(&tag, || closure.explain(&arguments, &counted, request.script_root));

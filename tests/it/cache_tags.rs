@@ -1,8 +1,11 @@
 //! Cache tags: which answers have which, through every front door, and what takes them off.
 
+use std::sync::Arc;
+
 use chalice_http_toolkit::{App, CacheControl, CloudFront, ContentManager, EntityTag, ErrorKind, Representation};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda_http::Request;
+use minijinja::{State, Value, value::Object};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -370,4 +373,32 @@ async fn an_image_has_the_tag_of_its_file_and_of_how_its_variants_are_made() {
     }
     assert_eq!(of(&fine, "/static/a.png").await, of(&fine, "/static/a.png?w=16").await);
     assert_eq!(of(&fine, "/static/a.css").await, of(&coarse, "/static/a.css").await);
+}
+
+/// What is called or asked for an entry may be an object of the site's own, which has the engine at hand.
+#[tokio::test]
+async fn a_page_with_an_object_among_its_arguments_goes_when_a_template_that_the_object_renders_has_changed() {
+    #[derive(Debug)]
+    struct Renders;
+
+    impl Object for Renders {
+        fn call(self: &Arc<Self>, state: &mut State<'_, '_>, _: &[Value]) -> Result<Value, minijinja::Error> {
+            state.get_template("other.html")?.render(()).map(Value::from_safe_string)
+        }
+    }
+
+    let mut answers = Vec::new();
+    for other in ["one", "two"] {
+        let folders = folders(&[("templates/index.html", "{{ part() }}"), ("templates/other.html", other)]);
+        let content = folders.content().with_build_id("1");
+        let app = app_with(CloudFront::new().with_cache_tags("cache-tag"), move |_| {
+            let page =
+                content.render_template("index.html", minijinja::context! { part => Value::from_object(Renders) });
+            until_purged(page.expect("a template"))
+        });
+        answers.push(get(&app, "/").send().await);
+    }
+    assert_eq!((answers[0].text(), answers[1].text()), ("one", "two"));
+    assert_ne!(answers[0].header("etag"), answers[1].header("etag"));
+    assert_ne!(tags(&answers[0]).1, tags(&answers[1]).1, "the tag of its closure stays");
 }
