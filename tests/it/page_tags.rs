@@ -10,7 +10,10 @@ use std::{
 };
 
 use chalice_http_toolkit::{App, ContentManager, Representation};
-use minijinja::{Value, context};
+use minijinja::{
+    State, Value, context,
+    value::{Enumerator, Object, ObjectRepr},
+};
 use proptest::{
     prelude::*,
     sample::select,
@@ -497,6 +500,55 @@ pub(crate) enum Form {
     Context,
     /// Maps whose order is another one each time.
     HashMaps,
+    /// Objects of the site's own that are maps and lists, and can be called besides.
+    Callables,
+}
+
+/// A map or a list that gives the entry which it is called with.
+#[derive(Debug)]
+struct Callable(Json);
+
+impl Object for Callable {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        if self.0.is_array() { ObjectRepr::Seq } else { ObjectRepr::Map }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let part = match &self.0 {
+            Json::Array(items) => items.get(key.as_usize()?),
+            map => map.get(key.as_str()?),
+        };
+        part.map(callables)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        match &self.0 {
+            Json::Array(items) => Enumerator::Seq(items.len()),
+            map => Enumerator::Values(map.as_object().into_iter().flatten().map(|(key, _)| key.into()).collect()),
+        }
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, minijinja::Error> {
+        Ok(arguments.first().and_then(|key| self.get_value(key)).unwrap_or_default())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        _: &[Value],
+    ) -> Result<Value, minijinja::Error> {
+        let entry = if method == "first" { self.get_value(&0.into()) } else { self.get_value(&method.into()) };
+        Ok(entry.unwrap_or_default())
+    }
+}
+
+/// The same for the engine, with each list and map below the first one something that can be called.
+fn callables(value: &Json) -> Value {
+    match value {
+        Json::Object(_) | Json::Array(_) => Value::from_object(Callable(value.clone())),
+        scalar => Value::from(minijinja::value::Serde(scalar)),
+    }
 }
 
 /// The same for the engine, with each map a hash map.
@@ -591,6 +643,12 @@ impl World {
             }
             Form::Context => part(content, name, block, Value::from(minijinja::value::Serde(typed()))),
             Form::HashMaps => part(content, name, block, hash_maps(&self.arguments)),
+            Form::Callables => {
+                let arguments = self.arguments.as_object().into_iter().flatten();
+                let arguments: BTreeMap<_, _> =
+                    arguments.map(|(name, value)| (name.clone(), callables(value))).collect();
+                part(content, name, block, Value::from(arguments))
+            }
             Form::Value => part(content, name, block, Value::from(minijinja::value::Serde(&self.arguments))),
         }
     }
@@ -765,6 +823,47 @@ fn piece() -> impl Strategy<Value = String> {
         "{% import 'macros.html' as m %}{{ b.m[m.title] }}{{ b.list[0][m.shared.t] }}",
         "{% for n in b.tree recursive %}{{ b.m[n.t] }}{{ n[b.x] }}{{ loop(n.children) }}{% endfor %}",
         "{{ b.m[b.m[b.x]] }}{{ b.list[0][b.m.k] }}",
+        // Macros that nobody calls, unless another piece does: the engine keeps values for them where they are declared.
+        "{% macro idle() %}{{ d }}{{ p }}{{ x }}{% endmacro %}{{ d }}",
+        "{% set d = b.x %}{% macro idle() %}{{ d }}{% endmacro %}{% set d = b.y %}{% include '{}.html' %}{{ d }}",
+        "{% macro idle() %}{{ d }}{% endmacro %}{% include '{}.html' %}{% set d = b.y %}{% include '{}.html' %}",
+        "{% for p in b.list %}{% macro idle() %}{{ p }}{{ d }}{% endmacro %}{% set d = p.u %}{% include '{}.html' %}{% endfor %}",
+        "{% macro idle() %}{% include '{}.html' %}{{ a }}{% endmacro %}{% macro busy() %}{% include '{}.html' %}{% endmacro %}{{ busy() }}",
+        "{% if a %}{% macro idle() %}{{ b.y }}{{ d }}{% endmacro %}{% endif %}{% set b = d %}{{ b }}",
+        "{% with d = b.m %}{% macro idle() %}{{ d }}{{ n }}{% endmacro %}{% include '{}.html' %}{% endwith %}{{ d }}",
+        "{% macro idle(x=d) %}{{ x }}{{ caller() }}{% endmacro %}{{ idle.caller }}{{ idle.arguments }}{{ idle }}",
+        "{% set d = b.list %}{% macro idle() %}{% for d in d %}{{ d.t }}{% endfor %}{% endmacro %}{% include '{}.html' %}",
+        "{% macro idle() %}{% macro within() %}{{ d }}{% endmacro %}{{ z }}{% endmacro %}{% set z = b.y %}{% macro see() %}{{ z }}{% include '{}.html' %}{% endmacro %}{{ see() }}",
+        "{% import '{}.html' as m %}{{ m.idle is defined }}{{ m.d }}{{ m.z }}{{ m.idle.name }}",
+        "{{ idle() if idle is defined }}",
+        "{% from '{}.html' import idle %}{{ idle() if idle }}",
+        "{% macro idle() %}{{ z }}{% endmacro %}{% for z in b.list %}{% macro late_z() %}{{ z.t }}{% endmacro %}{{ late_z() }}{% endfor %}{{ z }}",
+        // Lists, maps and loops that are handed to the methods of a loop.
+        "{% for p in b.list %}{{ loop.cycle(b.m, p) }}{% endfor %}",
+        "{% for i in [1, 2] %}{{ loop.cycle(b.list, b.m).k }}{{ loop.cycle(b.list, b.tree)[0].t }}{% endfor %}",
+        "{% for p in b.list %}{% if loop.changed(b.m, p) %}n{% endif %}{% endfor %}",
+        "{% for i in [b.list, b.m, b.tree, b.list] %}{% if loop.changed(i) %}n{% endif %}{% endfor %}",
+        "{% for n in b.tree recursive %}{% if loop.changed(n) %}{{ loop(n.children) }}{% endif %}{{ loop.cycle(n) }}{% endfor %}",
+        "{% for i in [1, 2] %}{% set z = loop.cycle(b.list, [b.m]) %}{{ z|length }}{{ z[0].k }}{% endfor %}",
+        "{% for i in [1, 2] %}{% with l = loop %}{{ l.cycle(b.m, b.tree)|list }}{{ l.changed(b.list) }}{% endwith %}{% endfor %}",
+        "{% for i in [1, 2] %}{{ loop.cycle(*[b.m, b.list]) }}{{ loop.changed(*[b.tree]) }}{% endfor %}",
+        "{% for p in b.list %}{% for q in c %}{{ loop.cycle(p, q) }}{{ loop.changed(p) }}{% endfor %}{% endfor %}",
+        "{% from 'macros.html' import apply %}{% for p in b.list %}{{ apply(loop.cycle, b.m) }}{% endfor %}",
+        "{% from 'macros.html' import cycle, changed %}{% for p in b.list %}{{ cycle(b.m) }}{{ changed(p) }}{{ loop.cycle(cycle, p) }}{% endfor %}",
+        // Blocks that need what stands outside of them.
+        "{% set z = b.x %}{% macro in_block() %}{{ z }}{{ d }}{% endmacro %}{% block inner %}{{ in_block() }}{% endblock %}",
+        "{% import 'macros.html' as m %}{% block body %}{{ m.card(b.list|last or b) }}{{ m.title }}{% endblock %}",
+        "{% block side %}{% macro idle() %}{{ d }}{% endmacro %}{% include '{}.html' %}{% endblock %}{% set d = b.y %}",
+        "{% include '{}.html' %}{% block body %}{{ d }}{{ z }}{{ idle() if idle }}{% endblock %}",
+        "{% set ns = namespace(v=b.y) %}{% for p in b.list %}{% set ns.v = p.t %}{% endfor %}{% block side %}{{ ns.v }}{% endblock %}",
+        "{% if a %}{% set d = b.m %}{% else %}{% set d = b.list %}{% endif %}{% block inner %}{{ d }}{{ d.k }}{% endblock %}",
+        "{% with z = b.y %}{% block body %}{{ z }}{% block inner %}{{ d }}{% endblock %}{% endblock %}{% endwith %}",
+        "{% block side %}{{ super() }}{% for p in b.list %}{{ loop.cycle(b.m, b.x) }}{% endfor %}{% endblock %}",
+        "{% block body %}{% set d = super() %}{{ d }}{{ self.inner() if a }}{% endblock %}",
+        // Things that can be called.
+        "{{ b.m('k') if b.m is mapping }}{{ b.m.k }}",
+        "{{ b.list(0).t if a }}{{ b.list.first() if b.x }}{{ b.tree|length }}",
+        "{% from 'macros.html' import apply %}{{ apply(b.m, 'k') if a }}{{ 'k' in b.m }}",
     ];
     let known = |piece: &&str| cfg!(feature = "images") || !piece.contains("picture");
     let pieces: Vec<&str> = pieces.into_iter().filter(known).collect();
@@ -822,7 +921,8 @@ fn arguments() -> impl Strategy<Value = Json> {
 pub(crate) fn world() -> impl Strategy<Value = World> {
     let further = (inner_template(), inner_template(), prop::option::of(inner_template()));
     let files = prop::collection::vec(prop::option::of(select(vec!["p", "q"])), 2);
-    let forms = [Form::Json, Form::Struct, Form::Unordered, Form::Value, Form::Context, Form::HashMaps];
+    let forms =
+        [Form::Json, Form::Struct, Form::Unordered, Form::Value, Form::Context, Form::HashMaps, Form::Callables];
     let arguments = (arguments(), select(forms.to_vec()));
     let block = prop::option::weighted(0.3, select(vec!["body", "side", "inner"]));
     let place = (select(vec!["", "/prod"]), select(vec!["1", "2"]), block);
