@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     process::Output,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ fn start() -> (String, Arc<Mutex<Vec<Value>>>) {
     let noted = events.clone();
     // It ends with the test's process.
     std::thread::spawn(move || {
-        let mut turns = 0_u32;
+        let (mut turns, mut started) = (0_u32, None);
         for stream in listener.incoming().flatten() {
             turns += 1;
             let (head, body) = read_request(&stream);
@@ -33,7 +34,11 @@ fn start() -> (String, Arc<Mutex<Vec<Value>>>) {
                     noted.lock().expect("no panic").push(event);
                     send(stream, "", &reply);
                 }
-                false => send(stream, "age: 120\r\n", kept(target, turns, &base).as_bytes()),
+                false => send(
+                    stream,
+                    "age: 120\r\n",
+                    kept(target, turns, &base, *started.get_or_insert_with(Instant::now)).as_bytes(),
+                ),
             }
         }
     });
@@ -45,14 +50,16 @@ fn send(mut stream: TcpStream, fields: &str, body: &[u8]) {
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("it is taken");
 }
 
-fn kept(target: &str, turns: u32, base: &str) -> String {
+fn kept(target: &str, turns: u32, base: &str, started: Instant) -> String {
     match target {
         "/sitemap.xml" => format!(
             "<urlset><url><loc>{base}/same</loc></url><url><loc> {base}/stale?a=1&amp;b=2 </loc></url></urlset>"
         ),
         // It was purged after it had been asked for once.
         "/purged" if turns == 1 => "old".into(),
-        "/purged" | "/same" | "/streamed" | "/bytes" => "now".into(),
+        // It was changed before it was asked for, and is purged for the second time while the command waits.
+        "/purged-later" if started.elapsed() < Duration::from_millis(900) => "old".into(),
+        "/purged" | "/purged-later" | "/same" | "/streamed" | "/bytes" => "now".into(),
         _ => "old".into(),
     }
 }
@@ -68,7 +75,7 @@ fn fresh(path: &str, turns: u32) -> Vec<u8> {
 }
 
 fn verify(at: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = command(&["verify", at, "--function", "shop"]);
+    let mut command = command(&["verify", at, "--function", "shop", "--wait", "1"]);
     command.args(arguments).env("AWS_ENDPOINT_URL", at).env("NO_PROXY", "*").env("AWS_REGION", "eu-west-1");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("ORIGIN_SECRET", "of the test");
     let Output { status, stdout, stderr } = command.output().expect("it runs");
@@ -83,6 +90,7 @@ fn a_copy_that_nobody_purged_is_found() {
         ("/streamed", 0, "1 pages compared, 0 of them differ\n"),
         ("/bytes", 0, "1 pages compared, 0 of them differ\n"),
         ("/purged", 0, "1 pages compared, 0 of them differ\n"),
+        ("/purged-later", 0, "1 pages compared, 0 of them differ\n"),
         (
             "/changing",
             0,

@@ -98,9 +98,9 @@ pub(crate) enum Verb {
     /// Compare what CloudFront serves with what the function answers now.
     ///
     /// A page that was changed without a purge of its tags stays at the edge as it was. This command finds such pages: it asks
-    /// for each path at the public address, and invokes the function with the same request. Where the two differ twice in a
-    /// row, it prints a line with the path, the age of the copy and the cache tags of the page. Pages that depend on cookies
-    /// can't be compared.
+    /// for each path at the public address, and invokes the function with the same request. Where the two differ, it waits and asks
+    /// both again, as a purge may be on its way. If they still differ, it prints a line with the path, the age of the copy and the
+    /// cache tags of the page. Pages that depend on cookies can't be compared.
     ///
     /// It takes credentials with the right lambda:InvokeFunction. If the site has an origin secret, ORIGIN_SECRET is that. The
     /// exit code is 0 where all pages are equal, 1 where one differs, and 2 where they can't be compared.
@@ -277,6 +277,9 @@ pub(crate) struct Verify {
     /// The field that has the cache tags, as the site has it by `with_cache_tags`.
     #[arg(long, value_name = "FIELD", default_value = "cache-tag")]
     pub(crate) cache_tags: String,
+    /// How long to wait before pages that differ are compared again. The second purge of a page comes after 10 seconds by default.
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    pub(crate) wait: Duration,
     /// One JSON object instead of lines.
     #[arg(long)]
     pub(crate) json: bool,

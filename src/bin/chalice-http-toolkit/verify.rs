@@ -1,10 +1,11 @@
 //! `verify`: compares what CloudFront serves with fresh answers of the function. It changes nothing.
 
-use std::{env, process::ExitCode};
+use std::{env, process::ExitCode, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     args,
@@ -79,22 +80,28 @@ async fn verify(asked: &args::Verify) -> Result<Report, BoxError> {
         fastrand::shuffle(&mut paths);
         paths.truncate(sample);
     }
-    let mut report = Report::default();
+    let mut report = Report { compared: paths.len(), ..Report::default() };
+    let mut differing = Vec::new();
     for path in paths {
-        report.compared += 1;
-        let (mut kept, mut fresh) = (site.kept(&path).await?, site.fresh(&path).await?);
-        if kept.body != fresh.body || kept.status != fresh.status {
-            // It may have been changed and purged between the two.
-            let first = fresh;
-            (kept, fresh) = (site.kept(&path).await?, site.fresh(&path).await?);
-            if first.body != fresh.body && kept.body != fresh.body {
-                report.changing.push(path);
-                continue;
-            }
+        let (kept, fresh) = site.both(&path).await?;
+        if !kept.is_equal(&fresh) {
+            differing.push(path);
         }
-        if kept.body != fresh.body || kept.status != fresh.status {
+    }
+    // A page may have been changed and purged between the two answers, and its second purge comes later.
+    if !differing.is_empty() {
+        sleep(asked.wait).await;
+    }
+    for path in differing {
+        let (kept, fresh) = site.both(&path).await?;
+        if kept.is_equal(&fresh) {
+            continue;
+        }
+        if site.fresh(&path).await?.is_equal(&fresh) {
             let (age, tags) = (kept.field("age"), fresh.field(&asked.cache_tags));
             report.stale.push(Stale { path, age, tags });
+        } else {
+            report.changing.push(path);
         }
     }
     Ok(report)
@@ -108,11 +115,18 @@ struct Page {
 }
 
 impl Page {
+    fn is_equal(&self, other: &Self) -> bool {
+        (self.status, &self.body) == (other.status, &other.body)
+    }
+
     fn field(&self, name: &str) -> String {
         let found = self.fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone()).unwrap_or_default()
     }
 }
+
+/// CloudFront waits 30 seconds for a site by default. Both answers take no longer than two such waits.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The two to compare: the site at its public address, and its function.
 struct Site<'a> {
@@ -133,6 +147,15 @@ impl<'a> Site<'a> {
         let origin = format!("{}://{host}", asked.url.scheme_str().unwrap_or("https"));
         let secret = env::var("ORIGIN_SECRET").ok().filter(|secret| !secret.is_empty());
         Ok(Self { asked, origin, host, config, region, secret })
+    }
+
+    /// What a visitor gets, and after it what the function answers.
+    async fn both(&self, path: &str) -> Result<(Page, Page), BoxError> {
+        let both = async { Ok((self.kept(path).await?, self.fresh(path).await?)) };
+        match timeout(LONGEST, both).await {
+            Ok(both) => both,
+            Err(_) => Err(format!("{path}: there is no answer within {} s", LONGEST.as_secs()).into()),
+        }
     }
 
     /// What a visitor gets.
