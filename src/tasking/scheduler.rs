@@ -52,6 +52,7 @@ impl TaskingController {
     ///
     /// - The task comes in the minute after its time, and not earlier. It goes to the end of its group then.
     /// - Two tasks with the same name, group and key are one schedule, until it has come.
+    /// - [`Posted::message_id`](crate::tasking::Posted::message_id) is the name of the schedule.
     /// - [`cancel`](Self::cancel) deletes the schedule, for which it needs no store.
     /// - A task with its attributes takes up to 256 KiB as JSON.
     /// - If Scheduler can't send it, it tries for 24 hours.
