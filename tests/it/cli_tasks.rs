@@ -31,6 +31,8 @@ struct World {
     most_receives: u32,
     /// Whether what is received can be received again at once, as in a queue so large that the time runs out.
     hides_nothing: bool,
+    /// The message that it does not delete.
+    keeps: Option<String>,
 }
 
 type Shared = Arc<Mutex<World>>;
@@ -86,15 +88,23 @@ impl World {
                 let receipts: BTreeSet<&str> =
                     entries.iter().map(|entry| entry["ReceiptHandle"].as_str().expect("a receipt")).collect();
                 let queue = self.queues.entry(name).or_default();
+                let keeps = self.keeps.as_deref();
+                let mut failed = Vec::new();
                 match target {
-                    "DeleteMessageBatch" => queue.retain(|message| !receipts.contains(&*message.id)),
+                    "DeleteMessageBatch" => {
+                        queue.retain(|message| !receipts.contains(&*message.id) || keeps == Some(message.id.as_str()));
+                        let kept = entries.iter().filter(|entry| entry["ReceiptHandle"].as_str() == keeps);
+                        failed = kept
+                            .map(|entry| json!({ "Id": entry["Id"], "Code": "InternalError", "SenderFault": false }))
+                            .collect();
+                    }
                     "ChangeMessageVisibilityBatch" => {
                         let is_it = |message: &&mut Message| receipts.contains(&*message.id);
                         queue.iter_mut().filter(is_it).for_each(|message| message.is_hidden = false);
                     }
                     other => panic!("{other} is not expected"),
                 }
-                json!({ "Successful": [], "Failed": [] })
+                json!({ "Successful": [], "Failed": failed })
             }
         }
     }
@@ -168,7 +178,7 @@ fn sqs(tasks: Vec<Message>, dead: Vec<Message>, most_receives: u32) -> (Shared, 
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = format!("http://{}", listener.local_addr().expect("an address"));
     let queues = BTreeMap::from([("mail.fifo".to_owned(), tasks), ("dead.fifo".to_owned(), dead)]);
-    let world = Arc::new(Mutex::new(World { queues, most_receives, hides_nothing: false }));
+    let world = Arc::new(Mutex::new(World { queues, most_receives, ..World::default() }));
     let answers = world.clone();
     // It ends with the test's process.
     std::thread::spawn(move || {
@@ -361,4 +371,17 @@ fn nothing_is_deleted_before_somebody_says_yes() {
     assert_eq!((code, queue(&world, "dead.fifo").len()), (Some(0), 1));
     let (code, _, _) = tasks(&at, &["purge", "--dead", "--yes"], "");
     assert_eq!((code, queue(&world, "dead.fifo").len()), (Some(0), 0));
+}
+
+#[test]
+fn a_deletion_that_sqs_refuses_is_not_counted_as_one() {
+    let (world, at) = sqs(Vec::new(), letters(), 100);
+    world.lock().expect("no panic").keeps = Some("b1".to_owned());
+    let (code, out, err) = tasks(&at, &["drop", "--dead", "--name", "send_invoice", "--yes"], "");
+    assert_eq!((code, out.lines().count()), (Some(1), 1), "{out}{err}");
+    assert!(out.contains("c1") && err.contains("b1 is still in dead.fifo: InternalError"), "{out}{err}");
+    assert!(err.contains("dead.fifo: 1 deleted"), "{err}");
+    let (code, out, err) = tasks(&at, &["redrive", "--name", "send_invoice"], "");
+    assert_eq!((code, out.lines().count()), (Some(1), 1), "{out}{err}");
+    assert!(err.contains("b1 was sent back and is still in dead.fifo: InternalError"), "{err}");
 }

@@ -1,6 +1,8 @@
 //! One queue, by the AWS SDK, for a person who looks at it: receiving, giving back, deleting, sending back. It does not know
 //! which messages are meant.
 
+use std::collections::BTreeMap;
+
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     Client,
@@ -104,10 +106,11 @@ impl Queue {
         stream::iter(receipts.chunks(MOST_ENTRIES)).map(release).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// Deletes messages. Why one of them is still there.
-    pub(super) async fn delete(&self, receipts: &[String]) -> Result<Option<String>, Trouble> {
-        let delete = |receipts: &[String]| {
+    /// Deletes messages. Why some of them are still there, by their places.
+    pub(super) async fn delete(&self, receipts: &[String]) -> Result<BTreeMap<usize, String>, Trouble> {
+        let delete = |(chunk, receipts): (usize, &[String])| {
             let entry = |(place, receipt): (usize, &String)| {
+                let place = chunk * MOST_ENTRIES + place;
                 let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
                 entry.receipt_handle(receipt).build().ok()
             };
@@ -115,11 +118,13 @@ impl Queue {
             let delete = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
             async {
                 let answer = delete.send().await.map_err(trouble)?;
-                Ok(answer.failed.into_iter().next().map(|entry| refused(entry).reason))
+                // Each message of a batch is deleted or refused by itself.
+                Ok(answer.failed.into_iter().map(refused).map(|entry| (entry.place, entry.reason)).collect::<Vec<_>>())
             }
         };
-        let failed = stream::iter(receipts.chunks(MOST_ENTRIES)).map(delete).buffer_unordered(AT_ONCE);
-        Ok(failed.try_collect::<Vec<_>>().await?.into_iter().flatten().next())
+        let chunks = receipts.chunks(MOST_ENTRIES).enumerate();
+        let failed: Vec<_> = stream::iter(chunks).map(delete).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(failed.into_iter().flatten().collect())
     }
 
     /// Sends a dead letter as the task that it was.

@@ -26,6 +26,7 @@ pub(super) async fn redrive(asked: &Redrive) -> Result<(), String> {
         style: Style { json: asked.json, bodies: false, dead: true },
         output: RefCell::new(Output::new()),
         moved: Cell::new(0),
+        kept: Cell::new(0),
     };
     let mut before = None;
     // What a round leaves out stays hidden until its end, so that it comes to one. The next sees what was behind that.
@@ -37,7 +38,10 @@ pub(super) async fn redrive(asked: &Redrive) -> Result<(), String> {
     }
     moving.output.borrow_mut().flush();
     say::note(&format!("{} -> {}: {} sent back", dead.name, tasks.name, moving.moved.get()));
-    Ok(())
+    match moving.kept.get() {
+        0 => Ok(()),
+        kept => Err(format!("{kept} of them could not be deleted from {}: use `tasks drop`", dead.name)),
+    }
 }
 
 struct Moving<'a> {
@@ -47,6 +51,8 @@ struct Moving<'a> {
     style: Style,
     output: RefCell<Output>,
     moved: Cell<usize>,
+    /// Those of them that are still dead letters too.
+    kept: Cell<usize>,
 }
 
 impl Moving<'_> {
@@ -81,8 +87,12 @@ impl Moving<'_> {
             self.moved.set(self.moved.get() + 1);
             self.output.borrow_mut().print(&line(letter, Some("redriven"), self.style));
         }
-        if let Some(reason) = self.dead.delete(&sent).await.map_err(text_of)? {
-            say::warn(&format!("a letter was sent back and is still in {}: {reason}", self.dead.name));
+        let kept = self.dead.delete(&sent).await.map_err(text_of)?;
+        self.kept.set(self.kept.get() + kept.len());
+        // What was sent is the beginning of the letters.
+        for (place, reason) in kept {
+            let id = letters.get(place).map_or("a letter", |letter| &letter.id);
+            say::warn(&format!("{id} was sent back and is still in {}: {reason}", self.dead.name));
         }
         failed.map_or(Ok(()), Err)
     }

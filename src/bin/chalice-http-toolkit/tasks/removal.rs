@@ -1,7 +1,7 @@
 //! `tasks drop` and `tasks purge`: messages are deleted, after a person has said so.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     io::{self, Write},
 };
 
@@ -27,9 +27,13 @@ pub(super) async fn remove(asked: &Removal) -> Result<(), String> {
         Some(ids) => Filter { ids: ids.into_iter().collect(), ..Filter::default() },
         None => asked.filter.clone(),
     };
-    let dropped = delete(&queue, &filter, style).await?;
+    let (dropped, kept) = delete(&queue, &filter, style).await?;
+    kept.iter().for_each(|(id, reason)| say::warn(&format!("{id} is still in {}: {reason}", queue.name)));
     say::note(&format!("{}: {dropped} deleted", queue.name));
-    Ok(())
+    match kept.len() as u64 {
+        0 => Ok(()),
+        count => Err(format!("{} could not be deleted: try again", messages(count))),
+    }
 }
 
 /// Shows what would be deleted and asks; the ids, which are none where there is nothing.
@@ -56,27 +60,35 @@ fn messages(count: u64) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
-/// Deletes what matches, until nothing that matches can be seen.
-async fn delete(queue: &Queue, filter: &Filter, style: Style) -> Result<usize, String> {
-    let (mut output, mut dropped) = (Output::new(), 0);
+/// Why messages were not deleted, by their ids.
+type Kept = BTreeMap<String, String>;
+
+/// Deletes what matches, until nothing that matches can be seen. How many were deleted, and which were not.
+async fn delete(queue: &Queue, filter: &Filter, style: Style) -> Result<(usize, Kept), String> {
+    let (mut output, mut dropped, mut refused) = (Output::new(), 0, Kept::new());
     loop {
         let (mut kept, mut removed, mut seen) = (Vec::new(), 0, Seen::default());
         while let Some(batch) = seen.new_of(queue.receive().await.map_err(text_of)?) {
             let (chosen, rest): (Vec<_>, Vec<Letter>) = batch.into_iter().partition(|letter| letter.matches(filter));
             kept.extend(rest.into_iter().map(|letter| letter.receipt));
             let receipts: Vec<String> = chosen.iter().map(|letter| letter.receipt.clone()).collect();
-            let failed = queue.delete(&receipts).await.map_err(text_of)?;
-            for letter in &chosen {
-                output.print(&line(letter, Some("deleted"), style));
+            let mut failed = queue.delete(&receipts).await.map_err(text_of)?;
+            for (place, letter) in chosen.into_iter().enumerate() {
+                if let Some(reason) = failed.remove(&place) {
+                    refused.insert(letter.id, reason);
+                    kept.push(letter.receipt);
+                } else {
+                    refused.remove(&letter.id);
+                    output.print(&line(&letter, Some("deleted"), style));
+                    removed += 1;
+                }
             }
-            removed += chosen.len();
-            failed.into_iter().for_each(|reason| say::warn(&format!("a message is still in {}: {reason}", queue.name)));
         }
         queue.release(&kept).await.map_err(text_of)?;
         dropped += removed;
         if removed == 0 || kept.is_empty() {
             output.flush();
-            return Ok(dropped);
+            return Ok((dropped, refused));
         }
     }
 }
