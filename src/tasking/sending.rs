@@ -41,8 +41,10 @@ impl TaskingController {
 
     pub(crate) async fn send_one(&self, message: Message) -> Result<Posted> {
         let queue = self.queue()?;
-        self.note_queued(&message).await;
-        send::one(&*queue, self.ready(message).await?, self.budget()).await
+        let status = self.status_key_if_kept(&message);
+        let posted = send::one(&*queue, self.ready(message).await?, self.budget()).await?;
+        self.note_queued(status).await;
+        Ok(posted)
     }
 
     pub(crate) async fn send_many(&self, messages: Vec<Result<Message>>, order: BatchOrder) -> Vec<Result<Posted>> {
@@ -50,17 +52,19 @@ impl TaskingController {
             Ok(queue) => queue,
             Err(error) => return messages.into_iter().map(|message| message.and(Err(error.clone()))).collect(),
         };
-        let mut ready = Vec::with_capacity(messages.len());
+        let (mut ready, mut statuses) = (Vec::with_capacity(messages.len()), Vec::with_capacity(messages.len()));
         for message in messages {
+            statuses.push(message.as_ref().ok().and_then(|message| self.status_key_if_kept(message)));
             ready.push(match message {
-                Ok(message) => {
-                    self.note_queued(&message).await;
-                    self.ready(message).await
-                }
+                Ok(message) => self.ready(message).await,
                 Err(error) => Err(error),
             });
         }
-        send::many(&*queue, ready, order, self.budget()).await
+        let posted = send::many(&*queue, ready, order, self.budget()).await;
+        for (_, status) in posted.iter().zip(statuses).filter(|(posted, _)| posted.is_ok()) {
+            self.note_queued(status).await;
+        }
+        posted
     }
 
     /// A message that keeps the rules, also where what was posted is too large for one.

@@ -174,12 +174,18 @@ impl TaskingController {
         self.keep_status(&self.status_key_of(name, message), &status, None).await;
     }
 
-    /// Remembers that a task is about to be posted, where nothing is known of it.
-    pub(super) async fn note_queued(&self, message: &Message) {
+    /// What the status of a task is kept by, if it is.
+    pub(super) fn status_key_if_kept(&self, message: &Message) -> Option<String> {
+        self.settings().status.and(self.settings().store.as_ref())?;
+        let name = message.attributes.get(TASK).and_then(Attribute::as_str)?;
+        message.attributes.contains_key(KEY).then(|| self.status_key_of(name, message))
+    }
+
+    /// Remembers that a task was posted, where nothing is known of it. It is not told before the queue has the task, as a post
+    /// can be refused. A worker may be faster: what it has told stays.
+    pub(super) async fn note_queued(&self, key: Option<String>) {
         let (Some(keep), Some(store)) = (self.settings().status, &self.settings().store) else { return };
-        let name = message.attributes.get(TASK).and_then(Attribute::as_str);
-        let Some(name) = name.filter(|_| message.attributes.contains_key(KEY)) else { return };
-        let key = self.status_key_of(name, message);
+        let Some(key) = key else { return };
         let status = TaskStatus::Queued { since: self.milliseconds_now() };
         // A store that hangs takes no more time than a queue may.
         let end = Some(self.budget().end());
@@ -275,19 +281,20 @@ impl Invocation<'_> {
         let Some(name) = name.filter(|_| record.attributes.contains_key(KEY)) else { return };
         let group = record.group.as_deref().unwrap_or_default();
         let key = status_key(tasking.queue_name(), name, group, &record.task_id());
-        if !matches!(end.outcome, TaskOutcome::Duplicate) || self.is_only_queued(&key).await {
+        if !matches!(end.outcome, TaskOutcome::Duplicate) || self.is_at_most_queued(&key).await {
             tasking.keep_status(&key, &status, self.times.end).await;
         }
     }
 
-    /// Whether nothing is known of a task but that it was posted: then it was done so long ago that its status is forgotten.
-    async fn is_only_queued(&self, key: &str) -> bool {
+    /// Whether nothing is known of a task but that it was posted: then it was done so long ago that its status is forgotten. Who
+    /// posted it again may tell that later than this worker asks.
+    async fn is_at_most_queued(&self, key: &str) -> bool {
         let Some(store) = self.tasking.settings().store.as_ref().filter(|_| self.tasking.settings().status.is_some())
         else {
             return false;
         };
-        let kept = within(self.times.end, store.status(key)).await.ok().flatten();
-        kept.is_some_and(|kept| matches!(serde_json::from_str(&kept), Ok(TaskStatus::Queued { .. })))
+        let Ok(kept) = within(self.times.end, store.status(key)).await else { return false };
+        kept.is_none_or(|kept| matches!(serde_json::from_str(&kept), Ok(TaskStatus::Queued { .. })))
     }
 }
 
