@@ -21,6 +21,10 @@ impl TaskingController {
     /// key runs as long as the [store](Self::with_store) remembers it ([`with_memory`](Self::with_memory)). So give a later task
     /// another key.
     ///
+    /// A task in [steps](crate::tasking::TaskContext::next) can also be cancelled between two steps: the next step does not run. That
+    /// needs a store that [counts attempts](crate::tasking::IdempotencyStore::counts_attempts), and a next step that is not older
+    /// than a day.
+    ///
     /// It needs the store. On AWS, the function that cancels needs `sqs:GetQueueAttributes`. A task that waits at EventBridge
     /// Scheduler (`with_scheduler`) is deleted there; without a store, only such tasks are cancelled, and the result is `false` for
     /// others.
@@ -82,16 +86,16 @@ impl TaskingController {
         let owner = format!("cancelled/{}", Uuid::now_v7());
         let failed = |error| Error::caused(ErrorKind::Store, "the idempotency store failed", error);
         let claim = store.claim(&key, &owner, self.settings().send_time).await.map_err(failed)?;
-        match claim {
-            Claim::Acquired | Claim::Again { .. } => {
-                let is_cancelled = store.complete(&key, &owner, self.settings().keep).await.map_err(failed)?;
-                if is_cancelled {
-                    self.note_cancelled(T::NAME, &message).await;
-                }
-                Ok(is_cancelled)
-            }
-            Claim::Done | Claim::Busy { .. } => Ok(false),
+        let is_cancelled = match claim {
+            Claim::Acquired | Claim::Again { .. } => store.complete(&key, &owner, self.settings().keep).await,
+            Claim::Done => self.cancel_next_step(&*store, &key, &owner).await,
+            Claim::Busy { .. } => Ok(false),
+        };
+        let is_cancelled = is_cancelled.map_err(failed)?;
+        if is_cancelled {
+            self.note_cancelled(T::NAME, &message).await;
         }
+        Ok(is_cancelled)
     }
 
     /// The message of a task that has a key, as it would be posted.

@@ -32,14 +32,19 @@ impl Invocation<'_> {
         let Some(store) = self.tasking.settings().store.as_ref().filter(|_| !seeded(Defect::Store)) else {
             return Ok(None);
         };
-        match within(self.times.until, store.claim(&delivery.key, &delivery.owner, self.lease())).await {
+        self.hold_task(&**store, delivery).await?;
+        let claimed = match within(self.times.until, store.claim(&delivery.key, &delivery.owner, self.lease())).await {
             Ok(Claim::Acquired) if store.counts_attempts() => Ok(Some(1)),
             Ok(Claim::Acquired) => Ok(None),
             Ok(Claim::Again { attempt }) => Ok(Some(attempt)),
             Ok(Claim::Done) => Err(TaskOutcome::Duplicate),
             Ok(Claim::Busy { remaining }) => Err(TaskOutcome::Busy(remaining)),
             Err(error) => Err(TaskOutcome::Unavailable(error)),
+        };
+        if let Err(outcome) = &claimed {
+            self.leave_task(&**store, delivery, outcome).await;
         }
+        claimed
     }
 
     /// Tells the store.
@@ -47,12 +52,17 @@ impl Invocation<'_> {
         let Some(store) = &self.tasking.settings().store else { return outcome };
         let (key, owner) = (&delivery.key, &delivery.owner);
         let is_complete = delivery.is_complete.load(Ordering::Acquire);
-        match outcome {
+        let outcome = match outcome {
             TaskOutcome::Failed(error) | TaskOutcome::Panicked(error) if is_complete => {
                 tracing::warn!(error = error.chain(), "a handler failed after its effect was written: it is done");
                 TaskOutcome::Done
             }
-            TaskOutcome::Done | TaskOutcome::Cut if is_complete => TaskOutcome::Done,
+            TaskOutcome::Cut if is_complete => TaskOutcome::Done,
+            outcome => outcome,
+        };
+        self.leave_task(&**store, delivery, &outcome).await;
+        match outcome {
+            TaskOutcome::Done if is_complete => TaskOutcome::Done,
             TaskOutcome::Failed(_) | TaskOutcome::Panicked(_) | TaskOutcome::DeadLettered(_) => {
                 released(within(self.times.end, store.fail(key, owner)).await);
                 outcome
@@ -74,7 +84,9 @@ impl Invocation<'_> {
         let queue = if record.queue_arn.is_empty() { self.tasking.queue_name() } else { &record.queue_arn };
         let group = record.group.as_deref().unwrap_or_default();
         let key = store_key(queue, name, group, &record.own_id());
+        let first_step = (record.step() > 1).then(|| store_key(queue, name, group, &record.task_id()));
         Delivery {
+            first_step,
             queue: queue.rsplit(':').next().unwrap_or_default().to_owned(),
             key,
             owner: format!("{message_id}/{}", uuid::Uuid::now_v7()),

@@ -69,6 +69,7 @@ mod send;
 mod sending;
 mod sqs;
 mod status;
+mod step_claims;
 mod steps;
 mod store;
 pub(crate) mod task;

@@ -49,6 +49,8 @@ pub(crate) struct Delivery {
     /// What the idempotency store knows this task by, and this delivery of it.
     pub(crate) key: String,
     pub(crate) owner: String,
+    /// What the store knows the first step by, unless this is it.
+    pub(crate) first_step: Option<String>,
     /// Whether the handler has marked the task as done itself.
     pub(crate) is_complete: AtomicBool,
     /// The name of its task.
