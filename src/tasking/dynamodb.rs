@@ -273,7 +273,8 @@ impl IdempotencyStore for DynamoStore {
 impl TaskContext {
     /// Writes the task's effect and the mark that it is done in one transaction: then the effect happens once, whatever
     /// crashes or comes again. The store must be the one that the controller was given. Call it last: what a handler does
-    /// after it is not repeated. Tasks that wait for the handler's success are sent before it.
+    /// after it is not repeated. Tasks that wait for the handler's success, and the [next step](Self::next), are sent before it.
+    /// After it, they are refused.
     ///
     /// At most 99 items; each may have conditions of its own.
     ///
@@ -309,8 +310,9 @@ impl TaskContext {
     ) -> Result<()> {
         let failed = |error: BoxError| Error::caused(ErrorKind::Store, "a task's effect was not written", error);
         // Behind the mark nothing runs again: what waits for success has to be in the queue before.
-        if let Some(scope) = Scope::current() {
-            flush(&scope).await?;
+        let scope = Scope::current();
+        if let Some(scope) = &scope {
+            flush(scope).await?;
         }
         let (key, owner) = (&self.delivery.key, &self.delivery.owner);
         let done = done(&store.0.name, key, owner, self.tasking.settings().keep);
@@ -323,6 +325,7 @@ impl TaskContext {
         let written = store.client().await.transact_write_items().set_transact_items(Some(items)).send().await;
         written.map_err(|error| failed(error.into()))?;
         self.delivery.is_complete.store(true, std::sync::atomic::Ordering::Release);
+        scope.iter().for_each(|scope| scope.close());
         Ok(())
     }
 }

@@ -21,7 +21,10 @@ impl TaskContext {
     /// invocation.
     ///
     /// The next step is a new message at the end of the same group, with attempts of its own. It has the same key, and the same
-    /// [`status`](crate::tasking::TaskingController::status).
+    /// [`status`](crate::tasking::TaskingController::status). The attributes of the task
+    /// ([`with_attribute`](crate::tasking::Post::with_attribute)) go on to it. A message takes ten, and a step needs three for itself.
+    ///
+    /// Call it before `complete_with`: after that, nothing can be posted in a way that no crash can lose.
     ///
     /// The next step is posted before this step is marked as done. If the process dies in between, this step runs again and posts
     /// the next step again, with the same id. Within five minutes, the queue drops the second message. Later, the store makes sure
@@ -29,8 +32,8 @@ impl TaskContext {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for a task with another name, for a second call in one step, and for a call outside of the
-    /// handler, such as in a spawned future. [`ErrorKind::Task`] for a message that SQS would refuse.
+    /// [`ErrorKind::Configuration`] for a task with another name, for a second call in one step, for a call after
+    /// `complete_with`, and for a call outside of the handler, such as in a spawned future. [`ErrorKind::Task`] for a message that SQS would refuse.
     ///
     /// # Examples
     ///
@@ -75,7 +78,7 @@ impl TaskContext {
                 T::NAME
             ));
         }
-        if steps.go_on() {
+        if !steps.is_last() {
             return refused(format!("a step of `{}` called `next` twice: each step has one next step", T::NAME));
         }
         let number = steps.number.saturating_add(1);
@@ -85,11 +88,15 @@ impl TaskContext {
         let (message, place) = (&delivery.message_id, number.to_string());
         let id = digest(&["step", T::NAME, &group, &steps.task_id, message, &place, &salt]);
         let post = Post::of(&self.tasking, task).with_group(group).with_dedup(Dedup::Id(id));
+        let own = steps.attributes.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let post = own.fold(post, |post, (name, value)| post.with_attribute(name, value));
         let post = post.with_attribute(STEP, i64::from(number));
         let post = match &steps.key {
             Some(key) => post.with_key(key),
             None => post.without_key().with_attribute(ID, &*steps.task_id),
         };
-        post.on_success()
+        post.on_success()?;
+        steps.go_on();
+        Ok(())
     }
 }

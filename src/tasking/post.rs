@@ -197,7 +197,7 @@ impl Post {
     /// # Errors
     ///
     /// [`ErrorKind::Task`] for what SQS would refuse; [`ErrorKind::Configuration`] outside of an
-    /// [`App`](crate::App)'s handler, as in what it spawned.
+    /// [`App`](crate::App)'s handler, as in what it spawned, and after `complete_with`.
     ///
     /// # Examples
     ///
@@ -224,6 +224,10 @@ impl Post {
     pub fn on_success(self) -> Result<()> {
         let message = "a task can wait for success only while a request or an event is handled: post it at once here";
         let scope = Scope::current().ok_or_else(|| Error::new(ErrorKind::Configuration, message))?;
+        if scope.is_closed() {
+            let message = "the task is marked as done: post what waits for its success before `complete_with`";
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
         let tasking = self.tasking.clone();
         let message = self.message(Some(&scope))?;
         // What may go elsewhere gets its size when it is sent.

@@ -1,7 +1,10 @@
 //! The request, task or scheduled event that the current code runs for, with its deadline, trace and outbox. It does not know
 //! what runs.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::{task::futures::TaskLocalFuture, time::Instant};
 
@@ -23,6 +26,8 @@ pub(crate) struct Scope {
     /// The header of its X-Ray trace.
     pub(crate) trace: Option<String>,
     outbox: Mutex<Vec<Buffered>>,
+    /// Whether its task is marked as done already: the handler will not run again.
+    is_closed: AtomicBool,
 }
 
 /// A task that waits for its handler to succeed.
@@ -35,7 +40,7 @@ pub(crate) struct Buffered {
 impl Scope {
     pub(crate) fn new(origin: Option<String>, deadline: Option<Instant>, trace: Option<String>) -> Arc<Self> {
         let origin = origin.map_or_else(OnceLock::new, OnceLock::from);
-        Arc::new(Self { origin, deadline, trace, outbox: Mutex::default() })
+        Arc::new(Self { origin, deadline, trace, outbox: Mutex::default(), is_closed: AtomicBool::new(false) })
     }
 
     /// What makes this the same as another delivery of it: the gateway's request id, a message's deduplication id. Where it has
@@ -78,6 +83,16 @@ impl Scope {
         self.outbox().push(buffered);
     }
 
+    /// Nothing more can wait for success: if the process died, it would be lost.
+    #[cfg_attr(not(feature = "dynamodb"), allow(dead_code, reason = "only a transaction marks a task before its end"))]
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.outbox().is_empty()
     }
@@ -89,5 +104,25 @@ impl Scope {
 
     fn outbox(&self) -> std::sync::MutexGuard<'_, Vec<Buffered>> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{ErrorKind, Result};
+
+    #[tokio::test]
+    async fn what_is_posted_after_the_mark_that_a_task_is_done_is_refused_and_not_lost_in_a_crash() -> Result<()> {
+        let tasks = TaskingController::new("t.fifo")?.with_inline();
+        let scope = Scope::new(Some("m".to_owned()), None, None);
+        let post = || tasks.post_raw("x", [("n", 1)]).on_success();
+        scope.run(async { post() }).await?;
+        scope.close();
+        let error = scope.run(async { post() }).await.expect_err("too late");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("before `complete_with`"), "{error}");
+        assert_eq!(scope.take().len(), 1);
+        Ok(())
     }
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     event::Record,
-    message::{Attribute, KEY},
+    message::{Attribute, Attributes, KEY},
+    offload::SIZES,
 };
 
 /// The place of a message among the steps of its task.
@@ -20,6 +21,8 @@ pub(crate) struct Steps {
     pub(super) key: Option<String>,
     /// What the task is known by in all its steps.
     pub(super) task_id: String,
+    /// What the site put beside the body, which goes on from step to step.
+    pub(super) attributes: Attributes,
     /// Whether another step follows this one.
     has_next: AtomicBool,
 }
@@ -27,7 +30,14 @@ pub(crate) struct Steps {
 impl Steps {
     pub(crate) fn of(record: &Record) -> Self {
         let key = record.attributes.get(KEY).and_then(Attribute::as_str).map(str::to_owned);
-        Self { number: record.step(), key, task_id: record.task_id().into_owned(), has_next: AtomicBool::new(false) }
+        let own = record.attributes.iter().filter(|(name, _)| is_of_site(name));
+        Self {
+            number: record.step(),
+            key,
+            task_id: record.task_id().into_owned(),
+            attributes: own.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            has_next: AtomicBool::new(false),
+        }
     }
 
     /// Whether the task has a key, by which others find it.
@@ -35,9 +45,9 @@ impl Steps {
         self.key.is_some()
     }
 
-    /// Notes that another step follows; whether one did already.
-    pub(super) fn go_on(&self) -> bool {
-        self.has_next.swap(true, Ordering::AcqRel)
+    /// Notes that another step follows.
+    pub(super) fn go_on(&self) {
+        self.has_next.store(true, Ordering::Release);
     }
 
     pub(super) fn is_last(&self) -> bool {
@@ -47,6 +57,11 @@ impl Steps {
     pub(super) fn is_first(&self) -> bool {
         self.number == 1
     }
+}
+
+/// Whether an attribute is the site's own, and not one that says what the message is or where its body is.
+fn is_of_site(name: &str) -> bool {
+    !name.starts_with("chalice-") && !SIZES.contains(&name)
 }
 
 /// What a handler says of its task for when it is done.

@@ -4,18 +4,19 @@ use std::{
     borrow::Cow,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use chalice_http_toolkit::{
     BoxError, Error, ErrorKind, Task, TaskContext, TaskingController,
-    tasking::{LocalQueue, MemoryStore, TaskStatus},
+    tasking::{Claim, IdempotencyStore, LastFailure, LocalQueue, MemoryStore, Post, StoreFuture, TaskStatus},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{task::yield_now, time::sleep};
 
 use crate::tasks::{Journal, event, record};
 
@@ -295,4 +296,181 @@ async fn a_step_has_the_name_of_its_task_and_one_successor() {
     tasks.post(&import("a", 0)).await.expect("posted");
     tasks.work_off().await.expect("a local queue");
     assert!(queue.is_empty() && queue.dead_letters().is_empty());
+}
+
+/// A message takes ten attributes, and these are more.
+fn too_many(tasks: &TaskingController, file: &str) -> Post {
+    let post = tasks.post(&import(file, 0));
+    (0..11).fold(post, |post, number| post.with_attribute(format!("a{number}"), number))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_the_queue_does_not_have_is_not_queued() {
+    let queue = LocalQueue::new("t.fifo");
+    let tasks = controller(&queue).on(async |_: TaskContext, _: Import| Ok::<(), Error>(()));
+    too_many(&tasks, "a").await.expect_err("refused");
+    assert_eq!(status(&tasks, "a").await, Value::Null);
+    let posted = tasks.post_batch([tasks.post(&import("c", 0)), too_many(&tasks, "b")]).await;
+    assert!(posted[0].is_ok() && posted[1].is_err(), "{posted:?}");
+    assert_eq!(status(&tasks, "b").await, Value::Null);
+    assert_eq!(status(&tasks, "c").await, json!({ "state": "queued" }));
+    assert_eq!(queue.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_attributes_of_a_task_go_on_to_all_its_steps() {
+    let (queue, journal) = (LocalQueue::new("t.fifo"), Journal::default());
+    let noted = journal.clone();
+    let tasks = controller(&queue).on_last_failure(move |_: TaskContext, failure: LastFailure| {
+        let own = failure.raw().attributes().filter(|(name, _)| !name.starts_with("chalice-"));
+        own.for_each(|(name, value)| noted.note(format!("{name}={value:?} {:?}", value.as_str())));
+        async { Ok::<(), Error>(()) }
+    });
+    let tasks = tasks.on(async |context: TaskContext, task: Import| match task.from {
+        2 => Err(Error::permanent("the end")),
+        from => context.next(&import(&task.file, from + 1)).map_err(Error::permanent),
+    });
+    let post = tasks.post(&import("a", 0)).with_attribute("locale", "de").with_attribute("tenant", 7);
+    post.await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert_eq!(journal.lines(), ["locale=Text(<2 bytes>) Some(\"de\")", "tenant=Number(<1 bytes>) Some(\"7\")"]);
+}
+
+/// A store that takes a while, so that a process can end before and after each of its calls.
+#[derive(Debug, Default)]
+struct Slow(MemoryStore);
+
+impl IdempotencyStore for Slow {
+    fn claim<'a>(&'a self, key: &'a str, owner: &'a str, lease: Duration) -> StoreFuture<'a, Claim> {
+        Box::pin(between_yields(self.0.claim(key, owner, lease)))
+    }
+
+    fn complete<'a>(&'a self, key: &'a str, owner: &'a str, keep: Duration) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            yield_now().await;
+            between_yields(self.0.complete(key, owner, keep)).await
+        })
+    }
+
+    fn release<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            yield_now().await;
+            between_yields(self.0.release(key, owner)).await
+        })
+    }
+
+    fn fail<'a>(&'a self, key: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            yield_now().await;
+            between_yields(self.0.fail(key, owner)).await
+        })
+    }
+
+    fn counts_attempts(&self) -> bool {
+        true
+    }
+}
+
+async fn between_yields<T>(call: impl Future<Output = T>) -> T {
+    yield_now().await;
+    let outcome = call.await;
+    yield_now().await;
+    outcome
+}
+
+/// Runs a future until it has waited so often, and drops it there, as a process does that dies. Whether it came to its end.
+async fn dies_after(waits: usize, running: impl Future<Output = ()>) -> bool {
+    let (mut running, mut waited) = (std::pin::pin!(running), 0);
+    std::future::poll_fn(|context| {
+        if running.as_mut().poll(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        waited += 1;
+        if waited > waits { Poll::Ready(false) } else { Poll::Pending }
+    })
+    .await
+}
+
+/// What the next steps are that were begun after a process had died at this place, and whether it died.
+async fn steps_after_a_death(waits: usize) -> (Vec<String>, bool) {
+    let (queue, journal) = (LocalQueue::new("t.fifo").with_visibility(Duration::from_secs(60)), Journal::default());
+    let noted = journal.clone();
+    let tasks = controller(&queue).with_attempts(5).with_store(Slow::default());
+    let tasks = tasks.on(move |context: TaskContext, task: Import| {
+        let journal = noted.clone();
+        async move {
+            yield_now().await;
+            if task.from < 3 {
+                context.next(&import(&task.file, task.from + 1))?;
+            }
+            yield_now().await;
+            journal.note(task.from.to_string());
+            Ok::<(), Error>(())
+        }
+    });
+    tasks.post(&import("a", 0)).await.expect("posted");
+    let working = async { tasks.work_off().await.map(drop).expect("a local queue") };
+    let has_died = !dies_after(waits, working).await;
+    for _ in 0..40 {
+        sleep(Duration::from_secs(60)).await;
+        tasks.work_off().await.expect("a local queue");
+    }
+    assert!(queue.is_empty() && queue.dead_letters().is_empty(), "died after {waits} waits");
+    (journal.lines(), has_died)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_anywhere_loses_no_step_and_takes_none_twice() {
+    let mut deaths = 0;
+    for waits in 0.. {
+        let (mut steps, has_died) = steps_after_a_death(waits).await;
+        if !has_died {
+            break;
+        }
+        deaths += 1;
+        // The step at which the process died may run again; no other does.
+        let runs = steps.len();
+        steps.dedup();
+        assert_eq!(steps, ["0", "1", "2", "3"], "died after {waits} waits");
+        assert!(runs <= 5, "died after {waits} waits");
+    }
+    assert!(deaths > 20, "{deaths}");
+}
+
+/// The task `stop` cancels the first task, between two of its steps or after the last. How many steps ran.
+async fn cancelled_after(step: u32, last: u32) -> (u32, bool, Value) {
+    let (queue, runs) = (LocalQueue::new("t.fifo"), Arc::new(AtomicU32::new(0)));
+    let (counted, answer) = (runs.clone(), Arc::new(AtomicBool::new(false)));
+    let answered = answer.clone();
+    let tasks = controller(&queue).on(move |context: TaskContext, task: Import| {
+        let (runs, answer) = (counted.clone(), answered.clone());
+        async move {
+            if task.file == "stop" {
+                answer.store(context.tasking().cancel(&import("a", 0)).await?, Ordering::Relaxed);
+                return Ok(());
+            }
+            runs.fetch_add(1, Ordering::Relaxed);
+            if task.from == step {
+                // It takes its place in the group before the next step.
+                context.tasking().post(&import("stop", 0)).on_success()?;
+            }
+            if task.from < last {
+                context.next(&import("a", task.from + 1))?;
+            }
+            Ok::<(), Error>(())
+        }
+    });
+    tasks.post(&import("a", 1)).await.expect("posted");
+    tasks.work_off().await.expect("a local queue");
+    assert!(queue.is_empty() && queue.dead_letters().is_empty());
+    let state = status(&tasks, "a").await["state"].clone();
+    (runs.load(Ordering::Relaxed), answer.load(Ordering::Relaxed), state)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_can_be_cancelled_between_two_steps_and_not_after_the_last() {
+    assert_eq!(cancelled_after(1, 3).await, (1, true, json!("cancelled")));
+    assert_eq!(cancelled_after(2, 3).await, (2, true, json!("cancelled")));
+    assert_eq!(cancelled_after(3, 3).await, (3, false, json!("done")));
+    assert_eq!(cancelled_after(1, 1).await, (1, false, json!("done")), "of one step");
 }
