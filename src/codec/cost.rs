@@ -47,11 +47,13 @@ pub(crate) fn predicted_ms(format: Format, tier: Tier, graphic: bool, megapixels
 /// Milliseconds to decode an image and to resize it to this width.
 pub(crate) fn predicted_decode_ms(header: &Header, target_width: Option<u32>) -> f64 {
     let shrinks = header.eighths(header.target(target_width)) < 8;
+    let deep = DEEP_SCAN * f64::from(header.scans.saturating_sub(USUAL_SCANS));
     let each = match (header.kind, header.passes) {
         (Kind::Jpeg, false) if shrinks => 4.0,
         (Kind::Jpeg, false) if header.reader == Reader::Thorough => 14.0,
         (Kind::Jpeg, false) => 7.0,
-        (Kind::Jpeg, true) => 17.0 + DEEP_SCAN * f64::from(header.scans.saturating_sub(USUAL_SCANS)),
+        (Kind::Jpeg, true) if shrinks && header.reader == Reader::Fast => 8.0 + deep,
+        (Kind::Jpeg, true) => 17.0 + deep,
         (Kind::Webp, _) => 20.0,
         (Kind::Tiff, _) => 10.0 * f64::from(header.bits) / 8.0,
         // Digits are read one by one.
@@ -82,20 +84,21 @@ impl Header {
         let eighths = self.eighths(target);
         let (across, down) = self.shrunk(eighths);
         let decoded = u64::from(across) * u64::from(down) * channels;
-        let is_thorough = self.reader_at(eighths) == Reader::Thorough;
         let beside = match (self.kind, self.passes) {
             (Kind::Jpeg, passes) => {
                 // Coefficients of 16 bits: all of them where the picture has passes, and those on their way from one thread to
                 // another, of one component at a time where all are held.
-                let held = if passes { channels } else { 0 };
-                let on_their_way = match (is_thorough, passes) {
-                    (true, true) => 1,
-                    (true, false) if eighths == 8 => channels,
-                    _ => 0,
+                let coefficients = match (self.reader_at(eighths), passes) {
+                    // Of each block those that become pixels, and a bit for each of the others.
+                    (Reader::Small, true) => self.pixels() / 64 * channels * u64::from(8 + 2 * eighths * eighths),
+                    (Reader::Small, false) | (Reader::Fast, false) => 0,
+                    (Reader::Fast, true) => 2 * self.pixels() * channels,
+                    (Reader::Thorough, true) => 2 * self.pixels() * (channels + 1),
+                    (Reader::Thorough, false) if eighths == 8 => 2 * self.pixels() * channels,
+                    (Reader::Thorough, false) => 0,
                 };
-                let coefficients = 2 * self.pixels() * (held + on_their_way);
                 // The planes before they are put together.
-                let planes = if is_thorough { decoded } else { 0 };
+                let planes = if self.reader_at(eighths) == Reader::Thorough { decoded } else { 0 };
                 // The picture as its decoder gets it.
                 self.length as u64 + coefficients + planes
             }

@@ -57,7 +57,7 @@ pub(crate) enum Colours {
 pub(crate) enum Reader {
     /// The fast one.
     Fast,
-    /// What reads the structures of the fast one where they are in one scan and come out smaller.
+    /// What reads the structures of the fast one where they come out smaller.
     Small,
     /// The one that knows every structure.
     Thorough,
@@ -117,15 +117,17 @@ impl Header {
     pub(super) fn eighths(&self, target: (u32, u32)) -> u32 {
         let is_enough = |eighths: &u32| self.width * eighths >= 12 * target.0 && self.height * eighths >= 12 * target.1;
         let is_known = |eighths: &u32| self.reader_at(*eighths) == Reader::Small || matches!(eighths, 1 | 2 | 4);
-        (1..=5).filter(is_known).find(is_enough).filter(|_| self.shrinks).unwrap_or(8)
+        // Above that all of it takes as long, but for a picture in passes, of which the rest is then held as well.
+        let most = if self.passes { 6 } else { 5 };
+        (1..=most).filter(is_known).find(is_enough).filter(|_| self.shrinks).unwrap_or(8)
     }
 
     /// The decoder of a JPEG that comes out at so many eighths of its width.
     pub(super) fn reader_at(&self, eighths: u32) -> Reader {
         match self.reader {
             Reader::Fast if eighths == 8 => Reader::Fast,
-            Reader::Fast if !self.passes => Reader::Small,
-            _ => Reader::Thorough,
+            Reader::Fast => Reader::Small,
+            reader => reader,
         }
     }
 

@@ -329,9 +329,13 @@ fn bombs_are_refused_or_harmless() {
 /// What takes a decoder seconds or hundreds of megabytes is refused before: it would hardly be seen in the result.
 #[test]
 fn what_decoders_spend_themselves_on_is_refused() {
-    for (name, reason) in
-        [("tables.jpg", "tables"), ("blocks.png", "compressed pixels"), ("codes.webp", "groups of codes")]
-    {
+    for (name, reason) in [
+        ("tables.jpg", "tables"),
+        ("segments.jpg", "segments"),
+        ("digits.pgm", "digits"),
+        ("blocks.png", "compressed pixels"),
+        ("codes.webp", "groups of codes"),
+    ] {
         let (_, bomb) = bombs::ALL.iter().find(|(known, _)| *known == name).expect("it is one of them");
         let bytes = bomb();
         let refused = probe(&bytes, &limits()).and_then(|header| decode(&bytes, &header, None, &limits()).map(drop));

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// To be raised with every change of settings, and of what is done to a picture.
-const SETTINGS: u32 = 7;
+const SETTINGS: u32 = 8;
 
 /// The codecs and this file's idea of their versions. A site may be built with later ones of the same line, which
 /// [`version`] finds out.

@@ -20,6 +20,8 @@ pub(crate) enum Scans {
     Baseline(Vec<Vec<usize>>),
     /// Progressive: the components of each of the first scans, then each component's rest in bands.
     Progressive(Vec<Vec<usize>>),
+    /// Progressive: the same, but each component's rest comes bit by bit, with runs of blocks that tell nothing.
+    Refined(Vec<Vec<usize>>),
 }
 
 /// A file to be written.
@@ -39,6 +41,8 @@ pub(crate) struct Jpeg {
     pub(crate) segments: Vec<Vec<u8>>,
     /// Segments before each scan but the first.
     pub(crate) between: Vec<Vec<u8>>,
+    /// How much every sample differs from that next to it, beside what the picture has.
+    pub(crate) grain: f32,
 }
 
 /// A marker segment with its length.
@@ -78,6 +82,7 @@ impl Jpeg {
             parameters: [0, 63, 0],
             segments: Vec::new(),
             between: Vec::new(),
+            grain: 0.0,
         }
     }
 
@@ -93,7 +98,9 @@ impl Jpeg {
         file.extend(segment(0xdb, &[&[0][..], &[QUANTUM; 64]].concat()));
         file.extend(self.frame());
         file.extend(segment(0xc4, &[&[0][..], &lengths(4, 12), &(0..12).collect::<Vec<u8>>()].concat()));
-        file.extend(segment(0xc4, &[&[0x10][..], &lengths(8, 162), &run_sizes()].concat()));
+        let symbols =
+            if matches!(self.scans, Scans::Refined(_)) { [run_sizes(), runs()].concat() } else { run_sizes() };
+        file.extend(segment(0xc4, &[&[0x10][..], &lengths(8, symbols.len() as u8), &symbols].concat()));
         if self.restarts > 0 {
             file.extend(segment(0xdd, &u16::try_from(self.restarts).expect("few").to_be_bytes()));
         }
@@ -112,6 +119,17 @@ impl Jpeg {
                         self.scan(&mut file, &planes, &[component], parameters, band);
                     }
                 }
+            }
+            Scans::Refined(first) => {
+                // As libjpeg's encoder does it: all but the last two bits in two bands, and then one bit after the other.
+                first.iter().for_each(|scan| self.scan(&mut file, &planes, scan, [0, 0, 0x01], 0..1));
+                for (band, bits) in [(1..6_u8, 0x02), (6..64, 0x02), (1..64, 0x21), (1..64, 0x10)] {
+                    for component in 0..planes.len() {
+                        let range = usize::from(band.start)..usize::from(band.end);
+                        self.scan(&mut file, &planes, &[component], [band.start, band.end - 1, bits], range);
+                    }
+                }
+                first.iter().for_each(|scan| self.scan(&mut file, &planes, scan, [0, 0, 0x10], 0..1));
             }
         }
         file.extend([0xff, 0xd9]);
@@ -155,7 +173,8 @@ impl Jpeg {
                 for (y, row_of_samples) in samples.iter_mut().enumerate() {
                     for (x, sample) in row_of_samples.iter_mut().enumerate() {
                         let (x, y) = (at(column * 8 + x, h, h_most, width), at(row * 8 + y, v, v_most, height));
-                        *sample = self.stored(x / width as f32, y / height as f32)[component] - 128.0;
+                        let grain = self.grain * ((x * 12.9898 + y * 78.233).sin() * 43_758.547).fract();
+                        *sample = self.stored(x / width as f32, y / height as f32)[component] - 128.0 + grain;
                     }
                 }
                 plane.coefficients.push(quantised(&samples));
@@ -225,9 +244,10 @@ impl Jpeg {
         let refining = band.end == 1 && parameters[2] >> 4 > 0;
         let shift = if matches!(self.scans, Scans::Baseline(_)) { 0 } else { parameters[2] & 15 };
         let mut bits = Bits::default();
-        let mut last = [0; 4];
+        let (mut last, mut run) = ([0; 4], Run::default());
         for (number, unit) in units.iter().enumerate() {
             if self.restarts > 0 && number > 0 && number % self.restarts == 0 {
+                bits.end(&mut run);
                 bits.restart(number / self.restarts - 1);
                 last = [0; 4];
             }
@@ -242,9 +262,16 @@ impl Jpeg {
                     bits.first(first - last[*component]);
                     last[*component] = first;
                 }
-                bits.others(&block[band.start.max(1)..band.end]);
+                let others = &block[band.start.max(1)..band.end];
+                match (&self.scans, band.start, parameters[2] >> 4) {
+                    (Scans::Refined(_), 0, _) => {}
+                    (Scans::Refined(_), _, 0) => bits.band(others, shift, &mut run),
+                    (Scans::Refined(_), ..) => bits.refined(others, shift, &mut run),
+                    _ => bits.others(others),
+                }
             }
         }
+        bits.end(&mut run);
         file.extend(bits.finish());
     }
 }
@@ -301,6 +328,18 @@ fn run_sizes() -> Vec<u8> {
     [0x00, 0xf0].into_iter().chain(pairs).collect()
 }
 
+/// What a run of 2, 4, 8 and more blocks stands for in which nothing follows (G.1.2.2).
+fn runs() -> Vec<u8> {
+    (1..15).map(|length| length << 4).collect()
+}
+
+/// Blocks that tell nothing more, and the bits that follow them.
+#[derive(Default)]
+struct Run {
+    blocks: u32,
+    corrections: Vec<u32>,
+}
+
 /// Bits of a scan, with zeros stuffed behind 0xff.
 #[derive(Default)]
 struct Bits {
@@ -350,6 +389,67 @@ impl Bits {
             self.number(*value, size);
             run = 0;
         }
+    }
+
+    /// A band without its lowest bits (G.1.2.2).
+    fn band(&mut self, band: &[i32], shift: u8, run: &mut Run) {
+        let mut zeros = 0;
+        for value in band.iter().map(|value| value.signum() * (value.abs() >> shift)) {
+            if value == 0 {
+                zeros += 1;
+                continue;
+            }
+            self.end(run);
+            (0..zeros / 16).for_each(|_| self.put(1, 8));
+            let size = 32 - value.unsigned_abs().leading_zeros();
+            self.put(2 + zeros % 16 * 10 + size - 1, 8);
+            self.number(value, size);
+            zeros = 0;
+        }
+        run.blocks += u32::from(zeros > 0);
+    }
+
+    /// The next bit of a band (G.1.2.3).
+    fn refined(&mut self, band: &[i32], shift: u8, run: &mut Run) {
+        let known = |value: &i32| value.unsigned_abs() >> shift;
+        let newest = band.iter().rposition(|value| known(value) == 1);
+        let (mut zeros, mut corrections) = (0, Vec::new());
+        for (at, value) in band.iter().enumerate() {
+            if known(value) == 0 {
+                zeros += 1;
+                continue;
+            }
+            while zeros > 15 && newest.is_some_and(|newest| at <= newest) {
+                self.end(run);
+                self.put(1, 8);
+                corrections.drain(..).for_each(|bit| self.put(bit, 1));
+                zeros -= 16;
+            }
+            if known(value) > 1 {
+                corrections.push(known(value) & 1);
+                continue;
+            }
+            self.end(run);
+            self.put(2 + zeros * 10, 8);
+            self.put(u32::from(*value > 0), 1);
+            corrections.drain(..).for_each(|bit| self.put(bit, 1));
+            zeros = 0;
+        }
+        if zeros > 0 || !corrections.is_empty() {
+            run.blocks += 1;
+            run.corrections.extend(corrections);
+        }
+    }
+
+    /// Says how many blocks tell nothing more.
+    fn end(&mut self, run: &mut Run) {
+        if run.blocks > 0 {
+            let length = run.blocks.ilog2();
+            self.put(if length == 0 { 0 } else { 161 + length }, 8);
+            self.put(run.blocks, length);
+        }
+        run.blocks = 0;
+        run.corrections.drain(..).for_each(|bit| self.put(bit, 1));
     }
 
     fn restart(&mut self, number: usize) {

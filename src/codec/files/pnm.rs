@@ -40,6 +40,9 @@ pub(in super::super) fn probe(bytes: &[u8]) -> Result<Header, Refusal> {
     if map.least_length() > bytes.len() as u64 {
         return Err(Refusal::broken("it ends too early"));
     }
+    if map.plain && !map.bits && has_long_number(bytes) {
+        return Err(Refusal::broken("a sample has more digits than any number up to 65,535"));
+    }
     Ok(header)
 }
 
@@ -59,6 +62,14 @@ impl Map {
         // No blank has to follow the last of plain samples.
         data.saturating_add(self.start as u64).saturating_sub(u64::from(self.plain && !self.bits))
     }
+}
+
+/// Whether more than 30 digits follow one another.
+///
+/// SECURITY: a decoder collects the digits of a sample one by one, and a sample may have megabytes of zeros before it.
+fn has_long_number(bytes: &[u8]) -> bool {
+    // So many have one of these pieces between them.
+    bytes.as_chunks::<16>().0.iter().any(|piece| piece.iter().all(u8::is_ascii_digit))
 }
 
 fn read(bytes: &[u8]) -> Option<Map> {
@@ -154,5 +165,11 @@ mod tests {
         for cut in ["P6 1 1 255 ab", "P5 1 1 65535 a", "P1 3 2 10101", "P2 2 1 9 1", "P4 9 1 a"] {
             assert!(probe(cut.as_bytes()).is_err(), "{cut}");
         }
+        for (digits, is_read) in [(1, true), (15, true), (31, false), (4096, false)] {
+            let file = format!("P2 2 1 255 {}1 {}2", "0".repeat(digits - 1), "0".repeat(digits - 1));
+            assert_eq!(probe(file.as_bytes()).is_ok(), is_read, "{digits}");
+        }
+        // Bits need no blank between them.
+        assert!(probe(format!("P1 4096 1 {}", "0".repeat(4096)).as_bytes()).is_ok());
     }
 }

@@ -3,11 +3,11 @@
 
 use super::{
     super::super::bytes::has_ff,
-    tables::{Codes, Component, extended},
+    tables::{Codes, Coding, extended},
 };
 
 /// Where in a block each number of the scan belongs (T.81 figure A.6).
-const ZIGZAG: [u8; 64] = [
+pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
@@ -32,7 +32,7 @@ impl Block {
     }
 
     #[inline]
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.is_flat = true;
         // A half is short enough to be cleared without a call.
         if let [upper, lower] = self.numbers.as_chunks_mut::<32>().0 {
@@ -78,8 +78,8 @@ impl<'a> Bits<'a> {
 
     /// The next block of a component, whose first number is told by its difference to that of the block before.
     #[inline]
-    pub(super) fn read(&mut self, component: &Component, prediction: &mut i32, block: &mut Block) -> Option<()> {
-        let Component { quantization, dc, ac, .. } = component;
+    pub(super) fn read(&mut self, coding: &Coding, prediction: &mut i32, block: &mut Block) -> Option<()> {
+        let Coding { quantization, dc, ac } = coding;
         let mut bits = *self;
         block.clear();
         *prediction = prediction.wrapping_add(bits.difference(dc)?);
@@ -103,15 +103,16 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
+    /// What the first number of a block differs by from that of the block before.
     #[inline]
-    fn difference(&mut self, codes: &Codes) -> Option<i32> {
+    pub(super) fn difference(&mut self, codes: &Codes) -> Option<i32> {
         let (zeros, _, number) = self.symbol(codes)?;
         (zeros == 0).then_some(number)
     }
 
     /// The next symbol: zeros, bits of the number after them, and that number.
     #[inline]
-    fn symbol(&mut self, codes: &Codes) -> Option<(usize, u32, i32)> {
+    pub(super) fn symbol(&mut self, codes: &Codes) -> Option<(usize, u32, i32)> {
         self.fill();
         let entry = codes.entry(self.bits);
         self.take(entry.length.into());
@@ -132,6 +133,15 @@ impl<'a> Bits<'a> {
         let number = extended((self.bits >> (64 - size)) as u32, size);
         self.take(size);
         Some((zeros, size, number))
+    }
+
+    /// The number that the next bits are, 32 of them at most.
+    #[inline]
+    pub(super) fn number(&mut self, count: u32) -> u32 {
+        self.fill();
+        let number = self.bits >> 32 >> (32 - count);
+        self.take(count);
+        number as u32
     }
 
     #[inline]

@@ -13,18 +13,39 @@ pub(super) struct Frame {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) components: Vec<Component>,
-    /// Units from one restart to the next; 0 where there is none.
-    pub(super) restart: usize,
 }
 
 pub(super) struct Component {
     /// Blocks in a unit.
     pub(super) across: usize,
     pub(super) down: usize,
-    /// What a number of the scan is multiplied with, in the scan's order.
-    pub(super) quantization: [f32; 64],
+    /// The place of its quantization table.
+    table: usize,
+}
+
+/// How a component is coded in a scan that has all of it.
+pub(super) struct Coding {
+    pub(super) quantization: Quantization,
     pub(super) dc: Codes,
     pub(super) ac: Codes,
+}
+
+/// What a number of the scan is multiplied with, in the scan's order.
+pub(super) type Quantization = [f32; 64];
+
+/// One pass over a picture (B.2.3, G.1.1.1).
+pub(super) struct Scan<'a> {
+    /// The places of its components, ...
+    pub(super) components: Vec<usize>,
+    /// and of the code tables of each.
+    places: Vec<u8>,
+    /// The first and the last number that it tells of each block.
+    pub(super) band: (u32, u32),
+    /// Whether it adds a bit to what earlier scans told.
+    pub(super) refines: bool,
+    /// The lowest bit that it tells.
+    pub(super) shift: u32,
+    pub(super) data: &'a [u8],
 }
 
 impl Component {
@@ -49,27 +70,33 @@ impl Frame {
     }
 }
 
-/// The frame, and the data of its scan.
-pub(super) fn read(picture: &[u8]) -> Result<(Frame, &[u8]), Refusal> {
+/// Hands out each scan, with the frame, and the tables as they stand before it. `None` says that a scan is broken.
+pub(super) fn read(
+    picture: &[u8],
+    mut each: impl FnMut(Frame, &Tables, &Scan<'_>) -> Option<()>,
+) -> Result<(), Refusal> {
     let mut tables = Tables::default();
     for segment in Segments::new(picture) {
         let segment = segment?;
         let broken = || Refusal::broken("its tables are broken");
         tables.read(segment.marker, segment.payload).ok_or_else(broken)?;
         if segment.marker == SOS {
-            let frame = tables.frame(segment.payload).ok_or_else(broken)?;
-            return Ok((frame, segment.scan(picture)));
+            let frame = tables.frame().ok_or_else(broken)?;
+            let scan = Scan::new(segment.payload, segment.scan(picture)).ok_or_else(broken)?;
+            let broken = || Refusal::broken("a scan ends too early, or has codes that mean nothing");
+            each(frame, &tables, &scan).ok_or_else(broken)?;
         }
     }
-    Err(Refusal::broken("it has no picture"))
+    Ok(())
 }
 
 #[derive(Default)]
-struct Tables {
-    quantization: [Option<[f32; 64]>; 4],
+pub(super) struct Tables {
+    quantization: [Option<Quantization>; 4],
     dc: [Option<Codes>; 4],
     ac: [Option<Codes>; 4],
-    restart: usize,
+    /// Units from one restart to the next; 0 where there is none.
+    pub(super) restart: usize,
     /// The frame's header.
     frame: Vec<u8>,
 }
@@ -77,7 +104,7 @@ struct Tables {
 impl Tables {
     fn read(&mut self, marker: u8, payload: &[u8]) -> Option<()> {
         match marker {
-            0xc0 | 0xc1 => self.frame = payload.to_vec(),
+            0xc0..=0xc2 => self.frame = payload.to_vec(),
             0xc4 => self.read_codes(payload)?,
             0xdb => self.read_quantization(payload)?,
             0xdd => self.restart = be16(payload, 0)?.into(),
@@ -116,25 +143,60 @@ impl Tables {
         Some(())
     }
 
-    /// The frame (B.2.2) with the tables that its only scan (B.2.3) names.
-    fn frame(&self, scan: &[u8]) -> Option<Frame> {
-        let (selectors, components) = (scan.get(1..)?.as_chunks::<2>().0, self.frame.get(6..)?.as_chunks::<3>().0);
-        let component = |([_, sampling, quantization], [_, codes]): (&[u8; 3], &[u8; 2])| {
-            let table = |tables: &[Option<Codes>; 4], place: u8| tables.get(usize::from(place))?.clone();
-            Some(Component {
-                across: (sampling >> 4).into(),
-                down: (sampling & 15).into(),
-                quantization: (*self.quantization.get(usize::from(*quantization))?)?,
-                dc: table(&self.dc, codes >> 4)?,
-                ac: table(&self.ac, codes & 15)?,
-            })
+    /// B.2.2.
+    fn frame(&self) -> Option<Frame> {
+        let component = |[_, sampling, table]: &[u8; 3]| Component {
+            across: (sampling >> 4).into(),
+            down: (sampling & 15).into(),
+            table: (*table).into(),
         };
-        let is_whole = scan.first().map(|count| usize::from(*count)) == Some(components.len());
-        is_whole.then_some(Frame {
+        Some(Frame {
             height: be16(&self.frame, 1)?.into(),
             width: be16(&self.frame, 3)?.into(),
-            components: components.iter().zip(selectors).map(component).collect::<Option<_>>()?,
-            restart: self.restart,
+            components: self.frame.get(6..)?.as_chunks().0.iter().map(component).collect(),
+        })
+    }
+
+    pub(super) fn quantization(&self, component: &Component) -> Option<Quantization> {
+        *self.quantization.get(component.table)?
+    }
+
+    /// How the first number of a block is coded in a scan, for a component of the scan.
+    pub(super) fn dc(&self, scan: &Scan<'_>, component: usize) -> Option<&Codes> {
+        self.dc.get(usize::from(scan.places.get(component)? >> 4))?.as_ref()
+    }
+
+    /// How the others are.
+    pub(super) fn ac(&self, scan: &Scan<'_>, component: usize) -> Option<&Codes> {
+        self.ac.get(usize::from(scan.places.get(component)? & 15))?.as_ref()
+    }
+
+    /// How each component of the frame is coded in its only scan.
+    pub(super) fn codings(&self, frame: &Frame, scan: &Scan<'_>) -> Option<Vec<Coding>> {
+        let coding = |(at, component)| {
+            Some(Coding {
+                quantization: self.quantization(component)?,
+                dc: self.dc(scan, at)?.clone(),
+                ac: self.ac(scan, at)?.clone(),
+            })
+        };
+        let is_whole = scan.components.iter().copied().eq(0..frame.components.len());
+        frame.components.iter().enumerate().map(coding).collect::<Option<_>>().filter(|_| is_whole)
+    }
+}
+
+impl<'a> Scan<'a> {
+    /// Its components have the names that [`picture`](super::super::super::files::jpeg::picture) gives them.
+    fn new(header: &[u8], data: &'a [u8]) -> Option<Self> {
+        let (selectors, [first, last, bits]) = header.get(1..)?.split_last_chunk::<3>()?;
+        let selectors = selectors.as_chunks::<2>().0;
+        Some(Self {
+            components: selectors.iter().map(|[name, _]| usize::from(*name).checked_sub(1)).collect::<Option<_>>()?,
+            places: selectors.iter().map(|[_, places]| *places).collect(),
+            band: ((*first).into(), (*last).into()),
+            refines: bits >> 4 > 0,
+            shift: (bits & 15).into(),
+            data,
         })
     }
 }
@@ -189,6 +251,7 @@ impl Codes {
         Some(Self { quick, ends, offsets, symbols: symbols.to_vec() })
     }
 
+    #[inline]
     pub(super) fn entry(&self, bits: u64) -> Entry {
         self.quick[(bits >> (64 - LOOK)) as usize]
     }

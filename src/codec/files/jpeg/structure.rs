@@ -31,6 +31,8 @@ pub(super) struct Structure {
     disordered: bool,
     /// The most blocks in a unit of a scan of several.
     unit: usize,
+    /// All segments.
+    segments: usize,
     /// Segments that are neither a scan nor left out of a [`picture`]: tables of all kinds, ...
     tables: usize,
     /// and their bytes.
@@ -47,13 +49,23 @@ struct Component {
 /// T.81 B.2.3.
 const LARGEST_UNIT: usize = 10;
 
+/// The most segments. Photographs have fewer than a hundred. Programs that keep megabytes of their own data in a file fill each
+/// segment, of 64 KB (B.1.1.4).
+const MOST_SEGMENTS: usize = 10_000;
+
 /// The most tables before a scan, and their bytes. There is room for four of each kind (T.81 B.2.4), in 2,700 bytes.
 const MOST_TABLES: usize = 64;
 const LONGEST_TABLES: usize = 8192;
 
 impl Structure {
     /// Takes in the next segment.
+    ///
+    /// SECURITY: an empty segment is four bytes, and each of them is looked at several times.
     pub(super) fn read(&mut self, segment: &Segment<'_>) -> Result<(), Refusal> {
+        self.segments += 1;
+        if self.segments > MOST_SEGMENTS {
+            return Err(Refusal::broken("it has more segments than any photograph"));
+        }
         match segment.marker {
             // What follows the first scan says nothing of the colours any more: decoders have begun by then.
             APP0 if self.scans == 0 => self.jfif |= is_jfif(segment),
