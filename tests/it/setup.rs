@@ -172,9 +172,9 @@ fn what_the_free_plan_refuses_is_refused_with_the_reason() {
 
 #[test]
 fn no_two_extras_are_in_each_others_way() {
-    for choice in (0..32).filter(|choice| choice & 0b1100 != 0b1100) {
+    for choice in (0..64).filter(|choice| choice & 0b1100 != 0b1100) {
         let folder = folder();
-        let extras = ["images", "magic", "free-plan", "edge", "schedules"].into_iter().enumerate();
+        let extras = ["images", "magic", "free-plan", "edge", "schedules", "streaming"].into_iter().enumerate();
         let chosen: Vec<&str> =
             extras.filter(|(bit, _)| choice & (1 << bit) != 0).flat_map(|(_, extra)| ["-e", extra]).collect();
         assert_eq!(set_up(folder.path(), &[&["-n", "site"][..], &chosen].concat()).0, Some(0), "{chosen:?}");

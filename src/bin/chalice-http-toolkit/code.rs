@@ -1,5 +1,5 @@
 //! What a site's code says that its template has to agree with: how often a task is tried, which field has cache tags, whether it
-//! purges, which schedules it has. The code is read as a text. What does not stand there, as it is behind a name, is unknown, and is taken for right.
+//! purges, which schedules it has, whether it streams. The code is read as a text. What does not stand there, as it is behind a name, is unknown, and is taken for right.
 
 use std::{collections::BTreeSet, fmt, fs, io, path::Path, time::UNIX_EPOCH};
 
@@ -22,6 +22,8 @@ pub(crate) struct Code {
     pub(crate) purges: bool,
     /// Whether it says itself which distribution, by `with_distribution(..)`.
     pub(crate) names_distribution: bool,
+    /// The first `with_streaming()`.
+    pub(crate) streaming: Option<SourceLine>,
     /// Whether it purges by paths, which takes no tags.
     purges_paths: bool,
     /// Whether it sets up the engine of templates, and whether it does so by names that stand in it.
@@ -61,6 +63,7 @@ impl Default for Code {
             until_purged: None,
             purges: false,
             names_distribution: false,
+            streaming: None,
             purges_paths: false,
             sets_up_engine: false,
             adds_by_name: false,
@@ -104,6 +107,7 @@ impl Code {
         self.tag_fields.extend(after("with_cache_tags(").map(|(place, rest)| (place, text(rest))));
         self.until_purged = self.until_purged.take().or_else(|| after("until_purged()").next().map(|(place, _)| place));
         self.scheduler = self.scheduler.take().or_else(|| after("with_scheduler()").next().map(|(place, _)| place));
+        self.streaming = self.streaming.take().or_else(|| after(".with_streaming()").next().map(|(place, _)| place));
         self.sets_up_engine |= source.contains("with_environment(");
         self.adds_many |= ["with_jinja_compat(", "minijinja_contrib"].iter().any(|many| source.contains(many));
         self.adds_by_name |=

@@ -19,6 +19,8 @@ pub(crate) enum Extra {
     Edge,
     /// Tasks that wait for days, at EventBridge Scheduler.
     Schedules,
+    /// Answers that are sent piece by piece, by a function URL.
+    Streaming,
 }
 
 impl Extra {
@@ -31,6 +33,9 @@ impl Extra {
             Self::FreePlan => {
                 Some("free-plan: create a web ACL in us-east-1, which the plan wants, and give its ARN as WebAclArn.")
             }
+            Self::Streaming => Some(
+                "streaming: the function has a URL of its own, as an HTTP API does not stream. Nobody has tried it at AWS yet.",
+            ),
             Self::Edge => Some(
                 "edge: a deployment ends with a purge, or CloudFront keeps the old pages for as long as a year: its README has \
                  the three commands.",
@@ -125,6 +130,7 @@ impl Project<'_> {
             free_plan,
             edge,
             schedules,
+            streaming => self.has(Extra::Streaming),
             accept_function => chalice_http_toolkit::images::Images::cloudfront_function(),
         };
         engine.render_named_str(path, text, values).map_err(|error| format!("{path}: {error:#}"))

@@ -4,7 +4,7 @@
 //! 1. [`yaml`]: a text becomes values with their lines
 //! 2. [`model`], [`edge`] and [`rights`]: resources, functions, behaviours, what a role may do
 //! 3. [`problem`]: what a rule finds
-//! 4. [`cache`], [`origin`], [`tags`], [`functions`], [`queues`], [`schedules`] and [`delays`]: the rules
+//! 4. [`cache`], [`origin`], [`tags`], [`functions`], [`streaming`], [`queues`], [`schedules`] and [`delays`]: the rules
 
 mod cache;
 mod delays;
@@ -16,6 +16,7 @@ mod problem;
 mod queues;
 mod rights;
 pub(crate) mod schedules;
+mod streaming;
 mod tags;
 mod yaml;
 
@@ -35,7 +36,7 @@ pub(crate) struct Finding {
 type Rule = fn(&Template) -> Vec<Problem>;
 
 /// All rules. Their names are fixed: people write them down.
-const RULES: [(&str, Rule); 27] = [
+const RULES: [(&str, Rule); 28] = [
     ("A1", cache::cookies),
     ("A2", cache::host),
     ("A3", cache::everything),
@@ -60,6 +61,7 @@ const RULES: [(&str, Rule); 27] = [
     ("E50", origin::guard),
     ("E51", functions::alias),
     ("E52", functions::variables),
+    ("E53", streaming::streaming),
     ("F58", queues::queues),
     ("F59", schedules::schedules),
     ("F60", delays::delays),
@@ -81,5 +83,7 @@ pub(crate) fn check(source: &str, code: Code) -> Vec<Finding> {
     found
 }
 
+#[cfg(test)]
+mod fragments;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
+use super::{
+    fragments::{FORWARD_ACCEPT, FORWARD_ALL, FORWARD_COOKIES, FOUR_MORE, FUNCTION_URL, MAPPING, OWN_POLICY},
+    *,
+};
 use crate::{
     code::Code,
     setup::{project::Extra, rendered},
@@ -24,7 +27,7 @@ pub(super) fn code_of(source: &str) -> Code {
     code
 }
 
-const VARIANTS: [&[Extra]; 8] = [
+const VARIANTS: [&[Extra]; 10] = [
     &[],
     &[Extra::Images],
     &[Extra::FreePlan],
@@ -33,6 +36,8 @@ const VARIANTS: [&[Extra]; 8] = [
     &[Extra::Edge, Extra::Images],
     &[Extra::Schedules],
     &[Extra::Schedules, Extra::Edge],
+    STREAMING,
+    &[Extra::Streaming, Extra::Edge, Extra::Images],
 ];
 
 pub(super) fn template(extras: &[Extra]) -> String {
@@ -94,6 +99,21 @@ const IMAGES: &[Extra] = &[Extra::Images];
 const FREE: &[Extra] = &[Extra::FreePlan];
 pub(super) const EDGE: &[Extra] = &[Extra::Edge];
 const EDGE_IMAGES: &[Extra] = &[Extra::Edge, Extra::Images];
+const STREAMING: &[Extra] = &[Extra::Streaming];
+const URL: &str = "      FunctionUrlConfig:\n        AuthType: NONE\n        InvokeMode: RESPONSE_STREAM\n";
+const HTTP_API: &str = "      Events:
+        Site:
+          Type: HttpApi
+          Properties:
+            TimeoutInMillis: 15000
+";
+const STREAMING_METHOD: &str = "Resources:
+  Method:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      Integration:
+        ResponseTransferMode: STREAM
+";
 const REMOVED: &str = "          ResponseHeadersPolicyId: !Ref TagPolicy\n";
 const PURGES: &str = "              - Effect: Allow
                 Action: cloudfront:CreateInvalidation
@@ -172,6 +192,11 @@ const FAULTS: &[(&str, &[Extra], &[Edit<'static>], &str)] = &[
     ("E48", PLAIN, &[("    Default: \"false\"", "    Default: \"true\"")], "KeepWarmRule:"),
     ("E48", PLAIN, &[("    Type: AWS::Events::Rule\n    Condition: IsKeptWarm\n", "    Type: AWS::Events::Rule\n")], "KeepWarmRule:"),
     ("E48", PLAIN, &[("      Events:\n", "      Events:\n        Warm:\n          Type: Schedule\n          Properties:\n            Schedule: rate(5 minutes)\n            Input: '{\"warmer\":true}'\n")], "Warm:"),
+    ("E53", STREAMING, &[("InvokeMode: RESPONSE_STREAM", "InvokeMode: BUFFERED")], "InvokeMode: BUFFERED"),
+    ("E53", STREAMING, &[("        InvokeMode: RESPONSE_STREAM\n", "")], "FunctionUrlConfig:"),
+    ("E53", STREAMING, &[(URL, HTTP_API)], "Site:"),
+    ("E53", PLAIN, &[("      Description: Answers requests\n", "      Description: Answers requests\n      FunctionUrlConfig:\n        AuthType: NONE\n        InvokeMode: RESPONSE_STREAM\n")], "InvokeMode: RESPONSE_STREAM"),
+    ("E53", PLAIN, &[("Resources:\n", STREAMING_METHOD)], "ResponseTransferMode: STREAM"),
     ("E49", PLAIN, &[("Resources:\n", FUNCTION_URL)], "  Url:"),
     ("E49", PLAIN, &[("            OriginCustomHeaders:", "            OriginAccessControlId: !GetAtt Signing.Id\n            OriginCustomHeaders:")], "OriginAccessControlId:"),
     ("E50", PLAIN, &[("          ORIGIN_SECRET: !Ref OriginSecret\n", "")], "WebFunction:"),
@@ -242,71 +267,6 @@ fn a_worker_may_send_in_whichever_way_that_is_said() {
         assert_eq!(check(&edited(PLAIN, edits)), [], "{edits:?}");
     }
 }
-
-const FORWARD_COOKIES: &str = "Resources:
-  Forward:
-    Type: AWS::CloudFront::OriginRequestPolicy
-    Properties:
-      OriginRequestPolicyConfig:
-        CookiesConfig:
-          CookieBehavior: all
-        HeadersConfig:
-          HeaderBehavior: none
-";
-const FORWARD_ALL: &str = "Resources:
-  Forward:
-    Type: AWS::CloudFront::OriginRequestPolicy
-    Properties:
-      OriginRequestPolicyConfig:
-        HeadersConfig:
-          HeaderBehavior: allViewer
-";
-const FORWARD_ACCEPT: &str = "Resources:
-  Forward:
-    Type: AWS::CloudFront::OriginRequestPolicy
-    Properties:
-      OriginRequestPolicyConfig:
-        HeadersConfig:
-          HeaderBehavior: whitelist
-          Headers: [Accept]
-";
-const OWN_POLICY: &str = "Resources:
-  Own:
-    Type: AWS::CloudFront::CachePolicy
-    Properties:
-      CachePolicyConfig:
-        MinTTL: 0
-        DefaultTTL: 0
-        MaxTTL: 60
-";
-const FOUR_MORE: &str = "CacheBehaviors:
-          - { PathPattern: /a/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
-          - { PathPattern: /b/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
-          - { PathPattern: /c/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
-          - { PathPattern: /d/*, TargetOriginId: api, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad }
-";
-const FUNCTION_URL: &str = "Resources:
-  Url:
-    Type: AWS::Lambda::Url
-    Properties:
-      AuthType: NONE
-      TargetFunctionArn: !GetAtt WebFunction.Arn
-  UrlPermission:
-    Type: AWS::Lambda::Permission
-    Properties:
-      Action: lambda:InvokeFunctionUrl
-      FunctionName: !Ref WebFunction
-      FunctionUrlAuthType: NONE
-      Principal: '*'
-";
-const MAPPING: &str = "Resources:
-  Mapping:
-    Type: AWS::Lambda::EventSourceMapping
-    Properties:
-      EventSourceArn: !GetAtt TaskQueue.Arn
-      FunctionName: !Ref WorkerFunction
-      FunctionResponseTypes: [Other]
-";
 
 #[test]
 fn each_fault_is_found_by_its_rule_alone() {

@@ -149,6 +149,10 @@ fn app() -> Result<App, Error> {
         .with_protection(CrossOriginProtection::from_env()?)
         .with_cloudfront(cloudfront.with_origin_secret_from_env()?);
     let app = app.with_security_headers(SecurityHeaders::new());
+#% if streaming
+    // The function URL in template.yaml streams, and takes nothing but streams.
+    let app = app.with_streaming();
+#% endif
 #% if edge
     Ok(app.with_edge_manifest(&content).with_tasks(purge.tasks()))
 #% else
