@@ -76,6 +76,7 @@
 //! - `images` (a feature): formats by Accept, widths, `picture` in templates
 //! - `tasking` (a feature): what need not be done before the answer, over an SQS FIFO queue
 //! - [`Route`] and [`Pagination`]: paths by name, and the pages of a long list
+//! - [`Translations`]: pages in several languages, from gettext's catalogues
 //! - [`Source`], [`Embedded`] and `embed!`: folders, or files inside the binary
 //! - [`EntityTag`], [`Validators`]: tags of your own
 //! - [`Error`] and [`ErrorKind`]: what went wrong, with the template and the line; [`Answer`] and [`Failure`]: the same for handlers
@@ -100,6 +101,7 @@ pub use pagination::Pagination;
 pub use route::Route;
 pub use runtime::{App, Front, run};
 pub use stage::Stage;
+pub use translations::Translations;
 
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use failure::{Answer, Failure};
@@ -211,6 +213,7 @@ mod script_root;
 mod stage;
 mod streamed;
 mod streams;
+mod translations;
 mod variables;
 
 #[cfg(feature = "images")]

@@ -84,9 +84,10 @@ pub struct Validators {
 }
 
 /// What of the request still shapes a representation: the prefix under which the site is mounted, which its links
-/// carry, and the header fields that negotiation reads.
+/// carry, and the path and the header fields that negotiation reads.
 pub(crate) struct Selection<'a> {
     pub(crate) script_root: &'a str,
+    pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
 }
 

@@ -237,8 +237,8 @@ impl CloudFront {
     }
 
     fn decide(&self, request: RequestView<'_>, representation: Representation, now: SystemTime) -> Result<Decision> {
-        let RequestView { method, headers, script_root, .. } = request;
-        let mut selected = representation.selected(&Selection { script_root, headers })?;
+        let RequestView { method, url, headers, script_root } = request;
+        let mut selected = representation.selected(&Selection { script_root, path: url.path(), headers })?;
         let personal = selected.personal;
         let tagging = self.tagging(method, &mut selected)?;
         Ok(Decision { plan: self.plan(request, selected, now), personal, tagging })

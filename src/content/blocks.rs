@@ -81,7 +81,8 @@ impl ContentManager {
     /// # Ok::<(), chalice_http_toolkit::Error>(())
     /// ```
     pub fn explain_block(&self, name: &str, block: &str, arguments: &impl Serialize) -> Result<Explanation> {
-        let closure = self.with_template(name)?.fragment(name, block)?.closure(name);
+        let fragment = self.with_template(name)?.fragment(name, block)?;
+        let closure = self.default_closure(&fragment, name);
         Ok(closure.explain(arguments, &closure.counted(arguments), ""))
     }
 

@@ -18,7 +18,7 @@ impl Snapshot {
     /// The cache tag of a page with this closure. A block has the tag of its page. A page whose sources are not all known has
     /// the tag of the whole site.
     pub(crate) fn cache_tag(&self, closure: &Closure) -> Arc<str> {
-        let page = self.page.as_deref().unwrap_or(closure);
+        let page = self.page.get(closure.language()).map_or(closure, Arc::as_ref);
         if closure.is_known() && page.is_known() { page.cache_tag.clone() } else { self.site_tag() }
     }
 
@@ -40,6 +40,10 @@ impl Snapshot {
                 feed(files.get(name).map_or(&[], |content| content.digest.as_ref()));
             }
             feed(&[]);
+        }
+        for catalogue in self.catalogues.iter().flat_map(|catalogues| catalogues.all()) {
+            feed(catalogue.language().as_bytes());
+            feed(catalogue.digest().as_ref());
         }
         cache_tags::of_closure(&ClosureDigest::finish(hash))
     }

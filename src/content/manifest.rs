@@ -88,9 +88,13 @@ impl ContentManager {
         let snapshot = self.snapshot();
         let mut closures = BTreeMap::new();
         for name in snapshot.templates.names() {
-            let closure = snapshot.closure(&name);
-            let made = ClosureEntry { tag: snapshot.cache_tag(&closure).to_string(), parts: short(closure.parts()) };
-            closures.insert(format!("template {name}"), made);
+            for closure in snapshot.closures(&name) {
+                let made =
+                    ClosureEntry { tag: snapshot.cache_tag(&closure).to_string(), parts: short(closure.parts()) };
+                let language =
+                    if closure.is_translated { format!(" in {}", closure.language()) } else { String::new() };
+                closures.insert(format!("template {name}{language}"), made);
+            }
         }
         for name in snapshot.assets.files().names("") {
             let path = AssetPath::from_name(name).ok();

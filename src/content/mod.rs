@@ -2,7 +2,7 @@
 //!
 //! 1. [`ContentManager`]; [`snapshot`] all that it shows as it is at one moment, so that a page and its tag agree
 //! 2. [`functions`] what a site adds to its templates; [`context`] arguments of every page; [`public_origin`] where it stands on
-//!    the web; [`routes`] its paths by name
+//!    the web; [`routes`] its paths by name; [`translated`] its languages
 //! 3. pages, here, and [`blocks`] of pages
 //! 4. [`static_files`], and the [`layer`] that serves them beside a site's routes
 //! 5. [`makers`]: HTML, XML, JSON, redirects, assets, error pages
@@ -29,6 +29,7 @@ mod public_origin;
 mod routes;
 mod snapshot;
 mod static_files;
+mod translated;
 
 use std::{
     fmt,
@@ -52,7 +53,6 @@ use crate::{
     files::{path::NOT_IN_PATH, provenance::Provenance, source::Source},
     pages::{
         check::{self, Finding},
-        closure::Site,
         explain::{Explanation, History},
         page_tag::Closure,
         site_settings::SiteSettings,
@@ -128,6 +128,8 @@ use crate::{
 pub struct ContentManager {
     setup: Arc<Setup>,
     now: Arc<RwLock<Option<Arc<Snapshot>>>>,
+    /// The language of its pages, where the site's code has chosen it.
+    language: Option<Arc<str>>,
 }
 
 impl ContentManager {
@@ -144,8 +146,8 @@ impl ContentManager {
         let history = reload.then(History::default);
         let provenance = Provenance::of(&templates, &files, reload);
         let context = Context::default();
-        let setup = Setup { templates, files, settings, reload, history, provenance, context };
-        Ok(Self { setup: Arc::new(setup), now: Arc::default() })
+        let setup = Setup { templates, files, settings, reload, history, provenance, context, translations: None };
+        Ok(Self { setup: Arc::new(setup), now: Arc::default(), language: None })
     }
 
     /// The path under which static files are served, as text: what can't stand in a URL is percent-encoded, in links and where
@@ -202,9 +204,15 @@ impl ContentManager {
         })
     }
 
+    /// What a page is made from in the language of this content.
+    fn default_closure(&self, snapshot: &Snapshot, name: &str) -> Arc<Closure> {
+        let (catalogue, _) = snapshot.catalogue(self.language.as_deref(), None);
+        snapshot.closure(name, catalogue.as_deref())
+    }
+
     /// What a page is made from, if that may be arguments of its request.
     fn closure_with_context(&self, snapshot: &Snapshot, name: &str) -> Option<Arc<Closure>> {
-        (!self.setup.context.is_empty()).then(|| snapshot.closure(name))
+        (!self.setup.context.is_empty()).then(|| self.default_closure(snapshot, name))
     }
 
     fn page_of(
@@ -213,10 +221,9 @@ impl ContentManager {
         name: &str,
         arguments: impl Serialize + Send + 'static,
     ) -> Representation {
-        let (name, history) = (name.to_owned(), self.setup.history.clone());
+        let (name, history, language) = (name.to_owned(), self.setup.history.clone(), self.language.clone());
         Representation::select(move |selection| {
-            let development = history.as_ref().map(|history| (history, selection.headers));
-            let request = PageRequest { name: &name, script_root: selection.script_root, development };
+            let request = PageRequest::of(&name, &snapshot, language.as_deref(), history.as_ref(), selection);
             snapshot.page(&request, arguments)
         })
     }
@@ -283,10 +290,9 @@ impl ContentManager {
         E: Into<BoxError>,
         LoadFuture: Future<Output = Result<T, E>> + Send,
     {
-        let (name, history) = (name.to_owned(), self.setup.history.clone());
+        let (name, history, language) = (name.to_owned(), self.setup.history.clone(), self.language.clone());
         Representation::select(move |selection| {
-            let development = history.as_ref().map(|history| (history, selection.headers));
-            let request = PageRequest { name: &name, script_root: selection.script_root, development };
+            let request = PageRequest::of(&name, &snapshot, language.as_deref(), history.as_ref(), selection);
             Ok(snapshot.page_by_key(&request, &key, load))
         })
     }
@@ -298,7 +304,7 @@ impl ContentManager {
     ///
     /// [`ErrorKind::TemplateNotFound`].
     pub fn explain(&self, name: &str, arguments: &impl Serialize) -> Result<Explanation> {
-        let closure = self.with_template(name)?.closure(name);
+        let closure = self.default_closure(&*self.with_template(name)?, name);
         Ok(closure.explain(arguments, &closure.counted(arguments), ""))
     }
 
@@ -313,6 +319,7 @@ impl ContentManager {
     /// - compressed files that are not what their plain ones compress to;
     /// - where images are converted, those whose names say another kind than they are, and URLs of images of which a
     ///   template does not say the size.
+    /// - messages without a translation, and faults in catalogues;
     /// - pages that are rendered at each request, and whose tags cover more than they show, each with the reason: a computed name
     ///   can mean very many templates, a filter is named by a value, templates hand very much to one another.
     ///
@@ -328,9 +335,7 @@ impl ContentManager {
     /// # Ok::<(), chalice_http_toolkit::Error>(())
     /// ```
     pub fn check(&self) -> Vec<Finding> {
-        let snapshot = self.snapshot();
-        let settings = &self.setup.settings;
-        check::check(Site { templates: &snapshot.templates, assets: &snapshot.assets, settings })
+        check::check(self.snapshot().site())
     }
 
     /// Looks for what a [`SecurityHeaders`](crate::security::SecurityHeaders) policy without `'unsafe-inline'` blocks in the site's HTML:

@@ -39,11 +39,22 @@ impl Provenance {
             false => format!("templates from {templates}, static files from {files}"),
             true => format!("templates and static files from {files}"),
         };
+        Self::kept(places, folders, reload)
+    }
+
+    fn kept(places: String, folders: Vec<(Holds, PathBuf)>, reload: bool) -> Arc<Self> {
         let provenance = Arc::new(Self { places, folders, reload: AtomicBool::new(reload) });
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
         all.push(Arc::downgrade(&provenance));
         provenance
+    }
+
+    /// The same, with one more source of what pages are made from.
+    pub(crate) fn and(&self, source: &ResolvedSource) -> Arc<Self> {
+        let mut folders = self.folders.clone();
+        folders.extend(source.folder().map(|folder| (Holds::Templates, folder.to_owned())));
+        Self::kept(self.places.clone(), folders, self.reload.load(Ordering::Relaxed))
     }
 
     pub(crate) fn set_reload(&self, reload: bool) {

@@ -16,6 +16,7 @@
 //! - [`static_files`]: folders, fingerprints, compressed files, absolute URLs
 //! - [`forms_and_cookies`]: forms, cross-origin requests, cookies, security headers
 //! - [`images`] and [`uploads`]: responsive images, and pictures that visitors send
+//! - [`translations`]: pages in several languages
 //! - [`parts_of_pages`]: how to send one block of a page, for HTMX and Turbo
 //! - [`databases`]: which databases work well on Lambda, and how data and caching work together
 //! - [`sign_in`]: a sign-in with a password, and pages for one visitor on a site that CloudFront caches
@@ -44,7 +45,7 @@ macro_rules! pages {
 
 pages! {
     tour developing requests doors caching kept_at_the_edge page_tags
-    static_files forms_and_cookies images uploads parts_of_pages databases sign_in tasks email testing production monitoring
+    static_files forms_and_cookies images uploads translations parts_of_pages databases sign_in tasks email testing production monitoring
     from_flask from_axum from_chalice
     command_line settings features limits glossary troubleshooting costs measured
 }

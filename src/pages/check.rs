@@ -14,8 +14,9 @@ use super::{
     routes,
     syntax::{self, Applied, Mentions, Wanted},
     templates::{self, Templates},
+    translated::MessageCall,
 };
-use crate::{fields::media_type, files::assets::Assets};
+use crate::{fields::media_type, files::assets::Assets, translations::Catalogues};
 
 /// Something in a template or among the static files that would fail, or would not do what is meant: what
 /// [`ContentManager::check`](crate::ContentManager::check) finds.
@@ -104,12 +105,13 @@ impl fmt::Display for Finding {
 }
 
 pub(crate) fn check(site: Site<'_>) -> Vec<Finding> {
-    let Site { templates, assets, settings } = site;
+    let Site { templates, assets, settings, .. } = site;
     let in_templates = templates.names().into_iter().flat_map(|name| of_template(site, &name));
     let misnamed = settings.images.misnamed(assets).into_iter();
     let misnamed =
         misnamed.map(|(file, problem)| Finding { file, is_static: true, line: None, problem, unknown_name: None });
-    in_templates.chain(unknown(templates)).chain(cut(site)).chain(stale(assets)).chain(misnamed).collect()
+    let found = in_templates.chain(unknown(templates)).chain(cut(site)).chain(stale(assets)).chain(misnamed);
+    found.chain(in_catalogues(site)).collect()
 }
 
 /// Filters, tests and functions that no page could be rendered with. A template that is included, or that extends another, may
@@ -141,6 +143,26 @@ pub(crate) fn unknown(templates: &Templates) -> Vec<Finding> {
 fn cut(site: Site<'_>) -> impl Iterator<Item = Finding> {
     let problems = site.templates.names().into_iter().filter_map(move |file| Some((closure::cut(site, &file)?, file)));
     problems.map(|(problem, file)| Finding { file, is_static: false, line: None, problem, unknown_name: None })
+}
+
+/// What can't be read in the catalogues of translations.
+fn in_catalogues(site: Site<'_>) -> impl Iterator<Item = Finding> {
+    let problems = site.catalogues.into_iter().flat_map(|catalogues| catalogues.problems.clone());
+    problems.map(|(file, line, problem)| Finding { file, is_static: false, line, problem, unknown_name: None })
+}
+
+/// The messages of a template that a language has no translation of.
+fn untranslated(site: Site<'_>, mentions: &Mentions) -> Vec<(usize, String)> {
+    let catalogues = site.catalogues.into_iter().flat_map(Catalogues::translated);
+    let missing = catalogues.flat_map(|catalogue| {
+        let is_missing = |call: &&MessageCall| !catalogue.has(call.context.as_deref(), &call.message);
+        let problem = |call: &MessageCall| {
+            let problem = format!("there is no translation of `{}` into `{}`", call.message, catalogue.language());
+            (call.line, problem)
+        };
+        mentions.messages.iter().filter(is_missing).map(problem)
+    });
+    missing.collect()
 }
 
 /// Compressed files that are older than the plain ones beside them, as an edit leaves them.
@@ -228,6 +250,7 @@ fn of_template(site: Site<'_>, name: &str) -> Vec<Finding> {
         let problem = format!("its page is rendered at each request: {reason}");
         findings.push(Finding { file: name.to_owned(), is_static: false, line: None, problem, unknown_name: None });
     }
+    findings.extend(untranslated(site, &mentions).into_iter().map(|(line, problem)| finding(line, problem)));
     for (line, url) in &mentions.unsized_images {
         findings.push(finding(*line, format!("the image at `{url}` needs size=(width, height)")));
     }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     fields::{digest::PartDigest, media_type},
     files::assets::Assets,
+    translations::{Catalogue, Catalogues},
 };
 
 /// The sources of a site's pages at one moment.
@@ -23,11 +24,14 @@ pub(crate) struct Site<'a> {
     pub(crate) templates: &'a Templates,
     pub(crate) assets: &'a Assets,
     pub(crate) settings: &'a SiteSettings,
+    pub(crate) catalogues: Option<&'a Catalogues>,
+    /// Of the language that a page is in.
+    pub(crate) catalogue: Option<&'a Catalogue>,
 }
 
 /// Every template that can take part in rendering `name`, and all that they mention.
 pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
-    let Site { templates, assets, settings } = site;
+    let Site { templates, assets, settings, .. } = site;
     let (mut sources, mut flow) = (Parts::new(), Flow::default());
     let mut all = Mentions::default();
     let replaced = templates.replaced();

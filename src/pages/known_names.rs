@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use minijinja::{Environment, State, tests};
 
-use super::syntax::{Applied, AppliedKind, KNOWN_FILTERS, KNOWN_TESTS};
+use super::{
+    syntax::{Applied, AppliedKind, KNOWN_FILTERS, KNOWN_TESTS},
+    translated,
+};
 use crate::images;
 
 pub(crate) struct KnownNames<'a> {
@@ -31,7 +34,8 @@ const OF_THE_LANGUAGE: [&str; 5] = ["super", "caller", "loop", "self", "url_for"
 impl<'a> KnownNames<'a> {
     pub(crate) fn of<'n>(environment: &'a Environment<'a>, defined: impl Iterator<Item = &'n str>) -> Self {
         let functions = environment.globals().map(|(name, _)| name.to_owned());
-        let of_crate = OF_THE_LANGUAGE.iter().chain(&images::FUNCTIONS).map(|name| (*name).to_owned());
+        let translate = translated::FUNCTIONS.iter().chain([&translated::LANGUAGES]);
+        let of_crate = OF_THE_LANGUAGE.iter().chain(&images::FUNCTIONS).chain(translate).map(|name| (*name).to_owned());
         let functions = functions.chain(defined.map(str::to_owned)).chain(of_crate).collect();
         Self { state: environment.empty_state(), functions }
     }

@@ -36,4 +36,5 @@ pub(crate) mod site_settings;
 mod syntax;
 mod template_names;
 pub(crate) mod templates;
+pub(crate) mod translated;
 mod watch;

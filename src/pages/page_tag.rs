@@ -28,6 +28,7 @@ use super::{
     routes,
     syntax::Mentions,
     templates::{ABSOLUTE_URL, Templates},
+    translated,
     watch::Watch,
 };
 use crate::{
@@ -39,6 +40,7 @@ use crate::{
     },
     images,
     inline::Inline,
+    translations::Catalogue,
 };
 
 /// What can be said about a page before it is rendered.
@@ -77,6 +79,10 @@ pub(crate) struct Closure {
     verdict: Verdict,
     /// Whether rendering may look at pixels.
     pub(crate) shows_images: bool,
+    /// Whether it is in a language: its templates name a function that translates.
+    pub(crate) is_translated: bool,
+    /// The language that it is for; none where the site has no translations.
+    language: String,
     /// What of it is inline, where its templates have anything of that.
     pub(crate) inline: Arc<Inline>,
 }
@@ -144,6 +150,7 @@ impl Closure {
         parts.extend(settings(site, name, &mentions, shows_images));
         let mut hash = Stream::new();
         feed_parts(&mut hash, &parts);
+        let is_translated = translated::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
         let inline = Arc::new(Inline { style_attributes: shows_images, ..mentions.inline.inline });
         canonical::hash_reads(&mut hash, &counts.reads);
         counts.keys.iter().for_each(|keys| canonical::hash_reads(&mut hash, keys));
@@ -161,6 +168,8 @@ impl Closure {
             looked_up,
             verdict,
             shows_images,
+            is_translated,
+            language: site.catalogue.map(Catalogue::language).unwrap_or_default().to_owned(),
             inline,
         }
     }
@@ -168,6 +177,10 @@ impl Closure {
     /// What it is made from.
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
+    }
+
+    pub(crate) fn language(&self) -> &str {
+        &self.language
     }
 
     /// Whether its parts are all that the page is made from besides arguments.
@@ -289,6 +302,7 @@ fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool)
     let images = images_of(site, mentions, shows_images);
     let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
     let routes = routes::description(&site.settings.routes, &mentions.names);
+    let (language, languages) = (language(site, mentions), languages(site, mentions));
     let texts = [
         ("the version of page tags", Some(VERSION)),
         ("the version of chalice_http_toolkit", Some(env!("CARGO_PKG_VERSION"))),
@@ -298,10 +312,26 @@ fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool)
         ("the settings of images", images.as_deref()),
         ("the public origin", origin),
         ("the routes", routes.as_deref()),
+        ("the languages", languages.as_deref()),
         ("the block that is rendered", site.templates.fragment().map(Fragment::block)),
     ];
     let digest = |(part, text): (&str, Option<&str>)| Some((part.to_owned(), Some(PartDigest::of(text?))));
-    texts.into_iter().filter_map(digest).collect()
+    texts.into_iter().filter_map(digest).chain(language.into_iter().flatten()).collect()
+}
+
+/// The language of a page that shows translations, and all translations into it.
+fn language(site: Site<'_>, mentions: &Mentions) -> Option<[(String, Option<PartDigest>); 2]> {
+    let is_shown = translated::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
+    let catalogue = site.catalogue.filter(|_| is_shown)?;
+    let language = catalogue.language();
+    let translations = (format!("the translations into {language}"), Some(catalogue.digest()));
+    Some([("the language".to_owned(), Some(PartDigest::of(language))), translations])
+}
+
+/// The languages that a page lists.
+fn languages(site: Site<'_>, mentions: &Mentions) -> Option<String> {
+    let catalogues = site.catalogues.filter(|_| mentions.names.contains(translated::LANGUAGES))?;
+    Some(catalogues.names().collect::<Vec<_>>().join("\n"))
 }
 
 /// What else than the files shapes the markup and the URLs of images, where there are any.

@@ -36,6 +36,7 @@ use super::{
     },
     reference::Reference,
     routes::RouteCall,
+    translated::MessageCall,
 };
 use crate::images;
 
@@ -68,6 +69,8 @@ pub(crate) struct Mentions {
     pub(crate) unsized_images: BTreeSet<(usize, String)>,
     /// The routes that `url_for` is called with.
     pub(crate) routes: BTreeSet<RouteCall>,
+    /// The messages that are translated, where they are written as they are.
+    pub(crate) messages: BTreeSet<MessageCall>,
     /// Scripts and styles.
     pub(crate) inline: inline::InlineParts,
 }

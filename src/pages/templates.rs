@@ -25,12 +25,14 @@ use super::{
     shallow::{Shallow, TOO_DEEP},
     site_settings::{Configure, SiteSettings},
     syntax::{self, Replaced},
+    translated::{self, Translating},
     watch::Watch,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     fields::{digest::ContentDigest, media_type},
     files::{assets::Assets, path::NOT_IN_PATH, source::Files, urls::Urls},
+    translations::{Catalogue, Catalogues},
 };
 
 /// The templates of one moment.
@@ -46,7 +48,12 @@ pub(crate) struct Templates {
 }
 
 impl Templates {
-    pub(crate) fn new(files: Files, assets: Arc<Assets>, settings: &Arc<SiteSettings>) -> Self {
+    pub(crate) fn new(
+        files: Files,
+        assets: Arc<Assets>,
+        settings: &Arc<SiteSettings>,
+        catalogues: Option<&Arc<Catalogues>>,
+    ) -> Self {
         let files = Arc::new(files);
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(auto_escape);
@@ -76,6 +83,7 @@ impl Templates {
             absolute_url(origin.as_deref(), path).map(|url| link(state, url))
         });
         add_url_for(&mut environment, settings);
+        translated::add_functions(&mut environment, catalogues);
         let (configure, replaced) = (settings.configure.clone(), OnceLock::new());
         Self { files, environment, added, configure, replaced, fragment: None }
     }
@@ -132,9 +140,9 @@ impl Templates {
         matches!(self.environment.undefined_behavior(), UndefinedBehavior::Strict | UndefinedBehavior::SemiStrict)
     }
 
-    /// Renders a template for a site that is mounted at `script_root`.
-    pub(crate) fn render(&self, name: &str, arguments: &impl Serialize, script_root: &str) -> Result<Bytes> {
-        self.render_value(name, value_of(name, arguments)?, script_root, None)
+    /// Renders a template.
+    pub(crate) fn render(&self, name: &str, arguments: &impl Serialize, place: &Place) -> Result<Bytes> {
+        self.render_value(name, value_of(name, arguments)?, place, None)
     }
 
     /// The same, unless more than what `watch` covers is looked at: then nothing of it is given.
@@ -142,25 +150,24 @@ impl Templates {
         &self,
         name: &str,
         arguments: &impl Serialize,
-        script_root: &str,
+        place: &Place,
         watch: Option<Watch>,
     ) -> Result<Watched> {
         let arguments = value_of(name, arguments)?;
         let Some(watch) = watch else {
-            return Ok(Watched::Covered(self.render_value(name, arguments, script_root, None)?));
+            return Ok(Watched::Covered(self.render_value(name, arguments, place, None)?));
         };
-        let page = self.render_value(name, watch.arguments(arguments.clone()), script_root, Some(watch.clone()));
+        let page = self.render_value(name, watch.arguments(arguments.clone()), place, Some(watch.clone()));
         match watch.found() {
             None => Ok(Watched::Covered(page?)),
             // Once more as it would be without a watch: its arguments are not of the types that a function may ask for.
-            Some(found) => {
-                Ok(Watched::Beyond(found.to_owned(), self.render_value(name, arguments, script_root, None)?))
-            }
+            Some(found) => Ok(Watched::Beyond(found.to_owned(), self.render_value(name, arguments, place, None)?)),
         }
     }
 
-    fn render_value(&self, name: &str, arguments: Value, script_root: &str, watch: Option<Watch>) -> Result<Bytes> {
-        let _mounted = Mounted::at(script_root, watch);
+    fn render_value(&self, name: &str, arguments: Value, place: &Place, watch: Option<Watch>) -> Result<Bytes> {
+        let _mounted = Mounted::at(&place.script_root, watch);
+        let _translating = Translating::into(place.catalogue.clone());
         let template = self.environment.get_template(name).map_err(|error| failed(name, error))?;
         let page = match self.fragment() {
             None => template.render(arguments),
@@ -168,6 +175,15 @@ impl Templates {
         };
         Ok(page.map_err(|error| failed(name, error))?.into())
     }
+}
+
+/// What of a request a page is rendered for, besides its arguments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// The prefix under which the site is mounted.
+    pub(crate) script_root: String,
+    /// Of the language of the page, where the site has translations.
+    pub(crate) catalogue: Option<Arc<Catalogue>>,
 }
 
 /// The arguments as the engine takes them.

@@ -24,7 +24,7 @@ from harness import BIN, ROOT, check, free_port, get, running, wait
 from queues import FORWARD, cloud, count, queue, sqs_event
 from runtime_api import function, refuses_to_start
 
-EXTRAS = ([], ["images"], ["magic"], ["free-plan"], ["edge"], ["images", "magic", "free-plan"])
+EXTRAS = ([], ["images"], ["magic"], ["free-plan"], ["edge"], ["schedules"], ["streaming"], ["images", "magic", "free-plan"])
 TARGET = ROOT / "target/scaffold"
 SECRET = "ASecretOfTheTestWithFortyCharacters12345"
 FORM = "application/x-www-form-urlencoded"

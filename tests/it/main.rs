@@ -99,6 +99,8 @@ mod template_sets;
 #[cfg(feature = "testing")]
 mod testing;
 mod tidy;
+#[cfg(all(feature = "axum", feature = "testing"))]
+mod translations;
 mod triggers;
 #[cfg(feature = "images")]
 mod uploads;

@@ -222,6 +222,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 if function.id == URL_FOR {
                     self.names_route(call);
                 }
+                self.names_message(function.id, call);
                 if names_files(function.id) {
                     match call.args.first() {
                         Some(CallArg::Pos(name)) => {

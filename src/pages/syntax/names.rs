@@ -9,7 +9,7 @@ use super::{Reference, Walk};
 use crate::{
     defects::{Defect, seeded},
     images,
-    pages::routes::RouteCall,
+    pages::{routes::RouteCall, translated::MessageCall},
 };
 
 impl Walk<'_, '_, '_> {
@@ -39,6 +39,26 @@ impl Walk<'_, '_, '_> {
                 Reference::StartsWith(start) if start.is_empty() && has_size => {}
                 file => self.file(file),
             }
+        }
+    }
+
+    /// The message that a call translates, if it is written as it is.
+    pub(super) fn names_message(&mut self, function: &str, call: &ast::Spanned<ast::Call<'_>>) {
+        let has_context = match function {
+            "_" | "gettext" | "ngettext" => false,
+            "pgettext" => true,
+            _ => return,
+        };
+        let text = |at: usize| match call.args.get(at) {
+            Some(CallArg::Pos(argument)) => argument.as_const()?.as_str().map(str::to_owned),
+            _ => None,
+        };
+        let (context, line) = (text(0).filter(|_| has_context), call.span().start_line.into());
+        if has_context && context.is_none() {
+            return;
+        }
+        if let Some(message) = text(usize::from(has_context)) {
+            self.found.messages.insert(MessageCall { line, context, message });
         }
     }
 
