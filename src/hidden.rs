@@ -38,7 +38,7 @@ impl fmt::Debug for Field<'_> {
 }
 
 /// Fields that hold a URL: its query may be a link by which somebody logs in.
-const URLS: [HeaderName; 5] =
+pub(crate) const URLS: [HeaderName; 5] =
     [header::LOCATION, header::CONTENT_LOCATION, header::REFERER, header::REFRESH, header::LINK];
 
 /// Whether a header field holds what lets somebody act for a visitor or for the site, or says who the visitor is.

@@ -48,7 +48,7 @@ fn shown(queue: &LocalQueue) -> Value {
     let count = |is: fn(&MessageState) -> bool| tasks.iter().filter(|task| is(&task.state)).count();
     json!({
         "name": queue.name(),
-        "waiting": count(|state| *state == MessageState::Waiting),
+        "waiting": count(|state| matches!(state, MessageState::Waiting | MessageState::Later(_))),
         "running": count(|state| *state == MessageState::Running),
         "failed": count(|state| matches!(state, MessageState::Failed(_))),
         "dead": count(|state| *state == MessageState::Dead),
@@ -60,6 +60,7 @@ fn shown(queue: &LocalQueue) -> Value {
 fn row(task: &ShownTask) -> Value {
     let (state, actions) = match task.state {
         MessageState::Waiting => ("waiting".to_owned(), &[("drop", "Drop")][..]),
+        MessageState::Later(after) => (format!("runs in {} s", after.as_secs()), &[("drop", "Drop")][..]),
         MessageState::Running => ("running".into(), &[][..]),
         MessageState::Failed(Duration::ZERO) => ("failed, runs again soon".into(), &[("drop", "Drop")][..]),
         MessageState::Failed(after) => {
@@ -129,6 +130,26 @@ fn cut(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
     use crate::{error::Error, tasking::controller::TaskingController};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_for_later_has_not_failed() {
+        let queue = LocalQueue::new("later.fifo");
+        let controller = TaskingController::new("later.fifo").expect("a FIFO name").with_local_queue(&queue);
+        let controller = controller.on_raw(async |_, _| Ok::<(), std::io::Error>(()));
+        let post = controller.post_raw("later", [("locale", "de")]).after(Duration::from_secs(60));
+        post.await.expect("posted");
+        controller.work_off().await.expect("a local queue");
+        let app = crate::App::worker(&controller);
+        let shown = app.tasks.shown()[0].clone();
+        let (waiting, failed) = (shown["waiting"].as_u64(), shown["failed"].as_u64());
+        assert_eq!(
+            (waiting, failed, shown["tasks"][0]["is_bad"].as_bool()),
+            (Some(1), Some(0), Some(false)),
+            "{shown}"
+        );
+        let state = shown["tasks"][0]["state"].as_str().expect("a text");
+        assert!(state.starts_with("runs in "), "{state}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_is_shown_without_its_secrets_until_it_is_dropped() {

@@ -70,7 +70,8 @@ impl Requests {
         notes: &Extensions,
     ) -> String {
         let mut state = self.state();
-        let (target, page) = (target(uri), notes.get::<PageNote>().cloned());
+        let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
+        let (target, page) = (without_secrets(target), notes.get::<PageNote>().cloned());
         let moved = page.as_ref().map(|page| state.moved(&target, &page.covered)).unwrap_or_default();
         state.last += 1;
         let answered = Answered {
@@ -177,14 +178,19 @@ fn first_few<'a>(mut parts: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Path and query, in which the values of secrets are hidden.
-fn target(uri: &Uri) -> String {
-    let Some(query) = uri.query() else { return uri.path().to_owned() };
-    let shown = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if hidden::is_secret_name(name) => format!("{name}=<hidden>"),
-        _ => pair.to_owned(),
+/// A URL, or a text with URLs in it, in which the values of secrets are hidden. They may stand in a query or in a fragment.
+pub(super) fn without_secrets(text: &str) -> String {
+    let mut pieces = text.split_inclusive(['?', '&', '#', ';', ',', ' ']);
+    // The first one is a path, and has no names.
+    let path = pieces.next().unwrap_or_default().to_owned();
+    let shown = pieces.map(|piece| {
+        let value = piece.trim_end_matches(['?', '&', '#', ';', ',', ' ']);
+        match value.split_once('=') {
+            Some((name, _)) if hidden::is_secret_name(name) => format!("{name}=<hidden>{}", &piece[value.len()..]),
+            _ => piece.to_owned(),
+        }
     });
-    format!("{}?{}", uri.path(), shown.collect::<Vec<_>>().join("&"))
+    path + &shown.collect::<String>()
 }
 
 #[cfg(test)]

@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 use super::{
     clock::time_of_day,
     edge, pages, picture,
-    requests::{Answered, MOST, Requests},
+    requests::{Answered, MOST, Requests, without_secrets},
 };
-use crate::{hidden::is_secret, notes::ImageNote};
+use crate::{
+    hidden::{URLS, is_secret},
+    notes::ImageNote,
+};
 
 /// Texts with more bytes of HTML are cut in the table: the page of a request has them whole.
 const LONGEST_IN_TABLE: usize = 72;
@@ -49,8 +52,13 @@ fn details(answered: &Answered) -> Response<Bytes> {
     let arguments = |part: &&&str| part.starts_with("args") || part.starts_with("the key");
     let (of_arguments, of_site): (Vec<&str>, Vec<&str>) = parts.iter().partition(|part| arguments(part));
     let fields = answered.headers.iter().map(|(name, value)| {
-        let value = if is_secret(name) { "<hidden>".into() } else { String::from_utf8_lossy(value.as_bytes()) };
-        json!([name.as_str(), value])
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let shown = match name {
+            name if is_secret(name) => "<hidden>".into(),
+            name if URLS.contains(name) => without_secrets(&text),
+            _ => text.into_owned(),
+        };
+        json!([name.as_str(), shown])
     });
     pages::page(
         "request.html",
@@ -207,6 +215,25 @@ mod tests {
         assert_eq!(images.matches("<tr><td>").count(), 2, "{images}");
         for part in ["20 %", "50 %", ">90 ms", "200 bytes", "70 bytes"] {
             assert!(images.contains(part), "{part}: {images}");
+        }
+    }
+
+    #[test]
+    fn urls_in_fields_are_shown_without_the_secrets_in_them() {
+        for (name, value, hidden, kept) in [
+            ("location", "/welcome?token=hunter2&page=2", "hunter2", "token=&lt;hidden&gt;&amp;page=2"),
+            ("location", "https://app.example/#access_token=hunter2", "hunter2", "https://app.example/#access_token"),
+            ("refresh", "5; url=/sign-in?password=hunter2", "hunter2", "/sign-in?password"),
+            ("link", "</a?api_key=hunter2>; rel=next, </b>; rel=prev", "hunter2", "/b"),
+            ("content-location", "/posts/7?page=2", "hunter2", "/posts/7?page=2"),
+        ] {
+            let requests = Requests::default();
+            let mut answer = Response::<Bytes>::default();
+            let value = http::HeaderValue::from_static(value);
+            answer.headers_mut().insert(http::HeaderName::from_static(name), value);
+            requests.add((&Method::GET, &"/a".parse().expect("a path")), &answer, Duration::ZERO, &Extensions::new());
+            let details = text(page("/_dev/requests/1", &requests, Vec::new)).replace("&#x2f;", "/");
+            assert!(!details.contains(hidden) && details.contains(kept), "{name}: {details}");
         }
     }
 

@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{Engine, Stored, record};
-use crate::tasking::{event::Record, message::Message};
+use crate::tasking::{
+    event::Record,
+    message::{LATER, Message},
+};
 
 /// A message of the queue.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub(crate) enum MessageState {
     Waiting,
     /// A worker has it.
     Running,
+    /// It is for later, and comes after so long.
+    Later(Duration),
     /// It has failed, and comes again after so long.
     Failed(Duration),
     Dead,
@@ -31,10 +36,13 @@ impl Engine {
         let mut stored: Vec<&Stored> = self.groups.values().flat_map(|group| &group.messages).collect();
         stored.sort_by_key(|stored| stored.sequence);
         let waiting = stored.into_iter().map(|stored| {
+            let is_for_later = stored.message.attributes.contains_key(LATER);
             let state = match (stored.hidden_until, stored.receives) {
                 (Some(until), _) if until > now && !stored.is_delayed => MessageState::Running,
+                (Some(until), _) if until > now && is_for_later => MessageState::Later(until - now),
                 (Some(until), _) if until > now => MessageState::Failed(until - now),
                 (_, 0) => MessageState::Waiting,
+                _ if is_for_later => MessageState::Waiting,
                 _ => MessageState::Failed(Duration::ZERO),
             };
             ListedMessage { record: record(&self.arn, stored), state, sent_at: stored.sent_at }
