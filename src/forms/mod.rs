@@ -236,7 +236,9 @@ impl Form {
     /// where its field is missing or empty. A `bool` is `true` or `on`, as a checkbox sends it, or `false`; a number is
     /// finite; an enum is the name of one of its variants. A struct inside of a struct has no place in a form, but for
     /// `#[serde(flatten)]`. In that, and in an enum with a `tag`, all fields are texts, and an empty one is no `None`. A file is
-    /// a [`FormFile`], in a field of the outermost struct; elsewhere files are left out.
+    /// a [`FormFile`], in a field of the outermost struct; elsewhere files are left out. If a field of the struct has the name of a
+    /// field with a file and another type than `FormFile`, this is an error, and the file is not dropped without a word. Give the
+    /// field another name, or leave it out of the struct and read the file with [`file`](Self::file).
     ///
     /// # Errors
     ///

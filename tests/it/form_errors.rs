@@ -194,7 +194,9 @@ async fn files_are_fields_of_a_struct() {
     let none = multipart(&[("name=cover", "a text"), ("name=title; filename=t", "a file")]).await;
     let errors = none.check::<Entry>().expect_err("it is wrong");
     let found: Vec<_> = errors.messages().collect();
-    assert_eq!(found, [("cover", "a file is expected"), ("title", "a text is expected, and a file came")]);
+    let of_title =
+        "a text is expected, and a file came: the type of a field for files is `FormFile`, or `Option` or `Vec` of it";
+    assert_eq!(found, [("cover", "a file is expected"), ("title", of_title)]);
     let two = multipart(&[parts[0], parts[1], parts[1]]).await;
     let errors = two.check::<Entry>().expect_err("it is wrong");
     assert_eq!(errors.field("cover").as_deref(), Some("one file is expected, and several came"));

@@ -30,7 +30,9 @@ impl<'de> Deserializer<'de> for Files<'de> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
-        Err(Refused::because("a text is expected, and a file came"))
+        Err(Refused::because(
+            "a text is expected, and a file came: the type of a field for files is `FormFile`, or `Option` or `Vec` of it",
+        ))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Refused> {
