@@ -18,7 +18,7 @@ impl Snapshot {
     /// The cache tag of a page with this closure. A block has the tag of its page. A page whose sources are not all known has
     /// the tag of the whole site.
     pub(crate) fn cache_tag(&self, closure: &Closure) -> Arc<str> {
-        let page = self.page.get(closure.language()).map_or(closure, Arc::as_ref);
+        let page = self.page.get(&closure.language).map_or(closure, Arc::as_ref);
         if closure.is_known() && page.is_known() { page.cache_tag.clone() } else { self.site_tag() }
     }
 

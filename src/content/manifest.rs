@@ -91,8 +91,7 @@ impl ContentManager {
             for closure in snapshot.closures(&name) {
                 let made =
                     ClosureEntry { tag: snapshot.cache_tag(&closure).to_string(), parts: short(closure.parts()) };
-                let language =
-                    if closure.is_translated { format!(" in {}", closure.language()) } else { String::new() };
+                let language = if closure.is_translated { format!(" in {}", closure.language) } else { String::new() };
                 closures.insert(format!("template {name}{language}"), made);
             }
         }

@@ -204,12 +204,6 @@ impl ContentManager {
         })
     }
 
-    /// What a page is made from in the language of this content.
-    fn default_closure(&self, snapshot: &Snapshot, name: &str) -> Arc<Closure> {
-        let (catalogue, _) = snapshot.catalogue(self.language.as_deref(), None);
-        snapshot.closure(name, catalogue.as_deref())
-    }
-
     /// What a page is made from, if that may be arguments of its request.
     fn closure_with_context(&self, snapshot: &Snapshot, name: &str) -> Option<Arc<Closure>> {
         (!self.setup.context.is_empty()).then(|| self.default_closure(snapshot, name))

@@ -134,7 +134,7 @@ impl Snapshot {
         }
         let templates = self.templates.with_fragment(chain.fragment(&self.templates, &self.settings, block));
         let (assets, settings) = (self.assets.clone(), self.settings.clone());
-        let page = self.closures(name).map(|closure| (closure.language().to_owned(), closure)).collect();
+        let page = self.closures(name).map(|closure| (closure.language.clone(), closure)).collect();
         let fragment = Arc::new(Self { page, ..Self::new(templates, assets, settings, self.catalogues.clone()) });
         self.fragments.write().unwrap_or_else(PoisonError::into_inner).insert(key, fragment.clone());
         Ok(fragment)

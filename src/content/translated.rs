@@ -1,7 +1,9 @@
 //! The languages of a site: its catalogues, and content in one of them.
 
-use super::ContentManager;
-use crate::{error::Result, translations::Translations};
+use std::sync::Arc;
+
+use super::{ContentManager, snapshot::Snapshot};
+use crate::{error::Result, pages::page_tag::Closure, translations::Translations};
 
 impl ContentManager {
     /// Adds translations. Templates get these functions, which have the names of gettext:
@@ -98,5 +100,10 @@ impl ContentManager {
     /// ```
     pub fn in_language(&self, language: &str) -> Self {
         Self { language: Some(language.into()), ..self.clone() }
+    }
+    /// What a page is made from in the language of this content.
+    pub(super) fn default_closure(&self, snapshot: &Snapshot, name: &str) -> Arc<Closure> {
+        let (catalogue, _) = snapshot.catalogue(self.language.as_deref(), None);
+        snapshot.closure(name, catalogue.as_deref())
     }
 }

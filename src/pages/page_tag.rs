@@ -82,7 +82,7 @@ pub(crate) struct Closure {
     /// Whether it is in a language: its templates name a function that translates.
     pub(crate) is_translated: bool,
     /// The language that it is for; none where the site has no translations.
-    language: String,
+    pub(crate) language: String,
     /// What of it is inline, where its templates have anything of that.
     pub(crate) inline: Arc<Inline>,
 }
@@ -177,10 +177,6 @@ impl Closure {
     /// What it is made from.
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
-    }
-
-    pub(crate) fn language(&self) -> &str {
-        &self.language
     }
 
     /// Whether its parts are all that the page is made from besides arguments.
@@ -302,7 +298,7 @@ fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool)
     let images = images_of(site, mentions, shows_images);
     let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
     let routes = routes::description(&site.settings.routes, &mentions.names);
-    let (language, languages) = (language(site, mentions), languages(site, mentions));
+    let (language, languages) = (translated::language(site, mentions), translated::languages(site, mentions));
     let texts = [
         ("the version of page tags", Some(VERSION)),
         ("the version of chalice_http_toolkit", Some(env!("CARGO_PKG_VERSION"))),
@@ -317,21 +313,6 @@ fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool)
     ];
     let digest = |(part, text): (&str, Option<&str>)| Some((part.to_owned(), Some(PartDigest::of(text?))));
     texts.into_iter().filter_map(digest).chain(language.into_iter().flatten()).collect()
-}
-
-/// The language of a page that shows translations, and all translations into it.
-fn language(site: Site<'_>, mentions: &Mentions) -> Option<[(String, Option<PartDigest>); 2]> {
-    let is_shown = translated::FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
-    let catalogue = site.catalogue.filter(|_| is_shown)?;
-    let language = catalogue.language();
-    let translations = (format!("the translations into {language}"), Some(catalogue.digest()));
-    Some([("the language".to_owned(), Some(PartDigest::of(language))), translations])
-}
-
-/// The languages that a page lists.
-fn languages(site: Site<'_>, mentions: &Mentions) -> Option<String> {
-    let catalogues = site.catalogues.filter(|_| mentions.names.contains(translated::LANGUAGES))?;
-    Some(catalogues.names().collect::<Vec<_>>().join("\n"))
 }
 
 /// What else than the files shapes the markup and the URLs of images, where there are any.

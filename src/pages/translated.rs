@@ -8,7 +8,11 @@ use minijinja::{
     value::{Kwargs, Value},
 };
 
-use crate::translations::{Catalogue, Catalogues};
+use super::{closure::Site, syntax::Mentions};
+use crate::{
+    fields::digest::PartDigest,
+    translations::{Catalogue, Catalogues},
+};
 
 /// The functions: pages that name one depend on the language, and on its catalogue.
 pub(crate) const FUNCTIONS: [&str; 5] = ["_", "gettext", "ngettext", "pgettext", "language"];
@@ -139,4 +143,19 @@ fn filled(
 fn placeholder(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.strip_prefix('(')?.split_once(')')?;
     Some((name, after.strip_prefix(['s', 'd'])?))
+}
+
+/// The language of a page that shows translations, and all translations into it.
+pub(super) fn language(site: Site<'_>, mentions: &Mentions) -> Option<[(String, Option<PartDigest>); 2]> {
+    let is_shown = FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
+    let catalogue = site.catalogue.filter(|_| is_shown)?;
+    let language = catalogue.language();
+    let translations = (format!("the translations into {language}"), Some(catalogue.digest()));
+    Some([("the language".to_owned(), Some(PartDigest::of(language))), translations])
+}
+
+/// The languages that a page lists.
+pub(super) fn languages(site: Site<'_>, mentions: &Mentions) -> Option<String> {
+    let catalogues = site.catalogues.filter(|_| mentions.names.contains(LANGUAGES))?;
+    Some(catalogues.names().collect::<Vec<_>>().join("\n"))
 }

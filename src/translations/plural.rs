@@ -3,6 +3,8 @@
 
 use std::{iter::Peekable, vec::IntoIter};
 
+use crate::fields::ows;
+
 /// The rule of one language.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plural {
@@ -47,8 +49,9 @@ impl Plural {
     /// The rule that a field `Plural-Forms` has, such as `nplurals=2; plural=(n != 1);`.
     pub(super) fn parse(field: &str) -> Result<Self, String> {
         let part = |name: &str| {
-            let of =
-                |part: &str| Some(part.trim().strip_prefix(name)?.trim_start().strip_prefix('=')?.trim().to_owned());
+            let of = |part: &str| {
+                Some(ows::trim(ows::trim(ows::trim(part).strip_prefix(name)?).strip_prefix('=')?).to_owned())
+            };
             field.split(';').find_map(of)
         };
         let forms = part("nplurals").and_then(|forms| forms.parse().ok()).filter(|forms| (1..=16).contains(forms));
@@ -109,7 +112,7 @@ fn apply(sign: &str, left: u64, right: u64) -> u64 {
 }
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
-    let (mut tokens, mut rest) = (Vec::new(), text.trim_start());
+    let (mut tokens, mut rest) = (Vec::new(), ows::trim(text));
     while let Some(first) = rest.chars().next() {
         let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
         let (token, length) = if first == 'n' {
@@ -122,7 +125,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             return Err(format!("`{first}` has no meaning in the expression `{text}` of `Plural-Forms`"));
         };
         tokens.push(token);
-        rest = rest[length..].trim_start();
+        rest = ows::trim(&rest[length..]);
     }
     Ok(tokens)
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::plural::Plural;
-use crate::fields::digest::{PartDigest, update_framed};
+use crate::fields::{
+    digest::{PartDigest, update_framed},
+    ows,
+};
 
 /// The translations into one language.
 #[derive(Debug)]
@@ -95,7 +98,7 @@ impl Catalogue {
         let mut rule = (String::new(), Plural::of_english());
         let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
         for (at, line) in lines {
-            let (number, line) = (at + 1, line.trim());
+            let (number, line) = (at + 1, ows::trim(line));
             if entry.begins_another(line) {
                 self.add(std::mem::take(&mut entry), &mut rule, &mut problems);
             }
@@ -137,7 +140,7 @@ impl Catalogue {
 
     fn header(&self, header: &str, rule: &mut (String, Plural)) -> Option<String> {
         let field =
-            |name: &str| header.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+            |name: &str| header.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(ows::trim);
         let charset = field("Content-Type").and_then(|value| Some(value.split_once("charset=")?.1));
         let is_other =
             |charset: &&str| !["utf-8", "utf8", "us-ascii", "ascii"].contains(&charset.to_ascii_lowercase().as_str());
@@ -165,14 +168,14 @@ impl Entry {
 
     fn line(&mut self, number: usize, line: &str) -> Result<(), String> {
         if let Some(flags) = line.strip_prefix("#,") {
-            self.is_fuzzy |= flags.split(',').any(|flag| flag.trim() == "fuzzy");
+            self.is_fuzzy |= flags.split(',').any(|flag| ows::trim(flag) == "fuzzy");
         }
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
         let (keyword, text) = line.split_at(line.find('"').ok_or_else(|| unreadable(line))?);
         let text = unescaped(text)?;
-        let last = match keyword.trim() {
+        let last = match ows::trim(keyword) {
             "" => self.last,
             "msgctxt" => Last::Context,
             "msgid" => Last::Message,

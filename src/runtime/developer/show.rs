@@ -228,7 +228,7 @@ mod tests {
             ("content-location", "/posts/7?page=2", "hunter2", "/posts/7?page=2"),
         ] {
             let requests = Requests::default();
-            let mut answer = Response::<Bytes>::default();
+            let mut answer = Response::default();
             let value = http::HeaderValue::from_static(value);
             answer.headers_mut().insert(http::HeaderName::from_static(name), value);
             requests.add((&Method::GET, &"/a".parse().expect("a path")), &answer, Duration::ZERO, &Extensions::new());
