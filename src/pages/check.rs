@@ -12,9 +12,8 @@ use super::{
     reads::flow::Flow,
     reference::Reference,
     routes,
-    syntax::{self, Applied, Mentions, Wanted},
+    syntax::{self, Applied, Mentions, MessageCall, Wanted},
     templates::{self, Templates},
-    translated::MessageCall,
 };
 use crate::{fields::media_type, files::assets::Assets, translations::Catalogues};
 

@@ -298,7 +298,8 @@ fn settings(site: Site<'_>, name: &str, mentions: &Mentions, shows_images: bool)
     let images = images_of(site, mentions, shows_images);
     let origin = site.settings.public_origin.as_deref().filter(|_| mentions.names.contains(ABSOLUTE_URL));
     let routes = routes::description(&site.settings.routes, &mentions.names);
-    let (language, languages) = (translated::language(site, mentions), translated::languages(site, mentions));
+    let language = translated::language(site.catalogue, &mentions.names);
+    let languages = translated::languages(site.catalogues, &mentions.names);
     let texts = [
         ("the version of page tags", Some(VERSION)),
         ("the version of chalice_http_toolkit", Some(env!("CARGO_PKG_VERSION"))),

@@ -36,9 +36,16 @@ use super::{
     },
     reference::Reference,
     routes::RouteCall,
-    translated::MessageCall,
 };
 use crate::images;
+
+/// A call of a function that translates, with a message that is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MessageCall {
+    pub(crate) line: usize,
+    pub(crate) context: Option<String>,
+    pub(crate) message: String,
+}
 
 /// What one template mentions, wherever in it.
 #[derive(Debug, Default, PartialEq)]

@@ -1,14 +1,13 @@
 //! The functions of templates that translate: `_`, `gettext`, `ngettext`, `pgettext`, `language` and `languages`. It
 //! does not choose the language.
 
-use std::{cell::RefCell, fmt::Write, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, fmt::Write, sync::Arc};
 
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, HtmlEscape, State,
     value::{Kwargs, Value},
 };
 
-use super::{closure::Site, syntax::Mentions};
 use crate::{
     fields::digest::PartDigest,
     translations::{Catalogue, Catalogues},
@@ -19,14 +18,6 @@ pub(crate) const FUNCTIONS: [&str; 5] = ["_", "gettext", "ngettext", "pgettext",
 
 /// The function that lists the languages of the site.
 pub(crate) const LANGUAGES: &str = "languages";
-
-/// A call of one of them with a message that is known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct MessageCall {
-    pub(crate) line: usize,
-    pub(crate) context: Option<String>,
-    pub(crate) message: String,
-}
 
 thread_local! {
     /// NOTE: the engine's functions see no more than the arguments they are called with, and macros see not even the page's
@@ -145,17 +136,19 @@ fn placeholder(text: &str) -> Option<(&str, &str)> {
     Some((name, after.strip_prefix(['s', 'd'])?))
 }
 
-/// The language of a page that shows translations, and all translations into it.
-pub(super) fn language(site: Site<'_>, mentions: &Mentions) -> Option<[(String, Option<PartDigest>); 2]> {
-    let is_shown = FUNCTIONS.iter().any(|name| mentions.names.contains(*name));
-    let catalogue = site.catalogue.filter(|_| is_shown)?;
+/// The language of a page that has these names in its templates and shows translations, and all translations into it.
+pub(super) fn language(
+    catalogue: Option<&Catalogue>,
+    names: &BTreeSet<String>,
+) -> Option<[(String, Option<PartDigest>); 2]> {
+    let catalogue = catalogue.filter(|_| FUNCTIONS.iter().any(|name| names.contains(*name)))?;
     let language = catalogue.language();
     let translations = (format!("the translations into {language}"), Some(catalogue.digest()));
     Some([("the language".to_owned(), Some(PartDigest::of(language))), translations])
 }
 
-/// The languages that a page lists.
-pub(super) fn languages(site: Site<'_>, mentions: &Mentions) -> Option<String> {
-    let catalogues = site.catalogues.filter(|_| mentions.names.contains(LANGUAGES))?;
+/// The languages that such a page lists.
+pub(super) fn languages(catalogues: Option<&Catalogues>, names: &BTreeSet<String>) -> Option<String> {
+    let catalogues = catalogues.filter(|_| names.contains(LANGUAGES))?;
     Some(catalogues.names().collect::<Vec<_>>().join("\n"))
 }

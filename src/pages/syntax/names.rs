@@ -5,11 +5,11 @@ use minijinja::{
     value::Value,
 };
 
-use super::{Reference, Walk};
+use super::{MessageCall, Reference, Walk};
 use crate::{
     defects::{Defect, seeded},
     images,
-    pages::{routes::RouteCall, translated::MessageCall},
+    pages::routes::RouteCall,
 };
 
 impl Walk<'_, '_, '_> {
