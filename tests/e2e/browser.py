@@ -5,7 +5,9 @@ import json
 import shutil
 import tempfile
 import time
+from pathlib import Path
 
+import axe_core_python
 from harness import ROOT, check, site, wait
 from selenium import webdriver
 
@@ -14,6 +16,7 @@ PAGES = {"home": "/", "product": "/products/1", "gallery": "/gallery", "form": "
 SWITCHES = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --disable-dev-shm-usage""".split()
 OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 BROKEN = "return [...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src)"
 
 # Those that are in sight: the others wait until they are near.
@@ -29,6 +32,17 @@ def chromium(profile):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     # With a path given, Selenium looks for no driver and downloads none.
     return webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+
+
+def is_accessible(driver, what):
+    """axe-core finds nothing on the page that is open. The answer: how many rules it holds."""
+    driver.execute_script(AXE)
+    results = driver.execute_async_script("axe.run().then(arguments[0])")
+    broken = {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in results["violations"]}
+    check(f"axe-core on {what}", broken, {})
+    rules = [rule["id"] for rule in results["passes"]]
+    check(f"contrast was looked at on {what}", "color-contrast" in rules, True)
+    return len(rules)
 
 
 def events(driver):

@@ -1,6 +1,6 @@
 """In Chromium, in development: an edited style sheet and picture are shown without a reload, an edited template and a new build by
 one; an error is shown with its place until it is mended; a task that fails is shown, and dropped. Nothing of it is in production.
-Pictures of the developer's pages, under target/screenshots/."""
+axe-core finds nothing on the developer's pages. Pictures of them, under target/screenshots/."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from browser import chromium
+from browser import chromium, is_accessible
 from harness import ROOT, SITE, check, free_port, get, running, wait
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -178,6 +178,7 @@ def screenshot(driver, name):
         features = [{"name": "prefers-color-scheme", "value": theme}]
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         check(f"a picture of {name}", driver.save_screenshot(str(folder / f"{name}-{theme}.png")), True)
+        is_accessible(driver, f"{name}, {theme}")
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
