@@ -303,7 +303,12 @@ fn a_look_at_the_task_queue_says_what_it_costs() {
     let (code, out, err) = tasks(&at, &["list"], "");
     assert_eq!((code, out.as_str(), queue(&world, "mail.fifo")[0].receives), (Some(1), "", 0), "{err}");
     assert!(err.contains("makes dead letters after 5: set maxReceiveCount to 100"), "{err}");
-    assert_eq!(tasks(&at, &["list", "--yes"], "").0, Some(0));
+    assert_eq!(tasks(&at, &["list", "--read-anyway"], "").0, Some(0));
+    let (code, _, err) = tasks(&at, &["drop", "--id", "b1", "--yes"], "");
+    assert!(
+        code == Some(1) && err.contains("--read-anyway"),
+        "whoever wants no question does not allow reading: {err}"
+    );
 
     let (code, out, _) = tasks(&at, &["watch", "--times", "1"], "");
     assert_eq!(code, Some(0));

@@ -76,7 +76,7 @@ pub(crate) struct List {
     pub(crate) bodies: bool,
     /// Read messages even if the queue's maxReceiveCount is so low that this may make dead letters.
     #[arg(long)]
-    pub(crate) yes: bool,
+    pub(crate) read_anyway: bool,
     /// One JSON object for each message instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -96,7 +96,7 @@ pub(crate) struct Show {
     pub(crate) bodies: bool,
     /// Read messages even if the queue's maxReceiveCount is so low that this may make dead letters.
     #[arg(long)]
-    pub(crate) yes: bool,
+    pub(crate) read_anyway: bool,
     /// One JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -127,6 +127,9 @@ pub(crate) struct Removal {
     pub(crate) dead: bool,
     #[command(flatten)]
     pub(crate) filter: Filter,
+    /// Read messages even if the queue's maxReceiveCount is so low that this may make dead letters.
+    #[arg(long)]
+    pub(crate) read_anyway: bool,
     /// Delete without asking.
     #[arg(long)]
     pub(crate) yes: bool,

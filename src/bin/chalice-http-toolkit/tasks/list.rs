@@ -14,7 +14,7 @@ use crate::say;
 const OF_A_TASK_QUEUE: usize = 100;
 
 pub(super) async fn list(asked: &List) -> Result<(), String> {
-    let queue = looked_at(&asked.queues, asked.dead, asked.yes).await?;
+    let queue = looked_at(&asked.queues, asked.dead, asked.read_anyway, "one receive").await?;
     let limit = asked.limit.unwrap_or(if asked.dead { usize::MAX } else { OF_A_TASK_QUEUE });
     let style = Style { json: asked.json, bodies: asked.bodies, dead: asked.dead };
     let counts = queue.counts().await.map_err(text_of)?;
@@ -49,7 +49,7 @@ async fn print(queue: &Queue, filter: &Filter, limit: usize, style: Style) -> Re
 }
 
 pub(super) async fn show(asked: &Show) -> Result<(), String> {
-    let queue = looked_at(&asked.queues, asked.dead, asked.yes).await?;
+    let queue = looked_at(&asked.queues, asked.dead, asked.read_anyway, "one receive").await?;
     let style = Style { json: asked.json, bodies: asked.bodies, dead: asked.dead };
     let (mut output, mut found) = (Output::new(), false);
     let looked = survey::each(&queue, |letter| {

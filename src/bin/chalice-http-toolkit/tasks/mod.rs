@@ -72,21 +72,21 @@ async fn dead_queue(queues: &Queues, tasks: &Queue) -> Result<Queue, String> {
 
 /// The queue that is looked at. A look at a task queue counts as a receive of each message: that is said, and refused where the
 /// queue would soon make a dead letter of what was received too often.
-async fn looked_at(queues: &Queues, dead: bool, yes: bool) -> Result<Queue, String> {
+async fn looked_at(queues: &Queues, dead: bool, anyway: bool, receives: &str) -> Result<Queue, String> {
     let tasks = task_queue(queues).await?;
     if dead {
         return dead_queue(queues, &tasks).await;
     }
     let most = tasks.redrive().map(|redrive| redrive.most_receives);
-    if let Some(most) = most.filter(|most| *most < LEAST_RECEIVES && !yes) {
+    if let Some(most) = most.filter(|most| *most < LEAST_RECEIVES && !anyway) {
         return Err(format!(
             "reading a message counts as a receive, and {} makes dead letters after {most}: set maxReceiveCount to 100, or read \
-             them anyway with --yes",
+             them all the same with --read-anyway",
             tasks.name
         ));
     }
     say::note(&format!(
-        "{}: this counts as one receive of each message, and hides it from the worker for {} s at most",
+        "{}: this counts as {receives} of each message, and hides it from the worker for {} s at most",
         tasks.name,
         survey::HIDDEN
     ));

@@ -18,7 +18,8 @@ use super::{
 use crate::say;
 
 pub(super) async fn remove(asked: &Removal) -> Result<(), String> {
-    let queue = looked_at(&asked.queues, asked.dead, asked.yes).await?;
+    // What is kept is seen before the question, and then until nothing is left to delete.
+    let queue = looked_at(&asked.queues, asked.dead, asked.read_anyway, "at least two receives").await?;
     let style = Style { json: asked.json, bodies: false, dead: asked.dead };
     let found = if asked.yes { None } else { Some(confirmed(&queue, &asked.filter, style).await?) };
     let filter = match found {
