@@ -6,7 +6,9 @@ import subprocess
 from harness import ROOT
 from queues import KEYS, cloud
 
-COMMAND = ["cargo", "test", "--all-features", "--test", "dynamodb"]
+# One after the other: each test has a runtime of its own, the process has one HTTP client, and a connection ends with the runtime
+# that opened it, in whichever test it is used then.
+COMMAND = ["cargo", "test", "--all-features", "--test", "dynamodb", "--", "--test-threads=1"]
 
 if __name__ == "__main__":
     with cloud() as emulator:
