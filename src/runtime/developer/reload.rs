@@ -95,6 +95,8 @@ impl Document {
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_page = text(header::CONTENT_TYPE).to_ascii_lowercase().starts_with("text/html")
             && text(header::CONTENT_ENCODING).is_empty()
+            // What a browser saves is saved as the site sent it.
+            && text(header::CONTENT_DISPOSITION).is_empty()
             && parts.status != StatusCode::PARTIAL_CONTENT;
         if !is_kept && !is_page {
             return Response::from_parts(parts, body);
@@ -249,6 +251,7 @@ mod tests {
             ("text/html; charset=utf-8", "x-a", true),
             ("Text/HTML", "x-a", true),
             ("text/html", "content-encoding", false),
+            ("text/html", "content-disposition", false),
             ("text/plain", "x-a", false),
             ("image/svg+xml", "x-a", false),
         ] {
