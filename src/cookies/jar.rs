@@ -142,8 +142,13 @@ impl CookieJar {
     /// # Errors
     ///
     /// [`ErrorKind::Cookie`] for a name that is no token (RFC 9110 §5.6.2), for one with a prefix such as `__Host-`, which is
-    /// added by itself, and for a cookie of more than 4,096 bytes.
+    /// added by itself, for the name `flash`, which is that of the cookie with the [messages](Self::flash), and for a cookie of
+    /// more than 4,096 bytes.
     pub fn set(&self, cookie: SetCookie) -> Result<()> {
+        if cookie.name == flash::NAME {
+            let message = "the cookie `flash` holds the messages of CookieJar::flash: give yours another name";
+            return Err(Error::new(ErrorKind::Cookie, message));
+        }
         let mut open = self.lock();
         let field = open.settings.field(&cookie)?;
         if open.is_there("set", &cookie.name) {

@@ -112,6 +112,8 @@ async fn attributes_are_by_choice_and_what_no_browser_would_keep_is_an_error() {
             let error = jar.set(SetCookie::new(name, "1")).unwrap_err();
             assert!(error.kind() == ErrorKind::Cookie && error.to_string().contains("leave it out"), "{error}");
         }
+        let error = jar.set(SetCookie::new("flash", "1")).unwrap_err();
+        assert!(error.kind() == ErrorKind::Cookie && error.to_string().contains("another name"), "{error}");
         assert_eq!(jar.set(SetCookie::new("big", "x".repeat(4_096))).unwrap_err().kind(), ErrorKind::Cookie);
         assert_eq!(jar.flash("info", &"x".repeat(4_096)).unwrap_err().kind(), ErrorKind::Cookie);
         text("")
