@@ -10,7 +10,8 @@ impl Representation {
     ///
     /// The name may be any text. If it is not ASCII, it is sent twice: unchanged in `filename*` (RFC 8187), and for old clients in
     /// `filename`, with `_` in place of each character that is not ASCII. Slashes, backslashes and control characters become `_`
-    /// in both, because a name is not a path (RFC 6266 §4.3). If the name is empty, the browser makes one from the URL.
+    /// in both, because a name is not a path (RFC 6266 §4.3). Characters that show nothing, or that turn the direction of the
+    /// text, are left out, because they can hide the real ending of a name. If the name is empty, the browser makes one from the URL.
     ///
     /// # Examples
     ///
@@ -35,7 +36,8 @@ impl Representation {
 
 fn disposition(name: &str) -> String {
     let is_unseen = |c: char| c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c);
-    let name: String = name.chars().map(|c| if matches!(c, '/' | '\\') || is_unseen(c) { '_' } else { c }).collect();
+    let shown = name.chars().filter(|c| !is_invisible(*c));
+    let name: String = shown.map(|c| if matches!(c, '/' | '\\') || is_unseen(c) { '_' } else { c }).collect();
     // Some clients read a percent sign as the start of an encoded byte (RFC 6266, appendix D).
     let is_plain = |c: char| c.is_ascii() && !matches!(c, '"' | '%');
     match name.as_str() {
@@ -46,6 +48,15 @@ fn disposition(name: &str) -> String {
             format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, NOT_IN_VALUE))
         }
     }
+}
+
+/// Characters that show nothing, or turn the direction of what follows, so that `gpj.exe` reads as `exe.jpg`. No file name has
+/// them, neither of a file that is sent nor of one that came.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 /// What is no `attr-char` (RFC 8187 §3.2.1).
@@ -69,6 +80,7 @@ mod tests {
             ("50%.txt", "attachment; filename=\"50_.txt\"; filename*=UTF-8''50%25.txt"),
             ("€'*", "attachment; filename=\"_'*\"; filename*=UTF-8''%E2%82%AC%27%2A"),
             ("\u{85}\u{0}", "attachment; filename=\"__\""),
+            ("a\u{202e}gpj.exe\u{200b}", "attachment; filename=\"agpj.exe\""),
         ] {
             assert_eq!(disposition(name), expected, "{name:?}");
             assert!(HeaderValue::from_str(&disposition(name)).is_ok(), "{name:?}");

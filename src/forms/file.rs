@@ -8,7 +8,7 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
-use crate::fields::media_type;
+use crate::{download::is_invisible, fields::media_type};
 
 /// A file that came with a [`Form`](crate::forms::Form).
 ///
@@ -114,11 +114,6 @@ impl FormFile {
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
-}
-
-/// Characters that show nothing, or turn the direction of what follows, so that `gpj.exe` reads as `exe.jpg`.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Without the content, which is the visitor's and may be long.
