@@ -14,11 +14,12 @@ impl ContentManager {
     /// query (`url_for('index', page=2)`), unless it is `none` or undefined. The mount prefix is added as `url()` adds it.
     /// `absolute_url(url_for('post', slug=slug))` is the whole address. The routes count in the tags of pages that name `url_for`.
     ///
-    /// Rendering fails for an unknown route, for a missing parameter, and for a value that can't be in that place of a URL. The
-    /// error has the template and the line. [`check`](Self::check) finds the first two without rendering, if the name of the
-    /// route is a literal.
+    /// Rendering fails for an unknown route, for a missing parameter, for a value that can't be in that place of a URL, and for a
+    /// name that begins with `_`, such as Flask's `_external`, unless it is a parameter of the path. The error has the template and
+    /// the line. [`check`](Self::check) finds unknown routes, missing parameters and such names without rendering, if the name of
+    /// the route is a literal.
     ///
-    /// A second call adds more routes. Default: no routes, and no such function.
+    /// A second call adds more routes. Default: no routes, and no such function. `check` then finds each call of it.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use minijinja::{Environment, State, tests};
 
 use super::{
+    routes::{self, URL_FOR},
     syntax::{Applied, AppliedKind, KNOWN_FILTERS, KNOWN_TESTS},
     translated,
 };
@@ -29,7 +30,7 @@ const TESTS: [&str; 14] = [
 ];
 
 /// What the engine gives a meaning to where it stands. Functions of this crate are there where a setting says so.
-const OF_THE_LANGUAGE: [&str; 5] = ["super", "caller", "loop", "self", "url_for"];
+const OF_THE_LANGUAGE: [&str; 4] = ["super", "caller", "loop", "self"];
 
 impl<'a> KnownNames<'a> {
     pub(crate) fn of<'n>(environment: &'a Environment<'a>, defined: impl Iterator<Item = &'n str>) -> Self {
@@ -51,6 +52,9 @@ impl<'a> KnownNames<'a> {
     /// What is wrong with a name, and what to do.
     pub(crate) fn problem(&self, applied: &Applied) -> String {
         let name = &applied.name;
+        if name == URL_FOR && applied.kind == AppliedKind::Function {
+            return routes::MISSING.to_owned();
+        }
         let (kind, add, known): (_, _, Vec<&str>) = match applied.kind {
             AppliedKind::Filter => {
                 ("filter", "add_filter", there(&[&KNOWN_FILTERS, &FILTERS], |name| tests::is_filter(&self.state, name)))

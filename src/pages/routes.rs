@@ -13,6 +13,10 @@ use crate::route::Route;
 /// The function that gives the URL of a route in templates. Pages that name it depend on the routes.
 pub(crate) const URL_FOR: &str = "url_for";
 
+/// What a site does that calls it and has named no routes.
+pub(super) const MISSING: &str = "there is no function `url_for`, as the site has no routes: name them by \
+    ContentManager::with_routes. `static('a.css')` is the URL of a static file, and `url('/about')` that of a path";
+
 /// A call of it in a template.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RouteCall {
@@ -28,6 +32,9 @@ pub(super) fn url_for(routes: &[Route], name: &str, values: &Kwargs) -> Result<S
     let route = named(routes, name).map_err(failed)?;
     let mut texts = Vec::new();
     for key in values.args() {
+        if let Some(problem) = no_value(&route, key) {
+            return Err(failed(problem));
+        }
         let value: Value = values.get(key)?;
         match value.kind() {
             // What is not there has no part in the query.
@@ -46,7 +53,10 @@ pub(super) fn url_for(routes: &[Route], name: &str, values: &Kwargs) -> Result<S
 pub(super) fn problem(routes: &[Route], call: &RouteCall) -> Option<String> {
     match (named(routes, &call.route), &call.given) {
         (Err(problem), _) => Some(problem),
-        (Ok(route), Some(given)) => route.missing(|name| given.iter().any(|given| given == name)),
+        (Ok(route), Some(given)) => {
+            let no_value = given.iter().find_map(|key| no_value(&route, key));
+            no_value.or_else(|| route.missing(|name| given.iter().any(|given| given == name)))
+        }
         (Ok(_), None) => None,
     }
 }
@@ -54,8 +64,28 @@ pub(super) fn problem(routes: &[Route], call: &RouteCall) -> Option<String> {
 fn named(routes: &[Route], name: &str) -> Result<Route, String> {
     routes.iter().find(|route| route.name() == name).copied().ok_or_else(|| {
         let known: Vec<_> = routes.iter().map(|route| format!("`{}`", route.name())).collect();
-        format!("there is no route `{name}`: there are {}", known.join(", "))
+        let known = known.join(", ");
+        match name {
+            "static" => format!("a static file is no route: write `static('a.css')`. The routes are {known}"),
+            name => format!("there is no route `{name}`: there are {known}"),
+        }
     })
+}
+
+/// Why a key is no value of the URL: Flask gives names that begin with `_` a meaning of their own, and in the query they would
+/// be wrong without a word.
+fn no_value(route: &Route, key: &str) -> Option<String> {
+    let is_parameter = route.missing(|name| name != key).is_some();
+    if is_parameter || !key.starts_with('_') {
+        return None;
+    }
+    let instead = match key {
+        "_external" | "_scheme" => "`absolute_url(url_for(…))` is the whole address",
+        "_anchor" => "write the fragment after the URL, as in `{{ url_for(…) }}#top`",
+        "_method" => "a route has one path for all methods",
+        _ => "give a parameter of the query another name, or write it after the URL",
+    };
+    Some(format!("`{key}` begins with `_`, so it is no value of the URL: {instead}"))
 }
 
 /// All routes in one text, for the tag of a page that mentions these names; `None` if it shows none.

@@ -94,6 +94,39 @@ fn check_finds_a_wrong_name_and_a_missing_value() {
     );
 }
 
+/// Of Flask, where a name that begins with `_` is no value of the URL.
+#[test]
+fn what_flask_writes_in_another_way_is_an_error_that_says_how() {
+    for (page, problem) in [
+        (page!("{{ url_for('index', _external=true) }}"), "`absolute_url(url_for(…))`"),
+        (page!("{{ url_for('index', _scheme='https') }}"), "`absolute_url(url_for(…))`"),
+        (page!("{{ url_for('index', _anchor='top') }}"), "`{{ url_for(…) }}#top`"),
+        (page!("{{ url_for('index', _method='POST') }}"), "`_method`"),
+        (page!("{{ url_for('static', filename='a.css') }}"), "`static('a.css')`"),
+    ] {
+        let error = shown(&page, json!({}), "").expect_err(problem);
+        assert!(error.contains(problem), "{error}");
+        let found = page.check();
+        assert!(found.len() == 1 && found[0].problem().contains(problem), "{found:?}");
+    }
+    // A parameter of the path may be called so.
+    const TEMPLATES: Embedded = Embedded::new(&[("a.html", b"{{ url_for('key', _key=7) }}")]);
+    let content = ContentManager::new(TEMPLATES, Embedded::new(&[])).expect("content");
+    let content = content.with_routes([Route::new("key", "/keys/{_key}")]).expect("routes");
+    assert_eq!((content.check(), shown(&content, json!({}), "")), (Vec::new(), Ok("/keys/7".to_owned())));
+}
+
+#[test]
+fn check_says_that_url_for_needs_routes() {
+    const TEMPLATES: Embedded = Embedded::new(&[("a.html", b"\n{{ url_for('post', slug=1) }}")]);
+    let content = ContentManager::new(TEMPLATES, Embedded::new(&[])).expect("content");
+    let found = content.check();
+    assert!(found.len() == 1 && found[0].line() == Some(2), "{found:?}");
+    assert!(found[0].problem().contains("ContentManager::with_routes"), "{found:?}");
+    let own = content.with_environment(|engine| engine.add_function("url_for", |name: String| name));
+    assert_eq!(own.check(), []);
+}
+
 #[test]
 fn routes_count_in_the_tags_of_pages_that_name_them() {
     const TEMPLATES: Embedded =

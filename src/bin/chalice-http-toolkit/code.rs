@@ -31,6 +31,8 @@ pub(crate) struct Code {
     adds_by_name: bool,
     /// Whether it adds what other crates have.
     adds_many: bool,
+    /// Whether it names routes, which gives templates `url_for`.
+    has_routes: bool,
     /// What stands in it between quotation marks.
     texts: BTreeSet<String>,
     /// Each `with_data_tags([..])` with more tags than an answer may have.
@@ -68,6 +70,7 @@ impl Default for Code {
             sets_up_engine: false,
             adds_by_name: false,
             adds_many: false,
+            has_routes: false,
             texts: BTreeSet::new(),
             too_many: Vec::new(),
             schedules: Vec::new(),
@@ -112,6 +115,7 @@ impl Code {
         self.adds_many |= ["with_jinja_compat(", "minijinja_contrib"].iter().any(|many| source.contains(many));
         self.adds_by_name |=
             ["add_filter(", "add_function(", "add_test(", "add_global("].iter().any(|add| source.contains(add));
+        self.has_routes |= source.contains("with_routes(");
         self.texts.extend(source.split('"').map(str::to_owned));
         self.purges |= source.contains("Purge::new(");
         self.names_distribution |= source.contains("with_distribution(");
@@ -125,7 +129,11 @@ impl Code {
     /// Whether the code may give templates a filter, test or function of this name.
     pub(crate) fn may_add(&self, name: &str) -> bool {
         // By a function of another crate it may add anything.
-        !self.is_there || self.adds_many || self.texts.contains(name) || (self.sets_up_engine && !self.adds_by_name)
+        (self.has_routes && name == "url_for")
+            || !self.is_there
+            || self.adds_many
+            || self.texts.contains(name)
+            || (self.sets_up_engine && !self.adds_by_name)
     }
 
     /// The faults in the code alone, with the rule that finds them. They do not depend on the template.
@@ -268,6 +276,8 @@ mod tests {
             ("c.with_environment(|e| e.add_filter(\"shout\", shout))", "shout", true),
             ("c.with_environment(|e| e.add_filter(\"shout\", shout))", "shoot", false),
             ("c.with_environment(others::filters)", "shoot", true),
+            ("c.with_routes(ROUTES)", "url_for", true),
+            ("c.with_images(images)", "url_for", false),
         ] {
             let mut code = Code::default();
             code.add("main.rs", source);
