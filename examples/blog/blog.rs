@@ -268,13 +268,14 @@ async fn admin(State(blog): State<Blog>, _: Author) -> Answer {
 }
 
 async fn new(State(blog): State<Blog>, _: Author) -> Answer {
-    Ok(blog.content.render_template("edit.html", ())?)
+    Ok(blog.content.render_template("edit.html", json!({ "form": FormErrors::default() }))?)
 }
 
 async fn edit(State(blog): State<Blog>, _: Author, Path(slug): Path<String>) -> Answer {
     let Some(post) = blog.post(&slug).await? else { return Ok(blog.content.not_found()) };
     let values = json!({ "title": post.title, "text": post.text, "tags": post.tags.join(", ") });
-    Ok(blog.content.render_template("edit.html", json!({ "slug": slug, "form": { "values": values } }))?)
+    let form = FormErrors::of_values(&values)?;
+    Ok(blog.content.render_template("edit.html", json!({ "slug": slug, "form": form }))?)
 }
 
 async fn create(State(blog): State<Blog>, _: Author, jar: CookieJar, form: Form) -> Answer {

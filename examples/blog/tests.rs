@@ -107,6 +107,21 @@ async fn only_the_author_writes() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
+async fn the_editor_is_empty_for_a_new_post_and_filled_in_for_one_that_is_there() -> Result<(), BoxError> {
+    let site = site(&Store::file(":memory:")?)?;
+    written(&site, "Blue glaze", "glazes, blue").await?;
+    let author = signed_in(&site).await;
+    let new = site.get("/admin/new").cookies_of(&author).send().await;
+    assert!(new.status() == 200 && new.text().contains("name=\"title\" value=\"\""), "{}", new.text());
+    let edit = site.get("/admin/posts/blue-glaze").cookies_of(&author).send().await;
+    assert!(edit.status() == 200 && edit.text().contains("name=\"title\" value=\"Blue glaze\""), "{}", edit.text());
+    assert!(edit.text().contains("value=\"glazes, blue\"") && edit.text().contains("And more."), "{}", edit.text());
+    assert!(!edit.text().contains("role=\"alert\""), "{}", edit.text());
+    assert_eq!(site.get("/admin/posts/none").cookies_of(&author).send().await.status(), 404);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_wrong_stands_beside_its_field() -> Result<(), BoxError> {
     let site = site(&Store::file(":memory:")?)?;
     let path = written(&site, "Blue glaze", "").await?;

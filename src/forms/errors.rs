@@ -11,10 +11,11 @@ use serde::{
     de::DeserializeOwned,
     ser::{SerializeMap, SerializeStruct},
 };
+use serde_json::Value;
 
 use super::{Form, typed};
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     failure::Failure,
     hidden::Length,
 };
@@ -33,6 +34,10 @@ use crate::{
 /// <input name="title" value="{{ form.values.title }}"{% if form.errors.title %} aria-invalid="true"{% endif %}>
 /// {% if form.errors.title %}<p class="error">{{ form.errors.title }}</p>{% endif %}
 /// ```
+///
+/// The page that shows the form for the first time has the same template, and gets `FormErrors::default()`. If it edits something
+/// that is stored, it gets [`FormErrors::of_values`]. Without any of them `form` is undefined, and `form.values.title` is an error
+/// of the template, as an attribute of an undefined value.
 ///
 /// The values are part of the page's arguments. A password is among them, if the form has one: do not show it again.
 ///
@@ -170,6 +175,52 @@ impl Form {
 }
 
 impl FormErrors {
+    /// A `FormErrors` with these values and without messages, for a form that edits something that is stored.
+    ///
+    /// The fields are those of the struct or map. The values are as the form sends them: numbers become texts, `true` becomes
+    /// `on`, and a list becomes several texts. `false`, `None`, empty lists, structs and maps have no field.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Serialization`] if this is no struct or map, or if it can't be serialized.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use chalice_http_toolkit::forms::FormErrors;
+    /// use serde::Serialize;
+    /// use serde_json::json;
+    ///
+    /// #[derive(Serialize)]
+    /// struct Post {
+    ///     title: &'static str,
+    ///     stars: u8,
+    ///     is_public: bool,
+    ///     tags: [&'static str; 2],
+    /// }
+    ///
+    /// let post = Post { title: "Blue glaze", stars: 5, is_public: true, tags: ["glazes", "blue"] };
+    /// let form = FormErrors::of_values(&post)?;
+    /// assert_eq!(
+    ///     serde_json::to_value(&form).unwrap(),
+    ///     json!({
+    ///         "values": { "title": "Blue glaze", "stars": "5", "is_public": "on", "tags": ["glazes", "blue"] },
+    ///         "errors": {},
+    ///     })
+    /// );
+    /// # Ok::<(), chalice_http_toolkit::Error>(())
+    /// ```
+    pub fn of_values(values: &impl Serialize) -> Result<Self> {
+        let values = serde_json::to_value(values).map_err(|error| {
+            Error::caused(ErrorKind::Serialization, "the values of a form have no JSON form", error)
+        })?;
+        let Value::Object(values) = values else {
+            return Err(Error::new(ErrorKind::Serialization, "the values of a form are a struct or a map"));
+        };
+        let values = values.into_iter().map(|(name, value)| (name, texts(value)));
+        Ok(Self { values: values.filter(|(_, texts)| !texts.is_empty()).collect(), messages: BTreeMap::new() })
+    }
+
     /// Adds a message to a field. The empty name stands for the form as a whole.
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
         self.messages.entry(field.to_owned()).or_default().push(message.into());
@@ -205,6 +256,17 @@ impl FormErrors {
     /// ```
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+/// What a form sends for a value.
+fn texts(value: Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Number(number) => vec![number.to_string()],
+        Value::Bool(true) => vec!["on".to_owned()],
+        Value::Array(values) => values.into_iter().flat_map(texts).collect(),
+        Value::Bool(false) | Value::Null | Value::Object(_) => Vec::new(),
     }
 }
 

@@ -3,11 +3,15 @@
 use std::num::NonZeroU8;
 
 use chalice_http_toolkit::{
-    Answer, Error, ErrorKind,
+    Answer, CloudFront, Error, ErrorKind,
     forms::{Form, FormErrors, FormFile},
 };
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{json, to_value};
+
+use crate::support::folders;
 
 fn query(text: &str) -> Form {
     Form::of_query(&format!("/?{text}").parse().expect("a URL")).expect("a form")
@@ -161,6 +165,44 @@ fn a_template_sees_values_and_messages_by_field() {
     assert_eq!(to_value(FormErrors::default()).expect("JSON"), json!({ "values": {}, "errors": {} }));
     let shown = format!("{errors:?}");
     assert!(!shown.contains("<b>") && shown.contains("title"), "{shown}");
+}
+
+/// The template of the guide shows the form in each of the three ways.
+#[test]
+fn a_form_is_shown_empty_with_stored_values_and_with_errors() {
+    let guide = include_str!("../../src/guide/forms_and_cookies.md");
+    let template = guide.split("```").find(|code| code.starts_with("html\n") && code.contains("form.errors.title"));
+    let template = template.and_then(|code| code.strip_prefix("html\n")).expect("it is in the guide");
+    let folders = folders(&[("templates/new.html", template)]);
+    let content = folders.content();
+    let shown = |form: FormErrors| {
+        let page = content.render_template("new.html", json!({ "form": form })).expect("a page");
+        let answer = CloudFront::new().respond(&http::Request::new(()), page).now_or_never();
+        let body = answer.expect("nothing to wait for").expect("it is rendered").into_body();
+        let bytes = body.collect().now_or_never().expect("it is there").expect("a page").to_bytes();
+        String::from_utf8(bytes.to_vec()).expect("UTF-8")
+    };
+    let input = |value: &str| format!("<input name=\"title\" value=\"{value}\">");
+    assert_eq!(shown(FormErrors::default()).trim(), input(""));
+    let stored = FormErrors::of_values(&json!({ "title": "Clay", "stars": 5 })).expect("values");
+    assert_eq!(shown(stored).trim(), input("Clay"));
+    let mut wrong = query("title=Cl").errors();
+    wrong.add("title", "it is short");
+    assert_eq!(shown(wrong).trim(), input("Cl") + "\n<p class=\"error\">it is short</p>");
+}
+
+#[test]
+fn stored_values_are_as_the_form_sends_them() {
+    let stored = json!({
+        "text": "<b>", "number": 1.5, "yes": true, "no": false, "none": null, "one": ["a"], "two": [1, "b"], "empty": [], "inner": {},
+    });
+    let form = FormErrors::of_values(&stored).expect("values");
+    let values = json!({ "text": "<b>", "number": "1.5", "yes": "on", "one": "a", "two": ["1", "b"] });
+    assert_eq!(to_value(&form).expect("JSON"), json!({ "values": values, "errors": {} }));
+    for no_fields in [json!(null), json!("text"), json!([1])] {
+        let error = FormErrors::of_values(&no_fields).expect_err("it has no fields");
+        assert_eq!(error.kind(), ErrorKind::Serialization, "{no_fields}");
+    }
 }
 
 #[tokio::test]
