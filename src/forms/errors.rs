@@ -134,7 +134,7 @@ impl Form {
     pub fn check<T: DeserializeOwned>(&self) -> Result<T, FormErrors> {
         let (mut errors, mut found) = (self.errors(), BTreeSet::new());
         loop {
-            let (field, problem) = match typed::deserialize(&self.fields, &found) {
+            let (field, problem) = match typed::deserialize(self, &found) {
                 Ok(value) => return errors.or(value),
                 Err(refused) => refused.into_parts(),
             };

@@ -136,7 +136,7 @@ impl FormLimits {
     {
         let (parts, body) = request.into_parts();
         let body = self.whole(body).await?;
-        Form::parse(&parts.headers, body, self)
+        Form::parse(&parts, body, self)
     }
 
     async fn whole<B>(&self, body: B) -> Result<Bytes>

@@ -26,7 +26,7 @@ mod valid;
 use std::{collections::BTreeSet, fmt};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Uri, header};
+use http::{Method, Request, Uri, header, request::Parts};
 use http_body::Body as HttpBody;
 use serde::de::DeserializeOwned;
 
@@ -133,6 +133,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Form {
     fields: Vec<FormField>,
+    /// Whether its encoding can have files.
+    has_files: bool,
 }
 
 /// One field of a [`Form`]: a name with a text or a file.
@@ -163,7 +165,8 @@ enum Content {
 }
 
 impl Form {
-    /// The form that a request carries, within the [`FormLimits`] in its extensions, or else the default ones.
+    /// The form that a request carries in its body, within the [`FormLimits`] in its extensions, or else the default ones. A GET
+    /// request has its form in the query: [`of_query`](Self::of_query) reads it.
     ///
     /// # Errors
     ///
@@ -182,26 +185,44 @@ impl Form {
     /// # Errors
     ///
     /// [`ErrorKind::FormTooLarge`].
+    ///
+    /// # Examples
+    ///
+    /// A handler of axum takes the `Uri` for it:
+    ///
+    /// ```
+    /// use chalice_http_toolkit::{Answer, BoxError, forms::Form};
+    /// use http::Uri;
+    ///
+    /// async fn search(uri: Uri) -> Answer<String> {
+    ///     let form = Form::of_query(&uri)?;
+    ///     Ok(format!("You look for {}.", form.text("q").unwrap_or("nothing")))
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert_eq!(search("/search?q=a+bowl".parse()?).await?, "You look for a bowl.");
+    /// # Ok::<(), BoxError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn of_query(uri: &Uri) -> Result<Self> {
         let fields = urlencoded::fields(uri.query().unwrap_or_default().as_bytes(), &FormLimits::default())?;
-        Ok(Self { fields })
+        Ok(Self { fields, has_files: false })
     }
 
-    fn parse(headers: &HeaderMap, body: Bytes, limits: &FormLimits) -> Result<Self> {
-        let content_type = headers.get(header::CONTENT_TYPE);
-        let content_type = content_type
-            .ok_or_else(|| Error::new(ErrorKind::FormType, "a form was expected, and nothing says what came"))?;
+    fn parse(request: &Parts, body: Bytes, limits: &FormLimits) -> Result<Self> {
+        let content_type = request.headers.get(header::CONTENT_TYPE);
+        let content_type =
+            content_type.ok_or_else(|| Error::new(ErrorKind::FormType, nothing_says(&request.method)))?;
         let content_type = String::from_utf8_lossy(content_type.as_bytes());
         let (essence, parameters) = parameters::read(&content_type);
-        let fields = match essence.to_ascii_lowercase().as_str() {
-            "application/x-www-form-urlencoded" => urlencoded::fields(&body, limits)?,
-            "multipart/form-data" => multipart::fields(&parameters, body, limits)?,
+        let (fields, has_files) = match essence.to_ascii_lowercase().as_str() {
+            "application/x-www-form-urlencoded" => (urlencoded::fields(&body, limits)?, false),
+            "multipart/form-data" => (multipart::fields(&parameters, body, limits)?, true),
             other => {
                 let shown: String = other.chars().take(LONGEST_SHOWN).collect();
                 return Err(Error::new(ErrorKind::FormType, format!("a form was expected, not `{shown}`")));
             }
         };
-        Ok(Self { fields })
+        Ok(Self { fields, has_files })
     }
 
     /// All fields, in the order in which they were sent.
@@ -219,7 +240,9 @@ impl Form {
         self.fields.iter().filter(move |field| field.name == name).filter_map(FormField::text)
     }
 
-    /// The first file of this name; `None` where none was chosen.
+    /// The first file of this name; `None` where none was chosen. Only a form with `enctype="multipart/form-data"` sends files.
+    /// Without it the browser sends the file's name as a text, and this is `None` too. [`FormFile`] as the type of a field tells
+    /// the two apart.
     pub fn file(&self, name: &str) -> Option<&FormFile> {
         self.files(name).next()
     }
@@ -232,8 +255,9 @@ impl Form {
     /// The fields as a type of the site's own. Both encodings give the same. [`check`](Self::check) is for a form that is shown
     /// again with what is wrong.
     ///
-    /// Fields with one name become a `Vec`, which needs `#[serde(default)]` where there may be none. An `Option` is `None`
-    /// where its field is missing or empty. A `bool` is `true` or `on`, as a checkbox sends it, or `false`; a number is
+    /// Fields with one name become a `Vec`. A `bool` is `true` or `on`, as a checkbox sends it, or `false`. A browser sends nothing
+    /// for a checkbox that is not ticked, so a `Vec` or `bool` for checkboxes needs `#[serde(default)]`: it is then empty or `false`.
+    /// Without that the field is missing, which is an error. An `Option` is `None` where its field is missing or empty. A number is
     /// finite; an enum is the name of one of its variants. A struct inside of a struct has no place in a form, but for
     /// `#[serde(flatten)]`. In that, and in an enum with a `tag`, all fields are texts, and an empty one is no `None`. A file is
     /// a [`FormFile`], in a field of the outermost struct; elsewhere files are left out. If a field of the struct has the name of a
@@ -246,7 +270,17 @@ impl Form {
     /// [`Error::field`] names it and says what was expected; so do the log and the site's error page. What the visitor wrote
     /// is in none of them.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
-        typed::deserialize(&self.fields, &BTreeSet::new()).map_err(Refused::into_error)
+        typed::deserialize(self, &BTreeSet::new()).map_err(Refused::into_error)
+    }
+}
+
+/// Why there is no form where there is no Content-Type.
+fn nothing_says(method: &Method) -> &'static str {
+    match *method {
+        Method::GET | Method::HEAD => {
+            "a form was expected in the body, which a GET request has not: read its query by Form::of_query"
+        }
+        _ => "a form was expected, and nothing says what came",
     }
 }
 

@@ -19,18 +19,17 @@ use serde::{
 
 pub(super) use self::refused::Refused;
 use self::{files::Files, placeholder::Placeholder, texts::Texts};
-use super::{FormField, file::FormFile};
+use super::{Form, FormField, file::FormFile};
 use crate::error::Result;
 
 /// The fields as a type. What is in the fields `passed_over` is not looked at, and neither is whether they are there: what is
 /// made then is of no use, but shows whether the other fields are right.
-pub(super) fn deserialize<T: DeserializeOwned>(
-    fields: &[FormField],
-    passed_over: &BTreeSet<String>,
-) -> Result<T, Refused> {
+pub(super) fn deserialize<T: DeserializeOwned>(form: &Form, passed_over: &BTreeSet<String>) -> Result<T, Refused> {
+    let fields = &form.fields[..];
     let texts = fields.iter().filter_map(|field| Some((field.name(), field.text()?)));
     let texts: Vec<_> = texts.filter(|(name, _)| !passed_over.contains(*name)).collect();
-    T::deserialize(Sent { texts: texts.clone(), fields, passed_over }).map_err(|refused| refused.found_in(&texts))
+    let sent = Sent { texts: texts.clone(), fields, passed_over };
+    T::deserialize(sent).map_err(|refused| refused.found_in(&texts).in_encoding(form.has_files))
 }
 
 /// All that a form has, with the names.

@@ -247,6 +247,38 @@ async fn files_are_fields_of_a_struct() {
 }
 
 #[test]
+fn a_form_that_can_have_no_file_says_what_it_needs() {
+    #[derive(Debug, Deserialize)]
+    struct Entry {
+        #[expect(dead_code)]
+        cover: Option<FormFile>,
+        #[serde(default)]
+        #[expect(dead_code)]
+        photos: Vec<FormFile>,
+    }
+    let errors = query("cover=a.png&photos=1.png&photos=2.png").check::<Entry>().expect_err("texts came");
+    let problem = "a file is expected: the form needs `enctype=\"multipart/form-data\"`";
+    assert_eq!(errors.messages().collect::<Vec<_>>(), [("cover", problem), ("photos", problem)]);
+    let error = query("cover=a.png").deserialize::<Entry>().expect_err("a text came");
+    assert_eq!(error.field(), Some(("cover", problem)));
+    // No file was chosen.
+    assert!(query("cover=").check::<Entry>().is_ok());
+}
+
+#[test]
+fn a_checkbox_that_is_not_ticked_is_the_default() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Order {
+        #[serde(default)]
+        sizes: Vec<String>,
+        #[serde(default)]
+        gift: bool,
+    }
+    assert_eq!(query("").check(), Ok(Order { sizes: Vec::new(), gift: false }));
+    assert_eq!(query("sizes=s&gift=on").check(), Ok(Order { sizes: vec!["s".into()], gift: true }));
+}
+
+#[test]
 fn what_is_not_handled_is_a_400_with_the_field() {
     fn handler(form: &Form) -> Answer<Order> {
         Ok(form.check()?)

@@ -201,6 +201,17 @@ fn what_is_no_form_is_refused_with_the_right_status() {
 }
 
 #[test]
+fn a_request_that_has_its_form_in_the_query_is_told_so() {
+    for (method, expected) in [("GET", true), ("HEAD", true), ("POST", false), ("PUT", false)] {
+        let request = http::Request::builder().method(method).uri("/search?q=bowl").body(String::new());
+        let read = Form::read(request.expect("a request")).now_or_never().expect("nothing to wait for");
+        let error = read.expect_err("no form");
+        assert_eq!(error.kind(), ErrorKind::FormType, "{method}");
+        assert_eq!(error.to_string().contains("Form::of_query"), expected, "{method}: {error}");
+    }
+}
+
+#[test]
 fn limits_hold_for_each_encoding_to_the_last_byte() {
     let field = |name: &str, text: &str| format!("Content-Disposition: form-data; name={name}\r\n\r\n{text}");
     let file = |text: &str| format!("Content-Disposition: form-data; name=f; filename=f\r\n\r\n{text}");

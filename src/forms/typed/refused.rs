@@ -15,11 +15,25 @@ pub(in crate::forms) struct Refused {
     text: Option<String>,
     /// Whether the words are ours, or those of a type of the site's that may repeat what the visitor wrote.
     is_ours: bool,
+    /// Whether a text came for a file.
+    lacks_file: bool,
 }
 
 impl Refused {
     pub(super) fn because(problem: impl Into<String>) -> Self {
-        Self { field: None, problem: problem.into(), text: None, is_ours: true }
+        Self { field: None, problem: problem.into(), text: None, is_ours: true, lacks_file: false }
+    }
+
+    pub(super) fn no_file() -> Self {
+        Self { lacks_file: true, ..Self::because("a file is expected") }
+    }
+
+    /// The same with what the page lacks if its form is sent in an encoding without files.
+    pub(super) fn in_encoding(mut self, has_files: bool) -> Self {
+        if self.lacks_file && !has_files {
+            self.problem += ": the form needs `enctype=\"multipart/form-data\"`";
+        }
+        self
     }
 
     pub(super) fn at(unexpected: Unexpected<'_>, problem: String) -> Self {

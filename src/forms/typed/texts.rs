@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::refused::Refused;
-use crate::error::Result;
+use crate::{error::Result, forms::file};
 
 /// The texts of one field, of which there is one at least.
 #[derive(Clone, Copy)]
@@ -119,7 +119,10 @@ impl<'de> Deserializer<'de> for Texts<'_, 'de> {
         if self.0 == [""] { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Refused> {
+        if name == file::TYPE {
+            return Err(Refused::no_file());
+        }
         visitor.visit_newtype_struct(self)
     }
 
