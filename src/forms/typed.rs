@@ -2,6 +2,8 @@
 //! visitor wrote. It knows no encoding.
 
 mod files;
+#[cfg(feature = "garde")]
+mod names;
 mod placeholder;
 mod refused;
 mod texts;
@@ -17,6 +19,8 @@ use serde::{
     forward_to_deserialize_any,
 };
 
+#[cfg(feature = "garde")]
+pub(super) use self::names::expected;
 pub(super) use self::refused::Refused;
 use self::{files::Files, placeholder::Placeholder, texts::Texts};
 use super::{Form, FormField, file::FormFile};

@@ -3,7 +3,7 @@
 use garde::Validate;
 use serde::de::DeserializeOwned;
 
-use super::{Form, FormErrors};
+use super::{Form, FormErrors, typed};
 use crate::error::Result;
 
 impl Form {
@@ -11,7 +11,9 @@ impl Form {
     /// [`garde`](https://docs.rs/garde).
     ///
     /// The rules are checked after all fields have the right types. The messages come from garde or from the type. A message
-    /// belongs to the Rust name of its field, so do not use `#[serde(rename)]`.
+    /// belongs to the field that has the Rust name: for `tags[0]`, an element of a list, to `tags`, and for `address.street`, a field
+    /// of a flattened struct, to `street`. If neither the type nor the form has a field of such a name, as with `#[serde(rename)]`,
+    /// the message is one for the form as a whole, and the path is in it.
     ///
     /// The `Cargo.toml` of the site needs `garde` too, in the same version as this crate, with the feature `derive`.
     ///
@@ -46,9 +48,24 @@ impl Form {
     {
         let value: T = self.check()?;
         let mut errors = self.errors();
-        if let Err(report) = value.validate() {
-            report.iter().for_each(|(path, error)| errors.add(&path.to_string(), error.message()));
+        let Err(report) = value.validate() else { return errors.or(value) };
+        let expected = typed::expected::<T>();
+        for (path, error) in report.iter() {
+            let path = path.to_string();
+            let field = path.rsplit('.').map(name).find(|name| expected.contains(name) || errors.has_value(name));
+            match field {
+                Some(field) => errors.add(field, error.message()),
+                None if path.is_empty() => errors.add("", error.message()),
+                // No field of the page shows it.
+                None => errors.add("", format!("{path}: {}", error.message())),
+            }
         }
-        errors.or(value)
+        Err(errors)
     }
+}
+
+/// The name of a field in a part of garde's path, such as `tags[0]` or `r#type`.
+fn name(part: &str) -> &str {
+    let name = part.split('[').next().unwrap_or_default();
+    name.strip_prefix("r#").unwrap_or(name)
 }

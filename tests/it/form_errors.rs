@@ -316,3 +316,60 @@ fn rules_that_a_type_declares_are_messages_of_their_fields() {
     assert_eq!(errors.messages().count(), 1);
     assert!(query("name=Maya&age=18").check_valid::<SignUp>().is_ok());
 }
+
+#[cfg(feature = "garde")]
+#[test]
+fn a_rule_of_an_inner_value_is_a_message_of_the_field_that_has_it() {
+    use garde::Validate;
+
+    #[derive(Debug, Deserialize, Validate)]
+    struct Address {
+        #[garde(length(chars, min = 2))]
+        street: String,
+    }
+    #[derive(Debug, Deserialize, Validate)]
+    struct SignUp {
+        #[serde(default)]
+        #[garde(length(min = 1), inner(length(chars, min = 2)))]
+        tags: Vec<String>,
+        #[garde(length(chars, min = 2))]
+        r#type: String,
+        #[serde(rename = "user-name")]
+        #[garde(length(chars, min = 2))]
+        user_name: String,
+    }
+    #[derive(Debug, Deserialize, Validate)]
+    struct Delivery {
+        #[serde(flatten)]
+        #[garde(dive)]
+        address: Address,
+    }
+    /// A text with rules for its parts.
+    #[derive(Debug, Deserialize, Validate)]
+    #[serde(from = "String")]
+    struct Price {
+        #[garde(ascii)]
+        currency: String,
+    }
+    impl From<String> for Price {
+        fn from(currency: String) -> Self {
+            Self { currency }
+        }
+    }
+    #[derive(Debug, Deserialize, Validate)]
+    struct Offer {
+        #[garde(dive)]
+        price: Price,
+    }
+    let errors = query("price=%E2%82%AC").check_valid::<Offer>().expect_err("it is wrong");
+    assert_eq!(errors.messages().map(|(field, _)| field).collect::<Vec<_>>(), ["price"]);
+    let errors = query("tags=ab&tags=c&type=x&user-name=M").check_valid::<SignUp>().expect_err("it is wrong");
+    let found: Vec<_> = errors.messages().collect();
+    let short = "length is lower than 2";
+    assert_eq!(found, [("", "user_name: length is lower than 2"), ("tags", short), ("type", short)]);
+    // No box is ticked: the form has no such field, and its type has.
+    let errors = query("type=xy&user-name=Maya").check_valid::<SignUp>().expect_err("it is wrong");
+    assert_eq!(errors.messages().collect::<Vec<_>>(), [("tags", "length is lower than 1")]);
+    let errors = query("street=x").check_valid::<Delivery>().expect_err("it is wrong");
+    assert_eq!(errors.messages().collect::<Vec<_>>(), [("street", short)]);
+}
