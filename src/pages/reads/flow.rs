@@ -138,6 +138,8 @@ pub(crate) struct Body {
     pub(crate) template: Unit,
     pub(crate) frame: Frame,
     pub(crate) facts: Vec<Fact>,
+    /// It runs wherever it is called, with the blocks of the template that calls it.
+    pub(crate) is_macro: bool,
     /// Of a macro: its parameters.
     pub(crate) parameters: Vec<Name>,
     /// Of a block: whether the block that it replaces is put out in it.
@@ -216,7 +218,8 @@ impl Flow {
 
     pub(crate) fn unit(&mut self, template: Unit, frame: Frame) -> Unit {
         let (facts, parameters, files) = (Vec::new(), Vec::new(), Vec::new());
-        self.bodies.push(Body { template, frame, facts, parameters, supers: false, source: 0..0, files });
+        let (is_macro, supers) = (false, false);
+        self.bodies.push(Body { template, frame, facts, is_macro, parameters, supers, source: 0..0, files });
         Unit(self.bodies.len() as u32 - 1)
     }
 

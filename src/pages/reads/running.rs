@@ -91,8 +91,7 @@ const END: u8 = 0xfd;
 /// The units that count: what can run, and all macros. The engine keeps values for a macro where it is declared, and tells what a
 /// macro takes, also of one that nobody calls.
 fn counting(flow: &Flow, live: &NumberSet<Unit>) -> NumberSet<Unit> {
-    let blocks: NumberSet<Unit> = flow.blocks.values().copied().collect();
-    let is_macro = |unit: &Unit| flow.bodies[unit.0 as usize].template != *unit && !blocks.contains(unit);
+    let is_macro = |unit: &Unit| flow.bodies[unit.0 as usize].is_macro;
     (0..flow.bodies.len() as u32).map(Unit).filter(|unit| live.contains(unit) || is_macro(unit)).collect()
 }
 

@@ -110,7 +110,8 @@ pub(super) struct Solver<'f> {
     sites: Lists<Scope>,
     parents: NumberMap<Unit, BTreeSet<Unit>>,
     entries: BTreeSet<Unit>,
-    blocks: Vec<(Unit, Name, Scope)>,
+    /// Where blocks are put out, and of which template. A macro has none: it puts out the blocks of whichever calls it.
+    blocks: Vec<(Option<Unit>, Name, Scope)>,
     /// Frames around the blocks of a name that a template puts out.
     around_blocks: NumberMap<(Unit, Name), Frame>,
     live: NumberSet<Unit>,
@@ -286,7 +287,9 @@ impl<'f> Solver<'f> {
                         self.parents.entry(body.template).or_default().insert(parent);
                     }
                 }
-                Fact::Block(scope, name) => self.blocks.push((body.template, name, scope)),
+                Fact::Block(scope, name) => {
+                    self.blocks.push(((!body.is_macro).then_some(body.template), name, scope));
+                }
             }
         }
     }

@@ -167,6 +167,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
     fn declaration(&mut self, declaration: &'t ast::Macro<'s>) -> (Place, Unit) {
         let (place, frame) = (self.flow.place(), self.flow.frame());
         let unit = self.flow.unit(self.outermost, frame);
+        self.flow.body(unit).is_macro = true;
         self.fact(Fact::Macro(place, unit));
         let around = self.flow.scope(Link::Macro(self.scope));
         let scope = self.flow.scope(Link::Frame(frame, around));

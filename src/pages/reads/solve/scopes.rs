@@ -194,13 +194,16 @@ impl Solver<'_> {
         for entry in &self.entries {
             self.ancestry(*entry).into_iter().for_each(|of| entries.entry(of).or_default().push(*entry));
         }
+        let every: Vec<Unit> = self.entries.iter().copied().collect();
         let mut names: BTreeSet<(Unit, Name)> = BTreeSet::new();
         for (template, name, scope) in self.blocks.clone() {
-            for entry in entries.get(&template).into_iter().flatten() {
+            let of_template = template.iter().flat_map(|template| entries.get(template)).flatten().copied();
+            let of_any = every.iter().copied().filter(|_| template.is_none());
+            for entry in of_template.chain(of_any) {
                 self.steps += 1;
-                let around = self.around_blocks(*entry, name).0;
+                let around = self.around_blocks(entry, name).0;
                 self.site(around, scope);
-                names.insert((*entry, name));
+                names.insert((entry, name));
             }
         }
         for (entry, name) in names {
