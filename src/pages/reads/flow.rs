@@ -59,6 +59,8 @@ pub(crate) enum Label {
     Field(Name),
     /// The element with this number, or the entry with this key.
     At(u32),
+    /// The element with this number of a value that is unpacked; of a map, a key. How many there are counts.
+    Unpacked(u32),
     /// Any element; of a map, any key.
     Each,
     /// Any element; of a map, nothing.
@@ -254,6 +256,11 @@ impl Label {
     pub(crate) fn at(number: usize) -> Self {
         Self::At(number.try_into().unwrap_or(u32::MAX))
     }
+
+    /// The same where a value is unpacked.
+    pub(crate) fn unpacked(number: usize) -> Self {
+        Self::Unpacked(number.try_into().unwrap_or(u32::MAX))
+    }
 }
 
 impl List {
@@ -261,7 +268,7 @@ impl List {
     pub(super) fn part(&self, label: Label) -> impl Iterator<Item = Place> {
         let is_this = move |(at, name): (usize, Option<&Name>)| match label {
             Label::Each | Label::Element | Label::Any | Label::Keyed(_) => true,
-            Label::At(number) => at == number as usize,
+            Label::At(number) | Label::Unpacked(number) => at == number as usize,
             Label::Field(field) => name.is_some_and(|name| *name == field),
         };
         let names = self.names.iter().map(Some).chain(std::iter::repeat(None));

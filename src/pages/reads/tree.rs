@@ -237,7 +237,7 @@ impl<'a> Tree<'a> {
             match label {
                 Label::Field(name) => fields.push((self.names.text(name).clone(), places.collect())),
                 Label::At(_) => numbered.extend(places),
-                Label::Each => {
+                Label::Each | Label::Unpacked(_) => {
                     shape = true;
                     elements.extend(places);
                 }

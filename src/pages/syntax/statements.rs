@@ -219,7 +219,8 @@ impl<'t, 's> Walk<'t, 's, '_> {
                 }
             };
             for (at, item) in items.iter().enumerate() {
-                let element = self.part_of(place, Label::at(at));
+                // It is iterated, as a map is by its keys.
+                let element = self.part_of(place, Label::unpacked(at));
                 targets.push((item, element));
             }
         }

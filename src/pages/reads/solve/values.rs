@@ -32,7 +32,7 @@ impl Solver<'_> {
             (Source::Map(fields), Label::Any | Label::Keyed(_)) => {
                 fields.iter().for_each(|(_, of)| self.flow(*of, to));
             }
-            (Source::Map(_), Label::Each) => self.arrive(to, UNKNOWN),
+            (Source::Map(_), Label::Each | Label::Unpacked(_)) => self.arrive(to, UNKNOWN),
             (Source::Map(_), Label::At(_) | Label::Element) => {}
             // What it is called, say.
             (Source::Macro(_), _) => self.arrive(to, UNKNOWN),
