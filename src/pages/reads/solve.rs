@@ -51,6 +51,8 @@ enum Use<'f> {
     Call(&'f Call),
     /// By its method of this name, which comes to a place.
     Method(Name, Place, &'f Call),
+    /// It is the last value that a macro is handed, which may be named arguments.
+    Last(Unit),
 }
 
 /// A value whose origin is known.
@@ -352,6 +354,8 @@ impl<'f> Solver<'f> {
         match used {
             Use::Call(call) => self.called(origin, call),
             Use::Method(name, callee, call) => self.method_called(origin, name, callee, call),
+            Use::Last(unit) if origin == UNKNOWN => self.macro_called(unit, true, &[], &[]),
+            Use::Last(_) => {}
         }
     }
 

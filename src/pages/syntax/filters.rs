@@ -198,7 +198,9 @@ impl<'t, 's> Walk<'t, 's, '_> {
             "items" => _ = self.entries(of, to),
             "dictsort" => {
                 let value = self.entries(of, to);
-                if arguments.take("by").is_some_and(|by| text(by) != Some("key")) {
+                // Whatever is handed over without a name may be named arguments as a value.
+                let by_value = arguments.take("by").is_some_and(|by| text(by) != Some("key"));
+                if by_value || !arguments.positional.is_empty() {
                     self.fact(Fact::Flow(value, Place::WHOLE));
                 }
             }

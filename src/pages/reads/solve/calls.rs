@@ -1,6 +1,6 @@
 //! What calls do: macros, recursive loops, methods.
 
-use super::{Origin, Solver, Source, UNKNOWN};
+use super::{Origin, Solver, Source, UNKNOWN, Use};
 use crate::{
     defects::{Defect, seeded},
     pages::reads::flow::{Call, Name, Place, Unit},
@@ -10,11 +10,22 @@ impl<'f> Solver<'f> {
     pub(super) fn called(&mut self, origin: Origin, call: &'f Call) {
         self.steps += 1;
         match self.sources[origin as usize] {
-            Source::Unknown => call.places().for_each(|place| self.flow(place, Place::WHOLE)),
-            Source::Macro(unit) => self.macro_called(unit, call.spreads, &call.positional, &call.named),
+            Source::Unknown => self.hand_over(call),
+            Source::Macro(unit) => {
+                self.macro_called(unit, call.spreads, &call.positional, &call.named);
+                // The engine takes named arguments that come as a value for what is named in the call itself.
+                if let (Some(last), []) = (call.positional.last(), call.named.as_slice()) {
+                    self.used(*last, Use::Last(unit));
+                }
+            }
             Source::Loop(over, frame) => {
                 let given = call.positional.iter().filter(|_| !seeded(Defect::Recursion));
                 given.for_each(|place| self.flow(*place, over));
+                if call.spreads || !call.named.is_empty() {
+                    // The names are what it goes through.
+                    self.hand_over(call);
+                    self.arrive(over, UNKNOWN);
+                }
                 self.site(frame, call.scope);
             }
             // An argument that can be called makes the page rendered first; what else is here can't be.
