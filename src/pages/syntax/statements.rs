@@ -131,9 +131,13 @@ impl<'t, 's> Walk<'t, 's, '_> {
 
     fn import(&mut self, import: &'t Spanned<Import<'s>>) {
         let (place, _) = self.module(&import.expr, import.span().start_line.into());
-        if let Expr::Var(name) = &import.name {
-            let name = self.name(name.id);
-            self.set(name, place);
+        match &import.name {
+            Expr::Var(name) => {
+                let name = self.name(name.id);
+                self.set(name, place);
+            }
+            // A part of a namespace, or several names.
+            target => self.assign(target, place),
         }
     }
 
