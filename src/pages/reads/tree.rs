@@ -248,8 +248,11 @@ impl<'a> Tree<'a> {
         }
         elements.extend(numbered.iter().chain(&any));
         if !numbered.is_empty() {
-            // A number may be a key.
-            fields.push(("".into(), numbered));
+            // A number may be a key. One that is no text counts by the empty name, which a text may be too.
+            match fields.iter_mut().find(|(name, _)| name.is_empty()) {
+                Some((_, places)) => places.extend(numbered),
+                None => fields.push(("".into(), numbered)),
+            }
         }
         fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let with_any = |places: &[Place]| [places, &any].concat();
