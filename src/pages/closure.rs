@@ -67,6 +67,7 @@ pub(crate) fn collect(site: Site<'_>, name: &str) -> (Parts, Mentions, Flow) {
         all.names.extend(mentions.names);
         all.filters.extend(mentions.filters);
         all.applies_any |= mentions.applies_any;
+        all.by_identity |= mentions.by_identity;
         all.unknown |= mentions.unknown;
         all.files.extend(mentions.files);
         if media_type::is_html_template(&name) {

@@ -358,6 +358,11 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     if mentions.applies_any {
         return Verdict::Render("a filter or a test is named by a value, and may be volatile".into());
     }
+    if mentions.by_identity {
+        return Verdict::Render(
+            "`sameas` asks whether two values are one, and a tag tells whether they are equal".into(),
+        );
+    }
     if mentions.names.contains("debug") && globals.contains("debug") {
         return Verdict::Render("`debug` may print everything there is".into());
     }

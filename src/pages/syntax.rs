@@ -60,6 +60,8 @@ pub(crate) struct Mentions {
     pub(crate) defined: BTreeSet<String>,
     /// One of them is named by what can't be read here.
     pub(crate) applies_any: bool,
+    /// It asks whether two values are one, not whether they are equal.
+    pub(crate) by_identity: bool,
     /// Something in it has no meaning here.
     pub(crate) unknown: bool,
     /// A template whose computed name can mean more templates than are looked at, and how many.

@@ -21,7 +21,7 @@ fn arguments() -> Json {
 }
 
 /// A page, the part of its arguments that it shows, and one that it does not.
-const PAGES: [(&str, &str, &str); 72] = [
+const PAGES: [(&str, &str, &str); 74] = [
     ("{{ items|length }}", "/items", "/items/0/u"),
     ("{{ items|count }}", "/items", "/items/1/t"),
     ("{% if items %}yes{% endif %}", "/items", "/items/0/t"),
@@ -70,6 +70,8 @@ const PAGES: [(&str, &str, &str); 72] = [
     ("{{ (none_there|default(one)).t }}", "/one/t", "/one/u"),
     ("{{ (no or one).t }}{{ (yes and one.in).t }}", "/one/in/t", "/one/in/u"),
     ("{{ one.t == 'T' }}{{ n == 1 }}{{ one == none }}", "/n", "/one/u"),
+    ("{{ one.t is sameas none }}{{ yes is sameas(true) }}{{ one.t }}", "/one/t", "/one/u"),
+    ("{% macro m(a, p) %}{{ a[p] }}{% endmacro %}{{ m(one, columns[0].name) }}", "/one/t", "/one/u"),
     ("{{ n in [1, 2] }}{{ n < 3 }}{{ 'k' in map }}", "/n", "/map/k/t"),
     ("{{ one.t in map }}{{ one.t in ['T', 'K'] }}", "/one/t", "/map/k/t"),
     ("{{ (one if yes else map.k).t }}", "/one/t", "/one/u"),

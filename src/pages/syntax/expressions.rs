@@ -10,7 +10,7 @@ use minijinja::{
 
 use super::{
     AppliedKind, Reference, Walk,
-    filters::undotted,
+    filters::{is_scalar, undotted},
     names::references,
     names_files,
     statements::{INNERMOST_LOOP, LOOP},
@@ -368,10 +368,6 @@ impl<'t, 's> Walk<'t, 's, '_> {
 
 fn constant(expression: &Expr<'_>) -> Option<Value> {
     expression.as_const()
-}
-
-fn is_scalar(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::String)
 }
 
 /// Whether a value is a list of values without parts.

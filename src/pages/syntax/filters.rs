@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use minijinja::machinery::ast::{self, CallArg, Expr};
+use minijinja::{
+    machinery::ast::{self, CallArg, Expr},
+    value::{Value, ValueKind},
+};
 
 use super::{Reference, Walk};
 use crate::pages::reads::flow::{Fact, Label, List, Place, Scope};
@@ -89,6 +92,9 @@ impl Replaced {
 /// The filters that apply another filter or a test, and which argument names it.
 const APPLY: [(&str, usize); 5] = [("map", 0), ("select", 0), ("reject", 0), ("selectattr", 1), ("rejectattr", 1)];
 
+/// The test whether two values are one.
+const SAME_AS: &str = "sameas";
+
 /// The engine takes blanks around the dots of a filter's name for none.
 pub(super) fn undotted(name: &str) -> String {
     name.split_ascii_whitespace().collect()
@@ -127,6 +133,16 @@ impl<'t, 's> FilterArguments<'t, 's> {
     fn rest(self) -> impl Iterator<Item = &'t Expr<'s>> {
         self.positional.into_iter().chain(self.named.into_iter().map(|(_, value)| value))
     }
+}
+
+/// Whether an argument stands in the template, and has no parts.
+fn is_without_parts(argument: &CallArg<'_>) -> bool {
+    matches!(argument, CallArg::Pos(value) if value.as_const().is_some_and(|value| is_scalar(&value)))
+}
+
+/// Whether a value has no parts.
+pub(super) fn is_scalar(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::String)
 }
 
 fn text<'t>(expression: &'t Expr<'_>) -> Option<&'t str> {
@@ -334,6 +350,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
         let to = if self.is_known_test(&name) { Place::KIND } else { Place::WHOLE };
         self.look_at(&test.expr, to, scope);
         self.arguments(&test.args, scope);
+        self.found.by_identity |= name == SAME_AS && !test.args.iter().all(is_without_parts);
         self.found.filters.insert(name);
     }
 
@@ -342,6 +359,7 @@ impl<'t, 's> Walk<'t, 's, '_> {
         let Some((_, at)) = APPLY.iter().find(|(name, _)| *name == filter) else { return };
         match arguments.get(*at) {
             Some(CallArg::Pos(Expr::Const(constant))) => {
+                self.found.by_identity |= constant.value.as_str() == Some(SAME_AS);
                 self.found.filters.extend(constant.value.as_str().map(str::to_owned));
             }
             Some(CallArg::Kwarg(..)) | None => {}
