@@ -59,14 +59,20 @@ impl<'f> Solver<'f> {
                 }
             }
             Source::Map(fields) => {
-                fields.iter().filter(|(field, _)| *field == name).for_each(|(_, of)| self.flow(*of, callee));
+                let field = fields.iter().filter(|(field, _)| *field == name);
+                field.clone().for_each(|(_, of)| self.flow(*of, callee));
+                if field.count() == 0 {
+                    self.hand_over(call);
+                }
                 self.all_of(origin);
             }
             // `loop.cycle` gives on what it is handed, and `loop.changed` compares it in whole.
             Source::Loop(..) if self.is_one_of(name, &LOOP_METHODS) => self.hand_over(call),
-            Source::Argument | Source::Unknown => self.hand_over(call),
-            Source::List(_) | Source::Loop(..) => self.all_of(origin),
-            Source::Macro(_) | Source::Text(_) => {}
+            Source::Argument | Source::Unknown | Source::Text(_) | Source::Macro(_) => self.hand_over(call),
+            Source::List(_) | Source::Loop(..) => {
+                self.hand_over(call);
+                self.all_of(origin);
+            }
         }
     }
 
