@@ -1158,3 +1158,183 @@ async fn what_a_method_of_a_loop_is_handed_counts_in_whole() {
         assert_ne!(tags[0], tags[1], "{name}");
     }
 }
+
+/// Templates, and two values of what they show in a way of its own: the page is another one, and so is its tag.
+#[tokio::test]
+async fn what_is_shown_in_an_unusual_way_has_another_tag() {
+    fn value(of: impl Serialize) -> Value {
+        Value::from(minijinja::value::Serde(of))
+    }
+    let of_blocks = |x: u32| value(json!({ "x": x, "a": { "t": x }, "secret": { "t": x } }));
+    const BASE: (&str, &str) = ("base.html", "{% block outer %}{% block inner %}{{ x }}{% endblock %}{% endblock %}");
+    const SHOWS_INNER: (&str, &str) = ("m.html", "{% macro show() %}{{ self.inner() }}{% endmacro %}");
+    const CALLED_WITH: (&str, &str) = ("m.html", "{% macro wrap(p) %}{{ self.t() }}{% endmacro %}");
+    const CALLS: (&str, &str) = (
+        "m.html",
+        "{% macro wrap() %}{{ caller() }}{% endmacro %}\
+         {% macro show() %}{% call wrap() %}{{ self.inner() }}{% endcall %}{% endmacro %}",
+    );
+    const CARD: (&str, &str) = ("m.html", "{% macro card() %}{{ secret.t }}{% endmacro %}");
+    let rows = |json: Json| value(json!({ "rows": [json], "m": json, "d": { "x": 1, "w": 2, "y": 3, "z": 3 } }));
+    let (xy, wz) = (rows(json!({ "x": 1, "y": 2 })), rows(json!({ "w": 1, "z": 2 })));
+    let keyed = |x: u32| {
+        value(json!({ "ks": ["a"], "m": { "x": 1 }, "more": ["x"], "d": { "a": 1, "x": x }, "name": "x", "one": [1] }))
+    };
+    let values = |x: u32| value(json!({ "d": { "a": [1], "x": [x] } }));
+    let numbered = |y: u32| {
+        let row: BTreeMap<&str, u32> = [("x", 1), ("y", y)].into();
+        let numbered: BTreeMap<u32, _> = [(0, row)].into();
+        value(BTreeMap::from([("a", numbered)]))
+    };
+    let list = || Value::from(vec![1, 2]);
+    let same = list();
+    let same = context! { a => same.clone(), b => same };
+    let table: Vec<(&str, &[(&str, &str)], Value, Value)> = vec![
+        // A macro shows the blocks of the page that calls it, wherever it stands.
+        (
+            "{% extends 'base.html' %}{% import 'm.html' as m %}{% block outer %}{{ m.show() }}{% endblock %}",
+            &[BASE, SHOWS_INNER],
+            of_blocks(1),
+            of_blocks(2),
+        ),
+        (
+            "{% extends 'base.html' %}{% block outer %}{% from 'm.html' import show as s %}{{ s() }}{% endblock %}",
+            &[BASE, SHOWS_INNER],
+            of_blocks(1),
+            of_blocks(2),
+        ),
+        (
+            "{% extends 'base.html' %}{% block outer %}{% include 'm.html' %}{{ show() }}{% endblock %}",
+            &[BASE, SHOWS_INNER],
+            of_blocks(1),
+            of_blocks(2),
+        ),
+        (
+            "{% import 'm.html' as m %}{% block t %}{{ p.t if p is defined }}{% endblock %}{{ m.wrap(a) }}",
+            &[CALLED_WITH],
+            of_blocks(1),
+            of_blocks(2),
+        ),
+        (
+            "{% macro show() %}{{ self.inner() }}{% endmacro %}{% include 'part.html' %}",
+            &[BASE, ("part.html", "{% extends 'base.html' %}{% block outer %}{{ show() }}{% endblock %}")],
+            of_blocks(1),
+            of_blocks(2),
+        ),
+        (
+            "{% extends 'base.html' %}{% import 'm.html' as m %}{% block outer %}{{ m.show() }}{% endblock %}",
+            &[BASE, CALLS],
+            of_blocks(1),
+            of_blocks(2),
+        ),
+        // To unpack a map is to read its keys.
+        ("{% for a, b in rows %}{{ a }}-{{ b }}{% endfor %}", &[], xy.clone(), wz.clone()),
+        ("{% set a, b = m %}{{ a }}", &[], xy.clone(), wz.clone()),
+        ("{% with (a, b) = m %}{{ a }}{% endwith %}", &[], xy.clone(), wz.clone()),
+        ("{% for (a, b), c in [(m, 1)] %}{{ a }}{% endfor %}", &[], xy.clone(), wz.clone()),
+        ("{% set a, b = m %}{{ d[a] }}", &[], xy, wz),
+        ("{% set k, b = {'x': 1, 'y': 2} %}{{ d[k] }}", &[], keyed(1), keyed(2)),
+        ("{% for k, b in [{'x': 1, 'y': 2}] %}{{ d[k] }}{% endfor %}", &[], keyed(1), keyed(2)),
+        // Whatever an import gives the module to.
+        (
+            "{% set ns = namespace() %}{% import 'm.html' as ns.m %}{{ ns.m.card() }}",
+            &[CARD],
+            of_blocks(1),
+            of_blocks(2),
+        ),
+        ("{% import 'm.html' as [k] %}{{ d[k] }}", &[("m.html", "{% macro x() %}{% endmacro %}")], keyed(1), keyed(2)),
+        // A recursive loop over names that it is called with.
+        (
+            "{% for k in ks recursive %}{{ d[k] }}{% if loop.depth == 1 %}{{ loop(**m) }}{% endif %}{% endfor %}",
+            &[],
+            keyed(1),
+            keyed(2),
+        ),
+        (
+            "{% for k in ks recursive %}{{ d[k] }}{% if loop.depth == 1 %}{{ loop(x=1) }}{% endif %}{% endfor %}",
+            &[],
+            keyed(1),
+            keyed(2),
+        ),
+        (
+            "{% for k in ks recursive %}{{ d[k] }}{% if loop.depth == 1 %}{{ loop(*[more])|safe }}{% endif %}{% endfor %}",
+            &[],
+            keyed(1),
+            keyed(2),
+        ),
+        // Named arguments as a value.
+        (
+            "{% macro m(a, p) %}{{ d[p] }}{% endmacro %}{% for i in [1] %}{% set k = loop.cycle(p=name) %}{{ m(k) }}{% endfor %}",
+            &[],
+            keyed(1),
+            keyed(2),
+        ),
+        (
+            "{% macro m(a, p) %}{{ d[p] }}{% endmacro %}{% for f in [m] %}{{ f([loop.cycle(p=name)][0]) }}{% endfor %}",
+            &[],
+            keyed(1),
+            keyed(2),
+        ),
+        (
+            "{% for i in [1] %}{% set k = loop.cycle(by='value') %}{% for key, v in d|dictsort(k) %}{{ key }}{% endfor %}{% endfor %}",
+            &[],
+            values(0),
+            values(2),
+        ),
+        // The empty name and a number are two keys.
+        ("{% if 0 %}{{ a[''].x }}{% endif %}{{ a[0].y }}", &[], numbered(1), numbered(2)),
+        ("{{ a[0].y }}{% if 0 %}{{ a[''].x }}{% endif %}", &[], numbered(1), numbered(2)),
+        // One value in two places, or two that are equal.
+        ("{{ a is sameas b }}", &[], same.clone(), context! { a => list(), b => list() }),
+        ("{{ [a]|select('sameas', b)|list|length }}", &[], same, context! { a => list(), b => list() }),
+    ];
+    let mut wrong = Vec::new();
+    for (index, others, one, two) in table {
+        let named = others.iter().map(|(name, text)| (format!("templates/{name}"), *text));
+        let files: Vec<(String, &str)> = named.chain([("templates/index.html".to_owned(), index)]).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        let (_folders, content) = site(&files);
+        let (one, two) = (index_of(&content, one).await, index_of(&content, two).await);
+        if (one.status.as_u16(), two.status.as_u16()) != (200, 200) || one.body == two.body {
+            wrong.push(format!("{index} is no pair: {} and {}", one.text(), two.text()));
+        } else if one.header("etag") == two.header("etag") {
+            wrong.push(format!("{index}: one tag, two pages"));
+        } else if one.header("x-etag-reason").is_empty() == index.contains("sameas") {
+            wrong.push(format!("{index} is rendered first: {}", one.header("x-etag-reason")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_block_that_only_a_macro_of_another_template_shows_is_part_of_the_tag() {
+    let (folders, content) = site(&[
+        ("templates/base.html", "{% block outer %}{% block inner %}one{% endblock %}{% endblock %}"),
+        ("templates/m.html", "{% macro show() %}{{ self.inner() }}{% endmacro %}"),
+        (
+            "templates/index.html",
+            "{% extends 'base.html' %}{% import 'm.html' as m %}{% block outer %}{{ m.show() }}{% endblock %}",
+        ),
+    ]);
+    let before = index_of(&content, json!({})).await;
+    folders.write("templates/base.html", b"{% block outer %}{% block inner %}two{% endblock %}{% endblock %}");
+    let after = index_of(&content, json!({})).await;
+    assert_eq!((before.text(), after.text()), ("one", "two"));
+    assert_ne!(before.header("etag"), after.header("etag"));
+}
+
+#[tokio::test]
+async fn what_a_method_of_a_value_of_the_template_is_handed_counts_in_whole() {
+    for index in ["{{ ', '.join(rows) }}", "{{ [1].show(rows) }}", "{{ {'x': 1}.show(rows) }}"] {
+        let (_folders, content) = site(&[("templates/index.html", index)]);
+        let content = content.with_environment(|engine| {
+            engine.set_unknown_method_callback(|_, _, _, arguments| Ok(Value::from(format!("{arguments:?}"))));
+        });
+        let of = |n: u32| json!({ "rows": [n] });
+        let (one, two) = (index_of(&content, of(1)).await, index_of(&content, of(2)).await);
+        assert_eq!((one.text(), two.text()), ("[[1]]", "[[2]]"), "{index}");
+        assert_ne!(one.header("etag"), two.header("etag"), "{index}");
+        // By the tag, not by the bytes.
+        assert_eq!((one.header("x-etag-reason"), two.header("x-etag-reason")), ("", ""), "{index}");
+    }
+}
