@@ -1,10 +1,22 @@
 //! An error on its way through a service, which can only return a response. It does not know what the client is told.
 
-use std::{any::Any, cell::Cell};
+use std::{any::Any, cell::Cell, error::Error as StdError, fmt};
 
-use http::{HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::error::{Error, ErrorKind};
+
+/// Why a request is refused whose content is coded.
+#[derive(Debug)]
+pub(crate) struct ForeignCoding;
+
+impl fmt::Display for ForeignCoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it has a Content-Encoding, and none is decoded here")
+    }
+}
+
+impl StdError for ForeignCoding {}
 
 impl Error {
     /// A response that carries it in its extensions.
@@ -14,8 +26,16 @@ impl Error {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self.accept_coding(response.headers_mut());
         response.extensions_mut().insert(self);
         response
+    }
+
+    /// The codings that a request may have, where it had another (RFC 9110 §12.5.3, §15.5.16).
+    pub(crate) fn accept_coding(&self, headers: &mut HeaderMap) {
+        if self.source().is_some_and(|cause| cause.is::<ForeignCoding>()) {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
     }
 
     /// What a handler panicked with.

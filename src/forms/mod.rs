@@ -26,7 +26,7 @@ mod valid;
 use std::{collections::BTreeSet, fmt};
 
 use bytes::Bytes;
-use http::{Method, Request, Uri, header, request::Parts};
+use http::{HeaderValue, Method, Request, Uri, header, request::Parts};
 use http_body::Body as HttpBody;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +34,7 @@ use self::typed::Refused;
 pub use self::{errors::FormErrors, file::FormFile, limits::FormLimits};
 use crate::{
     error::{BoxError, Error, ErrorKind, Result},
+    error_response::ForeignCoding,
     hidden::Length,
 };
 
@@ -58,7 +59,7 @@ use crate::{
 /// |---|---|---|
 /// | [`ErrorKind::Form`] | 400 | it is malformed or cut off, or is not what [`deserialize`](Self::deserialize) wants |
 /// | [`ErrorKind::FormTooLarge`] | 413 | it exceeds [`FormLimits`] |
-/// | [`ErrorKind::FormType`] | 415 | its Content-Type is neither of the two, or missing |
+/// | [`ErrorKind::FormType`] | 415 | its Content-Type is neither of the two, or missing; or it has a Content-Encoding, such as `gzip` (with `Accept-Encoding: identity`) |
 ///
 /// # Examples
 ///
@@ -209,6 +210,10 @@ impl Form {
     }
 
     fn parse(request: &Parts, body: Bytes, limits: &FormLimits) -> Result<Self> {
+        let is_coded = |coding: &HeaderValue| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+        if request.headers.get_all(header::CONTENT_ENCODING).iter().any(is_coded) {
+            return Err(Error::caused(ErrorKind::FormType, "a form can't be read", ForeignCoding));
+        }
         let content_type = request.headers.get(header::CONTENT_TYPE);
         let content_type =
             content_type.ok_or_else(|| Error::new(ErrorKind::FormType, nothing_says(&request.method)))?;

@@ -123,7 +123,8 @@ impl App {
     ) -> Response<ResponseBody> {
         log(error, summary);
         let detail = error.for_visitor().or_else(|| self.development.then(|| error.chain()));
-        let page = self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, summary).await;
+        let mut page = self.error_page(Page { detail: detail.as_deref(), around, ..Page::of(status) }, summary).await;
+        error.accept_coding(page.headers_mut());
         let is_for_a_developer = self.shows_errors && status.is_server_error() && !summary.wants_problem;
         if !is_for_a_developer {
             return page;

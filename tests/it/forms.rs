@@ -641,7 +641,16 @@ async fn a_bad_form_gets_the_sites_error_page_and_is_no_error_of_the_site() {
         let answer = ask(&echo(), "POST", "/form").header("content-type", content_type).text(body).send().await;
         assert_eq!((answer.status.as_u16(), answer.line("cache-control")), (status, "no-store"));
     }
-    assert_eq!(log.lines(&["INFO", "a request was refused", "/form"]).len(), 3);
+    // RFC 9110 §12.5.3: the field is for this reason alone.
+    let app = echo();
+    for (coding, status, accepted) in [("gzip", 415, "identity"), ("Identity", 200, "")] {
+        let asking = ask(&app, "POST", "/form").header("content-type", URLENCODED).header("content-encoding", coding);
+        let answer = asking.text("a=1").send().await;
+        assert_eq!((answer.status.as_u16(), answer.header("accept-encoding")), (status, accepted), "{coding}");
+    }
+    let other = ask(&echo(), "POST", "/form").header("content-type", "text/plain").text("a=1").send().await;
+    assert_eq!((other.status.as_u16(), other.header("accept-encoding")), (415, ""));
+    assert_eq!(log.lines(&["INFO", "a request was refused", "/form"]).len(), 5);
     assert_eq!(log.lines(&["ERROR"]), [""; 0]);
 }
 
