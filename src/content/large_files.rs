@@ -24,7 +24,8 @@ impl ContentManager {
     /// A file of any size from a disk of this machine, such as an export, a film or an upload in `/tmp` or on a volume.
     ///
     /// It is opened only if it is sent. It is then read in pieces of 64 KiB, as a [`Representation::stream`]. Its Content-Type
-    /// comes from the extension of its name, with `nosniff`. Byte ranges are offered: the file is read from the first byte of the
+    /// comes from the extension of its name, with `nosniff`. Where that says nothing, it is told from the first bytes, which are
+    /// read at once. Byte ranges are offered: the file is read from the first byte of the
     /// range on. Methods: GET and HEAD.
     ///
     /// It has no validator, because the modification time of a file says little about its content. Give it a tag of your own with
@@ -37,7 +38,8 @@ impl ContentManager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::File`] if the file can't be examined, for example without permission. When it is sent: if it can't be read, or
+    /// [`ErrorKind::File`] if the file can't be examined, for example without permission, or its first bytes can't be read where
+    /// its name says no type. When it is sent: if it can't be read, or
     /// if its length has changed.
     ///
     /// # Examples
@@ -63,14 +65,18 @@ impl ContentManager {
         let path = path.into();
         let found = match std::fs::metadata(&path) {
             Ok(found) => found,
-            Err(error) if [Io::NotFound, Io::NotADirectory].contains(&error.kind()) => return Ok(self.not_found()),
+            Err(error) if [Io::NotFound, Io::NotADirectory].contains(&error.kind()) => {
+                return Ok(self.not_found());
+            }
             Err(error) => return Err(unreadable(&path, error)),
         };
         if !found.is_file() {
             return Ok(self.not_found());
         }
         let (name, length, mut headers) = (path.file_name().and_then(OsStr::to_str), found.len(), HeaderMap::new());
-        media_type::describe(&mut headers, name.unwrap_or_default(), &[]);
+        let name = name.unwrap_or_default();
+        let head = if media_type::is_named(name) { Ok(Vec::new()) } else { head(&path) };
+        media_type::describe(&mut headers, name, &head.map_err(|error| unreadable(&path, error))?);
         let file = Representation::ranged_stream("", length, async move |part| pieces(path, length, part));
         let file = headers.into_iter().fold(file, |file, (name, value)| match name {
             Some(name) => file.with_header(name, value),
@@ -99,6 +105,19 @@ fn pieces(path: PathBuf, length: u64, part: Range<u64>) -> impl Stream<Item = Re
     })
 }
 
+/// The first bytes of a file, from which its type is told. A character of UTF-8 is not cut in two.
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+    if let Err(error) = std::str::from_utf8(&head)
+        && error.error_len().is_none()
+        && head.len() as u64 == HEAD
+    {
+        head.truncate(error.valid_up_to());
+    }
+    Ok(head)
+}
+
 fn open(path: &Path, length: u64, start: u64) -> io::Result<File> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() != length {
@@ -125,3 +144,4 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 }
 
 const PIECE: usize = 64 * 1024;
+const HEAD: u64 = 8 * 1024;

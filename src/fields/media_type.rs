@@ -22,6 +22,12 @@ pub(crate) fn describe(headers: &mut HeaderMap, name: &str, bytes: &[u8]) {
     disarm(headers);
 }
 
+/// Whether a name alone says the type of its file.
+pub(crate) fn is_named(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    by_extension(&extension).is_some()
+}
+
 /// What clients look for under `.well-known/` has often no extension and is JSON, as the specifications of
 /// `apple-app-site-association`, `openid-configuration` and others demand.
 fn is_well_known_json(name: &str, bytes: &[u8]) -> bool {

@@ -711,6 +711,27 @@ fn asset(calls: &Arc<Mutex<Vec<&'static str>>>, version: Result<Option<&'static 
 }
 
 #[tokio::test]
+async fn a_large_file_has_the_type_of_its_name_or_of_its_bytes() {
+    let folders = folders(&[]);
+    let content = folders.content();
+    let long = "a".repeat(8191) + "\u{e4}";
+    for (name, bytes, expected) in [
+        ("upload", &b"\x89PNG\r\n\x1a\n0000"[..], "image/png"),
+        ("a.7f3c9", b"\x00\x01\xff", "application/octet-stream"),
+        ("notes", b"some text", "text/plain; charset=utf-8"),
+        ("long", long.as_bytes(), "text/plain; charset=utf-8"),
+        ("page", b"<!doctype html><script>", "text/plain; charset=utf-8"),
+        ("empty", b"", "text/plain; charset=utf-8"),
+        ("a.csv", b"\x89PNG\r\n\x1a\n0000", "text/csv; charset=utf-8"),
+    ] {
+        folders.write(&format!("static/{name}"), bytes);
+        let file = content.file(folders.path().join("static").join(name)).unwrap();
+        let answer = CloudFront::new().respond(&Request::new(()), file).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], expected, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_asset_that_fails_is_an_error_of_that_kind() {
     let content = ContentManager::new(NOTHING, NOTHING).unwrap();
     let no_tag = content.asset_with(async || Err::<Option<&str>, _>("away"), async || Ok(Vec::new())).await;
