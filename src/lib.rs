@@ -198,6 +198,7 @@ mod inline;
 mod json;
 #[cfg(any(feature = "purge", feature = "testing"))]
 mod local_edge;
+mod marked;
 mod notes;
 mod pages;
 mod pagination;

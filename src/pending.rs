@@ -47,8 +47,8 @@ impl Representation {
         }
         headers.remove(header::CONTENT_LENGTH); // of the empty body that stood in for its own
         owners::lines(headers).fold(self, |this, line| match line {
-            Line::Only(name, value) => this.with_header(name, value),
-            Line::Further(name, value) => this.with_added_header(name, value),
+            Line::Only(name, value) => this.with_line(name, value),
+            Line::Further(name, value) => this.with_added_line(name, value),
         })
     }
 }

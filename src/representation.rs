@@ -12,7 +12,7 @@ use crate::{
     fields::{
         cache_tags::CacheTags,
         entity_tag::EntityTag,
-        owners::{self, Owner},
+        owners::{self, OF_REPRESENTATION, Owner},
     },
     hidden::Fields,
     inline::Inline,
@@ -56,13 +56,25 @@ pub struct Representation {
     as_good: Vec<EntityTag>,
     methods: Vec<Method>,
     ranges: Option<bool>,
-    personal: bool,
-    refusal: bool,
+    pub(crate) marks: Marks,
     inline: Option<Arc<Inline>>,
     pub(crate) tags: CacheTags,
     body: Body,
     type_of: Option<TypeOf>,
     select: Option<Select>,
+}
+
+/// What is said of a representation beside its fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) personal: bool,
+    pub(crate) refusal: bool,
+    /// This crate has computed the tag: it is one of what a GET sends, with status 200 alone.
+    pub(crate) computed_tag: bool,
+    /// It is sent in place of a thing that is not there, and has nothing of what was set for the thing.
+    pub(crate) stands_in: bool,
+    /// A better one is to come: no cache keeps it for longer than an hour.
+    pub(crate) provisional: bool,
 }
 
 /// What identifies the state of a representation (RFC 9110 §8.8).
@@ -109,7 +121,7 @@ pub(crate) enum MadeBody {
     Promised(Bytes),
     /// Another one, for these fields in place of the promised ones. It is sent whole, without the promised validators:
     /// they stand for other bytes. Where it is made from more than was known, the cache tag says so.
-    Instead { body: Bytes, headers: HeaderMap, closure: Option<Arc<str>> },
+    Instead { body: Bytes, headers: HeaderMap, closure: Option<Arc<str>>, provisional: bool },
 }
 
 /// A representation as [`CloudFront`](crate::CloudFront) decides on it: chosen for one request, all of it known but the
@@ -123,8 +135,7 @@ pub(crate) struct Selected {
     pub(crate) as_good: Vec<EntityTag>,
     pub(crate) methods: Vec<Method>,
     pub(crate) ranges: bool,
-    pub(crate) personal: bool,
-    pub(crate) refusal: bool,
+    pub(crate) marks: Marks,
     pub(crate) inline: Option<Arc<Inline>>,
     pub(crate) tags: CacheTags,
     pub(crate) body: Body,
@@ -183,8 +194,7 @@ impl Representation {
             as_good,
             methods,
             ranges,
-            personal: false,
-            refusal: false,
+            marks: Marks::default(),
             inline: None,
             tags: CacheTags::default(),
             body,
@@ -194,39 +204,65 @@ impl Representation {
     }
 
     /// Sends another status than 200. Only a 200 is answered with 304, 412, 206 or 416 (RFC 9110 §13.2.1).
+    ///
+    /// Like all setters that speak of the content, it changes nothing where the thing is missing and its maker gave the
+    /// [`not_found`](crate::ContentManager::not_found) page in its place, or refused the parameters of an image.
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
+        if !self.marks.stands_in {
+            self.status = Some(status);
+        }
         self
     }
 
-    /// Sets a header field, in place of any of that name.
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    /// Sets a header field, in place of any of that name. Where the thing is missing (see [`with_status`](Self::with_status)),
+    /// fields of the content, its validators and its caching are not set; cookies, links and fields of your own are.
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        if self.lacks(&name) { self } else { self.with_line(name, value) }
+    }
+
+    /// Adds a line to a header field: a second `Set-Cookie`, a further `Link`. Where the thing is missing, as
+    /// [`with_header`](Self::with_header).
+    pub fn with_added_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        if self.lacks(&name) { self } else { self.with_added_line(name, value) }
+    }
+
+    /// Whether a field is one of the thing that is missing.
+    fn lacks(&self, name: &HeaderName) -> bool {
+        self.marks.stands_in && OF_REPRESENTATION.contains(&Owner::of(name))
+    }
+
+    pub(crate) fn with_line(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// Adds a line to a header field: a second `Set-Cookie`, a further `Link`.
-    pub fn with_added_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(crate) fn with_added_line(mut self, name: HeaderName, value: HeaderValue) -> Self {
         let headers = if self.select.is_some() { &mut self.added } else { &mut self.headers };
         headers.append(name, value);
         self
     }
 
-    /// Sets Cache-Control for this representation alone; the default is the one of [`CloudFront`](crate::CloudFront).
+    /// Sets Cache-Control for this representation alone; the default is the one of [`CloudFront`](crate::CloudFront). A 404 in
+    /// place of a missing thing (see [`with_status`](Self::with_status)) stays `no-cache`: it is no copy of the thing.
     pub fn with_cache_control(self, cache_control: crate::fields::cache_control::CacheControl) -> Self {
         self.with_header(header::CACHE_CONTROL, cache_control.into())
     }
 
-    /// Gives it an entity-tag of your own. Equal strong tags for one URL must mean equal bytes.
+    /// Gives it an entity-tag of your own, which is sent with every status: after a PUT or POST it is the new version's.
+    /// Equal strong tags for one URL must mean equal bytes. It is not for the page in place of a missing thing.
     pub fn with_entity_tag(mut self, tag: EntityTag) -> Self {
-        self.validators.entity_tag = Some(tag);
+        if !self.marks.stands_in {
+            (self.validators.entity_tag, self.marks.computed_tag) = (Some(tag), false);
+        }
         self
     }
 
     /// Says when the content last changed, from a stamp that can be trusted: a column of a database, a build's time. A
-    /// file's time is none: in a Lambda package it is 1980 or 2049.
+    /// file's time is none: in a Lambda package it is 1980 or 2049. It is sent as the tag is.
     pub fn with_last_modified(mut self, time: SystemTime) -> Self {
-        self.validators.last_modified = Some(time);
+        if !self.marks.stands_in {
+            self.validators.last_modified = Some(time);
+        }
         self
     }
 
@@ -244,30 +280,6 @@ impl Representation {
         self
     }
 
-    /// Says that it is made for one visitor, by whatever the site knows them: a session, a certificate, an address. It is
-    /// sent with `Vary: cookie`, and no shared cache keeps it, whatever its Cache-Control says: a policy that would let one
-    /// becomes `private, no-cache`, and any policy `private, no-store` where it sets a cookie. Fields for caches of a CDN alone
-    /// (`CDN-Cache-Control`, `Surrogate-Control` and their like, RFC 9213) go. That holds for a 304 too, and in an
-    /// [`App`](crate::App) for what layers outside of the `CloudFront` layer say. Default: not;
-    /// what reads a cookie from `CookieJar` (feature `cookies`) is so by itself.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use chalice_http_toolkit::{CacheControl, CloudFront, Representation};
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let account = Representation::new("text/plain", "your orders").with_cache_control(CacheControl::immutable());
-    /// let response = CloudFront::new().respond(&http::Request::new(()), account.with_personal()).await?;
-    /// assert_eq!(response.headers()["cache-control"], "private, no-cache");
-    /// # Ok::<(), chalice_http_toolkit::Error>(())
-    /// # }).unwrap();
-    /// ```
-    pub fn with_personal(mut self) -> Self {
-        self.personal = true;
-        self
-    }
-
     /// Also answers 304 to who has one of these tags.
     #[cfg_attr(
         not(feature = "images"),
@@ -275,13 +287,6 @@ impl Representation {
     )]
     pub(crate) fn with_as_good(mut self, tags: Vec<EntityTag>) -> Self {
         self.as_good = tags;
-        self
-    }
-
-    /// Says that its body is a plain sentence of this crate's, for a site's error page to take the place of.
-    #[cfg_attr(not(feature = "images"), allow(dead_code, reason = "only the parameters of images are refused so"))]
-    pub(crate) fn with_refusal(mut self) -> Self {
-        self.refusal = true;
         self
     }
 
@@ -310,35 +315,23 @@ impl Representation {
         }
         if self.validators.entity_tag.is_some() {
             (chosen.validators.entity_tag, chosen.as_good) = (self.validators.entity_tag, self.as_good);
+            chosen.marks.computed_tag = self.marks.computed_tag;
         }
         chosen.validators.last_modified = self.validators.last_modified.or(chosen.validators.last_modified);
         if !self.methods.is_empty() {
             chosen.methods = self.methods;
         }
         chosen.ranges = self.ranges.unwrap_or(chosen.ranges);
-        chosen.personal |= self.personal;
+        chosen.marks.personal |= self.marks.personal;
         chosen.tags = self.tags.over(chosen.tags);
         Ok(chosen)
     }
 
     fn into_selected(self) -> Selected {
         let Self { status, headers, validators, as_good, methods, .. } = self;
-        let Self { ranges, personal, refusal, inline, tags, body, type_of, .. } = self;
+        let Self { ranges, marks, inline, tags, body, type_of, .. } = self;
         let (status, ranges) = (status.unwrap_or(StatusCode::OK), ranges.unwrap_or(false));
-        Selected {
-            status,
-            headers,
-            validators,
-            as_good,
-            methods,
-            ranges,
-            personal,
-            refusal,
-            inline,
-            tags,
-            body,
-            type_of,
-        }
+        Selected { status, headers, validators, as_good, methods, ranges, marks, inline, tags, body, type_of }
     }
 }
 

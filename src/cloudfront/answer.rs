@@ -48,7 +48,7 @@ pub(crate) fn send(
     if selected.status != StatusCode::NO_CONTENT {
         selected.headers.insert(header::CONTENT_LENGTH, body.len().into());
     }
-    let refusal = selected.refusal.then(|| Refusal(body.clone()));
+    let refusal = selected.marks.refusal.then(|| Refusal(body.clone()));
     let mut response = sent(selected, if head { ResponseBody::default() } else { body.into() });
     refusal.into_iter().for_each(|refusal| _ = response.extensions_mut().insert(refusal));
     response

@@ -251,9 +251,12 @@ fn ordinary(mut parts: Parts, body: Bytes) -> Representation {
     parts.headers.remove(header::CONTENT_LENGTH);
     let tag = read(parts.headers.remove(header::ETAG), |tag| tag.parse().ok());
     let modified = read(parts.headers.remove(header::LAST_MODIFIED), |date| httpdate::parse_http_date(date).ok());
-    let tag = tag.unwrap_or_else(|| EntityTag::of(&body));
-    let representation =
-        Representation::with_headers(parts.headers, body).with_status(parts.status).with_entity_tag(tag);
+    let computed = EntityTag::of(&body);
+    let representation = Representation::with_headers(parts.headers, body).with_status(parts.status);
+    let representation = match tag {
+        Some(tag) => representation.with_entity_tag(tag),
+        None => representation.with_computed_tag(computed),
+    };
     match modified {
         Some(modified) => representation.with_last_modified(modified),
         None => representation,

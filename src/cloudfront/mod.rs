@@ -44,6 +44,7 @@ use crate::{
         cache_control::{CacheControl, Personal, SharedCookies, guard, guard_fields},
         cache_tags::{CacheTags, ClosureTag},
         owners::{self, Owner},
+        provisional,
     },
     refusals::Refusal,
     representation::{Body, Representation, Selected, Selection},
@@ -63,7 +64,8 @@ use crate::{
 ///   unsafe methods `no-store`. A response that sets a cookie is `private, no-store` by default, and a shared policy on it
 ///   becomes private: see [`with_shared_cookies`](Self::with_shared_cookies). An [`App`](crate::App) checks this after all layers.
 ///   A private response has no `CDN-Cache-Control` (RFC 9213) or similar field.
-/// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, `Content-Length` on all but 204 and 304,
+/// - `ETag` and `Last-Modified` on 200, 206, 304 and 416 of GET and HEAD, and on every status where a handler sets them itself;
+///   `Content-Length` on all but 204 and 304,
 ///   `X-Content-Type-Options: nosniff` on all but 304.
 /// - 304 or 412 as §13.2.2 orders; 206, 416 and `multipart/byteranges` where the representation offers ranges; 405 with
 ///   `Allow`; 204 with `Allow` to OPTIONS; 501 to an unknown method. HEAD is GET without the body.
@@ -239,7 +241,7 @@ impl CloudFront {
     fn decide(&self, request: RequestView<'_>, representation: Representation, now: SystemTime) -> Result<Decision> {
         let RequestView { method, url, headers, script_root } = request;
         let mut selected = representation.selected(&Selection { script_root, path: url.path(), headers })?;
-        let personal = selected.personal;
+        let personal = selected.marks.personal;
         let tagging = self.tagging(method, &mut selected)?;
         Ok(Decision { plan: self.plan(request, selected, now), personal, tagging })
     }
@@ -266,6 +268,7 @@ impl CloudFront {
             },
             PreconditionOutcome::AsGood(tag) if !sets_cookie => {
                 insert(&mut selected.headers, header::ETAG, tag.to_string());
+                provisional::bound(&mut selected.headers); // what the client has may be a makeshift
                 Plan::Ready(not_modified(selected.headers))
             }
             PreconditionOutcome::Failed => Plan::Ready(changed(selected.headers)),
@@ -289,20 +292,23 @@ impl CloudFront {
 
     /// Gives the representation the fields that every answer of it has: 200, 206 and 304 alike.
     fn complete(&self, selected: &mut Selected, method: &Method, now: SystemTime) {
-        let Selected { status, headers, validators, personal, .. } = selected;
+        let Selected { status, headers, validators, marks, .. } = selected;
         validators.last_modified = validators.last_modified.filter(|time| is_past(*time, now));
         let safe = matches!(*method, Method::GET | Method::HEAD);
-        if safe && *status == StatusCode::OK {
-            if let Some(tag) = &validators.entity_tag
-                && let Ok(value) = HeaderValue::from_str(&tag.to_string())
-            {
-                headers.insert(header::ETAG, value);
-            }
-            if let Some(modified) = validators.last_modified {
-                insert(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(modified));
-            }
+        // What a handler says itself counts for every status, as for what was put or created (§8.8, §9.3.4, §15.3.2).
+        if let Some(tag) = &validators.entity_tag
+            && (!marks.computed_tag || (safe && *status == StatusCode::OK))
+            && let Ok(value) = HeaderValue::from_str(&tag.to_string())
+        {
+            headers.insert(header::ETAG, value);
         }
-        self.complete_headers(headers, *status, safe, *personal);
+        if let Some(modified) = validators.last_modified {
+            insert(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(modified));
+        }
+        self.complete_headers(headers, *status, safe, marks.personal);
+        if marks.provisional {
+            provisional::bound(headers);
+        }
     }
 
     /// The fields of what a service has decided on itself. Its 304 too has no field of content that is not sent: a cache

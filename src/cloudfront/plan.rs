@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    fields::{cache_tags::ClosureTag, entity_tag::EntityTag},
+    fields::{cache_tags::ClosureTag, entity_tag::EntityTag, provisional},
     representation::{Body, MadeBody, Selected},
     response_body::ResponseBody,
 };
@@ -46,8 +46,11 @@ impl Plan {
                 };
                 let body = match body {
                     MadeBody::Promised(body) => body,
-                    MadeBody::Instead { body, headers, closure } => {
+                    MadeBody::Instead { body, headers, closure, provisional } => {
                         selected.replace(headers);
+                        if provisional {
+                            provisional::bound(&mut selected.headers);
+                        }
                         if if_match.is_some_and(|lines| !preconditions::matches(&lines, tag_of(&selected).as_ref())) {
                             return Ok(changed(selected.headers));
                         }

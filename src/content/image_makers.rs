@@ -90,7 +90,8 @@ impl ContentManager {
     }
 
     /// An image that is costly to get, such as a blob in a database: `etag` gives its version at once, or `None` where there
-    /// is none, and `body` is called only if the client needs bytes. At one URL, an equal version means equal bytes. The rest is as for [`image`](Self::image).
+    /// is none (as for [`asset_with`](Self::asset_with)), and `body` is called only if the client needs bytes. At one URL, an equal version means equal bytes. What could be made in time only, while a better variant is to come, is kept for an hour at
+    /// most, whatever its Cache-Control says. The rest is as for [`image`](Self::image).
     ///
     /// # Errors
     ///
@@ -159,7 +160,7 @@ impl ContentManager {
     {
         let engine = self.engine();
         let version = etag().await.map_err(|error| Error::caused(ErrorKind::Asset, "an image's etag failed", error))?;
-        let Some(version) = version else { return Ok(self.not_found()) };
+        let Some(version) = version else { return Ok(self.not_found().standing_in()) };
         let wanted = match self.wanted_of(uri) {
             Ok(wanted) => wanted,
             Err(why) => return Ok(refused(why)),
@@ -252,7 +253,7 @@ fn passes(why: &Refusal) -> bool {
 fn as_it_is(source: SourceImage, why: Refusal) -> Representation {
     let tag = EntityTag::of_digest(&key_of_original(&source.digest));
     described(Representation::making(HeaderMap::new(), async move { Ok(whole(&source, &source.digest, &why)) }))
-        .with_entity_tag(tag)
+        .with_computed_tag(tag)
 }
 
 fn varied(image: Representation, wanted: VariantRequest) -> Representation {

@@ -34,7 +34,8 @@ impl ContentManager {
     ///
     /// SECURITY: never make the path from a text of the request. It could lead to any file of the machine.
     ///
-    /// If there is no such file, the result is the [`not_found`](Self::not_found) page.
+    /// If there is no such file, the result is the [`not_found`](Self::not_found) page, which takes no policy, download name or
+    /// validator that is set for the file.
     ///
     /// # Errors
     ///
@@ -66,12 +67,12 @@ impl ContentManager {
         let found = match std::fs::metadata(&path) {
             Ok(found) => found,
             Err(error) if [Io::NotFound, Io::NotADirectory].contains(&error.kind()) => {
-                return Ok(self.not_found());
+                return Ok(self.not_found().standing_in());
             }
             Err(error) => return Err(unreadable(&path, error)),
         };
         if !found.is_file() {
-            return Ok(self.not_found());
+            return Ok(self.not_found().standing_in());
         }
         let (name, length, mut headers) = (path.file_name().and_then(OsStr::to_str), found.len(), HeaderMap::new());
         let name = name.unwrap_or_default();

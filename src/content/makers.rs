@@ -153,12 +153,12 @@ impl ContentManager {
     pub fn asset(&self, bytes: impl Into<Bytes>) -> Representation {
         let bytes = bytes.into();
         let tag = EntityTag::of(&bytes);
-        as_asset(Representation::new(media_type::sniff(&bytes), bytes)).with_entity_tag(tag)
+        as_asset(Representation::new(media_type::sniff(&bytes), bytes)).with_computed_tag(tag)
     }
 
     /// Bytes that are costly to get, such as a blob in a database. `etag` is called at once and gives the version of the
-    /// content, or `None` where there is none (the [`not_found`](Self::not_found) page); `body` is called only if the
-    /// client needs the bytes. Type, `nosniff`, ranges and methods as for [`asset`](Self::asset).
+    /// content, or `None` where there is none: the [`not_found`](Self::not_found) page, which takes no policy, download name
+    /// or validator that is set for the asset. `body` is called only if the client needs the bytes. Type, `nosniff`, ranges and methods as for [`asset`](Self::asset).
     ///
     /// # Errors
     ///
@@ -198,7 +198,7 @@ impl ContentManager {
     {
         let version = etag().await.map_err(|error| Error::caused(ErrorKind::Asset, "an asset's etag failed", error))?;
         let Some(version) = version else {
-            return Ok(self.not_found());
+            return Ok(self.not_found().standing_in());
         };
         let make = async move {
             let bytes =

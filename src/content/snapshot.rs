@@ -295,7 +295,7 @@ impl PageRender {
         if shows_reason {
             headers.extend(reason_value(&format!("rendered to know its tag: {reason}")).map(|reason| (REASON, reason)));
         }
-        Ok(MadeBody::Instead { body, headers, closure: Some(snapshot.site_tag()) })
+        Ok(MadeBody::Instead { body, headers, closure: Some(snapshot.site_tag()), provisional: false })
     }
 }
 
@@ -340,7 +340,7 @@ impl<'a> PageRequest<'a> {
     /// Gives a page that is not rendered yet its tag, or says why it has none.
     fn tagged(&self, page: Representation, tag: PageTag) -> Representation {
         match tag {
-            PageTag::Tag(tag) => page.with_entity_tag(tag),
+            PageTag::Tag(tag) => page.with_computed_tag(tag),
             PageTag::Render(reason) => self.because(page, &format!("no tag: {reason}")),
             PageTag::Volatile(reason) => {
                 self.because(page, &format!("no tag: {reason}")).with_cache_control(CacheControl::no_store())
@@ -388,5 +388,5 @@ const REASON: HeaderName = HeaderName::from_static("x-etag-reason");
 /// A representation of these bytes, tagged by them.
 pub(crate) fn tagged(content_type: &str, body: Bytes) -> Representation {
     let tag = EntityTag::of(&body);
-    Representation::new(content_type, body).with_entity_tag(tag)
+    Representation::new(content_type, body).with_computed_tag(tag)
 }

@@ -15,7 +15,8 @@ use crate::{
 };
 
 impl ContentManager {
-    /// The static file of this name (`css/site.css`), or the [`not_found`](Self::not_found) page.
+    /// The static file of this name (`css/site.css`), or the [`not_found`](Self::not_found) page, which takes no policy or
+    /// other field that is set for the file.
     ///
     /// Content-Type by the extension, by content where that says nothing, with `nosniff`. A strong ETag from the
     /// content; byte ranges; GET and HEAD only. A name with the current fingerprint is `public, max-age=31536000,
@@ -76,7 +77,7 @@ impl ContentManager {
             Ok(path) => path,
             Err(why) => {
                 tracing::debug!(asked, why, "no static file is meant");
-                return self.not_found();
+                return self.not_found().standing_in();
             }
         };
         let snapshot = self.snapshot();
@@ -91,7 +92,7 @@ impl ContentManager {
             Some(answer) => answer.with_closure(ClosureTag::Lazy(Arc::new(move || snapshot.cache_tag_of_file(&path)))),
             None => {
                 tracing::debug!(asked, file = path.as_str(), "there is no such static file");
-                self.not_found()
+                self.not_found().standing_in()
             }
         };
         if negotiates {

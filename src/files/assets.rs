@@ -183,7 +183,7 @@ fn choose(assets: &Assets, found: &AssetMatch, plain: Content, selection: &Selec
     let content = encoded.map_or(&plain, |(_, content)| content);
     Representation::with_headers(headers, content.bytes.clone())
         // A form of its own has bytes of its own, and so a tag of its own (RFC 9110 §8.8.3.3).
-        .with_entity_tag(EntityTag::of_digest(&content.digest))
+        .with_computed_tag(EntityTag::of_digest(&content.digest))
         .with_methods([Method::GET])
         .with_ranges(true)
 }

@@ -105,7 +105,7 @@ pub(crate) fn located<'a>(assets: &Assets, path: &'a AssetPath) -> Option<(Asset
 fn unconverted(source: SourceImage, policy: Option<CacheControl>) -> Representation {
     let tag = EntityTag::of_digest(&key_of_original(&source.digest));
     let body = async move { Ok(Body::Promised(source.bare())) };
-    let image = described(Representation::making(HeaderMap::new(), body)).with_entity_tag(tag);
+    let image = described(Representation::making(HeaderMap::new(), body)).with_computed_tag(tag);
     match policy {
         Some(policy) => image.with_cache_control(policy),
         None => image,
@@ -121,7 +121,7 @@ impl SourceImage {
 /// 400 with a plain sentence.
 pub(crate) fn refused(why: String) -> Representation {
     let answer = Representation::new("text/plain; charset=utf-8", why);
-    answer.with_status(StatusCode::BAD_REQUEST).with_methods([Method::GET]).with_refusal()
+    answer.with_status(StatusCode::BAD_REQUEST).with_methods([Method::GET]).with_refusal().standing_in()
 }
 
 /// An image and what is wanted of it.
@@ -147,12 +147,10 @@ impl Variant {
             // Whoever has a better one keeps it: another request, or another instance, may have had more time.
             let is_asked = selection.headers.contains_key(header::IF_NONE_MATCH);
             let held = better.iter().filter(|_| is_asked).map(|it| EntityTag::of_digest(&it.tag)).collect();
-            let policy = policy.map(|policy| match policy == CacheControl::immutable() && !choice.is_final() {
-                true => for_an_hour(),
-                false => policy,
-            });
+            // A fingerprint promises that the bytes never change. Of a makeshift that is not true: a better one is to come.
+            let provisional = !choice.is_final();
             let image = described(Representation::making(HeaderMap::new(), self.make(choice)));
-            let image = image.with_entity_tag(tag).with_as_good(held);
+            let image = image.with_computed_tag(tag).with_as_good(held).with_provisional(provisional);
             Ok(match policy {
                 Some(policy) => image.with_cache_control(policy),
                 None => image,
@@ -234,7 +232,9 @@ impl Variant {
         Ok(match outcome {
             Some(ConversionOutcome::Variant(bytes)) => Body::Promised(bytes),
             Some(ConversionOutcome::Original) => Body::Promised(self.original()),
-            None => Body::Instead { body: self.original(), headers: self.not_kept(), closure: None },
+            None => {
+                Body::Instead { body: self.original(), headers: self.not_kept(), closure: None, provisional: false }
+            }
         })
     }
 
@@ -274,9 +274,11 @@ impl Variant {
     /// All of it at once, for an image whose bytes had to be loaded first: with its own tag among the fields.
     pub(crate) async fn make_whole(self, fields: &HeaderMap) -> Result<Body> {
         let (choice, _) = self.choose(fields, |_| None);
-        let tag = self.tag(&choice);
+        let (tag, provisional) = (self.tag(&choice), !choice.is_final());
         Ok(match self.make(choice).await? {
-            Body::Promised(body) => Body::Instead { headers: tagged(&tag, media_type_of(&body)), body, closure: None },
+            Body::Promised(body) => {
+                Body::Instead { headers: tagged(&tag, media_type_of(&body)), body, closure: None, provisional }
+            }
             instead @ Body::Instead { .. } => instead,
         })
     }
@@ -319,7 +321,7 @@ pub(crate) fn whole(source: &SourceImage, identity: &ContentDigest, why: &Refusa
     let tag = EntityTag::of_digest(&key_of_original(identity));
     let mut headers = tagged(&tag, media_type);
     media_type::disarm(&mut headers);
-    Body::Instead { headers, body: source.bare(), closure: None }
+    Body::Instead { headers, body: source.bare(), closure: None, provisional: false }
 }
 
 fn tagged(tag: &EntityTag, media_type: &'static str) -> HeaderMap {
@@ -342,9 +344,4 @@ fn formats(own: Option<Format>, wanted: VariantRequest, fields: &HeaderMap) -> &
         Some(format) => format.alone(),
         None => AcceptClass::of(fields).formats(own),
     }
-}
-
-/// A fingerprint promises that the bytes never change. Of a makeshift that is not true: a better one is to come.
-fn for_an_hour() -> CacheControl {
-    CacheControl::new().with_public().with_max_age(std::time::Duration::from_secs(3600))
 }

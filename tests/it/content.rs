@@ -9,8 +9,8 @@ use std::{
 };
 
 use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Embedded, EntityTag, Error, ErrorKind, Front, Representation, Source,
-    minijinja,
+    App, BoxError, CacheControl, CloudFront, ContentManager, Embedded, EntityTag, Error, ErrorKind, Front,
+    Representation, Source, minijinja,
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -708,6 +708,49 @@ fn asset(calls: &Arc<Mutex<Vec<&'static str>>>, version: Result<Option<&'static 
             content.asset_with(etag, body).await.map(Response::<String>::from)
         }
     })))
+}
+
+/// A stranger could ask ahead for all that is not there yet, and CloudFront would keep each 404 for a year.
+#[tokio::test]
+async fn what_is_not_there_has_nothing_of_what_was_set_for_the_thing() {
+    type Set = fn(Representation) -> Representation;
+    let content = folders(&[]).content();
+    let missing = async |maker: usize| match maker {
+        0 => content.asset_with(async || Ok::<_, BoxError>(None::<&str>), async || Ok(Vec::new())).await.unwrap(),
+        1 => content.static_file("missing.txt"),
+        2 => content.static_file("../missing.txt"),
+        3 => content.file("missing.txt").unwrap(),
+        4 => content.file(".").unwrap(),
+        _ => content.static_file_at(&"/static/missing.txt".parse().unwrap()),
+    };
+    const YEAR: http::HeaderValue = http::HeaderValue::from_static("max-age=31536000");
+    let setters: [(&str, Set); 9] = [
+        ("cache-control", |it| it.with_cache_control(CacheControl::immutable())),
+        ("cache-control", |it| it.with_header(http::header::CACHE_CONTROL, YEAR)),
+        ("cache-control", |it| it.with_added_header(http::header::CACHE_CONTROL, YEAR)),
+        ("cdn-cache-control", |it| it.with_header(http::HeaderName::from_static("cdn-cache-control"), YEAR)),
+        ("content-disposition", |it| it.with_download("a.pdf")),
+        ("last-modified", |it| it.with_last_modified(SystemTime::UNIX_EPOCH)),
+        ("etag", |it| it.with_entity_tag(EntityTag::strong("v1"))),
+        ("content-type", |it| it.with_header(http::header::CONTENT_TYPE, "image/png".parse().unwrap())),
+        ("status", |it| it.with_status(StatusCode::CREATED)),
+    ];
+    for maker in 0..6 {
+        let sent = async |set: Set| {
+            let answer = CloudFront::new().respond(&Request::new(()), set(missing(maker).await)).await.unwrap();
+            (answer.status(), answer.headers().clone())
+        };
+        let plain = sent(|it| it).await;
+        assert_eq!((plain.0.as_u16(), &plain.1["cache-control"]), (404, &"no-cache".parse().unwrap()), "{maker}");
+        for (field, set) in setters {
+            assert_eq!(sent(set).await, plain, "{maker} {field}");
+        }
+        let (_, cookie) = sent(|it| it.with_header(http::header::SET_COOKIE, "a=1".parse().unwrap())).await;
+        assert_eq!(cookie["set-cookie"], "a=1", "what is put around a page is no part of the thing");
+    }
+    let own = content.not_found().with_cache_control(CacheControl::until_purged());
+    let own = CloudFront::new().respond(&Request::new(()), own).await.unwrap();
+    assert_eq!(own.headers()["cache-control"], CacheControl::until_purged().to_string(), "a handler's own 404");
 }
 
 #[tokio::test]

@@ -1006,6 +1006,46 @@ async fn a_handlers_own_validators_are_kept() {
     }
 }
 
+/// §8.8, §9.3.4, §15.3.2: a client goes on with the tag of what it has put or created.
+#[tokio::test]
+async fn a_handlers_own_validators_are_sent_on_every_status() {
+    const OWN: [(HeaderName, &str); 2] = [(header::ETAG, "\"v2\""), (header::LAST_MODIFIED, STAMP)];
+    let stamp = httpdate::parse_http_date(STAMP).expect("a date");
+    let own_tag = EntityTag::strong("v2");
+    let json = move || content().json(&json!({ "id": 7 })).map(|json| json.with_status(StatusCode::CREATED));
+    let made = move || json().map(|json| json.with_entity_tag(own_tag.clone()).with_last_modified(stamp));
+    let router = Router::new()
+        .route("/doc", axum::routing::put(async || (StatusCode::NO_CONTENT, OWN)))
+        .route("/docs", axum_post(async || (StatusCode::CREATED, OWN, "made")))
+        .route("/saved", axum_post(async || (OWN, "saved")))
+        .route("/changed", axum_get(async || (StatusCode::NON_AUTHORITATIVE_INFORMATION, OWN, "changed")))
+        .route("/gone", axum_get(async || (StatusCode::NOT_FOUND, OWN, "gone")))
+        .route("/made", axum_post(async move || made().map(Response::<axum::body::Body>::from)))
+        .route("/json", axum_post(async move || json().map(Response::<axum::body::Body>::from)))
+        .route("/page", axum_get(async || Response::<axum::body::Body>::from(content().not_found())));
+    let apps = [App::new(CloudFront::new().layer(router.clone())), App::new(router.layer(CloudFront::new()))];
+    for (app, (method, target, status, is_own)) in apps.iter().flat_map(|app| {
+        [
+            ("PUT", "/doc", 204, true),
+            ("POST", "/docs", 201, true),
+            ("POST", "/saved", 200, true),
+            ("GET", "/changed", 203, true),
+            ("HEAD", "/changed", 203, true),
+            ("GET", "/gone", 404, true),
+            ("POST", "/made", 201, true),
+            // Tags of this crate are of what a GET sends.
+            ("POST", "/json", 201, false),
+            ("GET", "/page", 404, false),
+        ]
+        .map(|row| (app, row))
+    }) {
+        let answer = ask(app, method, target).send().await;
+        let (tag, date) = if is_own { ("\"v2\"", STAMP) } else { ("", "") };
+        let sent = (answer.status.as_u16(), answer.header("etag"), answer.header("last-modified"));
+        assert_eq!(sent, (status, tag, date), "{method} {target}");
+    }
+}
+
 #[tokio::test]
 async fn a_handlers_own_last_modified_is_a_validator() {
     for (place, app) in layered() {

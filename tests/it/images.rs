@@ -4,9 +4,10 @@ use std::{fs, future::Future, time::Duration};
 
 use bytes::Bytes;
 use chalice_http_toolkit::{
-    App, BoxError, CloudFront, ContentManager, Embedded, ErrorKind, ImageFormat, ImageLimits, Images, Verify,
+    App, BoxError, CacheControl, CloudFront, ContentManager, Embedded, ErrorKind, ImageFormat, ImageLimits, Images,
+    Representation, Verify,
 };
-use http::StatusCode;
+use http::{StatusCode, header};
 
 use crate::{
     bombs,
@@ -823,6 +824,76 @@ fn images_by_version_are_loaded_only_if_they_are_needed() {
         assert_eq!(ask("v1", "/?w=640", &ranged, Some("photo.jpg")).await.unwrap().status(), 200);
         let broken = ask("v4", "/", &[], Some("broken/text-named.jpg")).await.unwrap_err();
         assert_eq!(broken.kind(), ErrorKind::Image);
+    });
+}
+
+#[test]
+fn an_image_that_is_not_there_or_refused_has_no_policy_of_the_image() {
+    let content = ContentManager::new(Embedded::new(&[]), Embedded::new(&[])).unwrap().with_images(patient());
+    run(async {
+        for (url, version, status, policy) in
+            [("/?w=640", None, 404, "no-cache"), ("/?w=999", Some("v1"), 400, "no-store")]
+        {
+            let request = http::Request::get(url).body(()).unwrap();
+            let etag = async || Ok::<_, BoxError>(version);
+            let load = async || Ok::<_, BoxError>(fixture("photo.jpg"));
+            let image = content.image_with(request.uri(), etag, load).await.unwrap();
+            let image = image.with_cache_control(CacheControl::immutable()).with_download("photo.jpg");
+            let answer = CloudFront::new().respond(&request, image).await.unwrap();
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["cache-control"]),
+                (status, &policy.parse().unwrap())
+            );
+            assert!(!answer.headers().contains_key("content-disposition"), "{url}");
+        }
+    });
+}
+
+#[test]
+fn a_makeshift_is_kept_for_an_hour_whoever_sets_the_policy() {
+    let (folders, _) = site(&["photo.jpg"]);
+    let poor = folders.content().with_images(Images::new().with_time(Duration::ZERO));
+    let year = CacheControl::immutable().to_string();
+    run(async {
+        let set: [(&str, fn(Representation) -> Representation); 5] = [
+            ("public, max-age=3600", |it| it.with_cache_control(CacheControl::immutable())),
+            ("public, max-age=0, must-revalidate, s-maxage=3600", |it| {
+                it.with_cache_control(CacheControl::until_purged())
+            }),
+            ("no-cache", |it| it.with_cache_control(CacheControl::no_cache())),
+            ("private, max-age=60", |it| it.with_header(header::CACHE_CONTROL, "private, max-age=60".parse().unwrap())),
+            ("public, max-age=3600", |it| it),
+        ];
+        for (expected, set) in set {
+            let cloudfront = CloudFront::new().with_default_cache_control(CacheControl::immutable());
+            for name in ["static", "loaded", "whole"] {
+                let ask = async |tag: Option<&str>| {
+                    let mut request = http::Request::get("/static/photo.jpg?w=640").header("accept", WEBP);
+                    request = tag.into_iter().fold(request, |request, tag| request.header("if-none-match", tag));
+                    let request = request.body(()).unwrap();
+                    let load = async || Ok::<_, BoxError>(fixture("photo.jpg"));
+                    let image = match name {
+                        "static" => poor.static_file_at(request.uri()),
+                        "whole" => poor.image(request.uri(), fixture("photo.jpg")).unwrap(),
+                        _ => poor.image_with(request.uri(), async || Ok(Some("v1")), load).await.unwrap(),
+                    };
+                    cloudfront.respond(&request, set(image)).await.unwrap()
+                };
+                let answer = ask(None).await;
+                let sent = |answer: &http::Response<_>| answer.headers()["cache-control"].to_str().unwrap().to_owned();
+                assert_eq!((answer.status().as_u16(), sent(&answer).as_str()), (200, expected), "{name}");
+                let again = ask(answer.headers()["etag"].to_str().ok()).await;
+                assert_eq!((again.status().as_u16(), sent(&again).as_str()), (304, expected), "{name}");
+            }
+        }
+        // What is final is kept as the site says.
+        let rich = folders.content().with_images(patient());
+        let request = http::Request::get("/?w=640").header("accept", WEBP).body(()).unwrap();
+        let load = async || Ok::<_, BoxError>(fixture("photo.jpg"));
+        let image = rich.image_with(request.uri(), async || Ok(Some("v1")), load).await.unwrap();
+        let image = image.with_cache_control(CacheControl::immutable());
+        let answer = CloudFront::new().respond(&request, image).await.unwrap();
+        assert_eq!(answer.headers()["cache-control"], year.as_str());
     });
 }
 
