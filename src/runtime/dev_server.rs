@@ -141,8 +141,13 @@ impl Server {
         for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
             parts.headers.insert(name, HeaderValue::from_static(value));
         }
-        let Ok(body) = Limited::new(body, self.front.event_limit()).collect().await else {
-            tracing::warn!(path = parts.uri.path(), limit = self.front.event_limit(), "a request is too large");
+        let limit = match self.front {
+            // What is somewhat larger is read: the answer is then the site's own page.
+            Front::Plain => self.app.server.body_limit().saturating_mul(4),
+            front => front.event_limit(),
+        };
+        let Ok(body) = Limited::new(body, limit).collect().await else {
+            tracing::warn!(path = parts.uri.path(), limit, "a request is too large");
             return gateway_error(StatusCode::PAYLOAD_TOO_LARGE);
         };
         let begun = Instant::now();

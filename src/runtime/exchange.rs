@@ -21,6 +21,7 @@ use super::{
     fields::{are_of_text, cookies_of, text_of},
     incoming::Refused,
     plain,
+    reply::bodiless,
 };
 use crate::response_body::ResponseBody;
 
@@ -32,12 +33,21 @@ pub(crate) async fn exchange(
     body: &Bytes,
 ) -> Response<ResponseBody> {
     let door = front.door();
-    if let Some(status) = refuses(door, request) {
+    if door.payload == Payload::Plain
+        && let Some(health) = app.server.health(request, false)
+    {
+        return bodiless(request.method.as_str(), health);
+    }
+    let header_limit = match door.payload {
+        Payload::Plain => app.server.header_limit(),
+        _ => door.request_header_limit,
+    };
+    if let Some(status) = refuses(door, header_limit, request) {
         tracing::warn!(path = request.uri.path(), ?front, %status, "a request was refused as this front door does");
         return gateway_error(status);
     }
     if door.payload == Payload::Plain {
-        return exchange_plainly(app, door, request, body).await;
+        return exchange_plainly(app, request, body).await;
     }
     let event = event(door, request, body).to_string();
     if app.streams(&event) {
@@ -70,12 +80,12 @@ async fn exchange_streaming(app: &App, door: &Door, event: &str) -> Response<Res
 }
 
 /// The same where there is no event.
-async fn exchange_plainly(app: &App, door: &Door, request: &request::Parts, body: &Bytes) -> Response<ResponseBody> {
+async fn exchange_plainly(app: &App, request: &request::Parts, body: &Bytes) -> Response<ResponseBody> {
     if let Err(error) = app.mount.checked() {
         tracing::error!(%error, "a request was refused");
         return gateway_error(StatusCode::BAD_GATEWAY);
     }
-    let (size, limit) = (body.len(), door.request_body_limit);
+    let (size, limit) = (body.len(), app.server.body_limit());
     let body = if size > limit { Err(Refused::TooLarge { size, limit }) } else { Ok(body.clone()) };
     plain::answer(app, request, body, LOCAL).await
 }
@@ -84,9 +94,9 @@ async fn exchange_plainly(app: &App, door: &Door, request: &request::Parts, body
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What a front door answers to a request that no function gets.
-fn refuses(door: &Door, request: &request::Parts) -> Option<StatusCode> {
+fn refuses(door: &Door, header_limit: usize, request: &request::Parts) -> Option<StatusCode> {
     let size: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if size > door.request_header_limit {
+    if size > header_limit {
         return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     let has_bare = |query: &str| door.query == QueryForm::DecodedPairs && query.contains(['|', '{', '}']);

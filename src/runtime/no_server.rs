@@ -1,10 +1,40 @@
 //! No server of plain HTTP: what stands in for it in a build without the feature `server`.
 
-use super::App;
-use crate::error::{Error, ErrorKind, Result};
+use http::{Response, request::Parts};
+
+use super::{App, door::PLAIN};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    response_body::ResponseBody,
+};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {}
+
+impl Settings {
+    pub(super) fn checked(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What those need who play the server of plain HTTP.
+#[cfg_attr(
+    not(any(feature = "dev-server", feature = "testing")),
+    allow(dead_code, reason = "only who plays this server asks for it")
+)]
+impl Settings {
+    pub(super) fn body_limit(&self) -> usize {
+        PLAIN.request_body_limit
+    }
+
+    pub(super) fn header_limit(&self) -> usize {
+        PLAIN.request_header_limit
+    }
+
+    pub(super) fn health(&self, _: &Parts, _: bool) -> Option<Response<ResponseBody>> {
+        None
+    }
+}
 
 #[derive(Debug)]
 pub(super) enum ListenAddress {}

@@ -64,6 +64,7 @@ impl App {
     /// As [`run`](crate::run).
     pub async fn run(self) -> Result<()> {
         self.mount.checked()?;
+        self.server.checked()?;
         let is_on_lambda = std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some_and(|value| !value.is_empty());
         if !is_on_lambda && self.print_manifest()? {
             return Ok(());

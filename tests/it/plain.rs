@@ -11,7 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chalice_http_toolkit::{App, BoxError, Front, security::SecurityHeaders, server::ServerLimits, testing::TestSite};
+use chalice_http_toolkit::{
+    App, BoxError, ErrorKind, Front, security::SecurityHeaders, server::ServerLimits, testing::TestSite,
+};
 use http::{Response, StatusCode};
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use tokio::{runtime::Builder, sync::oneshot, time::sleep};
@@ -240,6 +242,45 @@ fn what_is_too_large_is_refused_with_its_status() {
         drop(stream);
         writing.join().expect("no panic");
     }
+}
+
+#[tokio::test]
+async fn settings_that_serve_nobody_are_told_at_the_start() {
+    let limits = ServerLimits::new;
+    for (app, told) in [
+        (echo().with_health_path("healthz"), "health path"),
+        (echo().with_health_path(""), "health path"),
+        (echo().with_health_path("/healthz?x"), "health path"),
+        (echo().with_health_path("/health z"), "health path"),
+        (echo().with_health_path("https://a/healthz"), "health path"),
+        (echo().with_server_limits(limits().with_connections(0)), "connections"),
+        (echo().with_server_limits(limits().with_header_bytes(0)), "header bytes"),
+        (echo().with_server_limits(limits().with_header_time(Duration::ZERO)), "header time"),
+        (echo().with_server_limits(limits().with_body_time(Duration::ZERO)), "body time"),
+        (echo().with_server_limits(limits().with_idle_time(Duration::ZERO)), "idle time"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let error = app.serve(listener, async {}).await.expect_err(told);
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{told}");
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
+
+/// What is tried out on a developer's machine is what the container does.
+#[tokio::test]
+async fn who_plays_the_server_has_its_limits_and_its_health_path() {
+    let limits = ServerLimits::new().with_body_bytes(10 << 20).with_header_bytes(1000);
+    let app = echo().with_server_limits(limits).with_health_path("/healthz").with_development(false);
+    let site = TestSite::of(app).with_front(Front::Plain);
+    for (size, status) in [(7 << 20, 200), (10 << 20, 200), ((10 << 20) + 1, 413)] {
+        let answer = site.post("/").body("application/octet-stream", vec![0; size]).send().await;
+        assert_eq!(answer.status(), status, "{size}");
+    }
+    assert_eq!(site.get("/").header("x-long", &"x".repeat(1000)).send().await.status(), 431);
+    let health = site.get("/healthz").send().await;
+    assert_eq!((health.status().as_u16(), health.text()), (200, "ok\n"));
+    let without = TestSite::of(echo()).with_front(Front::Plain);
+    assert_eq!(without.get("/healthz").send().await.text(), "GET /healthz site.test||");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
@@ -140,7 +140,7 @@ impl Connection {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<ResponseBody> {
         let (server, ends) = (&self.server, self.ends);
         let (mut parts, body) = request.into_parts();
-        if let Some(health) = server.health(&parts) {
+        if let Some(health) = server.settings.health(&parts, server.is_ending.load(Relaxed)) {
             return health;
         }
         let host = match hosts::requested_host(&mut parts) {
@@ -186,16 +186,6 @@ impl Connection {
 }
 
 impl Server {
-    /// The answer at the health path, for every host, to GET and HEAD.
-    fn health(&self, request: &request::Parts) -> Option<Response<ResponseBody>> {
-        let is_read = [Method::GET, Method::HEAD].contains(&request.method);
-        let path = self.settings.health_path.as_deref();
-        (is_read && path == Some(request.uri.path())).then(|| match self.is_ending.load(Relaxed) {
-            true => plain_text(StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned()),
-            false => plain_text(StatusCode::OK, "ok\n".to_owned()),
-        })
-    }
-
     /// All of a body. Trailers are dropped.
     async fn whole(&self, request: &request::Parts, mut body: Incoming) -> Result<Bytes, Unread> {
         let limit = self.settings.limits.body_bytes;

@@ -109,6 +109,18 @@ impl ServerLimits {
         self
     }
 
+    /// The name of a limit that is zero and must not be.
+    pub(super) fn zero(&self) -> Option<&'static str> {
+        let limits = [
+            ("header bytes", self.header_bytes == 0),
+            ("header time", self.header_time.is_zero()),
+            ("body time", self.body_time.is_zero()),
+            ("idle time", self.idle_time.is_zero()),
+            ("connections", self.connections == 0),
+        ];
+        limits.iter().find(|(_, is_zero)| *is_zero).map(|(name, _)| *name)
+    }
+
     /// How long a whole body may take, however steadily its parts come.
     pub(super) fn whole_body_time(&self) -> Duration {
         self.body_time.saturating_mul(4)

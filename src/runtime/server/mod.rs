@@ -141,6 +141,7 @@ impl App {
     /// ```
     pub async fn serve(self, listener: std::net::TcpListener, until: impl Future<Output = ()>) -> Result<()> {
         self.mount.checked()?;
+        self.server.checked()?;
         self.tasks.checked()?;
         self.tasks.start();
         let unusable = |error| Error::caused(ErrorKind::Runtime, "the socket can't be listened on", error);

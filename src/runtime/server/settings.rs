@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use http::{Method, Response, StatusCode, request::Parts, uri::PathAndQuery};
+
 use super::limits::ServerLimits;
-use crate::runtime::App;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    response_body::ResponseBody,
+    runtime::{App, plain_text::plain_text},
+};
 
 /// The settings of the plain HTTP server.
 #[derive(Clone, Debug, Default)]
@@ -15,9 +21,61 @@ pub(in crate::runtime) struct Settings {
     pub(super) health_path: Option<String>,
 }
 
+impl Settings {
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] for a setting with which no request would be answered as it is meant.
+    pub(in crate::runtime) fn checked(&self) -> Result<()> {
+        let mistake = |message: String| Err(Error::new(ErrorKind::Configuration, message));
+        if let Some(path) = self.health_path.as_deref().filter(|path| !is_path(path)) {
+            return mistake(format!("the health path {path:?} is no path such as `/healthz`, without a query"));
+        }
+        match self.limits.zero() {
+            Some(limit) => mistake(format!("the server limit {limit} is zero: it would answer no request")),
+            None => Ok(()),
+        }
+    }
+
+    /// The most bytes that the body of a request has.
+    #[cfg_attr(
+        not(any(feature = "dev-server", feature = "testing")),
+        allow(dead_code, reason = "only who plays this server asks for it")
+    )]
+    pub(in crate::runtime) fn body_limit(&self) -> usize {
+        self.limits.body_bytes
+    }
+
+    /// The most bytes that names and values of a request's header fields have.
+    #[cfg_attr(
+        not(any(feature = "dev-server", feature = "testing")),
+        allow(dead_code, reason = "only who plays this server asks for it")
+    )]
+    pub(in crate::runtime) fn header_limit(&self) -> usize {
+        self.limits.header_bytes
+    }
+
+    /// The answer at the health path, for every host, to GET and HEAD.
+    pub(in crate::runtime) fn health(&self, request: &Parts, is_ending: bool) -> Option<Response<ResponseBody>> {
+        let is_read = [Method::GET, Method::HEAD].contains(&request.method);
+        let path = self.health_path.as_deref();
+        (is_read && path == Some(request.uri.path())).then(|| match is_ending {
+            true => plain_text(StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned()),
+            false => plain_text(StatusCode::OK, "ok\n".to_owned()),
+        })
+    }
+}
+
+/// Whether a request can have this path.
+fn is_path(path: &str) -> bool {
+    let read = |uri: PathAndQuery| uri.query().is_none() && uri.as_str() == path;
+    path.starts_with('/') && path.parse().is_ok_and(read)
+}
+
 /// The server of plain HTTP.
 impl App {
-    /// The limits of the plain HTTP server. Default: [`ServerLimits::default`].
+    /// The limits of the plain HTTP server, and of the local server and `TestSite` that play it ([`Front::Plain`](crate::Front)).
+    /// Default: [`ServerLimits::default`]. A time, a number of connections or a size of the header that is zero makes
+    /// [`run`](Self::run) fail with [`ErrorKind::Configuration`](crate::ErrorKind::Configuration).
     ///
     /// # Examples
     ///
@@ -70,7 +128,9 @@ impl App {
     }
 
     /// A path at which the server of plain HTTP says by itself whether it takes requests: 200, and 503 while the process ends.
-    /// The site does not see such requests, and hosts and fields don't matter to them. Default: none.
+    /// The site does not see such requests, and hosts and fields don't matter to them. Default: none. What is no
+    /// path, such as `healthz` or `/healthz?x`, makes [`run`](Self::run) fail with
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration).
     ///
     /// # Examples
     ///
