@@ -81,8 +81,8 @@ pub(crate) async fn send_stream(
         RequestedRange::Unsatisfiable => sends = Some(0),
         RequestedRange::Whole => {}
     }
-    let has_body =
-        !head && sends != Some(0) && ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&selected.status);
+    let bodiless = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
+    let has_body = !head && sends != Some(0) && !bodiless.contains(&selected.status);
     let body = if has_body { streamed.opened(part).await? } else { ResponseBody::default() };
     let length = sends.map(|sends| sends as u64).or(body.length().filter(|_| has_body));
     if let Some(length) = length.filter(|_| selected.status != StatusCode::NO_CONTENT) {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, net::IpAddr};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header, request};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 use lambda_http::{
     Body, Request, RequestExt, aws_lambda_events::apigw::ApiGatewayV2httpRequestContext as Context,
     request::RequestContext,
@@ -28,7 +28,25 @@ pub(super) async fn answer(
     body: Result<Bytes, Refused>,
     client: IpAddr,
 ) -> Response<ResponseBody> {
+    if request.method == Method::OPTIONS && is_of_server(request) {
+        return of_server();
+    }
     app.answer(incoming_request(&app.mount, request, body, client), None).await
+}
+
+/// Whether a request is for the server and no page of it: `OPTIONS *` (RFC 9110 §9.3.7).
+fn is_of_server(request: &request::Parts) -> bool {
+    request.uri.path() == "*"
+}
+
+/// What the server can do at some URL or other.
+fn of_server() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    response.headers_mut().insert(header::ALLOW, allow);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn incoming_request<'a>(
@@ -63,6 +81,10 @@ fn to_request(
     body: &Bytes,
     client: IpAddr,
 ) -> Result<Request, BadRequest> {
+    if is_of_server(request) {
+        // The asterisk form is for OPTIONS alone (RFC 9112 §3.2.4).
+        return Err(BadRequest("only OPTIONS is asked for `*`"));
+    }
     let headers = arriving(&PLAIN, &request.headers)?;
     let (root, path) = mount.split(place);
     let query = utf8_percent_encode(request.uri.query().unwrap_or_default(), NOT_IN_QUERY).to_string();

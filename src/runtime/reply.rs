@@ -228,7 +228,8 @@ pub(super) fn fields_that_fit(door: &Door, headers: HeaderMap) -> HeaderMap {
     if header_len(&headers) > door.reply_header_limit { HeaderMap::new() } else { headers }
 }
 
-/// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.4.5); all else has its length.
+/// What has no body has none, whatever the service says (RFC 9110 §9.3.2, §15.3.5, §15.3.6,
+/// §15.4.5); all else has its length.
 pub(super) fn bodiless(method: &str, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     let status = response.status();
     let length = response.body().length().map(HeaderValue::from);
@@ -240,6 +241,12 @@ pub(super) fn bodiless(method: &str, mut response: Response<ResponseBody>) -> Re
     }
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED || status.is_informational() {
         headers.remove(header::CONTENT_LENGTH);
+        return response.map(|_| ResponseBody::default());
+    }
+    if status == StatusCode::RESET_CONTENT {
+        // Nor may it have any, and its length is 0.
+        owners::remove(headers, &[Owner::Content]);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         return response.map(|_| ResponseBody::default());
     }
     match length {

@@ -124,6 +124,10 @@ fn requests_are_read_as_rfc_9112_says() {
         ("GET http://b.example/x?y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".into(), vec![200], "GET /x b.example|"),
         // §3.2.3: what a proxy is asked for.
         ("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n".into(), vec![400], ""),
+        // §3.2.4: the server itself is asked for by OPTIONS alone.
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".into(), vec![204], "allow: GET, HEAD"),
+        ("GET * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".into(), vec![400], ""),
+        ("OPTIONS /* HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".into(), vec![200], "OPTIONS /* a|"),
         ("GET / HTTP/1.1\r\nHost: user@a\r\nConnection: close\r\n\r\n".into(), vec![400], ""),
         ("GET /% HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".into(), vec![400], ""),
         // §7.1: chunks are put together, and trailers are no fields.
@@ -284,6 +288,17 @@ async fn who_plays_the_server_has_its_limits_and_its_health_path() {
 }
 
 #[test]
+fn an_answer_that_resets_a_form_has_no_content() {
+    let reset = App::new(service_fn(async |_: Request| {
+        Response::builder().status(205).header("content-type", "text/plain").body("x".to_owned())
+    }));
+    let received = start(reset).answer(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(statuses(&received), [205]);
+    assert!(received.contains("content-length: 0\r\n") && received.ends_with("\r\n\r\n"), "{received}");
+    assert!(!received.contains("content-type"), "{received}");
+}
+
+#[test]
 fn a_client_that_is_too_slow_is_closed() {
     let time = Duration::from_millis(200);
     let limits = ServerLimits::new().with_header_time(time).with_body_time(time).with_idle_time(time * 3);
@@ -311,7 +326,10 @@ fn a_client_that_is_too_slow_is_closed() {
             std::thread::sleep(time / 10);
         }
     });
-    assert_eq!(statuses(&until(&mut stream, "\r\n\r\n")), [408]);
+    let received = until(&mut stream, "\r\n\r\n");
+    assert_eq!(statuses(&received), [408]);
+    // RFC 9110 §15.5.9.
+    assert!(received.contains("connection: close\r\n"), "{received}");
     drop(stream);
     writing.join().expect("no panic");
     // A header that never ends, byte by byte.

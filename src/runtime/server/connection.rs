@@ -130,8 +130,10 @@ impl Connection {
         let response = if is_surplus { surplus() } else { self.answer(request).await };
         // The site's answers have no body already where none belongs; for the server's own answers only HTTP/1.1 would see to it.
         let mut response = bodiless(method.as_str(), response);
+        // After a 408 the rest of the request may still come (RFC 9110 §15.5.9).
+        let is_last = is_surplus || response.status() == StatusCode::REQUEST_TIMEOUT || server.is_ending.load(Relaxed);
         // HTTP/2 says it by a frame (RFC 9113 §6.8), and must not have the field (§8.2.2).
-        if (is_surplus || server.is_ending.load(Relaxed)) && version <= Version::HTTP_11 {
+        if is_last && version <= Version::HTTP_11 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
