@@ -12,6 +12,7 @@ impl Representation {
     /// `filename`, with `_` in place of each character that is not ASCII. Slashes, backslashes and control characters become `_`
     /// in both, because a name is not a path (RFC 6266 §4.3). Characters that show nothing, or that turn the direction of the
     /// text, are left out, because they can hide the real ending of a name. If the name is empty, the browser makes one from the URL.
+    /// The page in place of a missing thing is no download (see [`with_status`](Self::with_status)).
     ///
     /// # Examples
     ///

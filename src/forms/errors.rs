@@ -231,11 +231,6 @@ impl FormErrors {
         self.messages.is_empty()
     }
 
-    #[cfg(feature = "garde")]
-    pub(super) fn has_value(&self, field: &str) -> bool {
-        self.values.contains_key(field)
-    }
-
     /// The messages of a field, as a template sees them.
     pub fn field(&self, name: &str) -> Option<String> {
         self.messages.get(name).map(|messages| messages.join("; "))

@@ -50,10 +50,10 @@ impl Form {
         let mut errors = self.errors();
         let Err(report) = value.validate() else { return errors.or(value) };
         let expected = typed::expected::<T>();
+        let is_there = |name: &&str| expected.contains(name) || self.fields().any(|field| field.name() == *name);
         for (path, error) in report.iter() {
             let path = path.to_string();
-            let field = path.rsplit('.').map(name).find(|name| expected.contains(name) || errors.has_value(name));
-            match field {
+            match path.rsplit('.').map(name).find(is_there) {
                 Some(field) => errors.add(field, error.message()),
                 None if path.is_empty() => errors.add("", error.message()),
                 // No field of the page shows it.
