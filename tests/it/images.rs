@@ -855,7 +855,8 @@ fn a_makeshift_is_kept_for_an_hour_whoever_sets_the_policy() {
     let poor = folders.content().with_images(Images::new().with_time(Duration::ZERO));
     let year = CacheControl::immutable().to_string();
     run(async {
-        let set: [(&str, fn(Representation) -> Representation); 5] = [
+        type Set = fn(Representation) -> Representation;
+        let set: [(&str, Set); 5] = [
             ("public, max-age=3600", |it| it.with_cache_control(CacheControl::immutable())),
             ("public, max-age=0, must-revalidate, s-maxage=3600", |it| {
                 it.with_cache_control(CacheControl::until_purged())

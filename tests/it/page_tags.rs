@@ -1189,7 +1189,8 @@ async fn what_is_shown_in_an_unusual_way_has_another_tag() {
     let list = || Value::from(vec![1, 2]);
     let same = list();
     let same = context! { a => same.clone(), b => same };
-    let table: Vec<(&str, &[(&str, &str)], Value, Value)> = vec![
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Value, Value);
+    let table: Vec<Row<'_>> = vec![
         // A macro shows the blocks of the page that calls it, wherever it stands.
         (
             "{% extends 'base.html' %}{% import 'm.html' as m %}{% block outer %}{{ m.show() }}{% endblock %}",
