@@ -66,8 +66,8 @@ FIXTURE = {name: Allowed(1.3, 2.5, 4) for name in ("p3.png", "cicp-p3.png", "chr
 FIXTURE["gama-1.png"] = Allowed(1.3, 4, 5)
 FIXTURE |= {name: Allowed(1.3, 2, 4) for name in ("cmyk-icc.jpg", "ycck-icc-orientation-8.jpg", "cmyk-unmarked-icc.jpg")}
 FIXTURE |= {name: Allowed(1.3, 4, 5) for name in FIXTURES_BEYOND_WHITE}
-# A large JPEG comes out of its decoder smaller, and is resized from there.
-FIXTURE["photo.jpg"] = Allowed(1.3, 2.5, 2.5)
+# A JPEG comes out of its decoder smaller, and is resized from there.
+FIXTURE |= {name: Allowed(1.3, 2.5, 2.5) for name in ("photo.jpg", "progressive.jpg")}
 
 
 def media_type(image):
