@@ -1020,8 +1020,8 @@ async fn a_handlers_own_validators_are_sent_on_every_status() {
         .route("/saved", axum_post(async || (OWN, "saved")))
         .route("/changed", axum_get(async || (StatusCode::NON_AUTHORITATIVE_INFORMATION, OWN, "changed")))
         .route("/gone", axum_get(async || (StatusCode::NOT_FOUND, OWN, "gone")))
-        .route("/made", axum_post(async move || made().map(Response::<axum::body::Body>::from)))
-        .route("/json", axum_post(async move || json().map(Response::<axum::body::Body>::from)))
+        .route("/made", axum_post(async move || made().map(Response::<axum::body::Body>::from).expect("JSON")))
+        .route("/json", axum_post(async move || json().map(Response::<axum::body::Body>::from).expect("JSON")))
         .route("/page", axum_get(async || Response::<axum::body::Body>::from(content().not_found())));
     let apps = [App::new(CloudFront::new().layer(router.clone())), App::new(router.layer(CloudFront::new()))];
     for (app, (method, target, status, is_own)) in apps.iter().flat_map(|app| {
