@@ -346,27 +346,19 @@ fn verdict(site: Site<'_>, mentions: &Mentions) -> Verdict {
     if let Some(name) = functions.chain(&mentions.filters).find(is_volatile) {
         return Verdict::Volatile(format!("`{name}` gives another result each time"));
     }
-    if mentions.added {
-        return Verdict::Render("a template was added in code".into());
-    }
-    if mentions.unknown {
-        return Verdict::Render("a template has something in it that the analysis of templates does not know".into());
-    }
     if let Some((template, number)) = &mentions.too_many {
         return Verdict::Render(too_many(template, *number));
     }
-    if mentions.applies_any {
-        return Verdict::Render("a filter or a test is named by a value, and may be volatile".into());
-    }
-    if mentions.by_identity {
-        return Verdict::Render(
-            "`sameas` asks whether two values are one, and a tag tells whether they are equal".into(),
-        );
-    }
-    if mentions.names.contains("debug") && globals.contains("debug") {
-        return Verdict::Render("`debug` may print everything there is".into());
-    }
-    Verdict::Taggable
+    let prints_all = mentions.names.contains("debug") && globals.contains("debug");
+    let reasons = [
+        (mentions.added, "a template was added in code"),
+        (mentions.unknown, "a template has something in it that the analysis of templates does not know"),
+        (mentions.applies_any, "a filter or a test is named by a value, and may be volatile"),
+        (mentions.by_identity, "`sameas` asks whether two values are one, and a tag tells whether they are equal"),
+        (prints_all, "`debug` may print everything there is"),
+    ];
+    let reason = reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason));
+    reason.map_or(Verdict::Taggable, |reason| Verdict::Render(reason.into()))
 }
 
 /// The globals that are mentioned. Functions are pure by contract: what they give depends on their arguments and on the
