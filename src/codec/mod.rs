@@ -13,8 +13,8 @@
 //!
 //! - JPEG: `zune-jpeg`, which `image` has as well, where all pixels are needed. `image` decodes no JPEG smaller than it is, fills up
 //!   a file that is cut off, turns inks into RGB before their profile is applied, and lets nobody set the most scans or say what the
-//!   components are where markers disagree. What is to be smaller than it is stored is read by code of our own, which makes no
-//!   pixel that would be scaled away: a camera's file takes two thirds of the time and a tenth of the memory, and a progressive
+//!   components are where markers disagree. Code of our own reads a picture that is to become smaller. It computes no
+//!   pixel that scaling would remove: a camera's file takes two thirds of the time and a tenth of the memory, and a progressive
 //!   one takes less of both. `jpeg-decoder` reads what neither of them knows.
 //! - PNG: `png`, which `image` has as well. Through `image` there are no `cICP`, `gAMA` and `cHRM` and no limit on the profile alone,
 //!   and 16 bits are held of all the picture where here they are held of a row.

@@ -78,8 +78,8 @@ pub(crate) enum Verb {
     /// Write the schedules of a program into its template.
     ///
     /// The program prints the schedules of App::every with SCHEDULE_MANIFEST=1. Each becomes an event of EventBridge Scheduler, of
-    /// the type ScheduleV2, for the function that takes tasks from a queue. What was written before is replaced, and all else
-    /// in the file stays as it is.
+    /// the type ScheduleV2, for the function that takes tasks from a queue. The new schedules replace those that the command
+    /// wrote before. The rest of the file stays as it is.
     ///
     /// The exit code is 0 where the template has them, 1 where it has others with --check, and 2 for what can't be read.
     #[command(

@@ -31,7 +31,7 @@ pub(crate) fn run(asked: &args::Verify) -> ExitCode {
     }
 }
 
-/// What was found.
+/// The result of the comparison.
 #[derive(Default)]
 struct Report {
     compared: usize,

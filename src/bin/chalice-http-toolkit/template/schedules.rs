@@ -239,7 +239,7 @@ fn logical_name(name: &str, taken: &[String]) -> String {
 impl Printed {
     /// # Errors
     ///
-    /// What is wrong with it, where it is none that a program prints.
+    /// The schedule is not valid. The text says why.
     pub(crate) fn checked(&self) -> Result<(), String> {
         let fault = self.schedule().next_after(std::time::UNIX_EPOCH).err();
         fault.map_or(Ok(()), |error| Err(error.to_string()))

@@ -59,7 +59,7 @@ fn collect<'a>(node: &'a Node, key: &str, found: &mut Vec<&'a Node>) {
     }
 }
 
-/// The first door, which collects an answer before it sends it, and what is to be done.
+/// The first front door that does not stream, and how to mend it.
 fn collecting_door(template: &Template) -> Option<(&Node, &'static str)> {
     let by_url = "set InvokeMode of the function URL to RESPONSE_STREAM, or leave that call out";
     if let Some(mode) = modes(template).first() {

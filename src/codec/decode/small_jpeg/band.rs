@@ -44,7 +44,7 @@ impl<'a> State<'a> {
     }
 }
 
-/// What is known of a block: which numbers are not zero, and those that are kept.
+/// The coefficients of a block: which of them are not zero, and the values of those that are kept.
 pub(super) struct Known<'a> {
     pub(super) nonzero: &'a mut u64,
     pub(super) numbers: &'a mut [i16],

@@ -1,6 +1,6 @@
 //! JPEG files of the usual structures into pixels that are fewer than those stored: one scan with all components, as cameras
-//! write it, or several passes over the picture, as editors do. What would be scaled away is read and checked, but never
-//! becomes a pixel.
+//! write it, or several passes over the picture, as editors do. Details that scaling would remove are read and
+//! checked, but no pixel is computed from them.
 //!
 //! 1. [`tables`] reads what stands before a scan.
 //! 2. [`bits`] reads the scan's codes, a block of 8 × 8 frequencies at a time.

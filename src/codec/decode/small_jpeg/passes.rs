@@ -19,7 +19,7 @@ pub(super) struct Passes {
     kept: Kept,
 }
 
-/// What is known of a component.
+/// The coefficients of a component that have been read.
 struct Blocks {
     /// Of each block, which of its numbers are not zero.
     nonzero: Vec<u64>,
